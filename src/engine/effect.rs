@@ -1,0 +1,228 @@
+//! What leaves the engine: orders to the host and news for the clients.
+
+use super::ids::{CheckId, JobId, ProcessId, RequestId, UnitId};
+use super::process::Role;
+use super::state::{JobKind, JobResult};
+use crate::unit::config::{Condition, UnitConfig};
+use crate::unit::value::Signal;
+use std::sync::Arc;
+
+/// An order to start a process.
+#[derive(Debug, Clone)]
+pub struct Spawn {
+    /// The process's name from now on.
+    pub process: ProcessId,
+    /// Whose it is.
+    pub unit: UnitId,
+    /// The configuration to start it with.
+    pub config: Arc<UnitConfig>,
+    /// What it is for.
+    pub role: Role,
+    /// Which list of commands the command stands in.
+    pub kind: crate::unit::config::CommandKind,
+    /// Which command of the list.
+    pub index: usize,
+    /// The unit's current invocation ID.
+    pub invocation: u128,
+    /// Whether it gets NOTIFY_SOCKET (E7).
+    pub notify: bool,
+    /// What the engine alone knows of its environment: MAINPID, SERVICE_RESULT, EXIT_CODE,
+    /// EXIT_STATUS, WATCHDOG_USEC, MONITOR_...; above the built-ins, below Environment=.
+    pub environment: Vec<(String, String)>,
+    /// First command of a start: managed directories are made.
+    pub first: bool,
+}
+
+/// An order to signal the processes of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KillOrder {
+    /// Whose processes.
+    pub unit: UnitId,
+    /// Answered under this number.
+    pub order: u64,
+    /// Main and control processes to signal, if there.
+    pub processes: Vec<ProcessId>,
+    /// What they get.
+    pub signal: Signal,
+    /// What every other process of the group gets; `None` leaves them alone.
+    pub group_signal: Option<Signal>,
+    /// SIGCONT behind every signal that is not SIGKILL or SIGCONT, so that stopped processes
+    /// see it (M11).
+    pub resume: bool,
+    /// SIGHUP behind it (SendSIGHUP=).
+    pub hangup: bool,
+}
+
+/// How to find a main process that we did not start as such.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MainSource {
+    /// From a PID file; with `wait`, the answer comes when the file holds a process of the
+    /// unit, until `Effect::ForgetMain`.
+    PidFile {
+        /// Absolute path.
+        path: String,
+        /// Wait for it to appear.
+        wait: bool,
+    },
+    /// The only process of the group, if there is exactly one (GuessMainPID=).
+    OnlyProcess,
+    /// MAINPID= told by this sender.
+    Told {
+        /// The pid named.
+        pid: i32,
+    },
+}
+
+/// How loud a line of the log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Notice,
+    Warning,
+    Error,
+}
+
+/// What a request became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// This job, new or merged into; its end is an `Effect::JobRemoved`.
+    Job(JobId),
+    /// It is done.
+    Done,
+}
+
+/// Why a request was refused; each is one D-Bus error (dbus-errors.tsv).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// org.freedesktop.systemd1.NoSuchUnit.
+    #[error("Unit {0} not found.")]
+    NotFound(String),
+    /// org.freedesktop.systemd1.NoSuchUnit, for stop and kin.
+    #[error("Unit {0} not loaded.")]
+    NotLoaded(String),
+    /// org.freedesktop.systemd1.UnitMasked.
+    #[error("Unit {0} is masked.")]
+    Masked(String),
+    /// org.freedesktop.systemd1.BadUnitSetting.
+    #[error("Unit {0} has a bad unit file setting.")]
+    BadSetting(String),
+    /// org.freedesktop.systemd1.LoadFailed.
+    #[error("Unit {0} failed to load properly: {1}")]
+    LoadFailed(String, String),
+    /// org.freedesktop.systemd1.JobTypeNotApplicable.
+    #[error("Job type {1} is not applicable for unit {0}.")]
+    NotApplicable(String, String),
+    /// org.freedesktop.systemd1.OnlyByDependency.
+    #[error(
+        "Operation refused, unit {0} may be requested by dependency only (it is configured to refuse manual start/stop)."
+    )]
+    OnlyByDependency(String),
+    /// org.freedesktop.systemd1.TransactionIsDestructive.
+    #[error("{0}")]
+    Destructive(String),
+    /// org.freedesktop.systemd1.TransactionJobsConflicting.
+    #[error("{0}")]
+    Conflicting(String),
+    /// org.freedesktop.systemd1.TransactionOrderIsCyclic.
+    #[error("{0}")]
+    Cyclic(String),
+    /// org.freedesktop.systemd1.ShuttingDown.
+    #[error("Refusing to queue a job: the manager is shutting down.")]
+    ShuttingDown,
+    /// org.freedesktop.systemd1.NoSuchProcess and kin: nothing to signal.
+    #[error("{0}")]
+    NoProcess(String),
+    /// org.freedesktop.DBus.Error.NotSupported: a unit type or setting this build does not run.
+    #[error("{0}")]
+    NotSupported(String),
+}
+
+/// Something is to be done, or has changed.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Start a process; answered by `Spawned` or `SpawnFailed`.
+    Spawn(Box<Spawn>),
+    /// Signal processes; answered by `Killed`.
+    Kill(KillOrder),
+    /// Evaluate conditions and asserts in this order; answered by `Checked`.
+    Check {
+        /// Number of the answer.
+        check: CheckId,
+        /// Whose.
+        unit: UnitId,
+        /// What.
+        conditions: Vec<Condition>,
+    },
+    /// Find and watch a main process; answered by `MainFound` or `MainNotFound`.
+    FindMain {
+        /// Its name from now on, if it is found.
+        process: ProcessId,
+        /// Whose it is.
+        unit: UnitId,
+        /// How.
+        source: MainSource,
+    },
+    /// Stop looking for a main process, or stop watching one that is no longer it.
+    ForgetMain {
+        /// As ordered before.
+        process: ProcessId,
+    },
+    /// The unit is dead: unlink its PID file, release its group, and remove its runtime
+    /// directories if `runtime_directories`.
+    CleanUp {
+        /// Whose.
+        unit: UnitId,
+        /// Whether RuntimeDirectory= goes too (RuntimeDirectoryPreserve=).
+        runtime_directories: bool,
+    },
+    /// Answer of a request.
+    Reply {
+        /// Its number.
+        request: RequestId,
+        /// What became of it.
+        result: Result<Outcome, Refusal>,
+    },
+    /// A unit is in the graph that was not.
+    UnitNew {
+        /// Which.
+        unit: UnitId,
+    },
+    /// A job was queued.
+    JobNew {
+        /// Its number.
+        job: JobId,
+        /// Whose.
+        unit: UnitId,
+        /// What it does.
+        kind: JobKind,
+    },
+    /// A job ended.
+    JobRemoved {
+        /// Its number.
+        job: JobId,
+        /// Whose.
+        unit: UnitId,
+        /// What it did.
+        kind: JobKind,
+        /// How it ended.
+        result: JobResult,
+    },
+    /// Something that can be shown of a unit changed.
+    Changed {
+        /// Which.
+        unit: UnitId,
+    },
+    /// A line for the log.
+    Log {
+        /// How loud.
+        level: LogLevel,
+        /// About whom.
+        unit: Option<UnitId>,
+        /// The line.
+        message: String,
+    },
+    /// `Shutdown` is complete: no job, no process.
+    Finished,
+}

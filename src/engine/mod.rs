@@ -1,0 +1,29 @@
+//! The engine: units, jobs and services as a pure state machine.
+//!
+//! Pure and deterministic: no clock, file, environment, thread, channel or randomness; the
+//! same events give the same effects in the same order. Time is an argument; effects are
+//! pulled from a queue; propagation goes through a queue, never by recursion. A request or a
+//! kernel fact comes in as an [`Event`], what is to be done leaves as an [`Effect`], and every
+//! effect that says so is answered by exactly one event.
+//!
+//! Invariants: one installed job per unit; a service has at most one main process; every
+//! dependency of a loaded unit names a unit that is in the graph (if only as not found).
+
+#![forbid(unsafe_code)]
+
+mod effect;
+#[allow(clippy::module_inception)]
+mod engine;
+mod event;
+mod ids;
+pub mod inspect;
+mod process;
+pub mod service;
+mod state;
+
+pub use effect::{Effect, KillOrder, LogLevel, MainSource, Outcome, Refusal, Spawn};
+pub use engine::Engine;
+pub use event::{Event, KillWhom, Notification, Verb};
+pub use ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
+pub use process::{ExitCode, ProcessStatus, Role};
+pub use state::{ActiveState, JobKind, JobResult, ServiceResult, ServiceState};

@@ -1,0 +1,91 @@
+//! The life of one service: from its configuration, orders and kernel facts to spawn and kill
+//! orders and state changes (checklist section 6).
+//!
+//! Knows nothing of other units, jobs' ordering or the start limit: the engine around it calls
+//! [`Service::start`] when a job may run, and reads the [`Transition`]s it leaves behind.
+//! Must not act on anything but its own state and the [`Context`].
+
+use super::effect::Effect;
+use super::event::Notification;
+use super::ids::{ProcessId, Timestamp, UnitId};
+use super::process::ProcessStatus;
+use super::state::{JobKind, ServiceResult, ServiceState};
+use crate::unit::config::UnitConfig;
+use std::sync::Arc;
+
+/// One change of state, in the order they happened within one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// The state that was left.
+    pub from: ServiceState,
+    /// The state that was entered; may equal `from` when only a reload ended.
+    pub to: ServiceState,
+    /// The reload that this ends failed (its job fails, the service stays).
+    pub reload_failed: bool,
+}
+
+/// What the service machine leaves behind for the engine.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Orders, in order.
+    pub effects: Vec<Effect>,
+    /// State changes, in order.
+    pub transitions: Vec<Transition>,
+    /// The automatic restart is due: a restart job is to be queued (M18).
+    pub restart_due: bool,
+}
+
+/// Numbers for new processes and kill orders; never reused.
+#[derive(Debug, Clone, Default)]
+pub struct Numbers {
+    next_process: u64,
+    next_order: u64,
+}
+
+impl Numbers {
+    /// A name for a new process.
+    pub fn process(&mut self) -> ProcessId {
+        self.next_process += 1;
+        ProcessId(self.next_process)
+    }
+
+    /// A number for a new kill order.
+    pub fn order(&mut self) -> u64 {
+        self.next_order += 1;
+        self.next_order
+    }
+}
+
+/// What a call to the machine may know and use.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The time of the event being handled.
+    pub now: Timestamp,
+    /// The unit.
+    pub unit: UnitId,
+    /// Its configuration; always a service.
+    pub config: &'a Arc<UnitConfig>,
+    /// The invocation ID of the current or coming run.
+    pub invocation: u128,
+    /// The job installed for the unit, waiting or running: a pending stop job forbids an
+    /// automatic restart (M15), a restart job decides for RestartKillSignal (M11).
+    pub job: Option<JobKind>,
+    /// The manager is stopping everything: no automatic restart.
+    pub shutting_down: bool,
+    /// MONITOR_... of the unit that triggered this one, if exactly one did (E9).
+    pub monitor: &'a [(String, String)],
+    /// Numbers for processes and orders.
+    pub numbers: &'a mut Numbers,
+    /// What is left behind.
+    pub out: &'a mut Outbox,
+}
+
+/// Why a start or stop cannot be carried out now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotNow {
+    /// The job has to wait for the next change of state (stopping, or waiting for the restart
+    /// timer; J9).
+    Again,
+    /// There is nothing to do: the job is done.
+    Already,
+}

@@ -1,0 +1,241 @@
+//! The words for states and results, spelled as systemd spells them.
+
+/// What a unit is doing, the same for all types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum ActiveState {
+    Active,
+    Reloading,
+    Inactive,
+    Failed,
+    Activating,
+    Deactivating,
+    Maintenance,
+}
+
+impl ActiveState {
+    /// systemd's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ActiveState::Active => "active",
+            ActiveState::Reloading => "reloading",
+            ActiveState::Inactive => "inactive",
+            ActiveState::Failed => "failed",
+            ActiveState::Activating => "activating",
+            ActiveState::Deactivating => "deactivating",
+            ActiveState::Maintenance => "maintenance",
+        }
+    }
+
+    /// Active or reloading.
+    pub fn is_active_or_reloading(self) -> bool {
+        matches!(self, ActiveState::Active | ActiveState::Reloading)
+    }
+
+    /// Active, reloading or on the way there.
+    pub fn is_active_or_activating(self) -> bool {
+        matches!(
+            self,
+            ActiveState::Active | ActiveState::Reloading | ActiveState::Activating
+        )
+    }
+
+    /// Inactive or failed.
+    pub fn is_inactive_or_failed(self) -> bool {
+        matches!(self, ActiveState::Inactive | ActiveState::Failed)
+    }
+
+    /// Inactive, failed or on the way there.
+    pub fn is_inactive_or_deactivating(self) -> bool {
+        matches!(
+            self,
+            ActiveState::Inactive | ActiveState::Failed | ActiveState::Deactivating
+        )
+    }
+}
+
+/// The states of a service (checklist section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum ServiceState {
+    Dead,
+    Condition,
+    StartPre,
+    Start,
+    StartPost,
+    Running,
+    Exited,
+    Reload,
+    ReloadSignal,
+    ReloadNotify,
+    Stop,
+    StopWatchdog,
+    StopSigterm,
+    StopSigkill,
+    StopPost,
+    FinalWatchdog,
+    FinalSigterm,
+    FinalSigkill,
+    Failed,
+    DeadBeforeAutoRestart,
+    FailedBeforeAutoRestart,
+    AutoRestart,
+    AutoRestartQueued,
+}
+
+impl ServiceState {
+    /// systemd's SubState word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ServiceState::Dead => "dead",
+            ServiceState::Condition => "condition",
+            ServiceState::StartPre => "start-pre",
+            ServiceState::Start => "start",
+            ServiceState::StartPost => "start-post",
+            ServiceState::Running => "running",
+            ServiceState::Exited => "exited",
+            ServiceState::Reload => "reload",
+            ServiceState::ReloadSignal => "reload-signal",
+            ServiceState::ReloadNotify => "reload-notify",
+            ServiceState::Stop => "stop",
+            ServiceState::StopWatchdog => "stop-watchdog",
+            ServiceState::StopSigterm => "stop-sigterm",
+            ServiceState::StopSigkill => "stop-sigkill",
+            ServiceState::StopPost => "stop-post",
+            ServiceState::FinalWatchdog => "final-watchdog",
+            ServiceState::FinalSigterm => "final-sigterm",
+            ServiceState::FinalSigkill => "final-sigkill",
+            ServiceState::Failed => "failed",
+            ServiceState::DeadBeforeAutoRestart => "dead-before-auto-restart",
+            ServiceState::FailedBeforeAutoRestart => "failed-before-auto-restart",
+            ServiceState::AutoRestart => "auto-restart",
+            ServiceState::AutoRestartQueued => "auto-restart-queued",
+        }
+    }
+
+    /// What the state means to other units (Type=idle counts as simple here).
+    pub fn active_state(self) -> ActiveState {
+        match self {
+            ServiceState::Dead | ServiceState::DeadBeforeAutoRestart => ActiveState::Inactive,
+            ServiceState::Failed | ServiceState::FailedBeforeAutoRestart => ActiveState::Failed,
+            ServiceState::Condition
+            | ServiceState::StartPre
+            | ServiceState::Start
+            | ServiceState::StartPost
+            | ServiceState::AutoRestart
+            | ServiceState::AutoRestartQueued => ActiveState::Activating,
+            ServiceState::Running | ServiceState::Exited => ActiveState::Active,
+            ServiceState::Reload | ServiceState::ReloadSignal | ServiceState::ReloadNotify => {
+                ActiveState::Reloading
+            }
+            ServiceState::Stop
+            | ServiceState::StopWatchdog
+            | ServiceState::StopSigterm
+            | ServiceState::StopSigkill
+            | ServiceState::StopPost
+            | ServiceState::FinalWatchdog
+            | ServiceState::FinalSigterm
+            | ServiceState::FinalSigkill => ActiveState::Deactivating,
+        }
+    }
+}
+
+/// Why a service ended, the Result property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum ServiceResult {
+    #[default]
+    Success,
+    Resources,
+    Protocol,
+    Timeout,
+    ExitCode,
+    Signal,
+    CoreDump,
+    Watchdog,
+    StartLimitHit,
+    OomKill,
+    ExecCondition,
+}
+
+impl ServiceResult {
+    /// systemd's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ServiceResult::Success => "success",
+            ServiceResult::Resources => "resources",
+            ServiceResult::Protocol => "protocol",
+            ServiceResult::Timeout => "timeout",
+            ServiceResult::ExitCode => "exit-code",
+            ServiceResult::Signal => "signal",
+            ServiceResult::CoreDump => "core-dump",
+            ServiceResult::Watchdog => "watchdog",
+            ServiceResult::StartLimitHit => "start-limit-hit",
+            ServiceResult::OomKill => "oom-kill",
+            ServiceResult::ExecCondition => "exec-condition",
+        }
+    }
+}
+
+/// What an installed job does. `Nop` and the collapsing kinds (try-restart ...) are settled
+/// when the job is queued (J6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum JobKind {
+    Start,
+    VerifyActive,
+    Stop,
+    Reload,
+    Restart,
+    Nop,
+}
+
+impl JobKind {
+    /// systemd's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobKind::Start => "start",
+            JobKind::VerifyActive => "verify-active",
+            JobKind::Stop => "stop",
+            JobKind::Reload => "reload",
+            JobKind::Restart => "restart",
+            JobKind::Nop => "nop",
+        }
+    }
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum JobResult {
+    Done,
+    Canceled,
+    Timeout,
+    Failed,
+    Dependency,
+    Skipped,
+    Invalid,
+    Assert,
+    Unsupported,
+    Collected,
+    Once,
+}
+
+impl JobResult {
+    /// systemd's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobResult::Done => "done",
+            JobResult::Canceled => "canceled",
+            JobResult::Timeout => "timeout",
+            JobResult::Failed => "failed",
+            JobResult::Dependency => "dependency",
+            JobResult::Skipped => "skipped",
+            JobResult::Invalid => "invalid",
+            JobResult::Assert => "assert",
+            JobResult::Unsupported => "unsupported",
+            JobResult::Collected => "collected",
+            JobResult::Once => "once",
+        }
+    }
+}

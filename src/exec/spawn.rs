@@ -1,0 +1,38 @@
+//! Runs a plan: one clone with shared memory, straight into its cgroup.
+
+use super::plan::ExecPlan;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// A process that was made.
+#[derive(Debug)]
+pub struct Child {
+    /// Its number.
+    pub pid: i32,
+    /// What it is watched and signalled by.
+    pub pidfd: OwnedFd,
+    /// The step before execve that failed; the process leaves with that exit status.
+    pub failure: Option<StepFailure>,
+}
+
+/// A step between clone and execve that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepFailure {
+    /// systemd's exit status for the step (M19), 200-243.
+    pub exit_status: u8,
+    /// What was attempted and on what: `execute /opt/x: No such file or directory`.
+    pub message: String,
+}
+
+/// No process could be made (EAGAIN, ENOMEM, cgroup gone ...).
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start a process: {0}")]
+pub struct SpawnError(#[from] pub std::io::Error);
+
+/// Starts the process, in `cgroup` if given. Returns after execve or the failed step.
+///
+/// # Errors
+/// The clone itself failed.
+pub fn spawn(plan: &ExecPlan, cgroup: Option<BorrowedFd<'_>>) -> Result<Child, SpawnError> {
+    let _ = (plan, cgroup);
+    Err(SpawnError(std::io::Error::other("not built yet")))
+}

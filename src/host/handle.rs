@@ -1,0 +1,257 @@
+//! How `bus` and `http` reach the loop: requests go in through a channel and are answered;
+//! reads run on the loop between two events, over a [`View`].
+
+use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Verb};
+use crate::unit::config::JobMode;
+use crate::unit::name::UnitName;
+use crate::unit::value::Signal;
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// What a reader may look at.
+pub struct View<'a> {
+    /// The engine; only its reading methods.
+    pub engine: &'a Engine,
+    /// What the host alone knows.
+    pub facts: &'a dyn Facts,
+}
+
+/// What the host alone knows of units.
+pub trait Facts {
+    /// The control group of a unit as /proc/PID/cgroup names it, empty if it has none.
+    fn control_group(&self, unit: &UnitName) -> String;
+    /// All processes of a unit: pid and command line.
+    fn processes(&self, unit: &UnitName) -> Vec<(i32, String)>;
+    /// The last `count` lines that a unit wrote, or all units if `None`, oldest first.
+    fn log(&self, unit: Option<&UnitName>, count: usize) -> Vec<Arc<LogLine>>;
+    /// The manager's version, started-at and settings worth showing, by property name.
+    fn manager(&self) -> ManagerFacts;
+}
+
+/// What is shown of the manager itself.
+#[derive(Debug, Clone, Default)]
+pub struct ManagerFacts {
+    /// The name of this daemon (`--name`).
+    pub name: String,
+    /// host, container or kubernetes.
+    pub mode: String,
+    /// Unit directories, highest first.
+    pub unit_path: Vec<String>,
+    /// The environment services get to begin with.
+    pub environment: Vec<(String, String)>,
+    /// The root of the units' control groups, empty if there are none.
+    pub control_group: String,
+}
+
+/// Which stream of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+    /// A line of the manager about the unit.
+    Manager,
+}
+
+/// One line of log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Counts all lines of the daemon, from 1.
+    pub number: u64,
+    /// When, CLOCK_REALTIME in microseconds.
+    pub realtime: u64,
+    /// Whose; `None`: the manager's own.
+    pub unit: Option<UnitName>,
+    /// Written by which process; 0 if unknown.
+    pub pid: i32,
+    /// From where.
+    pub stream: Stream,
+    /// The text without its line end, invalid UTF-8 replaced.
+    pub text: String,
+}
+
+/// What everybody may want to hear of.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// A unit was loaded.
+    UnitNew(UnitName),
+    /// Something of a unit changed.
+    Changed(UnitName),
+    /// A job was queued.
+    JobNew(JobId, UnitName, JobKind),
+    /// A job ended.
+    JobRemoved(JobId, UnitName, JobKind, JobResult),
+    /// daemon-reload begins (true) or ended (false).
+    Reloading(bool),
+    /// A line was logged.
+    Logged(Arc<LogLine>),
+}
+
+/// A job that was queued for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job(pub JobId);
+
+/// Why a request failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// The engine refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The name is no unit name.
+    #[error("{0}")]
+    BadName(String),
+    /// The loop is gone.
+    #[error("the manager is shutting down")]
+    Gone,
+}
+
+type Look = Box<dyn FnOnce(&View<'_>) + Send>;
+type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
+
+/// What goes through the channel; only the loop reads it.
+pub(super) enum Message {
+    Job {
+        unit: UnitName,
+        verb: Verb,
+        mode: JobMode,
+        reset: bool,
+        answer: Answer<Job>,
+    },
+    Load {
+        unit: UnitName,
+        answer: Answer<()>,
+    },
+    Kill {
+        unit: UnitName,
+        whom: KillWhom,
+        signal: Signal,
+        answer: Answer<()>,
+    },
+    ResetFailed {
+        unit: Option<UnitName>,
+        answer: Answer<()>,
+    },
+    Reload {
+        answer: Answer<()>,
+    },
+    Look(Look),
+}
+
+/// The loop's door; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) sender: mpsc::Sender<Message>,
+    pub(super) news: broadcast::Sender<News>,
+}
+
+impl Handle {
+    /// Asks for a job; loads the unit first. `reset`: forget a start limit that was hit
+    /// beforehand, as `dd-procmgr start` does. The job's end comes as [`News::JobRemoved`]:
+    /// subscribe before asking.
+    ///
+    /// # Errors
+    /// The name is bad, or the engine refuses.
+    pub async fn job(
+        &self,
+        unit: &str,
+        verb: Verb,
+        mode: JobMode,
+        reset: bool,
+    ) -> Result<Job, ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| Message::Job {
+            unit,
+            verb,
+            mode,
+            reset,
+            answer,
+        })
+        .await
+    }
+
+    /// Makes sure that a unit is loaded (if only as not found), so that it can be looked at.
+    ///
+    /// # Errors
+    /// The name is bad.
+    pub async fn load(&self, unit: &str) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| Message::Load { unit, answer }).await
+    }
+
+    /// Sends a signal to a unit's processes.
+    ///
+    /// # Errors
+    /// The name is bad, or there is nothing to signal.
+    pub async fn kill(
+        &self,
+        unit: &str,
+        whom: KillWhom,
+        signal: Signal,
+    ) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| Message::Kill {
+            unit,
+            whom,
+            signal,
+            answer,
+        })
+        .await
+    }
+
+    /// Forgets failed states and start counters of a unit, or of all.
+    ///
+    /// # Errors
+    /// The name is bad or not loaded.
+    pub async fn reset_failed(&self, unit: Option<&str>) -> Result<(), ControlError> {
+        let unit = unit.map(parse).transpose()?;
+        self.ask(|answer| Message::ResetFailed { unit, answer })
+            .await
+    }
+
+    /// Reads all unit files again; answered when it is done.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn reload(&self) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Reload { answer }).await
+    }
+
+    /// Runs a reading on the loop and returns what it made.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn look<T, F>(&self, reading: F) -> Result<T, ControlError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>) -> T + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let look: Look = Box::new(move |view| {
+            // The asker may have gone away meanwhile; then nobody misses the value.
+            let _ = sender.send(reading(view));
+        });
+        self.sender
+            .send(Message::Look(look))
+            .await
+            .map_err(|_| ControlError::Gone)?;
+        receiver.await.map_err(|_| ControlError::Gone)
+    }
+
+    /// Everything that happens from now on.
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, ControlError> {
+        let (sender, receiver) = oneshot::channel();
+        self.sender
+            .send(message(sender))
+            .await
+            .map_err(|_| ControlError::Gone)?;
+        receiver.await.map_err(|_| ControlError::Gone)?
+    }
+}
+
+fn parse(unit: &str) -> Result<UnitName, ControlError> {
+    UnitName::parse(unit).map_err(|error| ControlError::BadName(error.to_string()))
+}

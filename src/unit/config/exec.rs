@@ -1,0 +1,183 @@
+//! The execution environment of a unit's processes (systemd.exec(5)).
+
+use crate::unit::value::{CapabilitySet, Limit, LimitKind};
+use std::collections::BTreeMap;
+
+/// EnvironmentFile=.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    /// Absolute path or glob.
+    pub path: String,
+    /// `-`: may be missing.
+    pub optional: bool,
+}
+
+/// Where WorkingDirectory= points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkingDirectoryPlace {
+    /// An absolute path.
+    Path(String),
+    /// `~`: the home of User=.
+    Home,
+}
+
+/// WorkingDirectory=.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkingDirectory {
+    /// Where.
+    pub place: WorkingDirectoryPlace,
+    /// `-`: may be missing.
+    pub optional: bool,
+}
+
+/// StandardInput=.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum InputSource {
+    /// /dev/null.
+    #[default]
+    Null,
+    /// `file:`.
+    File(String),
+    /// A kind this build does not serve (tty, socket, data, fd), as written.
+    Unsupported(String),
+}
+
+/// StandardOutput= and StandardError=.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum OutputTarget {
+    /// Captured into our log; `journal`, `kmsg` and the default mean this here.
+    #[default]
+    Log,
+    /// `inherit`: as standard input for output (so /dev/null here), as output for error.
+    Inherit,
+    /// `null`.
+    Null,
+    /// `file:`: opened without truncation, at offset 0.
+    File(String),
+    /// `append:`.
+    Append(String),
+    /// `truncate:`.
+    Truncate(String),
+    /// A kind this build does not serve (tty, socket, fd), as written.
+    Unsupported(String),
+}
+
+/// Which managed directory (RuntimeDirectory= and kin).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum DirectoryKind {
+    Runtime,
+    State,
+    Cache,
+    Logs,
+    Configuration,
+}
+
+/// One `...Directory=` setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directories {
+    /// Relative paths, in order.
+    pub paths: Vec<String>,
+    /// `...DirectoryMode=`, 0755 by default.
+    pub mode: u32,
+}
+
+impl Default for Directories {
+    fn default() -> Directories {
+        Directories {
+            paths: Vec::new(),
+            mode: 0o755,
+        }
+    }
+}
+
+/// RuntimeDirectoryPreserve=.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum PreserveMode {
+    #[default]
+    No,
+    Restart,
+    Yes,
+}
+
+/// What systemd.exec(5) settings a unit has, as far as this build carries them out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecConfig {
+    /// User=.
+    pub user: Option<String>,
+    /// Group=.
+    pub group: Option<String>,
+    /// SupplementaryGroups=.
+    pub supplementary_groups: Vec<String>,
+    /// WorkingDirectory=; `/` when unset.
+    pub working_directory: Option<WorkingDirectory>,
+    /// UMask=, 0022.
+    pub umask: u32,
+    /// Environment=, later wins.
+    pub environment: Vec<(String, String)>,
+    /// EnvironmentFile=, in order.
+    pub environment_files: Vec<EnvironmentFile>,
+    /// PassEnvironment=.
+    pub pass_environment: Vec<String>,
+    /// UnsetEnvironment=: names or exact assignments.
+    pub unset_environment: Vec<String>,
+    /// ExecSearchPath=.
+    pub search_path: Vec<String>,
+    /// LimitX=.
+    pub limits: BTreeMap<LimitKind, Limit>,
+    /// Nice=.
+    pub nice: Option<i32>,
+    /// OOMScoreAdjust=.
+    pub oom_score_adjust: Option<i32>,
+    /// AmbientCapabilities=.
+    pub ambient_capabilities: CapabilitySet,
+    /// CapabilityBoundingSet=; `None` leaves it whole.
+    pub capability_bounding_set: Option<CapabilitySet>,
+    /// NoNewPrivileges=.
+    pub no_new_privileges: bool,
+    /// IgnoreSIGPIPE=.
+    pub ignore_sigpipe: bool,
+    /// RuntimeDirectory= and kin.
+    pub directories: BTreeMap<DirectoryKind, Directories>,
+    /// RuntimeDirectoryPreserve=.
+    pub runtime_directory_preserve: PreserveMode,
+    /// StandardInput=.
+    pub standard_input: InputSource,
+    /// StandardOutput=.
+    pub standard_output: OutputTarget,
+    /// StandardError=.
+    pub standard_error: OutputTarget,
+    /// SyslogIdentifier=.
+    pub syslog_identifier: Option<String>,
+}
+
+impl Default for ExecConfig {
+    fn default() -> ExecConfig {
+        ExecConfig {
+            user: None,
+            group: None,
+            supplementary_groups: Vec::new(),
+            working_directory: None,
+            umask: 0o022,
+            environment: Vec::new(),
+            environment_files: Vec::new(),
+            pass_environment: Vec::new(),
+            unset_environment: Vec::new(),
+            search_path: Vec::new(),
+            limits: BTreeMap::new(),
+            nice: None,
+            oom_score_adjust: None,
+            ambient_capabilities: CapabilitySet::EMPTY,
+            capability_bounding_set: None,
+            no_new_privileges: false,
+            ignore_sigpipe: true,
+            directories: BTreeMap::new(),
+            runtime_directory_preserve: PreserveMode::No,
+            standard_input: InputSource::Null,
+            standard_output: OutputTarget::Log,
+            standard_error: OutputTarget::Inherit,
+            syslog_identifier: None,
+        }
+    }
+}

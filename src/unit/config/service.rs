@@ -1,0 +1,202 @@
+//! The [Service] section.
+
+use super::{ExecConfig, KillConfig};
+use crate::unit::diagnostic::Position;
+use crate::unit::value::{ExitStatusSet, TimeSpan};
+
+/// Type= (systemd.service(5), "OPTIONS").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ServiceType {
+    Simple,
+    Exec,
+    Forking,
+    Oneshot,
+    Dbus,
+    Notify,
+    NotifyReload,
+    Idle,
+}
+
+/// Restart=.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Restart {
+    No,
+    OnSuccess,
+    OnFailure,
+    OnAbnormal,
+    OnWatchdog,
+    OnAbort,
+    Always,
+}
+
+/// NotifyAccess=: whose messages count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum NotifyAccess {
+    None,
+    Main,
+    Exec,
+    All,
+}
+
+/// Which list of commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum CommandKind {
+    Condition,
+    StartPre,
+    Start,
+    StartPost,
+    Reload,
+    Stop,
+    StopPost,
+}
+
+impl CommandKind {
+    /// Every kind, in the order a service goes through them.
+    pub const ALL: [CommandKind; 7] = [
+        CommandKind::Condition,
+        CommandKind::StartPre,
+        CommandKind::Start,
+        CommandKind::StartPost,
+        CommandKind::Reload,
+        CommandKind::Stop,
+        CommandKind::StopPost,
+    ];
+
+    /// The directive's name, `ExecStart` and so on.
+    pub fn directive(self) -> &'static str {
+        match self {
+            CommandKind::Condition => "ExecCondition",
+            CommandKind::StartPre => "ExecStartPre",
+            CommandKind::Start => "ExecStart",
+            CommandKind::StartPost => "ExecStartPost",
+            CommandKind::Reload => "ExecReload",
+            CommandKind::Stop => "ExecStop",
+            CommandKind::StopPost => "ExecStopPost",
+        }
+    }
+}
+
+/// With which privileges a command runs (the `+`, `!`, `!!` prefixes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Privileges {
+    /// As User=, Group= and the sandbox say.
+    #[default]
+    Normal,
+    /// `+`: as the manager, without sandbox.
+    Full,
+    /// `!`: sandbox but no change of user.
+    NoUser,
+    /// `!!`: as `!` only where ambient capabilities are missing; here always as Normal.
+    Ambient,
+}
+
+/// One command line of an Exec...= directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// What to execute: an absolute path, or a bare name looked up in ExecSearchPath= or PATH.
+    pub program: String,
+    /// argv, specifiers expanded, environment not yet (X4); never empty.
+    pub argv: Vec<String>,
+    /// `-`: failure does not count.
+    pub ignore_failure: bool,
+    /// `:`: no `$` expansion.
+    pub no_expand: bool,
+    /// `+`, `!`, `!!`.
+    pub privileges: Privileges,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// The commands of a service by kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commands {
+    lists: [Vec<Command>; 7],
+}
+
+impl Commands {
+    /// The commands of a kind, in order.
+    pub fn get(&self, kind: CommandKind) -> &[Command] {
+        &self.lists[kind as usize]
+    }
+
+    /// The commands of a kind, to change.
+    pub fn get_mut(&mut self, kind: CommandKind) -> &mut Vec<Command> {
+        &mut self.lists[kind as usize]
+    }
+}
+
+/// Everything [Service] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// Type=; simple by default, oneshot without ExecStart=, dbus with BusName= and no Type=.
+    pub service_type: ServiceType,
+    /// The Exec...= lists.
+    pub commands: Commands,
+    /// Restart=.
+    pub restart: Restart,
+    /// RestartSec=, 100 ms by default.
+    pub restart_sec: TimeSpan,
+    /// RestartSteps= (254), 0 is unset.
+    pub restart_steps: u32,
+    /// RestartMaxDelaySec= (254), infinite is unset.
+    pub restart_max_delay: TimeSpan,
+    /// TimeoutStartSec=; 90 s, infinite for oneshot unless set (M8). 0 was made infinite (U15).
+    pub timeout_start: TimeSpan,
+    /// TimeoutStopSec=; 90 s. 0 was made infinite (U15).
+    pub timeout_stop: TimeSpan,
+    /// RuntimeMaxSec=.
+    pub runtime_max: TimeSpan,
+    /// WatchdogSec=; zero is off.
+    pub watchdog: TimeSpan,
+    /// RemainAfterExit=.
+    pub remain_after_exit: bool,
+    /// GuessMainPID=.
+    pub guess_main_pid: bool,
+    /// PIDFile=, made absolute below the runtime directory (M14).
+    pub pid_file: Option<String>,
+    /// BusName=.
+    pub bus_name: Option<String>,
+    /// NotifyAccess= with what Type=notify and WatchdogSec= imply.
+    pub notify_access: NotifyAccess,
+    /// SuccessExitStatus=.
+    pub success_exit_status: ExitStatusSet,
+    /// RestartPreventExitStatus=.
+    pub restart_prevent_exit_status: ExitStatusSet,
+    /// RestartForceExitStatus=.
+    pub restart_force_exit_status: ExitStatusSet,
+    /// The execution environment.
+    pub exec: ExecConfig,
+    /// How processes are ended.
+    pub kill: KillConfig,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> ServiceConfig {
+        ServiceConfig {
+            service_type: ServiceType::Simple,
+            commands: Commands::default(),
+            restart: Restart::No,
+            restart_sec: TimeSpan::from_millis(100),
+            restart_steps: 0,
+            restart_max_delay: TimeSpan::INFINITY,
+            timeout_start: TimeSpan::from_secs(90),
+            timeout_stop: TimeSpan::from_secs(90),
+            runtime_max: TimeSpan::INFINITY,
+            watchdog: TimeSpan::ZERO,
+            remain_after_exit: false,
+            guess_main_pid: true,
+            pid_file: None,
+            bus_name: None,
+            notify_access: NotifyAccess::None,
+            success_exit_status: ExitStatusSet::default(),
+            restart_prevent_exit_status: ExitStatusSet::default(),
+            restart_force_exit_status: ExitStatusSet::default(),
+            exec: ExecConfig::default(),
+            kill: KillConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! What every unit has: names, load state, [Unit] and [Install].
+
+use super::{ServiceConfig, SocketConfig};
+use crate::unit::diagnostic::Diagnostic;
+use crate::unit::name::UnitName;
+use crate::unit::value::TimeSpan;
+use std::collections::BTreeSet;
+
+/// Whether the unit's files could be read (systemctl(1), LOAD).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadState {
+    /// Read, or built in.
+    Loaded,
+    /// No file, and nothing built in or in the kernel answers to the name.
+    NotFound,
+    /// A setting without which the unit makes no sense is wrong.
+    BadSetting,
+    /// The file could not be read as a unit file at all.
+    Error,
+    /// The file is empty or a link to /dev/null.
+    Masked,
+}
+
+impl LoadState {
+    /// systemd's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LoadState::Loaded => "loaded",
+            LoadState::NotFound => "not-found",
+            LoadState::BadSetting => "bad-setting",
+            LoadState::Error => "error",
+            LoadState::Masked => "masked",
+        }
+    }
+}
+
+/// The kinds of dependency a unit file can state. Their inverses live in the engine's graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum DependencyKind {
+    Requires,
+    Requisite,
+    Wants,
+    BindsTo,
+    PartOf,
+    Upholds,
+    Conflicts,
+    Before,
+    After,
+    OnFailure,
+    OnSuccess,
+    PropagatesReloadTo,
+    ReloadPropagatedFrom,
+    PropagatesStopTo,
+    StopPropagatedFrom,
+    /// From a socket, timer or path to what it activates.
+    Triggers,
+}
+
+/// Who said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DependencyOrigin {
+    /// A directive of the fragment or a drop-in.
+    File,
+    /// A `.wants/` or `.requires/` link.
+    Link,
+    /// Follows from another setting (Sockets=, Slice= ...).
+    Implicit,
+    /// DefaultDependencies=.
+    Default,
+}
+
+/// One edge out of a unit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dependency {
+    /// What the edge means.
+    pub kind: DependencyKind,
+    /// The unit at its other end, as named (may be an alias there).
+    pub target: UnitName,
+    /// Who said so.
+    pub origin: DependencyOrigin,
+}
+
+/// What a condition or assert looks at (systemd.unit(5), "CONDITIONS AND ASSERTS").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum ConditionKind {
+    Architecture,
+    Firmware,
+    Virtualization,
+    Host,
+    KernelCommandLine,
+    KernelVersion,
+    Credential,
+    Environment,
+    Security,
+    Capability,
+    AcPower,
+    NeedsUpdate,
+    FirstBoot,
+    PathExists,
+    PathExistsGlob,
+    PathIsDirectory,
+    PathIsSymbolicLink,
+    PathIsMountPoint,
+    PathIsReadWrite,
+    PathIsEncrypted,
+    DirectoryNotEmpty,
+    FileNotEmpty,
+    FileIsExecutable,
+    User,
+    Group,
+    ControlGroupController,
+    Memory,
+    Cpus,
+    CpuFeature,
+    OsRelease,
+    MemoryPressure,
+    CpuPressure,
+    IoPressure,
+}
+
+impl ConditionKind {
+    /// The part of the directive's name behind `Condition` or `Assert`.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            ConditionKind::Architecture => "Architecture",
+            ConditionKind::Firmware => "Firmware",
+            ConditionKind::Virtualization => "Virtualization",
+            ConditionKind::Host => "Host",
+            ConditionKind::KernelCommandLine => "KernelCommandLine",
+            ConditionKind::KernelVersion => "KernelVersion",
+            ConditionKind::Credential => "Credential",
+            ConditionKind::Environment => "Environment",
+            ConditionKind::Security => "Security",
+            ConditionKind::Capability => "Capability",
+            ConditionKind::AcPower => "ACPower",
+            ConditionKind::NeedsUpdate => "NeedsUpdate",
+            ConditionKind::FirstBoot => "FirstBoot",
+            ConditionKind::PathExists => "PathExists",
+            ConditionKind::PathExistsGlob => "PathExistsGlob",
+            ConditionKind::PathIsDirectory => "PathIsDirectory",
+            ConditionKind::PathIsSymbolicLink => "PathIsSymbolicLink",
+            ConditionKind::PathIsMountPoint => "PathIsMountPoint",
+            ConditionKind::PathIsReadWrite => "PathIsReadWrite",
+            ConditionKind::PathIsEncrypted => "PathIsEncrypted",
+            ConditionKind::DirectoryNotEmpty => "DirectoryNotEmpty",
+            ConditionKind::FileNotEmpty => "FileNotEmpty",
+            ConditionKind::FileIsExecutable => "FileIsExecutable",
+            ConditionKind::User => "User",
+            ConditionKind::Group => "Group",
+            ConditionKind::ControlGroupController => "ControlGroupController",
+            ConditionKind::Memory => "Memory",
+            ConditionKind::Cpus => "CPUs",
+            ConditionKind::CpuFeature => "CPUFeature",
+            ConditionKind::OsRelease => "OSRelease",
+            ConditionKind::MemoryPressure => "MemoryPressure",
+            ConditionKind::CpuPressure => "CPUPressure",
+            ConditionKind::IoPressure => "IOPressure",
+        }
+    }
+}
+
+/// One `Condition...=` or `Assert...=` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// What is looked at.
+    pub kind: ConditionKind,
+    /// The rest of the value, specifiers expanded.
+    pub parameter: String,
+    /// `|`: at least one of these must hold.
+    pub trigger: bool,
+    /// `!`: must not hold.
+    pub negate: bool,
+}
+
+/// How a job meets the jobs already queued (systemctl(1), `--job-mode=`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum JobMode {
+    #[default]
+    Replace,
+    Fail,
+    ReplaceIrreversibly,
+    Isolate,
+    Flush,
+    IgnoreDependencies,
+    IgnoreRequirements,
+}
+
+/// The [Unit] section, dependencies and conditions apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitSection {
+    /// Description=, or the unit's name.
+    pub description: String,
+    /// Documentation=.
+    pub documentation: Vec<String>,
+    /// Condition...= lines in order.
+    pub conditions: Vec<Condition>,
+    /// Assert...= lines in order.
+    pub asserts: Vec<Condition>,
+    /// DefaultDependencies=.
+    pub default_dependencies: bool,
+    /// StartLimitIntervalSec=: zero or infinite burst means no limit (M17).
+    pub start_limit_interval: TimeSpan,
+    /// StartLimitBurst=: starts allowed within the interval; zero means no limit.
+    pub start_limit_burst: u32,
+    /// OnFailureJobMode=.
+    pub on_failure_job_mode: JobMode,
+    /// OnSuccessJobMode=.
+    pub on_success_job_mode: JobMode,
+    /// RefuseManualStart=.
+    pub refuse_manual_start: bool,
+    /// RefuseManualStop=.
+    pub refuse_manual_stop: bool,
+}
+
+impl Default for UnitSection {
+    fn default() -> UnitSection {
+        UnitSection {
+            description: String::new(),
+            documentation: Vec::new(),
+            conditions: Vec::new(),
+            asserts: Vec::new(),
+            default_dependencies: true,
+            start_limit_interval: TimeSpan::from_secs(10),
+            start_limit_burst: 5,
+            on_failure_job_mode: JobMode::Replace,
+            on_success_job_mode: JobMode::Fail,
+            refuse_manual_start: false,
+            refuse_manual_stop: false,
+        }
+    }
+}
+
+/// The [Install] section; read by enable and its kin, without effect at run time (U12).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstallSection {
+    /// WantedBy=.
+    pub wanted_by: Vec<String>,
+    /// RequiredBy=.
+    pub required_by: Vec<String>,
+    /// Alias=.
+    pub alias: Vec<String>,
+    /// Also=.
+    pub also: Vec<String>,
+    /// DefaultInstance=.
+    pub default_instance: Option<String>,
+}
+
+/// A directive that was read but that this build does not carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotApplied {
+    /// The directive's name.
+    pub directive: &'static str,
+    /// Its value as written.
+    pub value: String,
+    /// Why, or which part is still to come.
+    pub reason: &'static str,
+    /// Whether the unit must not start without it: security settings are applied or refused.
+    pub refuses_start: bool,
+}
+
+/// What the unit type adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnitBody {
+    /// A .service.
+    Service(Box<ServiceConfig>),
+    /// A .socket; loaded, not yet run.
+    Socket(Box<SocketConfig>),
+    /// A .target.
+    Target,
+    /// A mount, device, slice or built-in target that holds (or not) by itself: it is active
+    /// from the moment it is loaded and no job changes that.
+    Fact,
+    /// Any other type: loaded by name, cannot be started.
+    Other,
+}
+
+/// Everything the files of one unit say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitConfig {
+    /// The unit's own name (Id).
+    pub name: UnitName,
+    /// Its other names, by alias links.
+    pub aliases: BTreeSet<UnitName>,
+    /// Whether it could be read.
+    pub load: LoadState,
+    /// Why not, as systemd's LoadError message would say it, with file:line:column if known.
+    pub load_error: Option<String>,
+    /// The main file; `None` for built-in units and units without file.
+    pub fragment: Option<String>,
+    /// Drop-ins in the order they were applied.
+    pub drop_ins: Vec<String>,
+    /// All findings, in file order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// [Unit].
+    pub unit: UnitSection,
+    /// All edges: files, links, implicit, default; sorted, no duplicates of kind and target.
+    pub dependencies: Vec<Dependency>,
+    /// [Install].
+    pub install: InstallSection,
+    /// What the type adds.
+    pub body: UnitBody,
+    /// What was read but is not carried out.
+    pub not_applied: Vec<NotApplied>,
+}
+
+impl UnitConfig {
+    /// A unit of this name of which nothing is known: not found.
+    pub fn not_found(name: UnitName) -> UnitConfig {
+        UnitConfig {
+            unit: UnitSection {
+                description: name.to_string(),
+                ..UnitSection::default()
+            },
+            load_error: Some(format!("Unit {name} not found.")),
+            name,
+            aliases: BTreeSet::new(),
+            load: LoadState::NotFound,
+            fragment: None,
+            drop_ins: Vec::new(),
+            diagnostics: Vec::new(),
+            dependencies: Vec::new(),
+            install: InstallSection::default(),
+            body: UnitBody::Other,
+            not_applied: Vec::new(),
+        }
+    }
+
+    /// The service part, if it is a service.
+    pub fn service(&self) -> Option<&ServiceConfig> {
+        match &self.body {
+            UnitBody::Service(service) => Some(service),
+            UnitBody::Socket(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+        }
+    }
+
+    /// The targets of one kind of dependency.
+    pub fn dependencies_of(&self, kind: DependencyKind) -> impl Iterator<Item = &UnitName> {
+        self.dependencies
+            .iter()
+            .filter(move |d| d.kind == kind)
+            .map(|d| &d.target)
+    }
+}

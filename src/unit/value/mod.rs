@@ -1,0 +1,27 @@
+//! The value types of directives, one file each: parse, print, and the unset value.
+//!
+//! Must not know directives or sections. Every `parse` says in its error what was expected;
+//! the directive table adds file, line and column.
+
+mod capability;
+mod exit_status;
+mod limit;
+mod mode;
+mod scalar;
+mod signal;
+mod size;
+mod span;
+
+pub use capability::CapabilitySet;
+pub use exit_status::ExitStatusSet;
+pub use limit::{Limit, LimitKind};
+pub use mode::parse_mode;
+pub use scalar::{parse_boolean, parse_integer};
+pub use signal::Signal;
+pub use size::{ByteSize, parse_size};
+pub use span::TimeSpan;
+
+/// Why a value cannot be read: a sentence such as `"2" is not a boolean (yes, no, ...)`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(pub String);

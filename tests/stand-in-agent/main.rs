@@ -1,0 +1,3 @@
+//! Stand-in for an agent.
+
+fn main() {}
