@@ -73,6 +73,28 @@ fn steps_are_in_systemds_order() {
 }
 
 #[test]
+fn the_command_line_is_expanded_with_the_final_environment() {
+    let mut command = command(&["/bin/true", "${A}", "$A", "$B", "x${B}"]);
+    let service = ServiceConfig::default();
+    let environment = [("A".to_owned(), "1 2".to_owned())];
+    let words = |command: &Command| {
+        let mut input = input(&service, command);
+        input.environment = &environment;
+        let plan = plan(&input).unwrap();
+        let words = plan.program().image.arguments.iter();
+        let words: Vec<String> = words.map(|w| w.to_str().unwrap().to_owned()).collect();
+        (words, plan.unset_variables().to_vec())
+    };
+    let as_written = command.argv.clone();
+    assert_eq!(words(&command), (as_written, vec![]), "with the prefix `:`");
+    command.no_expand = false;
+    let expanded = ["/bin/true", "1 2", "1", "2", "x"]
+        .map(str::to_owned)
+        .to_vec();
+    assert_eq!(words(&command), (expanded, vec!["B".to_owned()]));
+}
+
+#[test]
 fn what_is_not_carried_out_is_refused() {
     let refused = |service: &ServiceConfig| plan_of(service).unwrap_err().to_string();
     let tty = || "tty".to_owned();

@@ -38,6 +38,19 @@ fn a_process_has_its_streams_and_no_more() {
     assert_eq!(found[1].1, found[2].1);
 }
 
+/// The kernel wakes us a moment before it shows the new environment.
+fn environment_of(pid: i32) -> String {
+    let start = std::time::Instant::now();
+    loop {
+        let text = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+        if !text.is_empty() {
+            return text;
+        }
+        assert!(start.elapsed().as_secs() < 10, "no environment is shown");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn as_many_as_there_can_be_are_passed_in_order() {
     let (_reader, writer) = std::io::pipe().unwrap();
@@ -53,7 +66,7 @@ fn as_many_as_there_can_be_are_passed_in_order() {
     service.environment = vec![("LISTEN_FDS".into(), "9".into())];
     let child = service.spawn(&writer, &passed);
     let found = descriptors(&child.pid.to_string());
-    let environment = fs::read_to_string(format!("/proc/{}/environ", child.pid)).unwrap();
+    let environment = environment_of(child.pid);
     end(&child);
     assert_eq!(child.failure, None);
     assert_eq!(found[3..], expected);
