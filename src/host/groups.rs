@@ -7,16 +7,15 @@
 //! unit's INVOCATION_ID. Nothing that does not descend from the daemon is ever counted, so
 //! that no signal can hit a stranger.
 
+use super::inotify::Watcher;
 use super::process_table::{self, Stat};
 use crate::cgroup::{Group, Tree};
 use crate::engine::UnitId;
 use crate::unit::name::UnitName;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// What is kept of one unit.
 #[derive(Debug, Default)]
@@ -36,7 +35,7 @@ struct Members {
 #[derive(Debug)]
 pub(super) struct Groups {
     tree: Option<Tree>,
-    events: Option<AsyncFd<Inotify>>,
+    events: Option<Watcher>,
     units: BTreeMap<UnitId, Members>,
     /// Units whose group may have become empty.
     suspects: BTreeSet<UnitId>,
@@ -48,13 +47,7 @@ impl Groups {
     /// # Errors
     /// The kernel gives no inotify instance.
     pub(super) fn new(tree: Option<Tree>) -> io::Result<Groups> {
-        let events = match &tree {
-            Some(_) => {
-                let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-                Some(AsyncFd::with_interest(inotify, Interest::READABLE)?)
-            }
-            None => None,
-        };
+        let events = tree.is_some().then(Watcher::new).transpose()?;
         Ok(Groups {
             tree,
             events,
@@ -103,9 +96,7 @@ impl Groups {
         let group = Arc::new(tree.group(name.as_str())?);
         if let Some(events) = &self.events {
             let file = group.path().join("cgroup.events");
-            let watch = events
-                .get_ref()
-                .add_watch(&file, AddWatchFlags::IN_MODIFY)?;
+            let watch = events.add(&file, AddWatchFlags::IN_MODIFY)?;
             members.watch = Some(watch);
         }
         members.group = Some(group.clone());
@@ -132,12 +123,9 @@ impl Groups {
 
     /// Waits until a control group has become empty or occupied.
     pub(super) async fn changed(&self) {
-        let Some(events) = &self.events else {
-            return std::future::pending().await;
-        };
-        match events.readable().await {
-            Ok(mut guard) => guard.clear_ready(),
-            Err(_) => std::future::pending().await,
+        match &self.events {
+            Some(events) => events.changed().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -146,10 +134,7 @@ impl Groups {
         let Some(events) = &self.events else {
             return;
         };
-        let mut watches = Vec::new();
-        while let Ok(batch) = events.get_ref().read_events() {
-            watches.extend(batch.iter().map(|event| event.wd));
-        }
+        let watches = events.take();
         let units = self
             .units
             .iter()
@@ -251,8 +236,7 @@ impl Groups {
             return;
         }
         if let (Some(events), Some(watch)) = (&self.events, members.watch) {
-            // The kernel drops it itself with the directory; that may have happened.
-            let _ = events.get_ref().rm_watch(watch);
+            events.remove(watch);
         }
         let group = self.units.remove(&unit).and_then(|members| members.group);
         // Somebody still holding it is about to start a process in it.

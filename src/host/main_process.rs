@@ -156,8 +156,8 @@ async fn look_again_and_again(
             return;
         }
         match &watch {
-            Some(watch) if watch.changed().await.is_ok() => {}
-            Some(_) | None => return,
+            Some(watch) => watch.changed().await,
+            None => return,
         }
     }
 }

@@ -18,6 +18,7 @@ mod exits;
 mod facts;
 mod groups;
 mod handle;
+mod inotify;
 mod killing;
 mod lines;
 mod loading;

@@ -2,13 +2,12 @@
 //!
 //! Whether the process named is one of the unit is the loop's to tell (checklist M14).
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use super::inotify::Watcher;
+use nix::sys::inotify::AddWatchFlags;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// Longest content looked at, in bytes.
 const MAX_CONTENT: u64 = 64;
@@ -76,7 +75,7 @@ fn is_safe_way(path: &Path) -> io::Result<bool> {
 
 /// Tells when a path may have changed, wherever on the way to it.
 pub(super) struct Watch {
-    inotify: AsyncFd<Inotify>,
+    watcher: Watcher,
     path: PathBuf,
 }
 
@@ -86,9 +85,8 @@ impl Watch {
     /// # Errors
     /// The kernel gives no inotify instance.
     pub(super) fn new(path: &str) -> io::Result<Watch> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         let watch = Watch {
-            inotify: AsyncFd::with_interest(inotify, Interest::READABLE)?,
+            watcher: Watcher::new()?,
             path: PathBuf::from(path),
         };
         watch.arm();
@@ -104,7 +102,7 @@ impl Watch {
             | AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_ATTRIB
             | AddWatchFlags::IN_DELETE_SELF;
-        let watch = |place: &Path| self.inotify.get_ref().add_watch(place, flags).is_ok();
+        let watch = |place: &Path| self.watcher.add(place, flags).is_ok();
         let mut last = None;
         loop {
             watch(&self.path);
@@ -117,15 +115,10 @@ impl Watch {
     }
 
     /// Waits for the next change.
-    ///
-    /// # Errors
-    /// The runtime is going down.
-    pub(super) async fn changed(&self) -> io::Result<()> {
-        let mut guard = self.inotify.readable().await?;
-        guard.clear_ready();
-        while self.inotify.get_ref().read_events().is_ok() {}
+    pub(super) async fn changed(&self) {
+        self.watcher.changed().await;
+        self.watcher.take();
         self.arm();
-        Ok(())
     }
 }
 
@@ -173,7 +166,7 @@ mod tests {
         let watch = Watch::new(path.to_str().unwrap()).unwrap();
         let waiter = async {
             while read(path.to_str().unwrap()).is_err() {
-                watch.changed().await.unwrap();
+                watch.changed().await;
             }
         };
         let maker = async {
