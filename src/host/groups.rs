@@ -7,12 +7,13 @@
 //! unit's INVOCATION_ID. Nothing that does not descend from the daemon is ever counted, so
 //! that no signal can hit a stranger.
 
-use super::inotify::Watcher;
-use super::process_table::{self, Stat};
+use super::process_table::{self, Table};
+use super::readiness::Readable;
+use crate::cgroup::watch::{WatchId, Watcher};
 use crate::cgroup::{Group, Tree};
 use crate::engine::UnitId;
+use crate::sys::proc::{self, Stat};
 use crate::unit::name::UnitName;
-use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 struct Members {
     name: Option<UnitName>,
     group: Option<Arc<Group>>,
-    watch: Option<WatchDescriptor>,
+    watch: Option<WatchId>,
     /// Sessions and process groups that began with a process of the unit.
     sessions: BTreeSet<i32>,
     /// Invocation IDs in use, as the environment carries them.
@@ -35,7 +36,7 @@ struct Members {
 #[derive(Debug)]
 pub(super) struct Groups {
     tree: Option<Tree>,
-    events: Option<Watcher>,
+    watcher: Option<(Watcher, Readable)>,
     units: BTreeMap<UnitId, Members>,
     /// Units whose group may have become empty.
     suspects: BTreeSet<UnitId>,
@@ -47,10 +48,17 @@ impl Groups {
     /// # Errors
     /// The kernel gives no inotify instance.
     pub(super) fn new(tree: Option<Tree>) -> io::Result<Groups> {
-        let events = tree.is_some().then(Watcher::new).transpose()?;
+        let watcher = match &tree {
+            Some(_) => {
+                let watcher = Watcher::new()?;
+                let readable = Readable::of(&watcher)?;
+                Some((watcher, readable))
+            }
+            None => None,
+        };
         Ok(Groups {
             tree,
-            events,
+            watcher,
             units: BTreeMap::new(),
             suspects: BTreeSet::new(),
         })
@@ -63,15 +71,8 @@ impl Groups {
 
     /// The unit's group as /proc/PID/cgroup names it, empty if it has none.
     pub(super) fn name_of(&self, unit: UnitId) -> String {
-        let (Some(tree), Some(members)) = (&self.tree, self.units.get(&unit)) else {
-            return String::new();
-        };
-        members
-            .group
-            .as_ref()
-            .and_then(|group| group.path().strip_prefix(tree.root()).ok())
-            .map(|relative| format!("{}/{}", tree.name(), relative.display()))
-            .unwrap_or_default()
+        let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
+        group.map_or_else(String::new, |group| group.name().to_owned())
     }
 
     /// Gets a unit ready for a new process; `None` where there are no control groups.
@@ -94,10 +95,8 @@ impl Groups {
             return Ok(Some(group.clone()));
         }
         let group = Arc::new(tree.group(name.as_str())?);
-        if let Some(events) = &self.events {
-            let file = group.path().join("cgroup.events");
-            let watch = events.add(&file, AddWatchFlags::IN_MODIFY)?;
-            members.watch = Some(watch);
+        if let Some((watcher, _)) = &self.watcher {
+            members.watch = Some(watcher.add(&group)?);
         }
         members.group = Some(group.clone());
         Ok(Some(group))
@@ -123,22 +122,29 @@ impl Groups {
 
     /// Waits until a control group has become empty or occupied.
     pub(super) async fn changed(&self) {
-        match &self.events {
-            Some(events) => events.changed().await,
+        match &self.watcher {
+            Some((_, readable)) => readable.wait().await,
             None => std::future::pending().await,
         }
     }
 
     /// Takes the kernel's news in.
     pub(super) fn read_changes(&mut self) {
-        let Some(events) = &self.events else {
+        let Some((watcher, _)) = &self.watcher else {
             return;
         };
-        let watches = events.take();
+        let changed = match watcher.changed() {
+            Ok(changed) if !changed.overflow => changed.groups,
+            Ok(_) => return self.suspect_all(),
+            Err(error) => {
+                tracing::warn!("cannot watch control groups: {error}");
+                return self.suspect_all();
+            }
+        };
         let units = self
             .units
             .iter()
-            .filter(|(_, members)| members.watch.is_some_and(|watch| watches.contains(&watch)));
+            .filter(|(_, members)| members.watch.is_some_and(|watch| changed.contains(&watch)));
         self.suspects.extend(units.map(|(unit, _)| *unit));
     }
 
@@ -212,14 +218,11 @@ impl Groups {
                 .classify_all(known, &process_table::scan())
                 .remove(&pid);
         }
-        let group = process_table::control_group(pid)?;
-        self.units.keys().copied().find(|unit| {
-            let name = self.name_of(*unit);
-            !name.is_empty()
-                && group
-                    .strip_prefix(&name)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        let name = proc::control_group(pid).ok()??;
+        self.units
+            .iter()
+            .find(|(_, members)| members.group.as_ref().is_some_and(|g| g.contains(&name)))
+            .map(|(unit, _)| *unit)
     }
 
     /// Drops the unit's group if nobody is left in it.
@@ -234,9 +237,6 @@ impl Groups {
         if populated {
             // Left behind on purpose (KillMode=process): still watched, still the unit's.
             return;
-        }
-        if let (Some(events), Some(watch)) = (&self.events, members.watch) {
-            events.remove(watch);
         }
         let group = self.units.remove(&unit).and_then(|members| members.group);
         // Somebody still holding it is about to start a process in it.
@@ -278,12 +278,16 @@ impl Groups {
     fn classify(&self, known: &Known) -> BTreeMap<i32, UnitId> {
         let table = process_table::scan();
         let mut units = self.classify_all(known, &table);
-        units.retain(|pid, _| table.get(pid).is_some_and(|stat| !stat.is_dead()));
+        units.retain(|pid, _| {
+            table
+                .get(pid)
+                .is_some_and(|stat| !process_table::is_dead(stat))
+        });
         units
     }
 
     /// Processes by unit, those that ended but were not reaped included.
-    fn classify_all(&self, known: &Known, table: &BTreeMap<i32, Stat>) -> BTreeMap<i32, UnitId> {
+    fn classify_all(&self, known: &Known, table: &Table) -> BTreeMap<i32, UnitId> {
         let me = std::process::id() as i32;
         let mut units = BTreeMap::new();
         for pid in table.keys() {
@@ -293,15 +297,15 @@ impl Groups {
             // From the daemon downwards: a process belongs where it says itself, else where
             // its parent belongs.
             let mut inherited = None;
-            for stat in way.iter().rev() {
-                inherited = match units.get(&stat.pid) {
+            for (pid, stat) in way.into_iter().rev() {
+                inherited = match units.get(&pid) {
                     Some(unit) => Some(*unit),
                     None => self
-                        .own_unit(stat, known, inherited.is_none())
+                        .own_unit(pid, stat, known, inherited.is_none())
                         .or(inherited),
                 };
                 if let Some(unit) = inherited {
-                    units.insert(stat.pid, unit);
+                    units.insert(pid, unit);
                 }
             }
         }
@@ -311,8 +315,8 @@ impl Groups {
 
     /// The unit a process shows by itself. Its environment is only read if nothing else can
     /// tell.
-    fn own_unit(&self, stat: &Stat, known: &Known, look_inside: bool) -> Option<UnitId> {
-        if let Some(unit) = known.get(&stat.pid) {
+    fn own_unit(&self, pid: i32, stat: &Stat, known: &Known, look_inside: bool) -> Option<UnitId> {
+        if let Some(unit) = known.get(&pid) {
             return Some(*unit);
         }
         let by_session = self.units.iter().find(|(_, members)| {
@@ -324,18 +328,20 @@ impl Groups {
         if !look_inside {
             return None;
         }
-        let invocation = process_table::environment_variable(stat.pid, "INVOCATION_ID")?;
+        let invocation = process_table::environment_variable(pid, "INVOCATION_ID")?;
         self.units
             .iter()
             .find(|(_, members)| members.invocations.contains(&invocation))
             .map(|(unit, _)| *unit)
     }
 
-    fn classify_descendants(&self, table: &BTreeMap<i32, Stat>) -> Vec<i32> {
+    fn classify_descendants(&self, table: &Table) -> Vec<i32> {
         let me = std::process::id() as i32;
         table
             .iter()
-            .filter(|(pid, stat)| !stat.is_dead() && way_up(**pid, me, table).is_some())
+            .filter(|(pid, stat)| {
+                !process_table::is_dead(stat) && way_up(**pid, me, table).is_some()
+            })
             .map(|(pid, _)| *pid)
             .collect()
     }
@@ -345,7 +351,7 @@ impl Groups {
 pub(super) type Known = BTreeMap<i32, UnitId>;
 
 /// A process and its ancestors below `top`; `None` if it does not descend from it.
-fn way_up(pid: i32, top: i32, table: &BTreeMap<i32, Stat>) -> Option<Vec<&Stat>> {
+fn way_up(pid: i32, top: i32, table: &Table) -> Option<Vec<(i32, &Stat)>> {
     let mut way = Vec::new();
     let mut current = pid;
     while current != top {
@@ -354,7 +360,7 @@ fn way_up(pid: i32, top: i32, table: &BTreeMap<i32, Stat>) -> Option<Vec<&Stat>>
         if way.len() > table.len() {
             return None;
         }
-        way.push(stat);
+        way.push((current, stat));
         current = stat.parent;
     }
     (!way.is_empty()).then_some(way)
@@ -366,23 +372,20 @@ mod tests {
 
     #[test]
     fn ways_up_end_at_the_daemon_or_nowhere() {
-        let stat = |pid, parent| Stat {
-            pid,
+        let stat = |parent| Stat {
             state: 'S',
             parent,
-            group: pid,
-            session: pid,
-            start: 0,
+            group: 0,
+            session: 0,
+            start_time: 0,
         };
-        let table: BTreeMap<i32, Stat> = [stat(1, 0), stat(10, 1), stat(11, 10), stat(12, 11)]
-            .into_iter()
-            .chain([stat(50, 51), stat(51, 50)])
-            .map(|stat| (stat.pid, stat))
-            .collect();
+        let table: Table = [(1, 0), (10, 1), (11, 10), (12, 11), (50, 51), (51, 50)]
+            .map(|(pid, parent)| (pid, stat(parent)))
+            .into();
         let way: Vec<i32> = way_up(12, 10, &table)
             .unwrap()
             .iter()
-            .map(|s| s.pid)
+            .map(|(pid, _)| *pid)
             .collect();
         assert_eq!(way, [12, 11]);
         assert!(way_up(1, 10, &table).is_none());

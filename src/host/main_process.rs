@@ -5,7 +5,7 @@ use super::pid_file::{self, PidFile, Watch};
 use super::process_table;
 use super::run::{Fact, Host};
 use crate::engine::{Event, MainSource, ProcessId, Role, UnitId};
-use crate::sys::pidfd;
+use crate::sys::{pidfd, proc};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
@@ -119,7 +119,7 @@ impl Host {
         let descriptor =
             pidfd::open(pid).map_err(|error| format!("cannot watch process {pid}: {error}"))?;
         // Looked at after it was opened: what is seen is the process that will be watched.
-        if process_table::stat(pid).is_none_or(|stat| stat.is_dead()) {
+        if proc::stat(pid).map_or(true, |stat| process_table::is_dead(&stat)) {
             return Err(format!("process {pid} has ended"));
         }
         if !trusted && self.groups.unit_of(pid, &self.known()) != Some(unit) {

@@ -3,23 +3,17 @@
 //! Who speaks is told by the kernel (SCM_CREDENTIALS), never by the message. Must be drained
 //! before a process is reaped: afterwards its number says nothing.
 
+use super::readiness::Readable;
 use crate::engine::Notification;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SocketAddrUnix, SocketFlags, SocketType,
-};
-use std::io::{self, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use crate::sys::cmsg;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-/// Longest message read, in bytes, as in systemd.
-const MAX_MESSAGE: usize = 4096 * 4;
-/// Most descriptors the kernel lets one message carry.
-const MAX_DESCRIPTORS: usize = 253;
+/// Longest message read, in bytes.
+const MAX_MESSAGE: usize = 16 * 1024;
 
 /// A message and its sender.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +29,8 @@ pub(super) struct Received {
 /// The bound socket; unlinked when dropped.
 #[derive(Debug)]
 pub(super) struct NotifySocket {
-    socket: AsyncFd<OwnedFd>,
+    socket: OwnedFd,
+    readable: Readable,
     path: PathBuf,
 }
 
@@ -55,11 +50,12 @@ impl NotifySocket {
         rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
         // Services run as any user; what they say is judged by who they are.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
-        rustix::net::sockopt::set_socket_passcred(&socket, true)?;
+        cmsg::pass_credentials(socket.as_fd())?;
         // A burst of messages must not make services block or lose READY=1.
         let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
         Ok(NotifySocket {
-            socket: AsyncFd::with_interest(socket, Interest::READABLE)?,
+            readable: Readable::of(&socket)?,
+            socket,
             path: path.to_owned(),
         })
     }
@@ -71,23 +67,20 @@ impl NotifySocket {
 
     /// Waits until there is something to receive.
     pub(super) async fn readable(&self) {
-        match self.socket.readable().await {
-            // The messages are taken by `receive`, which meets EAGAIN in the end and is
-            // followed by another wait.
-            Ok(mut guard) => guard.clear_ready(),
-            // The runtime is going down.
-            Err(_) => std::future::pending().await,
-        }
+        self.readable.wait().await;
     }
 
     /// The next message, `None` when there is none left.
     pub(super) fn receive(&self) -> Option<Received> {
         loop {
-            match receive(self.socket.get_ref()) {
-                Ok(Some(received)) => return Some(received),
-                Ok(None) => {}
+            match receive(&self.socket) {
+                Ok(Next::Message(received)) => return Some(received),
+                Ok(Next::None) => return None,
+                Ok(Next::Nonsense(what)) => tracing::warn!("ignored a notify message {what}"),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tracing::warn!("ignored a notify message: {error}");
+                }
                 Err(error) => {
                     tracing::warn!("cannot receive from the notify socket: {error}");
                     return None;
@@ -103,47 +96,30 @@ impl Drop for NotifySocket {
     }
 }
 
-/// Takes one datagram; `Ok(None)` if it is not worth anything. Descriptors that come along are
-/// closed: that is also how BARRIER=1 is answered, all earlier messages having been read.
-fn receive(socket: &OwnedFd) -> io::Result<Option<Received>> {
+enum Next {
+    Message(Received),
+    Nonsense(&'static str),
+    None,
+}
+
+/// Takes one datagram. Descriptors that come along are closed: that is also how BARRIER=1 is
+/// answered, all earlier messages having been read.
+fn receive(socket: &OwnedFd) -> io::Result<Next> {
     let mut buffer = [0u8; MAX_MESSAGE];
-    let mut space =
-        [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS), ScmCredentials(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = rustix::net::recvmsg(
-        socket,
-        &mut [IoSliceMut::new(&mut buffer)],
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
-    )?;
-    let mut sender = None;
-    for message in ancillary.drain() {
-        match message {
-            RecvAncillaryMessage::ScmCredentials(credentials) => sender = Some(credentials),
-            RecvAncillaryMessage::ScmRights(descriptors) => descriptors.for_each(drop),
-            _ => {}
-        }
-    }
-    let flags = received.flags;
-    if flags.contains(ReturnFlags::TRUNC) || flags.contains(ReturnFlags::CTRUNC) {
-        tracing::warn!("a notify message was longer than {MAX_MESSAGE} bytes; ignored");
-        return Ok(None);
-    }
-    let Some(sender) = sender else {
-        return Ok(None);
+    let Some(datagram) = cmsg::receive(socket.as_fd(), &mut buffer)? else {
+        return Ok(Next::None);
     };
-    let Some(message) = parse(&buffer[..received.bytes]) else {
-        tracing::warn!(
-            pid = sender.pid.as_raw_nonzero().get(),
-            "a notify message is not UTF-8; ignored"
-        );
-        return Ok(None);
+    let Some(sender) = datagram.sender.filter(|sender| sender.pid > 0) else {
+        return Ok(Next::Nonsense("from an unknown process"));
     };
-    Ok(Some(Received {
-        pid: sender.pid.as_raw_nonzero().get(),
-        uid: sender.uid.as_raw(),
-        message,
-    }))
+    Ok(match parse(&buffer[..datagram.length]) {
+        Some(message) => Next::Message(Received {
+            pid: sender.pid,
+            uid: sender.uid,
+            message,
+        }),
+        None => Next::Nonsense("that is not UTF-8"),
+    })
 }
 
 /// Splits a message into `KEY=value` lines; the first occurrence of a key counts, lines
@@ -202,14 +178,13 @@ mod tests {
     #[tokio::test]
     async fn descriptors_are_closed() {
         use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-        use std::os::fd::AsFd;
         let dir = tempfile::tempdir().unwrap();
         let socket = NotifySocket::bind(&dir.path().join("notify")).unwrap();
         let client = UnixDatagram::unbound().unwrap();
         client.connect(socket.path()).unwrap();
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         let descriptors = [writer.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         assert!(ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)));
         let text = [std::io::IoSlice::new(b"BARRIER=1")];

@@ -2,8 +2,8 @@
 //!
 //! Whether the process named is one of the unit is the loop's to tell (checklist M14).
 
-use super::inotify::Watcher;
-use nix::sys::inotify::AddWatchFlags;
+use super::readiness::Readable;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
@@ -75,7 +75,8 @@ fn is_safe_way(path: &Path) -> io::Result<bool> {
 
 /// Tells when a path may have changed, wherever on the way to it.
 pub(super) struct Watch {
-    watcher: Watcher,
+    inotify: Inotify,
+    readable: Readable,
     path: PathBuf,
 }
 
@@ -85,8 +86,10 @@ impl Watch {
     /// # Errors
     /// The kernel gives no inotify instance.
     pub(super) fn new(path: &str) -> io::Result<Watch> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         let watch = Watch {
-            watcher: Watcher::new()?,
+            readable: Readable::of(&inotify)?,
+            inotify,
             path: PathBuf::from(path),
         };
         watch.arm();
@@ -102,7 +105,7 @@ impl Watch {
             | AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_ATTRIB
             | AddWatchFlags::IN_DELETE_SELF;
-        let watch = |place: &Path| self.watcher.add(place, flags).is_ok();
+        let watch = |place: &Path| self.inotify.add_watch(place, flags).is_ok();
         let mut last = None;
         loop {
             watch(&self.path);
@@ -116,8 +119,8 @@ impl Watch {
 
     /// Waits for the next change.
     pub(super) async fn changed(&self) {
-        self.watcher.changed().await;
-        self.watcher.take();
+        self.readable.wait().await;
+        while self.inotify.read_events().is_ok() {}
         self.arm();
     }
 }

@@ -6,12 +6,11 @@
 //! reaped before it is taken out here.
 
 use super::killing::Shot;
+use super::readiness::Readable;
 use crate::engine::{ProcessId, Role, UnitId};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
@@ -75,12 +74,10 @@ impl Processes {
         ended: UnboundedSender<ProcessId>,
     ) -> std::io::Result<Vec<Shot>> {
         let pidfd = Arc::new(pidfd);
-        let watched = AsyncFd::with_interest(pidfd.clone(), Interest::READABLE)?;
+        let readable = Readable::new(pidfd.clone())?;
         let watcher = tokio::spawn(async move {
-            // An error means that the runtime goes down.
-            if watched.readable().await.is_ok() {
-                let _ = ended.send(process);
-            }
+            readable.wait().await;
+            let _ = ended.send(process);
         });
         let stage = Stage::Running(Running {
             pid,

@@ -1,8 +1,8 @@
 //! What readers get to see of the host.
 
 use super::handle::{Facts, LogLine, ManagerFacts, View};
-use super::process_table;
 use super::run::Host;
+use crate::sys::proc;
 use crate::unit::name::UnitName;
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Facts for HostFacts<'_> {
         };
         let pids = self.0.groups.processes(view.id, &self.0.known());
         pids.into_iter()
-            .map(|pid| (pid, process_table::command_line(pid)))
+            .map(|pid| (pid, proc::command_line(pid).unwrap_or_default()))
             .collect()
     }
 
