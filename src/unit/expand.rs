@@ -1,6 +1,7 @@
 //! Environment expansion of command lines, done at each start (checklist X5-X8).
 
 use super::words::{self, Escapes};
+use std::collections::BTreeSet;
 
 /// Expands `$NAME` and `${NAME}` of every word; the second value names the variables that
 /// were used but not set, each once, in the order of their use.
@@ -15,6 +16,7 @@ pub fn expand_argv(
     let mut variables = Variables {
         lookup,
         unset: Vec::new(),
+        seen: BTreeSet::new(),
     };
     let mut expanded = Vec::with_capacity(argv.len());
     for word in argv {
@@ -36,7 +38,10 @@ pub fn expand_argv(
 
 struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
+    /// In the order of their use.
     unset: Vec<String>,
+    /// The same, to look up.
+    seen: BTreeSet<String>,
 }
 
 impl Variables<'_> {
@@ -47,7 +52,7 @@ impl Variables<'_> {
             return String::new();
         }
         (self.lookup)(name).unwrap_or_else(|| {
-            if !self.unset.iter().any(|n| n == name) {
+            if self.seen.insert(name.to_owned()) {
                 self.unset.push(name.to_owned());
             }
             String::new()
@@ -82,9 +87,9 @@ fn expand_word(word: &str, variables: &mut Variables<'_>) -> String {
                 Some(colon) => literal = 2 + colon + 1,
                 None => {}
             }
-        } else if from_dollar.starts_with("$$") {
+        } else if let Some(behind) = from_dollar.strip_prefix("$$") {
             expanded.push('$');
-            rest = &from_dollar[2..];
+            rest = behind;
             continue;
         } else if let Some(next) = from_dollar[1..].chars().next() {
             literal = 1 + next.len_utf8();
