@@ -23,9 +23,9 @@ pub(super) struct Shot {
 
 impl Shot {
     /// A signal alone.
-    pub(super) fn plain(signal: i32) -> Shot {
+    pub(super) fn plain(signal: Signal) -> Shot {
         Shot {
-            signal: Signal(signal),
+            signal,
             hangup: false,
             resume: false,
         }

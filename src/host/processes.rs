@@ -98,10 +98,6 @@ impl Processes {
         self.map.remove(&process)
     }
 
-    pub(super) fn get(&self, process: ProcessId) -> Option<&Process> {
-        self.map.get(&process)
-    }
-
     pub(super) fn get_mut(&mut self, process: ProcessId) -> Option<&mut Process> {
         self.map.get_mut(&process)
     }
@@ -169,7 +165,7 @@ mod tests {
         processes.starting(id, UNIT, Role::Main);
         assert!(processes.any_starting() && processes.has_any(UNIT));
         if let Stage::Starting(shots) = &mut processes.get_mut(id).unwrap().stage {
-            shots.push(Shot::plain(15));
+            shots.push(Shot::plain(crate::unit::value::Signal::TERM));
         }
         let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
         let pid = child.id() as i32;
@@ -177,9 +173,9 @@ mod tests {
         let shots = processes
             .running(id, UNIT, pid, descriptor, sender)
             .unwrap();
-        assert_eq!(shots, [Shot::plain(15)]);
+        assert_eq!(shots, [Shot::plain(crate::unit::value::Signal::TERM)]);
         assert_eq!(processes.with_pid(pid), [id]);
-        assert_eq!(processes.get(id).unwrap().role, Some(Role::Main));
+        assert_eq!(processes.get_mut(id).unwrap().role, Some(Role::Main));
         assert_eq!(ended.recv().await, Some(id));
         child.wait().unwrap();
         assert!(processes.remove(id).is_some());

@@ -4,6 +4,7 @@
 use super::directories;
 use super::environment;
 use super::handle::Stream;
+use super::killing::Shot;
 use super::output::Pipes;
 use super::run::{Fact, Host};
 use crate::cgroup::Group;
@@ -11,9 +12,9 @@ use crate::engine::{Event, LogLevel, Spawn};
 use crate::exec::environment::{EnvironmentInput, assemble};
 use crate::exec::plan::{PlanInput, plan};
 use crate::exec::{Child, Identity, identity, spawn};
-use crate::sys::pidfd;
 use crate::unit::config::{Command, ExecConfig, InputSource, OutputTarget, ServiceConfig};
 use crate::unit::specifier::SystemFacts;
+use crate::unit::value::Signal;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -152,7 +153,7 @@ impl Host {
             Err(error) => {
                 // A process that cannot be watched must not run on; it is reaped as an orphan.
                 if let Ok(descriptor) = descriptor {
-                    let _ = pidfd::send_signal(descriptor.as_fd(), 9);
+                    Shot::plain(Signal::KILL).send(descriptor.as_fd());
                 }
                 self.processes.remove(process);
                 let reason = format!("cannot watch the process: {error}");

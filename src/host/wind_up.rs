@@ -1,8 +1,10 @@
 //! The end of the loop: no process and no control group is left behind.
 
+use super::killing::Shot;
 use super::run::Host;
 use crate::engine::UnitId;
 use crate::sys::pidfd;
+use crate::unit::value::Signal;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -21,7 +23,7 @@ impl Host {
             let _ = task.await;
         }
         self.searches.clear();
-        for signal in [15, 9] {
+        for signal in [Signal::TERM, Signal::KILL] {
             if self.end_leftovers(signal).await {
                 break;
             }
@@ -34,7 +36,7 @@ impl Host {
 
     /// Ends what units left behind on purpose (KillMode=process, KillMode=none, SendSIGKILL=no);
     /// whether nothing is left.
-    async fn end_leftovers(&mut self, signal: i32) -> bool {
+    async fn end_leftovers(&mut self, signal: Signal) -> bool {
         let until = Instant::now() + PATIENCE;
         let mut told: BTreeMap<i32, OwnedFd> = BTreeMap::new();
         loop {
@@ -59,8 +61,8 @@ impl Host {
                     continue;
                 }
                 tracing::info!(pid, "ending a process that was left behind");
-                let _ = pidfd::send_signal(process.as_fd(), signal);
-                let _ = pidfd::send_signal(process.as_fd(), 18);
+                Shot::plain(signal).send(process.as_fd());
+                Shot::plain(Signal::CONT).send(process.as_fd());
                 told.insert(pid, process);
             }
             sleep(LOOK).await;
