@@ -2,4 +2,14 @@
 //!
 //! Must not know units, plans or policy. Every unsafe block says why it is sound.
 
+mod call;
+mod child;
+mod clone;
+pub mod cmsg;
 pub mod local_time;
+mod operation;
+pub mod pidfd;
+pub mod proc;
+pub mod program;
+pub mod start;
+pub mod subreaper;
