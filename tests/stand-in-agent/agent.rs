@@ -111,6 +111,7 @@ impl<'a> Agent<'a> {
                 None => {}
                 Some(Event::Crash) => return Ok(self.crash()),
                 Some(Event::Reload) => self.reload()?,
+                Some(Event::Ignored) => self.record.write("ignored"),
                 Some(Event::Terminate) => return Ok(self.stop()),
             }
         }

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub(crate) enum Event {
     /// SIGTERM, SIGINT or SIGQUIT.
     Terminate,
+    /// One of these, when it was told not to care.
+    Ignored,
     /// SIGHUP.
     Reload,
     /// SIGUSR1, or `GET /crash`.
@@ -42,7 +44,7 @@ impl Events {
                 let event = match signal {
                     Signal::SIGUSR1 => Event::Crash,
                     Signal::SIGHUP => Event::Reload,
-                    _ if ignore_term => continue,
+                    _ if ignore_term => Event::Ignored,
                     _ => Event::Terminate,
                 };
                 if to_queue.send(event).is_err() {
