@@ -67,8 +67,11 @@ const MOST_LINES: usize = 800;
 /// Longer functions are split.
 const MOST_LINES_OF_FUNCTION: usize = 100;
 
+/// A line and what is wrong there.
+type Finding = (usize, String);
+
 pub(crate) fn check(source: &Source) -> Vec<String> {
-    let rules: &[fn(&Source) -> Vec<(usize, String)>] = &[
+    let rules: [fn(&Source) -> Vec<Finding>; 8] = [
         opens_with_its_purpose,
         is_not_too_long,
         has_no_long_function,
@@ -97,7 +100,7 @@ pub(crate) fn pure_modules() -> &'static [&'static str] {
     PURE_MODULES
 }
 
-fn opens_with_its_purpose(source: &Source) -> Vec<(usize, String)> {
+fn opens_with_its_purpose(source: &Source) -> Vec<Finding> {
     if source.text.starts_with("//!") || is_test_file(&source.path) {
         Vec::new()
     } else {
@@ -105,7 +108,7 @@ fn opens_with_its_purpose(source: &Source) -> Vec<(usize, String)> {
     }
 }
 
-fn is_not_too_long(source: &Source) -> Vec<(usize, String)> {
+fn is_not_too_long(source: &Source) -> Vec<Finding> {
     let lines = source.code.trim_end().lines().count();
     if lines <= MOST_LINES || source.path.contains("table") {
         return Vec::new();
@@ -113,7 +116,7 @@ fn is_not_too_long(source: &Source) -> Vec<(usize, String)> {
     vec![(lines, format!("{lines} lines; split at {MOST_LINES}"))]
 }
 
-fn has_no_long_function(source: &Source) -> Vec<(usize, String)> {
+fn has_no_long_function(source: &Source) -> Vec<Finding> {
     let mut found = Vec::new();
     for (offset, _) in words(&source.code, "fn") {
         let (start, end) = (
@@ -128,7 +131,7 @@ fn has_no_long_function(source: &Source) -> Vec<(usize, String)> {
     found
 }
 
-fn goes_along_the_arrows(source: &Source) -> Vec<(usize, String)> {
+fn goes_along_the_arrows(source: &Source) -> Vec<Finding> {
     let module = source.module();
     if module == "lib" {
         return Vec::new();
@@ -154,7 +157,7 @@ fn goes_along_the_arrows(source: &Source) -> Vec<(usize, String)> {
     found
 }
 
-fn is_pure_where_it_must_be(source: &Source) -> Vec<(usize, String)> {
+fn is_pure_where_it_must_be(source: &Source) -> Vec<Finding> {
     if !PURE_MODULES.contains(&source.module()) {
         return Vec::new();
     }
@@ -173,7 +176,7 @@ fn is_pure_where_it_must_be(source: &Source) -> Vec<(usize, String)> {
     found
 }
 
-fn keeps_crates_in_their_corners(source: &Source) -> Vec<(usize, String)> {
+fn keeps_crates_in_their_corners(source: &Source) -> Vec<Finding> {
     let mut found = Vec::new();
     for (line, path) in source.paths() {
         let Some((name, corner)) = CORNERS.iter().find(|(name, _)| path[0] == *name) else {
@@ -186,7 +189,7 @@ fn keeps_crates_in_their_corners(source: &Source) -> Vec<(usize, String)> {
     found
 }
 
-fn has_unsafe_code_only_in_sys(source: &Source) -> Vec<(usize, String)> {
+fn has_unsafe_code_only_in_sys(source: &Source) -> Vec<Finding> {
     let mut found = Vec::new();
     for (offset, after) in words(&source.code, "unsafe") {
         let line = line_of(&source.code, offset);
@@ -218,7 +221,7 @@ fn says_why_it_is_safe(text: &str, line: usize) -> bool {
     false
 }
 
-fn does_not_unwrap(source: &Source) -> Vec<(usize, String)> {
+fn does_not_unwrap(source: &Source) -> Vec<Finding> {
     let mut found = Vec::new();
     for call in [".unwrap()", "todo!(", "unimplemented!(", "dbg!("] {
         for (offset, _) in source.code.match_indices(call) {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Every process that a unit starts has this variable, with the test's directory.
-const MARK: &str = "DD_PM_TEST_MARK";
+pub const MARK: &str = "DD_PM_TEST_MARK";
 
 /// What a run of the command line gave.
 #[derive(Debug, Clone)]
@@ -27,6 +27,7 @@ pub struct Place {
     directory: TempDir,
     more_units: Vec<PathBuf>,
     more_arguments: Vec<String>,
+    socket: PathBuf,
 }
 
 /// A running daemon; dropped, it is ended and so is what it left.
@@ -72,6 +73,7 @@ impl Place {
         .expect("it is ours");
         Records::create(&directory.path().join("record"));
         Place {
+            socket: directory.path().join("pm.sock"),
             directory,
             more_units: Vec::new(),
             more_arguments: Vec::new(),
@@ -99,8 +101,14 @@ impl Place {
         self.path().join(name)
     }
 
-    pub fn socket(&self) -> PathBuf {
-        self.file("pm.sock")
+    /// Listens somewhere else.
+    pub fn with_socket(mut self, socket: &Path) -> Place {
+        self.socket = socket.to_owned();
+        self
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     pub fn records(&self) -> Records {
