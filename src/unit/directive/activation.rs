@@ -14,7 +14,7 @@ fn unit(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
     if string(reading, value)?.is_none() {
         reading.draft.activates = None;
     }
-    if let Some((_, name)) = unit_names(reading, value).pop() {
+    if let Some((_, name)) = unit_names(reading, value)?.pop() {
         reading.draft.activates = Some(name);
     }
     Ok(())

@@ -93,19 +93,16 @@ fn environment(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
     if value.is_empty() {
         reading.exec()?.environment.clear();
     }
-    for (offset, word) in words(reading, value)? {
-        match word.split_once('=') {
-            Some((name, content)) if environment::is_valid_name(name) => {
-                let list = &mut reading.exec()?.environment;
-                match list.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, known)) => *known = content.to_owned(),
-                    None => list.push((name.to_owned(), content.to_owned())),
-                }
-            }
-            Some(_) | None => {
-                let message = format!("\"{word}\" is not an assignment to a variable, ignored");
-                reading.warn(offset, &message);
-            }
+    let expand = |word: &str| reading.expand(word);
+    let parsed = environment::parse_assignments(value, &expand);
+    for (offset, message) in &parsed.warnings {
+        reading.warn(*offset, message);
+    }
+    let list = &mut reading.exec()?.environment;
+    for (name, value) in parsed.assignments {
+        match list.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => list.push((name, value)),
         }
     }
     Ok(())

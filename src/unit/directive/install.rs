@@ -2,18 +2,16 @@
 
 use super::INSTALL;
 use super::parse::raw_words;
+use super::read::Trouble;
 use super::row::{Kind, Row};
 
 /// Appends the words as written; specifiers are expanded when the unit is enabled.
-fn append(list: &mut Vec<String>, value: &str) {
+fn append(list: &mut Vec<String>, value: &str) -> Result<(), Trouble> {
     if value.is_empty() {
         list.clear();
     }
-    list.extend(
-        raw_words(value)
-            .into_iter()
-            .map(|(_, word)| word.to_owned()),
-    );
+    list.extend(raw_words(value)?.into_iter().map(|(_, word)| word));
+    Ok(())
 }
 
 pub(super) static ROWS: &[Row] = &[
@@ -22,10 +20,7 @@ pub(super) static ROWS: &[Row] = &[
         "Alias",
         33,
         Kind::List,
-        |r, v| {
-            append(&mut r.draft.config.install.alias, v);
-            Ok(())
-        },
+        |r, v| append(&mut r.draft.config.install.alias, v),
         "Other names that enabling gives the unit.",
     ),
     Row::new(
@@ -33,10 +28,7 @@ pub(super) static ROWS: &[Row] = &[
         "WantedBy",
         33,
         Kind::List,
-        |r, v| {
-            append(&mut r.draft.config.install.wanted_by, v);
-            Ok(())
-        },
+        |r, v| append(&mut r.draft.config.install.wanted_by, v),
         "Units that want this one once it is enabled.",
     ),
     Row::new(
@@ -44,10 +36,7 @@ pub(super) static ROWS: &[Row] = &[
         "RequiredBy",
         183,
         Kind::List,
-        |r, v| {
-            append(&mut r.draft.config.install.required_by, v);
-            Ok(())
-        },
+        |r, v| append(&mut r.draft.config.install.required_by, v),
         "Units that require this one once it is enabled.",
     ),
     Row::new(
@@ -55,10 +44,7 @@ pub(super) static ROWS: &[Row] = &[
         "UpheldBy",
         254,
         Kind::List,
-        |r, v| {
-            append(&mut r.draft.config.install.upheld_by, v);
-            Ok(())
-        },
+        |r, v| append(&mut r.draft.config.install.upheld_by, v),
         "Units that uphold this one once it is enabled.",
     ),
     Row::new(
@@ -66,10 +52,7 @@ pub(super) static ROWS: &[Row] = &[
         "Also",
         33,
         Kind::List,
-        |r, v| {
-            append(&mut r.draft.config.install.also, v);
-            Ok(())
-        },
+        |r, v| append(&mut r.draft.config.install.also, v),
         "Units that are enabled and disabled together with this one.",
     ),
     Row::new(

@@ -123,28 +123,29 @@ pub(super) fn words(
     Ok(found)
 }
 
-/// Words with quotes but without escapes: unit names hold `\x2d` as it stands.
-pub(super) fn raw_words(value: &str) -> Vec<(usize, &str)> {
-    let start = value.as_ptr() as usize;
-    value
-        .split_whitespace()
-        .map(|word| {
-            let inner = ['"', '\''].into_iter().find_map(|quote| {
-                let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
-                Some(inner)
-            });
-            let text = inner.unwrap_or(word);
-            (text.as_ptr() as usize - start, text)
-        })
-        .collect()
+/// Words with quotes but without escapes (unit names hold `\x2d` as it stands), with their
+/// offsets.
+pub(super) fn raw_words(value: &str) -> Result<Vec<(usize, String)>, Trouble> {
+    let split =
+        words::split_keeping_escapes(value).map_err(|(offset, error)| Trouble::Ignored {
+            offset,
+            message: error.0,
+        })?;
+    Ok(split
+        .into_iter()
+        .map(|word| (word.offset, word.text))
+        .collect())
 }
 
 /// Unit names with specifiers; what is none is left out with a warning.
-pub(super) fn unit_names(reading: &mut Reading<'_>, value: &str) -> Vec<(usize, UnitName)> {
+pub(super) fn unit_names(
+    reading: &mut Reading<'_>,
+    value: &str,
+) -> Result<Vec<(usize, UnitName)>, Trouble> {
     let mut names = Vec::new();
-    for (offset, word) in raw_words(value) {
+    for (offset, word) in raw_words(value)? {
         let name = reading
-            .expand(word)
+            .expand(&word)
             .map_err(|error| error.0)
             .and_then(|text| UnitName::parse(&text).map_err(|error| error.to_string()));
         match name {
@@ -152,7 +153,7 @@ pub(super) fn unit_names(reading: &mut Reading<'_>, value: &str) -> Vec<(usize, 
             Err(message) => reading.warn(offset, &format!("{message}, ignored")),
         }
     }
-    names
+    Ok(names)
 }
 
 /// Adds an edge of one kind to each unit named; there is no way to take edges back (U10).
@@ -161,7 +162,7 @@ pub(super) fn depend(
     value: &str,
     kind: DependencyKind,
 ) -> Result<(), Trouble> {
-    for (offset, name) in unit_names(reading, value) {
+    for (offset, name) in unit_names(reading, value)? {
         if !reading.draft.depend(kind, &name, DependencyOrigin::File) {
             reading.warn(offset, "a unit cannot depend on itself, ignored");
         }

@@ -75,9 +75,8 @@ fn commands(reading: &mut Reading<'_>, value: &str, kind: CommandKind) -> Result
         reading.service()?.commands.get_mut(kind).clear();
         return Ok(());
     }
-    let position = reading.assignment.position_at(0);
     let expand = |word: &str| reading.expand(word);
-    let parsed = command::parse(value, &position, &expand);
+    let parsed = command::parse_assignment(reading.assignment, &expand);
     match parsed {
         Ok(parsed) => {
             for (offset, message) in &parsed.warnings {
@@ -161,7 +160,7 @@ fn bus_name(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
 
 /// Sockets=: the service wants and follows them.
 fn sockets(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
-    for (offset, name) in unit_names(reading, value) {
+    for (offset, name) in unit_names(reading, value)? {
         if name.unit_type() != UnitType::Socket {
             reading.warn(offset, &format!("{name} is not a socket unit, ignored"));
             continue;

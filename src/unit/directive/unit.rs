@@ -349,8 +349,8 @@ fn documentation(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> 
     if value.is_empty() {
         reading.draft.config.unit.documentation.clear();
     }
-    for (offset, word) in raw_words(value) {
-        let address = reading.expand(word)?;
+    for (offset, word) in raw_words(value)? {
+        let address = reading.expand(&word)?;
         if KINDS.iter().any(|kind| address.starts_with(kind)) {
             reading.draft.config.unit.documentation.push(address);
         } else {

@@ -11,6 +11,7 @@ use crate::unit::config::{
     Dependency, DependencyKind, DependencyOrigin, LoadState, UnitBody, UnitConfig,
 };
 use crate::unit::directive::Draft;
+use crate::unit::escape::escape_path;
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
 
@@ -60,7 +61,10 @@ fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
         let mut prefix = String::new();
         for part in path.split('/').filter(|part| !part.is_empty()) {
             prefix = format!("{prefix}/{part}");
-            let name = UnitName::parse(&format!("{}.mount", escape_path(&prefix)));
+            let Ok(stem) = escape_path(&prefix) else {
+                break;
+            };
+            let name = UnitName::parse(&format!("{stem}.mount"));
             if let Ok(mount) = name
                 && loader.has(&mount)
             {
@@ -69,22 +73,6 @@ fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
             }
         }
     }
-}
-
-/// A path as a unit name has it (systemd.unit(5), "STRING ESCAPING FOR INCLUSION IN UNIT
-/// NAMES").
-fn escape_path(path: &str) -> String {
-    let path = path.trim_matches('/');
-    let mut escaped = String::new();
-    for (at, byte) in path.bytes().enumerate() {
-        let plain = byte.is_ascii_alphanumeric() || b":_.".contains(&byte);
-        match byte {
-            b'/' => escaped.push('-'),
-            _ if plain && (at > 0 || byte != b'.') => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    escaped
 }
 
 /// The default dependencies by type: the basic system first, gone at shutdown.
