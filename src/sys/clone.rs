@@ -337,3 +337,97 @@ impl Drop for Stack {
         unsafe { libc::munmap(self.mapping, STACK_SIZE + GUARD_SIZE) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::child::{Prepared, run};
+    use super::super::pidfd;
+    use super::super::program::{Image, Program};
+    use super::*;
+    use crate::cgroup::Tree;
+    use std::os::fd::AsFd;
+
+    fn shell(script: &str) -> Program<'static> {
+        let words = ["/bin/sh", "-c", script];
+        let words = words.map(|word| std::ffi::CString::new(word).unwrap());
+        Program {
+            steps: vec![],
+            image: Image {
+                candidates: vec![words[0].clone()],
+                name: "/bin/sh".into(),
+                arguments: words.to_vec(),
+                environment: vec![],
+                pid_variables: vec![],
+                exit_status: 203,
+            },
+        }
+    }
+
+    fn wait(pidfd: &OwnedFd) -> pidfd::Ended {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let deadline = Timespec {
+            tv_sec: 10,
+            tv_nsec: 0,
+        };
+        poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&deadline)).unwrap();
+        pidfd::reap(pidfd.as_fd()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn clone_does_where_clone3_is_forbidden() {
+        let program = shell("exit 9");
+        let prepared = Prepared::new(&program);
+        let stack = Stack::take().unwrap();
+        let handed = Call {
+            argument: &prepared,
+            join: -1,
+        };
+        // SAFETY: as in `start`.
+        let (pid, pidfd) = unsafe { clone_plain(&stack, run, &handed) }
+            .map_err(io::Error::from)
+            .unwrap();
+        let ended = wait(&pidfd);
+        assert_eq!((ended.pid, ended.status), (pid, 9));
+        assert_eq!(prepared.report.failure(), None);
+    }
+
+    #[test]
+    fn a_child_of_clone_joins_its_group_by_itself() {
+        let Some(tree) = Tree::open(&format!("test-{}-join", std::process::id())) else {
+            println!("SKIP: no v2 hierarchy can be written");
+            return;
+        };
+        let group = tree.group("join.service").unwrap();
+        let script = format!("grep -q '^0::{}$' /proc/self/cgroup", group.name());
+        let program = shell(&script);
+        let prepared = Prepared::new(&program);
+        let procs = open_procs(group.directory()).unwrap();
+        let handed = Call {
+            argument: &prepared,
+            join: procs.as_raw_fd(),
+        };
+        let stack = Stack::take().unwrap();
+        // SAFETY: as in `start`.
+        let (_, pidfd) = unsafe { clone_plain(&stack, run, &handed) }
+            .map_err(io::Error::from)
+            .unwrap();
+        assert_eq!(wait(&pidfd).status, 0);
+        let start = std::time::Instant::now();
+        while group.populated().unwrap() {
+            assert!(
+                start.elapsed().as_secs() < 10,
+                "the group did not become empty"
+            );
+            std::thread::yield_now();
+        }
+        group.remove().unwrap();
+        tree.remove().unwrap();
+    }
+
+    #[test]
+    fn the_signal_mask_is_as_before() {
+        let before = set_signal_mask(1 << 9).unwrap();
+        drop(BlockedSignals::new().unwrap());
+        assert_eq!(set_signal_mask(before).unwrap(), 1 << 9);
+    }
+}

@@ -108,6 +108,8 @@ unsafe fn control_messages(header: &libc::msghdr) -> (Option<Sender>, Vec<OwnedF
         let (message, data) = unsafe { (&*at, libc::CMSG_DATA(at)) };
         // SAFETY: computes a number only.
         let head = unsafe { libc::CMSG_LEN(0) } as usize;
+        // The length is not of one type in every C library.
+        #[allow(clippy::unnecessary_cast)]
         let size = (message.cmsg_len as usize).saturating_sub(head);
         match (message.cmsg_level, message.cmsg_type) {
             (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if size >= size_of::<libc::ucred>() => {

@@ -11,6 +11,10 @@ use std::os::fd::AsRawFd;
 
 type Done = Result<(), Errno>;
 
+// The kernel's numbers; C libraries disagree on their type.
+const RLIMIT_NOFILE: u32 = 7;
+const RLIMIT_NICE: u32 = 13;
+
 /// Does one operation.
 pub(super) fn perform(operation: &Operation<'_>) -> Done {
     match operation {
@@ -106,7 +110,7 @@ fn close_from(first: i32) -> Done {
         Err(Errno(libc::ENOSYS | libc::EPERM)) => {}
         result => return result,
     }
-    let end = limit(libc::RLIMIT_NOFILE)?.rlim_cur.min(i32::MAX as u64) as i32;
+    let end = limit(RLIMIT_NOFILE)?.rlim_cur.min(i32::MAX as u64) as i32;
     for number in first..end {
         close(number);
     }
@@ -140,7 +144,7 @@ fn set_nice(value: i32) -> Done {
         result => return result,
     }
     // The kernel counts RLIMIT_NICE from 1 (nice 19) to 40 (nice -20), getpriority the same.
-    let allowed = 20 - limit(libc::RLIMIT_NICE)?.rlim_cur.clamp(1, 40) as i32;
+    let allowed = 20 - limit(RLIMIT_NICE)?.rlim_cur.clamp(1, 40) as i32;
     // SAFETY: getpriority(2) takes no address.
     let now = 20 - unsafe { call(libc::SYS_getpriority, [libc::PRIO_PROCESS as usize, 0]) }? as i32;
     let nearest = value.max(allowed);
@@ -216,8 +220,8 @@ fn change_limit(resource: u32, new: Option<&libc::rlimit64>) -> Result<libc::rli
     Ok(before)
 }
 
-fn limit(resource: libc::__rlimit_resource_t) -> Result<libc::rlimit64, Errno> {
-    change_limit(resource as u32, None)
+fn limit(resource: u32) -> Result<libc::rlimit64, Errno> {
+    change_limit(resource, None)
 }
 
 fn set_limit(resource: u32, soft: u64, hard: u64) -> Done {
@@ -241,7 +245,7 @@ fn set_groups(groups: &[u32]) -> Done {
     let words = [groups.len(), groups.as_ptr() as usize];
     // SAFETY: the array is as long as the call is told.
     match unsafe { call(libc::SYS_setgroups, words) } {
-        Err(Errno(libc::EPERM)) if in_exactly(groups) => Ok(()),
+        Err(Errno(libc::EPERM)) if in_all(groups) => Ok(()),
         result => result.map(|_| ()),
     }
 }
@@ -249,15 +253,19 @@ fn set_groups(groups: &[u32]) -> Done {
 /// The most groups compared on the child's small stack; who is in more needs the privilege.
 const GROUPS_COMPARED: usize = 1024;
 
-fn in_exactly(groups: &[u32]) -> bool {
+/// Whether we are in all these groups. Others that we are in cannot be left without the
+/// privilege, but nor can the user be changed: the child then stays who the daemon is.
+fn in_all(groups: &[u32]) -> bool {
     let mut own = [0u32; GROUPS_COMPARED];
     let words = [own.len(), own.as_mut_ptr() as usize];
     // SAFETY: the array is as long as the call is told.
     let Ok(count) = (unsafe { call(libc::SYS_getgroups, words) }) else {
         return false;
     };
+    // SAFETY: getegid(2) takes no arguments.
+    let primary = unsafe { call(libc::SYS_getegid, []) }.unwrap_or(0) as u32;
     let own = own.get(..count).unwrap_or(&[]);
-    own.iter().all(|id| groups.contains(id)) && groups.iter().all(|id| own.contains(id))
+    groups.iter().all(|id| *id == primary || own.contains(id))
 }
 
 /// `struct __user_cap_header_struct`, for this process.

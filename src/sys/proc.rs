@@ -114,7 +114,8 @@ mod tests {
         let stat = stat(own).unwrap();
         assert_eq!(stat.parent, nix::unistd::getppid().as_raw());
         assert!(all().unwrap().contains(&own));
-        assert!(command_line(own).unwrap().contains("procmgr"));
+        let words: Vec<String> = std::env::args().collect();
+        assert_eq!(command_line(own).unwrap(), words.join(" "));
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub enum Operation<'fd> {
         /// Hard limit.
         hard: u64,
     },
-    /// setgroups(2); no privilege is needed to stay in the groups we are in.
+    /// setgroups(2); without the privilege, we must be in all of them already.
     Groups(Vec<u32>),
     /// setresgid(2), all three.
     Group(u32),
