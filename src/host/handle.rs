@@ -105,8 +105,8 @@ pub enum ControlError {
     Gone,
 }
 
-type Look = Box<dyn FnOnce(&View<'_>) + Send>;
-type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
+pub(super) type Look = Box<dyn FnOnce(&View<'_>) + Send>;
+pub(super) type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
 
 /// What goes through the channel; only the loop reads it.
 pub(super) enum Message {
@@ -134,6 +134,7 @@ pub(super) enum Message {
     Reload {
         answer: Answer<()>,
     },
+    Shutdown,
     Look(Look),
 }
 
@@ -214,6 +215,18 @@ impl Handle {
     /// The loop is gone.
     pub async fn reload(&self) -> Result<(), ControlError> {
         self.ask(|answer| Message::Reload { answer }).await
+    }
+
+    /// Asks the loop to stop every unit and to end. It ends by itself then; asking again
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn shutdown(&self) -> Result<(), ControlError> {
+        self.sender
+            .send(Message::Shutdown)
+            .await
+            .map_err(|_| ControlError::Gone)
     }
 
     /// Runs a reading on the loop and returns what it made.

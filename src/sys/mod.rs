@@ -6,6 +6,7 @@ mod call;
 mod child;
 mod clone;
 pub mod cmsg;
+pub mod local_time;
 mod operation;
 pub mod pidfd;
 pub mod proc;
