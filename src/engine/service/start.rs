@@ -1,12 +1,12 @@
 //! From dead to running: ExecCondition=, ExecStartPre=, ExecStart=, ExecStartPost=.
 
-use super::super::effect::LogLevel;
-use super::super::state::{ServiceResult, ServiceState};
 use super::facts::KillStage;
 use super::machine::{Service, log, settings};
 use super::notify::Announced;
 use super::process::{Main, MainRecord};
 use super::{Context, NotNow};
+use crate::engine::effect::LogLevel;
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 
 impl Service {
