@@ -42,8 +42,6 @@ impl Service {
             self.flush_restarts = true;
             self.set_state(cx, self.end_state());
         }
-        // The next end may be nobody's wish.
-        self.forbid_restart = false;
         self.clean_up(cx, restart);
     }
 

@@ -234,6 +234,20 @@ fn exit_before_the_answer_to_the_kill() {
 }
 
 #[test]
+fn answer_to_the_kill_of_an_earlier_stage() {
+    let mut w = World::new(|_| ());
+    w.ignored.insert(Signal::TERM);
+    w.start();
+    w.member();
+    w.stop();
+    let order = w.kills[0].order;
+    w.end_main(Exited(0));
+    assert_eq!(w.state(), S::FinalSigterm);
+    w.call(|service, cx| service.on_killed(cx, order, false));
+    assert_eq!(w.state(), S::FinalSigterm, "the member is still there");
+}
+
+#[test]
 fn nobody_remaining_but_the_end_of_main_not_told_yet() {
     let mut w = World::new(all_lists);
     w.ignored.insert(Signal::TERM);

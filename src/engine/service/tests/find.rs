@@ -259,6 +259,30 @@ fn main_told_whose_parent_ends_before_it_was_verified() {
     assert_eq!(w.service.view().main_pid, daemon);
 }
 
+/// Told and PID file at once: the first answer wins, the other look-out is called off.
+#[test]
+fn main_told_while_a_successor_is_looked_for() {
+    let mut w = World::new(|s| {
+        with_pid_file(s);
+        s.notify_access = NotifyAccess::Main;
+    });
+    w.start();
+    let (told, written) = (w.member(), w.member());
+    w.pid_file = Some(written);
+    let main = w.service.main_process().unwrap();
+    let message = crate::engine::event::Notification {
+        fields: vec![("MAINPID".to_owned(), told.to_string())],
+    };
+    w.call(|service, cx| {
+        service.on_notified(cx, Some(main), 0, &message);
+        service.on_exited(cx, main, Exited(1));
+    });
+    w.assert(S::Running, R::Success);
+    assert_eq!(w.service.view().main_pid, told);
+    w.end(written, Exited(1));
+    w.assert(S::Running, R::Success);
+}
+
 #[test]
 fn nonsense_told_as_main_is_ignored() {
     let mut w = World::new(|s| s.notify_access = NotifyAccess::Main);

@@ -276,3 +276,53 @@ fn stop_during_reload_skips_exec_stop() {
     assert!(w.service.processes().is_empty());
     assert!(w.state().active_state().is_inactive_or_failed());
 }
+
+#[test]
+fn main_and_control_are_both_waited_for() {
+    for main_first in [false, true] {
+        let mut w = World::new(all_lists);
+        w.lasting.extend([(K::Reload, 0), (K::StopPost, 0)]);
+        w.ignored.insert(Signal::TERM);
+        w.start();
+        w.reload();
+        w.stop();
+        for end_main in [main_first, !main_first] {
+            assert_eq!(w.state(), S::StopSigterm);
+            if end_main {
+                w.end_main(Exited(0));
+            } else {
+                w.end_control(Exited(0));
+            }
+        }
+        assert_eq!(w.state(), S::StopPost);
+    }
+}
+
+#[test]
+fn members_are_ended_even_if_stop_post_cannot_be_spawned() {
+    let mut w = World::new(|s| add(s, K::StopPost, &["a", "b"]));
+    for index in [0, 1] {
+        w.unspawnable.insert((K::StopPost, index));
+    }
+    w.start();
+    let helper = w.member();
+    w.ignored.insert(Signal::TERM);
+    w.stop();
+    w.end_main(Exited(0));
+    assert_eq!(w.state(), S::FinalSigterm);
+    w.pass(5 * SECOND);
+    assert!(!w.lives(helper));
+    w.assert(S::Failed, R::Resources);
+}
+
+#[test]
+fn oneshot_that_is_stopped_does_not_go_on() {
+    let mut w = World::oneshot(|s| add(s, K::Start, &["second"]));
+    w.lasting.insert((K::Start, 0));
+    w.ignored.insert(Signal::TERM);
+    w.start();
+    w.stop();
+    w.end_main(Exited(0));
+    w.assert(S::Dead, R::Success);
+    assert_eq!(w.count(K::Start), 1);
+}
