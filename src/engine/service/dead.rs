@@ -1,9 +1,9 @@
 //! The end of a run: dead, failed, or waiting for the automatic restart.
 
-use super::super::effect::{Effect, LogLevel};
-use super::super::state::{JobKind, ServiceResult, ServiceState};
 use super::machine::{Service, log, settings};
 use super::{Context, restart};
+use crate::engine::effect::{Effect, LogLevel};
+use crate::engine::state::{JobKind, ServiceResult, ServiceState};
 use crate::unit::config::PreserveMode;
 
 impl Service {
@@ -42,8 +42,6 @@ impl Service {
             self.flush_restarts = true;
             self.set_state(cx, self.end_state());
         }
-        // The next end may be nobody's wish.
-        self.forbid_restart = false;
         self.clean_up(cx, restart);
     }
 

@@ -1,13 +1,13 @@
 //! The ends of main and control process, and where the service goes from there.
 
-use super::super::effect::LogLevel;
-use super::super::ids::{ProcessId, Timestamp};
-use super::super::process::ProcessStatus;
-use super::super::state::{ServiceResult, ServiceState};
 use super::facts::{self, KillStage};
 use super::machine::{Service, changed, log, settings};
 use super::process::{Main, Process};
 use super::{Context, result};
+use crate::engine::effect::LogLevel;
+use crate::engine::ids::{ProcessId, Timestamp};
+use crate::engine::process::ProcessStatus;
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, NotifyAccess, ServiceType};
 
 impl Service {

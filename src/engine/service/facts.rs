@@ -1,6 +1,6 @@
 //! Facts about states that do not depend on the service: what a state keeps and what it waits for.
 
-use super::super::state::ServiceState;
+use crate::engine::state::ServiceState;
 use crate::unit::config::KillMode;
 
 /// Whether a timer armed for the state before may go on. A state that needs a fresh one arms it
@@ -123,7 +123,7 @@ pub(super) fn is_up(state: ServiceState) -> bool {
 
 /// Whether a reload is going on.
 pub(super) fn is_reloading(state: ServiceState) -> bool {
-    state.active_state() == super::super::state::ActiveState::Reloading
+    state.active_state() == crate::engine::state::ActiveState::Reloading
 }
 
 /// The stages in which processes are signalled (checklist rows M8, M11, M12).

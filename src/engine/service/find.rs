@@ -3,13 +3,13 @@
 //! Up to three look-outs run at a time: the search that a state waits for, a MAINPID= message
 //! being verified, and the search for a successor of a main process that has just ended.
 
-use super::super::effect::{Effect, LogLevel, MainSource};
-use super::super::ids::ProcessId;
-use super::super::state::{ServiceResult, ServiceState};
 use super::Context;
 use super::facts::{self, KillStage};
 use super::machine::{Service, changed, log, settings};
 use super::process::{Main, MainRecord, Process};
+use crate::engine::effect::{Effect, LogLevel, MainSource};
+use crate::engine::ids::ProcessId;
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 
 /// A search that the present state waits for.

@@ -1,14 +1,14 @@
 //! The service itself: what it remembers, and the one way in which its state changes.
 
-use super::super::effect::{Effect, LogLevel};
-use super::super::ids::{ProcessId, UnitId};
-use super::super::state::{ServiceResult, ServiceState};
 use super::facts;
 use super::find::Search;
 use super::notify::Announced;
 use super::process::{Main, MainRecord, Process};
 use super::{Context, Transition};
+use crate::engine::effect::{Effect, LogLevel};
+use crate::engine::ids::{ProcessId, UnitId};
 use crate::engine::inspect::CommandView;
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceConfig, ServiceType, UnitConfig};
 use crate::unit::value::TimeSpan;
 use std::sync::OnceLock;

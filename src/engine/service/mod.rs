@@ -29,6 +29,8 @@ mod running;
 mod spawn;
 mod start;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod view;
 

@@ -1,12 +1,12 @@
 //! What a service says through NOTIFY_SOCKET (sd_notify(3)).
 
-use super::super::effect::LogLevel;
-use super::super::event::Notification;
-use super::super::ids::ProcessId;
-use super::super::state::{ServiceResult, ServiceState};
 use super::Context;
 use super::facts::{self, KillStage};
 use super::machine::{Service, changed, log, settings};
+use crate::engine::effect::LogLevel;
+use crate::engine::event::Notification;
+use crate::engine::ids::ProcessId;
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{NotifyAccess, ServiceType};
 use crate::unit::value::TimeSpan;
 

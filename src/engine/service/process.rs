@@ -1,7 +1,7 @@
 //! The processes of one service that the machine itself waits for: main and control.
 
-use super::super::ids::{ProcessId, Timestamp};
-use super::super::process::ProcessStatus;
+use crate::engine::ids::{ProcessId, Timestamp};
+use crate::engine::process::ProcessStatus;
 use crate::unit::config::{Command, CommandKind};
 
 /// A process on the books, from the order to start it (or from finding it) until its end was

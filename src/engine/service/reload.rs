@@ -1,10 +1,10 @@
 //! Reloading: by command, by signal (Type=notify-reload), or because the service says so.
 
-use super::super::effect::{Effect, KillOrder, LogLevel};
-use super::super::state::{ServiceResult, ServiceState};
 use super::Context;
 use super::machine::{Service, log, settings};
 use super::notify::Announced;
+use crate::engine::effect::{Effect, KillOrder, LogLevel};
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 use crate::unit::value::Signal;
 

@@ -1,8 +1,8 @@
 //! Whether a service that ended by itself is started again, and after how long.
 
-use super::super::process::ProcessStatus;
-use super::super::state::ServiceResult;
 use super::result::is_named;
+use crate::engine::process::ProcessStatus;
+use crate::engine::state::ServiceResult;
 use crate::unit::config::{Restart, ServiceConfig};
 use crate::unit::value::TimeSpan;
 

@@ -1,7 +1,7 @@
 //! What the end of a process means (checklist row M5).
 
-use super::super::process::ProcessStatus;
-use super::super::state::ServiceResult;
+use crate::engine::process::ProcessStatus;
+use crate::engine::state::ServiceResult;
 use crate::unit::config::{CommandKind, ServiceConfig, ServiceType};
 use crate::unit::value::{ExitStatusSet, Signal};
 

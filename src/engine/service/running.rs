@@ -1,11 +1,11 @@
 //! Up: running or exited, and what a service that is not good any more goes on to.
 
-use super::super::state::{ServiceResult, ServiceState};
 use super::Context;
 use super::facts::KillStage;
 use super::machine::{Service, deadline_after, settings};
 use super::notify::Announced;
 use super::process::Main;
+use crate::engine::state::{ServiceResult, ServiceState};
 
 impl Service {
     /// Goes where a service belongs whose start, reload or main process has just ended: to

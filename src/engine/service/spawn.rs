@@ -1,15 +1,15 @@
 //! Orders to start commands, and the answers.
 
-use super::super::effect::{Effect, KillOrder, LogLevel, Spawn};
-use super::super::ids::{ProcessId, Timestamp};
-use super::super::process::Role;
-use super::super::state::{ServiceResult, ServiceState};
 use super::Context;
 use super::environment::gets_notify_socket;
 use super::facts::{self, KillStage};
 use super::machine::{Service, changed, log, settings};
 use super::process::{Main, MainRecord, Process};
+use crate::engine::effect::{Effect, KillOrder, LogLevel, Spawn};
+use crate::engine::ids::{ProcessId, Timestamp};
 use crate::engine::inspect::CommandView;
+use crate::engine::process::Role;
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 use crate::unit::value::{Signal, TimeSpan};
 use std::sync::Arc;

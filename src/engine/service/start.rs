@@ -1,12 +1,12 @@
 //! From dead to running: ExecCondition=, ExecStartPre=, ExecStart=, ExecStartPost=.
 
-use super::super::effect::LogLevel;
-use super::super::state::{ServiceResult, ServiceState};
 use super::facts::KillStage;
 use super::machine::{Service, log, settings};
 use super::notify::Announced;
 use super::process::{Main, MainRecord};
 use super::{Context, NotNow};
+use crate::engine::effect::LogLevel;
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 
 impl Service {
@@ -51,6 +51,7 @@ impl Service {
         }
         self.result = ServiceResult::Success;
         self.reload_result = ServiceResult::Success;
+        // The next end may be nobody's wish.
         self.forbid_restart = false;
         self.fresh = true;
         self.main = Main::Unknown;
@@ -114,7 +115,6 @@ impl Service {
     pub(super) fn enter_start(&mut self, cx: &mut Context<'_>) {
         let config = settings(cx);
         self.control = None;
-        self.main = Main::Unknown;
         self.set_state(cx, ServiceState::Start);
         // Simple services get it too: making the process may hang in the host.
         let timeout = config.timeout_start;

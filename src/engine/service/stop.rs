@@ -1,10 +1,10 @@
 //! Going down: ExecStop=, the signals, ExecStopPost=, the last signals.
 
-use super::super::effect::{Effect, KillOrder};
-use super::super::state::{JobKind, ServiceResult, ServiceState};
 use super::facts::KillStage;
 use super::machine::{Service, settings};
 use super::{Context, NotNow};
+use crate::engine::effect::{Effect, KillOrder};
+use crate::engine::state::{JobKind, ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, KillMode};
 use crate::unit::value::Signal;
 
@@ -130,9 +130,13 @@ impl Service {
         };
         // A process on the books will still be reported as ended, or as never made; its status
         // belongs to the result, so that report is waited for.
-        if !remaining && self.processes().is_empty() {
-            self.stage_over(cx, stage);
+        if remaining || !self.processes().is_empty() {
+            return;
         }
+        if stage.reaches_group(settings(cx).kill.mode) {
+            self.populated = false;
+        }
+        self.stage_over(cx, stage);
     }
 
     /// Goes on behind a stage that has nobody (left) to wait for.

@@ -1,10 +1,10 @@
 //! Time: what happens when a state lasts too long, and the watchdog.
 
-use super::super::effect::LogLevel;
-use super::super::state::{ServiceResult, ServiceState};
 use super::Context;
 use super::facts::{self, KillStage};
 use super::machine::{Service, deadline_after, log, settings};
+use crate::engine::effect::LogLevel;
+use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::value::TimeSpan;
 
 impl Service {

@@ -1,10 +1,10 @@
 //! What can be seen of a service.
 
-use super::super::ids::ProcessId;
-use super::super::state::{ServiceResult, ServiceState};
 use super::machine::Service;
 use super::process::Process;
+use crate::engine::ids::ProcessId;
 use crate::engine::inspect::ServiceView;
+use crate::engine::state::{ServiceResult, ServiceState};
 
 impl Service {
     /// The present state.
