@@ -2,16 +2,19 @@
 
 use super::dispatch::{Call, snapshot};
 use super::failure::{Failure, names};
-use super::list;
 use super::path;
 use super::properties::{MANAGER_INTERFACE, ManagerSnapshot, manager_rows};
 use super::unit;
 use super::value::{Body, Value};
+use super::{list, news};
 use crate::engine::{JobId, KillWhom, Verb};
-use crate::host::View;
+use crate::host::{Job, View};
 use crate::unit::config::JobMode;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+
+/// What the loop answers with when a request needs no job.
+pub(super) const NO_JOB: JobId = JobId(0);
 
 /// Answers a method of org.freedesktop.systemd1.Manager.
 pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
@@ -111,7 +114,16 @@ pub(super) async fn job(
     call.may_change()?;
     let mode = job_mode(mode)?;
     let job = call.client.hub.handle.job(name, verb, mode, false).await?;
-    Ok(Body::path(path::of_job(job.0)))
+    Ok(Body::path(job_path(call, name, job)))
+}
+
+/// The path of a job that was queued. Where nothing was to be done there is none, but clients
+/// wait for its end all the same: they are told of one.
+pub(super) fn job_path(call: &Call<'_>, unit: &str, job: Job) -> String {
+    if job.0 == NO_JOB {
+        news::tell_nothing_done(&call.client.hub, unit);
+    }
+    path::of_job(job.0)
 }
 
 /// Reads a job mode.

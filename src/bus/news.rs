@@ -6,6 +6,7 @@
 use super::MANAGER_UNIQUE_NAME;
 use super::dispatch::PROPERTIES;
 use super::hub::{Event, Hub};
+use super::manager::NO_JOB;
 use super::path;
 use super::properties::row::{Emits, Row};
 use super::properties::{
@@ -192,18 +193,28 @@ fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
             ("JobNew", Body::of("uos", arguments))
         }
         News::JobRemoved(id, unit, _, result) => {
-            let arguments = vec![
-                Value::U32(id.0),
-                job(id),
-                Value::from(unit.as_str()),
-                Value::from(result.as_str()),
-            ];
-            ("JobRemoved", Body::of("uoss", arguments))
+            return Some(job_removed(*id, unit.as_str(), *result));
         }
         News::Reloading(active) => ("Reloading", Body::one("b", Value::Bool(*active))),
         News::Changed(_) | News::Logged(_) => return None,
     };
     Some(signal(path::MANAGER, MANAGER_INTERFACE, member, &body))
+}
+
+fn job_removed(id: JobId, unit: &str, result: JobResult) -> zbus::Result<Message> {
+    let arguments = vec![
+        Value::U32(id.0),
+        Value::String(path::of_job(id)),
+        Value::from(unit),
+        Value::from(result.as_str()),
+    ];
+    let body = Body::of("uoss", arguments);
+    signal(path::MANAGER, MANAGER_INTERFACE, "JobRemoved", &body)
+}
+
+/// Tells of the end of a job that there was no need to make.
+pub(super) fn tell_nothing_done(hub: &Hub, unit: &str) {
+    tell(hub, Some(job_removed(NO_JOB, unit, JobResult::Done)));
 }
 
 /// PropertiesChanged of one interface; `None` if nothing in it ever changes.

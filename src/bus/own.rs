@@ -5,7 +5,7 @@ use super::connection::Client;
 use super::dispatch::Call;
 use super::failure::Failure;
 use super::list::{Patterns, all_units};
-use super::manager::job_mode;
+use super::manager::{job_mode, job_path};
 use super::names::Follow;
 use super::path;
 use super::properties::ManagerSnapshot;
@@ -188,7 +188,7 @@ async fn start_unit(call: &Call<'_>) -> Result<Body, Failure> {
         .look(move |view| view.engine.unit(&wanted).is_some_and(|u| hit_limit(&u)))
         .await?;
     let job = handle.job(&name, Verb::Start, mode, true).await?;
-    let job = Value::String(path::of_job(job.0));
+    let job = Value::String(job_path(call, &name, job));
     Ok(Body::of("ob", vec![job, Value::Bool(limited)]))
 }
 

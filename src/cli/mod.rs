@@ -31,7 +31,7 @@ use error::{FAILURE, Problem};
 use fields::Fields;
 use jobs::Verb;
 use output::{Output, complain, say};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -104,8 +104,8 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             units,
             signal,
             kill_whom,
-        } => kill(client, &units.units, signal, *kill_whom).await,
-        Command::ResetFailed { units } => reset_failed(client, units).await,
+        } => kill(client, output, &units.units, signal, *kill_whom).await,
+        Command::ResetFailed { units } => reset_failed(client, output, units).await,
         Command::IsActive { units, quiet } => {
             let question = state::Question::Active;
             state::run(client, output, question, &units.units, *quiet).await
@@ -114,11 +114,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             let question = state::Question::Failed;
             state::run(client, output, question, &units.units, *quiet).await
         }
-        Command::DaemonReload => {
-            let reloaded = client.reload().await;
-            reloaded.map_err(|p| p.during("Failed to reload the units"))?;
-            Ok(0)
-        }
+        Command::DaemonReload => daemon_reload(client, output).await,
         Command::Logs {
             units,
             follow,
@@ -153,37 +149,69 @@ fn verb(command: &Command) -> Verb {
 
 async fn kill(
     client: &mut Client,
+    output: &Output,
     units: &[String],
     signal: &str,
     whom: Whom,
 ) -> Result<u8, Problem> {
     let signal = Signal::parse(signal).map_err(|e| Problem::local(e.to_string()))?;
-    let mut status = 0;
+    let mut outcome = Outcome::default();
     for unit in names::expand(client, units).await? {
-        if let Err(problem) = client.kill(&unit, whom.as_str(), signal.0).await {
-            complain(&format!("Failed to kill unit {unit}: {problem}"));
-            status = FAILURE;
-        }
+        let killed = client.kill(&unit, whom.as_str(), signal.0).await;
+        outcome.note(&unit, &format!("Failed to kill unit {unit}"), killed);
     }
-    Ok(status)
+    Ok(outcome.print(output))
 }
 
-async fn reset_failed(client: &mut Client, units: &[String]) -> Result<u8, Problem> {
+async fn reset_failed(
+    client: &mut Client,
+    output: &Output,
+    units: &[String],
+) -> Result<u8, Problem> {
+    let mut outcome = Outcome::default();
     if units.is_empty() {
         let reset = client.reset_failed(None).await;
         reset.map_err(|p| p.during("Failed to reset failed state"))?;
-        return Ok(0);
     }
-    let mut status = 0;
     for unit in names::expand(client, units).await? {
-        if let Err(problem) = client.reset_failed(Some(&unit)).await {
-            complain(&format!(
-                "Failed to reset failed state of unit {unit}: {problem}"
-            ));
-            status = FAILURE;
-        }
+        let reset = client.reset_failed(Some(&unit)).await;
+        let attempt = format!("Failed to reset failed state of unit {unit}");
+        outcome.note(&unit, &attempt, reset);
     }
-    Ok(status)
+    Ok(outcome.print(output))
+}
+
+async fn daemon_reload(client: &mut Client, output: &Output) -> Result<u8, Problem> {
+    let reloaded = client.reload().await;
+    reloaded.map_err(|p| p.during("Failed to reload the units"))?;
+    Ok(Outcome::default().print(output))
+}
+
+/// What became of commands that answer with nothing but success.
+#[derive(Default)]
+struct Outcome {
+    status: u8,
+    entries: Vec<Json>,
+}
+
+impl Outcome {
+    fn note(&mut self, unit: &str, attempt: &str, result: Result<(), Problem>) {
+        let message = result.err().map(|problem| problem.during(attempt).message);
+        if let Some(message) = &message {
+            complain(message);
+            self.status = FAILURE;
+        }
+        let word = if message.is_none() { "done" } else { "failed" };
+        self.entries
+            .push(json!({"unit": unit, "result": word, "message": message}));
+    }
+
+    fn print(self, output: &Output) -> u8 {
+        if !output.is_text() {
+            output.json(&self.entries);
+        }
+        self.status
+    }
 }
 
 /// This program's version, and the daemon's if it answers.

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["unit", "engine", "exec", "cgroup", "sys", "places"],
     ),
     ("bus", &["engine", "unit", "host"]),
-    ("cli", &["places", "unit"]),
+    ("cli", &["places", "unit", "sys"]),
     ("daemon", &["host", "bus", "places", "unit"]),
 ];
 
