@@ -142,7 +142,8 @@ pub(super) enum Message {
 #[derive(Clone)]
 pub struct Handle {
     pub(super) sender: mpsc::Sender<Message>,
-    pub(super) news: broadcast::Sender<News>,
+    /// Weak, so that listeners learn of the loop's end.
+    pub(super) news: broadcast::WeakSender<News>,
 }
 
 impl Handle {
@@ -250,9 +251,12 @@ impl Handle {
         receiver.await.map_err(|_| ControlError::Gone)
     }
 
-    /// Everything that happens from now on.
+    /// Everything that happens from now on; closed when the loop is gone.
     pub fn news(&self) -> broadcast::Receiver<News> {
-        self.news.subscribe()
+        match self.news.upgrade() {
+            Some(news) => news.subscribe(),
+            None => broadcast::channel(1).1,
+        }
     }
 
     async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, ControlError> {

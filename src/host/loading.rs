@@ -75,11 +75,10 @@ impl Host {
             };
             self.log.manager(level, name, &finding.to_string());
         }
-        match (unit.load, &unit.load_error) {
-            (LoadState::BadSetting | LoadState::Error, Some(error)) => {
-                self.log.manager(LogLevel::Error, name, error);
-            }
-            _ => {}
+        if let (LoadState::BadSetting | LoadState::Error, Some(error)) =
+            (unit.load, &unit.load_error)
+        {
+            self.log.manager(LogLevel::Error, name, error);
         }
         for skipped in &unit.not_applied {
             let level = if skipped.refuses_start {

@@ -76,6 +76,15 @@ enum Woken {
     Deadline,
 }
 
+impl Woken {
+    fn is_an_end(&self) -> bool {
+        match self {
+            Woken::Ended(_) | Woken::ChildEnded | Woken::GroupChanged => true,
+            Woken::Fact(_) | Woken::Notification | Woken::Message(_) | Woken::Deadline => false,
+        }
+    }
+}
+
 /// The loop's state. Everything is owned here and changed by nobody else.
 pub struct Host {
     pub(super) engine: Engine,
@@ -164,6 +173,7 @@ impl Host {
             },
             options,
         };
+        let news = news.downgrade();
         Ok((host, Handle { sender, news }))
     }
 
@@ -172,6 +182,10 @@ impl Host {
     pub async fn run(mut self) {
         while !self.finished {
             let woken = self.wait().await;
+            if woken.is_an_end() {
+                // Last words first: the tasks that read pipes get their turn.
+                tokio::task::yield_now().await;
+            }
             self.take(woken);
             self.settle();
         }
