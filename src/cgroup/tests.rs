@@ -68,7 +68,7 @@ fn a_process_is_born_in_its_group_and_leaves_it_empty() {
     let ended = pidfd::reap(started.pidfd.as_fd()).unwrap().unwrap();
     assert_eq!(ended.pid, started.pid);
     wait_empty(&watcher, id, &group);
-    assert!(group.processes().unwrap().is_empty());
+    assert_eq!(group.processes().unwrap(), Vec::<i32>::new());
 
     let path = tree.root().to_owned();
     group.remove().unwrap();
