@@ -32,6 +32,8 @@ mod processes;
 mod readiness;
 mod requests;
 mod run;
+#[cfg(test)]
+pub(crate) mod small_loop_tests;
 mod spawning;
 mod view;
 mod wind_up;
