@@ -25,7 +25,10 @@ pub(crate) fn small_loop(units: Vec<UnitConfig>, lines: Vec<LogLine>) -> Handle 
     };
     small.load(units);
     tokio::spawn(small.run(messages));
-    Handle { sender, news }
+    Handle {
+        sender,
+        news: news.downgrade(),
+    }
 }
 
 struct SmallLoop {
