@@ -15,6 +15,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod directive;
 pub mod environment;
+pub mod escape;
 pub mod expand;
 pub mod load;
 pub mod name;

@@ -121,6 +121,43 @@ pub enum ConditionKind {
 }
 
 impl ConditionKind {
+    /// Every kind.
+    pub const ALL: [ConditionKind; 33] = [
+        ConditionKind::Architecture,
+        ConditionKind::Firmware,
+        ConditionKind::Virtualization,
+        ConditionKind::Host,
+        ConditionKind::KernelCommandLine,
+        ConditionKind::KernelVersion,
+        ConditionKind::Credential,
+        ConditionKind::Environment,
+        ConditionKind::Security,
+        ConditionKind::Capability,
+        ConditionKind::AcPower,
+        ConditionKind::NeedsUpdate,
+        ConditionKind::FirstBoot,
+        ConditionKind::PathExists,
+        ConditionKind::PathExistsGlob,
+        ConditionKind::PathIsDirectory,
+        ConditionKind::PathIsSymbolicLink,
+        ConditionKind::PathIsMountPoint,
+        ConditionKind::PathIsReadWrite,
+        ConditionKind::PathIsEncrypted,
+        ConditionKind::DirectoryNotEmpty,
+        ConditionKind::FileNotEmpty,
+        ConditionKind::FileIsExecutable,
+        ConditionKind::User,
+        ConditionKind::Group,
+        ConditionKind::ControlGroupController,
+        ConditionKind::Memory,
+        ConditionKind::Cpus,
+        ConditionKind::CpuFeature,
+        ConditionKind::OsRelease,
+        ConditionKind::MemoryPressure,
+        ConditionKind::CpuPressure,
+        ConditionKind::IoPressure,
+    ];
+
     /// The part of the directive's name behind `Condition` or `Assert`.
     pub fn suffix(self) -> &'static str {
         match self {
@@ -240,6 +277,8 @@ pub struct InstallSection {
     pub wanted_by: Vec<String>,
     /// RequiredBy=.
     pub required_by: Vec<String>,
+    /// UpheldBy= (254).
+    pub upheld_by: Vec<String>,
     /// Alias=.
     pub alias: Vec<String>,
     /// Also=.

@@ -3,62 +3,161 @@
 //!
 //! The loader, `show`, the D-Bus properties and the manuals are derived from it. A row's
 //! parser only records the value in the configuration; acting on it is the engine's and the
-//! exec plan's part.
+//! exec plan's part. A directive without a row is unknown: a warning, never an error. So every
+//! setting that protects something has a row, if only one that keeps the unit from starting.
+//!
+//! Dependencies, commands and everything else that changes while a unit runs have no
+//! property here: the engine shows them.
 
-use super::config::UnitConfig;
+mod activation;
+mod apply;
+mod capability;
+mod conditions;
+mod dependencies;
+mod directories;
+mod exec;
+mod exec_more;
+mod hint;
+mod install;
+mod kill;
+mod limits;
+mod parse;
+mod read;
+mod resource;
+mod row;
+mod sandbox;
+mod service;
+mod service_more;
+mod socket;
+mod stdio;
+mod unit;
+
+#[cfg(test)]
+mod tests;
+
+pub use apply::{apply, fail};
+pub use hint::nearest;
+pub use read::{Draft, Reading, Trouble};
+pub use row::{Get, Kind, Parse, Property, PropertyValue, Row, Support};
+
 use super::name::UnitType;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-/// A value as D-Bus carries it, without knowing D-Bus.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
-pub enum PropertyValue {
-    Bool(bool),
-    I32(i32),
-    U32(u32),
-    I64(i64),
-    U64(u64),
-    String(String),
-    /// `ay`.
-    Bytes(Vec<u8>),
-    /// `as`.
-    Strings(Vec<String>),
-    /// A struct, field by field.
-    Struct(Vec<PropertyValue>),
-    /// An array; the element signature stands in the property's own.
-    Array(Vec<PropertyValue>),
+/// [Unit].
+const UNIT: &[&str] = &["Unit"];
+/// [Install].
+const INSTALL: &[&str] = &["Install"];
+/// [Service].
+const SERVICE: &[&str] = &["Service"];
+/// [Socket].
+const SOCKET: &[&str] = &["Socket"];
+/// [Path].
+const PATH: &[&str] = &["Path"];
+/// [Timer].
+const TIMER: &[&str] = &["Timer"];
+/// The sections of systemd.exec(5).
+const EXEC: &[&str] = &["Service", "Socket", "Mount", "Swap"];
+/// The sections of systemd.kill(5).
+const KILL: &[&str] = &["Service", "Socket", "Mount", "Swap", "Scope"];
+/// The sections of systemd.resource-control(5).
+const RESOURCE: &[&str] = &["Service", "Socket", "Mount", "Swap", "Slice", "Scope"];
+
+/// Every section of a unit file.
+const SECTIONS: &[&str] = &[
+    "Unit",
+    "Install",
+    "Service",
+    "Socket",
+    "Timer",
+    "Path",
+    "Mount",
+    "Automount",
+    "Swap",
+    "Slice",
+    "Scope",
+];
+
+/// The parts of the table in the order of the manual pages.
+const PARTS: &[&[Row]] = &[
+    unit::ROWS,
+    dependencies::ROWS,
+    conditions::ROWS,
+    conditions::ASSERT_ROWS,
+    install::ROWS,
+    service::ROWS,
+    service_more::ROWS,
+    exec::ROWS,
+    capability::ROWS,
+    directories::ROWS,
+    limits::ROWS,
+    stdio::ROWS,
+    exec_more::ROWS,
+    sandbox::ROWS,
+    kill::ROWS,
+    resource::ROWS,
+    socket::ROWS,
+    activation::PATH_ROWS,
+    activation::TIMER_ROWS,
+];
+
+/// All rows, in the order of the manual pages.
+pub fn table() -> impl Iterator<Item = &'static Row> {
+    PARTS.iter().flat_map(|part| part.iter())
 }
 
-/// A D-Bus property that a directive is shown as.
-#[derive(Debug, Clone, Copy)]
-pub struct Property {
-    /// The property's name, as systemd 252 has it.
-    pub name: &'static str,
-    /// Its D-Bus signature.
-    pub signature: &'static str,
-    /// Reads it from a configuration.
-    pub get: fn(&UnitConfig) -> PropertyValue,
+/// The row of a directive, also by a spelling of old.
+pub fn find(section: &str, name: &str) -> Option<&'static Row> {
+    static BY_NAME: LazyLock<BTreeMap<(&str, &str), &Row>> = LazyLock::new(|| {
+        let mut index = BTreeMap::new();
+        for row in table() {
+            for section in row.sections {
+                index.insert((*section, row.name), row);
+            }
+            for alias in row.aliases {
+                index.insert(*alias, row);
+            }
+        }
+        index
+    });
+    BY_NAME.get(&(section, name)).copied()
 }
 
-/// How far this build carries a directive out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Support {
-    /// As in systemd.
-    Full,
-    /// Parsed and shown; without effect here, for the reason given.
-    Accepted(&'static str),
-    /// Parsed and kept; the part named is still to come.
-    Planned(&'static str),
-    /// A unit that sets it does not start, for the reason given.
-    Refused(&'static str),
+/// Every section name there is.
+pub fn known_sections() -> &'static [&'static str] {
+    SECTIONS
+}
+
+/// The sections that a unit of this type may have.
+pub fn sections_of(unit_type: UnitType) -> &'static [&'static str] {
+    match unit_type {
+        UnitType::Service => &["Unit", "Install", "Service"],
+        UnitType::Socket => &["Unit", "Install", "Socket"],
+        UnitType::Timer => &["Unit", "Install", "Timer"],
+        UnitType::Path => &["Unit", "Install", "Path"],
+        UnitType::Slice => &["Unit", "Install", "Slice"],
+        UnitType::Scope => &["Unit", "Install", "Scope"],
+        UnitType::Mount => &["Unit", "Install", "Mount"],
+        UnitType::Automount => &["Unit", "Install", "Automount"],
+        UnitType::Swap => &["Unit", "Install", "Swap"],
+        UnitType::Target | UnitType::Device => &["Unit", "Install"],
+    }
 }
 
 /// The D-Bus properties of [Unit], in the table's order.
 pub fn unit_properties() -> impl Iterator<Item = &'static Property> {
-    std::iter::empty()
+    properties_of("Unit")
 }
 
-/// The D-Bus properties of a type's own section, in the table's order.
+/// The D-Bus properties of a type's own section, in the table's order; of a unit of another
+/// type they show the defaults.
 pub fn type_properties(unit_type: UnitType) -> impl Iterator<Item = &'static Property> {
-    let _ = unit_type;
-    std::iter::empty()
+    let own = sections_of(unit_type).get(2).copied().unwrap_or("");
+    properties_of(own)
+}
+
+fn properties_of(section: &'static str) -> impl Iterator<Item = &'static Property> {
+    table()
+        .filter(move |row| row.sections.contains(&section))
+        .flat_map(|row| row.properties.iter().flatten())
 }

@@ -2,11 +2,25 @@
 //! parses them, adds implicit and default dependencies (systemd.unit(5), "UNIT FILE LOAD
 //! PATH"; checklist section 4).
 //!
-//! Files come through [`Source`]; nothing here touches the disk.
+//! Files come through [`Source`]; nothing here touches the disk. The load path is listed once
+//! per call, then every unit is read once, so the cost grows with what there is to read.
 
-use super::config::UnitConfig;
+mod builtin;
+mod fragment;
+mod implicit;
+mod index;
+mod memory;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use memory::MemorySource;
+
+use super::config::{DependencyKind, UnitConfig};
 use super::name::UnitName;
 use super::specifier::SystemFacts;
+use fragment::Loader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -53,32 +67,73 @@ pub trait Source {
 }
 
 /// What the loader is told once.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Unit directories, highest priority first.
     pub path: Vec<String>,
     /// For specifiers.
     pub system: SystemFacts,
-    /// DefaultTimeoutStartSec= and the like come here when the daemon's settings have them.
+    /// Whether units get the default dependencies that DefaultDependencies= is about; yes
+    /// unless a test wants to see units alone.
     pub default_dependencies: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            path: Vec::new(),
+            system: SystemFacts::default(),
+            default_dependencies: true,
+        }
+    }
 }
 
 /// Loads the units named, and everything they name in turn, so that the result is closed: the
 /// target of every dependency is in it, if only as not found.
 ///
-/// `loaded` are names that are there already and need not be read again.
+/// Units stand under their own names; a name that was asked for, or that a dependency has, may
+/// be among the aliases of one. `loaded` are names that are there already and need not be read
+/// again.
 pub fn load_closure(
     names: &BTreeSet<UnitName>,
     loaded: &BTreeSet<UnitName>,
     settings: &Settings,
     source: &dyn Source,
 ) -> BTreeMap<UnitName, Arc<UnitConfig>> {
-    let _ = (names, loaded, settings, source);
-    BTreeMap::new()
+    let mut loader = Loader::new(settings, source);
+    let mut units: BTreeMap<UnitName, UnitConfig> = BTreeMap::new();
+    let mut waiting = names.clone();
+    while let Some(name) = waiting.pop_first() {
+        let id = loader.id_of(&name);
+        if loaded.contains(&name) || loaded.contains(&id) || units.contains_key(&id) {
+            continue;
+        }
+        let unit = loader.load(&name);
+        waiting.extend(unit.dependencies.iter().map(|d| d.target.clone()));
+        units.insert(id, unit);
+    }
+    for (name, after) in implicit::target_order(&mut loader, &units, settings) {
+        if let Some(unit) = units.get_mut(&name) {
+            unit.dependencies.extend(after);
+            unit.dependencies.sort();
+        }
+    }
+    units
+        .into_iter()
+        .map(|(name, unit)| (name, Arc::new(unit)))
+        .collect()
 }
 
 /// The names of all unit files in the load path, templates and aliases included.
 pub fn all_names(settings: &Settings, source: &dyn Source) -> BTreeSet<UnitName> {
-    let _ = (settings, source);
-    BTreeSet::new()
+    index::Index::scan(&settings.path, source).names()
 }
+
+/// The kinds of dependency by which a unit pulls others in.
+const PULLS: [DependencyKind; 5] = [
+    DependencyKind::Requires,
+    DependencyKind::Requisite,
+    DependencyKind::Wants,
+    DependencyKind::BindsTo,
+    DependencyKind::Upholds,
+];

@@ -13,7 +13,7 @@ mod size;
 mod span;
 
 pub use capability::CapabilitySet;
-pub use exit_status::ExitStatusSet;
+pub use exit_status::{ExitStatusSet, exit_status_name};
 pub use limit::{Limit, LimitKind};
 pub use mode::parse_mode;
 pub use scalar::{parse_boolean, parse_integer};

@@ -1,0 +1,343 @@
+//! systemd.exec(5): what is known but still to come, apart from the sandbox.
+
+use super::parse::text;
+use super::row::{Kind, PropertyValue, Row, Support};
+use super::unit::dropped;
+use super::{EXEC, Parse};
+
+const SCHEDULING: &str = "scheduling settings are not built yet; the unit runs without";
+const TERMINAL: &str = "terminals are not built yet";
+const LOGGING: &str = "this log setting is not built yet; lines are logged without it";
+const DATA: &str = "inline data for standard input is not built yet";
+const IDENTITY: &str = "not built yet; the unit runs without";
+const ACCOUNTING: &str = "quotas of managed directories are not built yet; there is no limit";
+const LEVELS: &[&str] = &[
+    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+];
+
+const fn scheduling(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, SCHEDULING, false);
+    Row::new(EXEC, name, since, kind, parse, doc).support(Support::Planned(SCHEDULING))
+}
+
+const fn terminal(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, TERMINAL, false);
+    Row::new(EXEC, name, since, kind, parse, doc).support(Support::Planned(TERMINAL))
+}
+
+const fn logging(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, LOGGING, false);
+    Row::new(EXEC, name, since, kind, parse, doc).support(Support::Planned(LOGGING))
+}
+
+const fn plain(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, IDENTITY, false);
+    Row::new(EXEC, name, since, kind, parse, doc).support(Support::Planned(IDENTITY))
+}
+
+const fn quota(name: &'static str, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, ACCOUNTING, false);
+    Row::new(EXEC, name, 258, kind, parse, doc)
+        .neutral(&["off"])
+        .support(Support::Planned(ACCOUNTING))
+}
+
+const fn number(row: Row, value: super::Get) -> Row {
+    let name = row.name;
+    row.show(name, "i", value)
+}
+
+pub(super) static ROWS: &[Row] = &[
+    number(
+        scheduling(
+            "IOSchedulingClass",
+            33,
+            Kind::Text,
+            "The input/output class of processes.",
+        ),
+        |_| PropertyValue::I32(2),
+    ),
+    number(
+        scheduling(
+            "IOSchedulingPriority",
+            33,
+            Kind::Number,
+            "The priority within the input/output class.",
+        ),
+        |_| PropertyValue::I32(4),
+    ),
+    number(
+        scheduling(
+            "CPUSchedulingPolicy",
+            33,
+            Kind::Text,
+            "The processor scheduling policy of processes.",
+        )
+        .neutral(&["other"]),
+        |_| PropertyValue::I32(0),
+    ),
+    number(
+        scheduling(
+            "CPUSchedulingPriority",
+            33,
+            Kind::Number,
+            "The priority of real-time policies.",
+        ),
+        |_| PropertyValue::I32(0),
+    ),
+    scheduling(
+        "CPUSchedulingResetOnFork",
+        33,
+        Kind::Boolean,
+        "Whether children fall back to the usual policy.",
+    )
+    .off(),
+    scheduling(
+        "CPUAffinity",
+        33,
+        Kind::List,
+        "The processors that processes may run on.",
+    )
+    .show("CPUAffinity", "ay", |_| PropertyValue::Bytes(Vec::new())),
+    number(
+        scheduling(
+            "NUMAPolicy",
+            243,
+            Kind::Text,
+            "The memory policy of processes on machines with several memory nodes.",
+        )
+        .neutral(&["default"]),
+        |_| PropertyValue::I32(-1),
+    ),
+    scheduling(
+        "NUMAMask",
+        243,
+        Kind::Text,
+        "The memory nodes of NUMAPolicy=.",
+    )
+    .show("NUMAMask", "ay", |_| PropertyValue::Bytes(Vec::new())),
+    scheduling(
+        "TimerSlackNSec",
+        33,
+        Kind::Text,
+        "How late timers of processes may come.",
+    )
+    .show("TimerSlackNSec", "t", |_| PropertyValue::U64(50_000)),
+    scheduling(
+        "CoredumpFilter",
+        246,
+        Kind::Text,
+        "Which memory core dumps hold.",
+    )
+    .show("CoredumpFilter", "t", |_| PropertyValue::U64(0x33)),
+    scheduling(
+        "MemoryKSM",
+        254,
+        Kind::Boolean,
+        "Whether equal memory pages of processes are merged.",
+    ),
+    scheduling(
+        "MemoryTHP",
+        260,
+        Kind::Text,
+        "How processes use huge pages.",
+    )
+    .neutral(&["inherit"]),
+    scheduling(
+        "Personality",
+        209,
+        Kind::Text,
+        "The architecture that uname(2) tells processes.",
+    )
+    .no_text(),
+    terminal("TTYPath", 33, Kind::Text, "The terminal of tty streams.").no_text(),
+    terminal(
+        "TTYReset",
+        33,
+        Kind::Boolean,
+        "Whether the terminal is reset.",
+    )
+    .off(),
+    terminal(
+        "TTYVHangup",
+        33,
+        Kind::Boolean,
+        "Whether others are cut off from the terminal.",
+    )
+    .off(),
+    terminal(
+        "TTYVTDisallocate",
+        33,
+        Kind::Boolean,
+        "Whether the virtual terminal is cleared.",
+    )
+    .off(),
+    terminal("TTYRows", 250, Kind::Number, "The height of the terminal."),
+    terminal(
+        "TTYColumns",
+        250,
+        Kind::Number,
+        "The width of the terminal.",
+    ),
+    Row::new(
+        EXEC,
+        "StandardInputText",
+        236,
+        Kind::List,
+        |r, v| r.not_applied(v, DATA, false),
+        "Lines of text for StandardInput=data.",
+    )
+    .support(Support::Planned(DATA)),
+    Row::new(
+        EXEC,
+        "StandardInputData",
+        236,
+        Kind::List,
+        |r, v| r.not_applied(v, DATA, false),
+        "Base64 data for StandardInput=data.",
+    )
+    .support(Support::Planned(DATA))
+    .show("StandardInputData", "ay", |_| {
+        PropertyValue::Bytes(Vec::new())
+    }),
+    logging(
+        "SyslogFacility",
+        33,
+        Kind::Text,
+        "The facility of lines in the log.",
+    )
+    .neutral(&["daemon"])
+    .show("SyslogFacility", "i", |_| PropertyValue::I32(3)),
+    logging(
+        "SyslogLevel",
+        33,
+        Kind::Choice(LEVELS),
+        "The level of lines that have none of their own.",
+    )
+    .neutral(&["info"])
+    .show("SyslogLevel", "i", |_| PropertyValue::I32(6)),
+    logging(
+        "SyslogLevelPrefix",
+        33,
+        Kind::Boolean,
+        "Whether a level such as <3> before a line is taken for its level.",
+    )
+    .neutral(&["yes"])
+    .show("SyslogLevelPrefix", "b", |_| PropertyValue::Bool(true)),
+    logging(
+        "LogLevelMax",
+        236,
+        Kind::Choice(LEVELS),
+        "The least important level that is logged.",
+    )
+    .neutral(&["debug"])
+    .show("LogLevelMax", "i", |_| PropertyValue::I32(-1)),
+    logging(
+        "LogRateLimitIntervalSec",
+        240,
+        Kind::Span,
+        "The time within which LogRateLimitBurst= lines are logged.",
+    )
+    .neutral(&["0"])
+    .show("LogRateLimitIntervalUSec", "t", |_| PropertyValue::U64(0)),
+    logging(
+        "LogRateLimitBurst",
+        240,
+        Kind::Number,
+        "How many lines are logged within LogRateLimitIntervalSec=.",
+    )
+    .neutral(&["0"])
+    .show("LogRateLimitBurst", "u", |_| PropertyValue::U32(0)),
+    logging(
+        "LogExtraFields",
+        236,
+        Kind::List,
+        "Fields that every line of the unit gets in the log.",
+    ),
+    logging(
+        "LogFilterPatterns",
+        253,
+        Kind::List,
+        "Patterns that decide which lines are logged.",
+    ),
+    logging(
+        "LogNamespace",
+        245,
+        Kind::Text,
+        "The journal that lines go to.",
+    )
+    .no_text(),
+    logging(
+        "BindLogSockets",
+        257,
+        Kind::Boolean,
+        "Whether the log's sockets are there in the sandbox.",
+    ),
+    plain(
+        "RemoveIPC",
+        236,
+        Kind::Boolean,
+        "Whether System V and POSIX IPC objects of the user go with the unit.",
+    )
+    .off(),
+    plain(
+        "SetLoginEnvironment",
+        255,
+        Kind::Boolean,
+        "Whether HOME, LOGNAME and SHELL are set.",
+    ),
+    plain(
+        "TimeoutCleanSec",
+        243,
+        Kind::Span,
+        "How long cleaning the unit's directories may take.",
+    )
+    .neutral(&["infinity"])
+    .unlimited("TimeoutCleanUSec"),
+    plain(
+        "UtmpIdentifier",
+        33,
+        Kind::Text,
+        "The name of a record in utmp.",
+    )
+    .no_text(),
+    plain(
+        "UtmpMode",
+        225,
+        Kind::Choice(&["init", "login", "user"]),
+        "The kind of record in utmp.",
+    )
+    .neutral(&["init"])
+    .show("UtmpMode", "s", |_| text("init")),
+    quota(
+        "StateDirectoryAccounting",
+        Kind::Boolean,
+        "Whether the size of StateDirectory= is counted.",
+    ),
+    quota(
+        "StateDirectoryQuota",
+        Kind::Text,
+        "The most that StateDirectory= may hold.",
+    ),
+    quota(
+        "CacheDirectoryAccounting",
+        Kind::Boolean,
+        "Whether the size of CacheDirectory= is counted.",
+    ),
+    quota(
+        "CacheDirectoryQuota",
+        Kind::Text,
+        "The most that CacheDirectory= may hold.",
+    ),
+    quota(
+        "LogsDirectoryAccounting",
+        Kind::Boolean,
+        "Whether the size of LogsDirectory= is counted.",
+    ),
+    quota(
+        "LogsDirectoryQuota",
+        Kind::Text,
+        "The most that LogsDirectory= may hold.",
+    ),
+    dropped(EXEC, "Capabilities", 33),
+];

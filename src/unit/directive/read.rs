@@ -1,0 +1,252 @@
+//! A unit under construction, and the assignment that is being read into it.
+
+use super::row::{Kind, Row};
+use crate::unit::config::{
+    DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, ServiceConfig,
+    SocketConfig, UnitBody, UnitConfig,
+};
+use crate::unit::diagnostic::{Diagnostic, Position, Severity};
+use crate::unit::name::UnitName;
+use crate::unit::specifier::{self, SpecifierContext, SystemFacts};
+use crate::unit::syntax::Assignment;
+use crate::unit::value::{self, ValueError};
+use std::collections::BTreeMap;
+
+/// A unit under construction: its configuration and what only the loader needs to finish it.
+#[derive(Debug)]
+pub struct Draft {
+    /// What is known so far; its name and aliases are set from the start.
+    pub config: UnitConfig,
+    /// The edges so far, each with the first who said so.
+    pub dependencies: BTreeMap<(DependencyKind, UnitName), DependencyOrigin>,
+    /// Where each directive was last set, by the name of its row.
+    pub set: BTreeMap<&'static str, Position>,
+    /// RequiresMountsFor= and WantsMountsFor=: kind of dependency and path.
+    pub mounts: Vec<(DependencyKind, String)>,
+    /// Unit= of a path or timer.
+    pub activates: Option<UnitName>,
+    /// PermissionsStartOnly=.
+    pub permissions_start_only: bool,
+}
+
+impl Draft {
+    /// A draft of which nothing was read yet.
+    pub fn new(config: UnitConfig) -> Draft {
+        Draft {
+            config,
+            dependencies: BTreeMap::new(),
+            set: BTreeMap::new(),
+            mounts: Vec::new(),
+            activates: None,
+            permissions_start_only: false,
+        }
+    }
+
+    /// Adds an edge unless it leads back to the unit itself; says whether it did.
+    ///
+    /// A template as target becomes the instance of this unit's own instance, or of its
+    /// prefix, as in systemd.
+    pub fn depend(
+        &mut self,
+        kind: DependencyKind,
+        target: &UnitName,
+        origin: DependencyOrigin,
+    ) -> bool {
+        let target = self.instantiate(target);
+        if target == self.config.name || self.config.aliases.contains(&target) {
+            return false;
+        }
+        self.dependencies.entry((kind, target)).or_insert(origin);
+        true
+    }
+
+    fn instantiate(&self, target: &UnitName) -> UnitName {
+        if !target.is_template() {
+            return target.clone();
+        }
+        let name = &self.config.name;
+        let instance = name.instance().unwrap_or_else(|| name.prefix());
+        target
+            .with_instance(instance)
+            .unwrap_or_else(|_| target.clone())
+    }
+
+    /// Whether there is an edge.
+    pub fn depends(&self, kind: DependencyKind, target: &UnitName) -> bool {
+        self.dependencies.contains_key(&(kind, target.clone()))
+    }
+}
+
+/// Why a value was not recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The assignment is ignored with a warning; what was set before stays (U8).
+    Ignored {
+        /// Byte offset in the value.
+        offset: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The unit is bad-setting (U9).
+    Fatal {
+        /// Byte offset in the value.
+        offset: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// Units of this type do not carry the directive out yet.
+    NotRun,
+}
+
+impl Trouble {
+    /// A warning about the whole value.
+    pub fn ignored(message: impl Into<String>) -> Trouble {
+        Trouble::Ignored {
+            offset: 0,
+            message: message.into(),
+        }
+    }
+
+    /// An error about the whole value.
+    pub fn fatal(message: impl Into<String>) -> Trouble {
+        Trouble::Fatal {
+            offset: 0,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<ValueError> for Trouble {
+    fn from(error: ValueError) -> Trouble {
+        Trouble::ignored(error.0)
+    }
+}
+
+/// One assignment on its way into a draft.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// Where it goes.
+    pub draft: &'a mut Draft,
+    /// The directive.
+    pub row: &'static Row,
+    /// The assignment.
+    pub assignment: &'a Assignment,
+    /// For specifiers.
+    pub system: &'a SystemFacts,
+    /// Findings so far.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Reading<'_> {
+    /// Expands specifiers (checklist section 3).
+    ///
+    /// # Errors
+    /// A specifier that is none.
+    pub fn expand(&self, text: &str) -> Result<String, ValueError> {
+        let config = &self.draft.config;
+        let context = SpecifierContext {
+            unit: &config.name,
+            fragment: config.fragment.as_deref(),
+            system: self.system,
+        };
+        specifier::expand(text, &context)
+    }
+
+    /// Adds a finding about the byte of the value at `offset`.
+    pub fn report(&mut self, severity: Severity, offset: usize, message: &str) {
+        self.findings.push(Diagnostic {
+            severity,
+            position: self.assignment.position_at(offset),
+            message: format!("{}=: {message}", self.assignment.key),
+        });
+    }
+
+    /// Adds a warning.
+    pub fn warn(&mut self, offset: usize, message: &str) {
+        self.report(Severity::Warning, offset, message);
+    }
+
+    /// The service part.
+    ///
+    /// # Errors
+    /// [`Trouble::NotRun`] for another type of unit.
+    pub fn service(&mut self) -> Result<&mut ServiceConfig, Trouble> {
+        match &mut self.draft.config.body {
+            UnitBody::Service(service) => Ok(service),
+            UnitBody::Socket(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
+                Err(Trouble::NotRun)
+            }
+        }
+    }
+
+    /// The socket part.
+    ///
+    /// # Errors
+    /// [`Trouble::NotRun`] for another type of unit.
+    pub fn socket(&mut self) -> Result<&mut SocketConfig, Trouble> {
+        match &mut self.draft.config.body {
+            UnitBody::Socket(socket) => Ok(socket),
+            UnitBody::Service(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
+                Err(Trouble::NotRun)
+            }
+        }
+    }
+
+    /// The execution environment.
+    ///
+    /// # Errors
+    /// [`Trouble::NotRun`] for a type of unit whose processes are not run yet.
+    pub fn exec(&mut self) -> Result<&mut ExecConfig, Trouble> {
+        self.service().map(|service| &mut service.exec)
+    }
+
+    /// The kill settings.
+    ///
+    /// # Errors
+    /// As [`Reading::exec`].
+    pub fn kill(&mut self) -> Result<&mut KillConfig, Trouble> {
+        self.service().map(|service| &mut service.kill)
+    }
+
+    /// Records that the value is not carried out, or that nothing is asked for any more.
+    ///
+    /// # Errors
+    /// A boolean that is none; as in systemd it is ignored.
+    pub fn not_applied(
+        &mut self,
+        value: &str,
+        reason: &'static str,
+        refuses_start: bool,
+    ) -> Result<(), Trouble> {
+        let row = self.row;
+        let asks = self.asks(value)?;
+        let list = match row.kind {
+            Kind::List | Kind::Commands | Kind::Dependencies | Kind::Condition => true,
+            Kind::Boolean | Kind::Number | Kind::Span | Kind::Choice(_) | Kind::Text => false,
+        };
+        let records = &mut self.draft.config.not_applied;
+        if !list || value.is_empty() {
+            records.retain(|record| record.directive != row.name);
+        }
+        if asks {
+            records.push(NotApplied {
+                directive: row.name,
+                value: value.to_owned(),
+                reason,
+                refuses_start,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a value of a directive that is not carried out asks for anything.
+    fn asks(&self, value: &str) -> Result<bool, ValueError> {
+        if self.row.kind == Kind::Boolean {
+            let on_by_default = self.row.neutral.contains(&"yes");
+            return Ok(value::parse_boolean(value)? != on_by_default);
+        }
+        let off = matches!(self.row.kind, Kind::Choice(_))
+            && value::parse_boolean(value).is_ok_and(|on| !on);
+        Ok(!value.is_empty() && !off && !self.row.neutral.contains(&value))
+    }
+}

@@ -1,0 +1,544 @@
+//! systemd.resource-control(5): known, still to come. What limits resources is left out with
+//! a note; what keeps the unit from devices, addresses or ports keeps it from starting.
+
+use super::parse::text;
+use super::row::{Kind, PropertyValue, Row, Support};
+use super::unit::dropped;
+use super::{Parse, RESOURCE};
+use crate::unit::config::UnitConfig;
+
+const RESOURCES: &str = "resource control is not built yet; the unit runs without this limit";
+const ACCESS: &str = "control of access to devices and the network is not built yet, and a unit \
+                      does not start without its own";
+
+const fn resource(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, RESOURCES, false);
+    Row::new(RESOURCE, name, since, kind, parse, doc)
+        .support(Support::Planned(RESOURCES))
+        .settable()
+}
+
+const fn access(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, ACCESS, true);
+    Row::new(RESOURCE, name, since, kind, parse, doc)
+        .support(Support::Planned(ACCESS))
+        .settable()
+}
+
+fn zero(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::U64(0)
+}
+
+fn empty(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::Array(Vec::new())
+}
+
+fn no_bytes(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::Bytes(Vec::new())
+}
+
+fn no_list(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::Strings(Vec::new())
+}
+
+/// An empty list that forbids what it names: `(bas)`.
+fn no_filter(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::Struct(vec![
+        PropertyValue::Bool(false),
+        PropertyValue::Strings(Vec::new()),
+    ])
+}
+
+pub(super) static ROWS: &[Row] = &[
+    resource(
+        "CPUAccounting",
+        205,
+        Kind::Boolean,
+        "Whether processor time is counted.",
+    )
+    .off(),
+    resource(
+        "CPUWeight",
+        232,
+        Kind::Number,
+        "The share of processor time against siblings.",
+    )
+    .unlimited("CPUWeight"),
+    resource(
+        "StartupCPUWeight",
+        232,
+        Kind::Number,
+        "CPUWeight= during start-up and shutdown.",
+    )
+    .unlimited("StartupCPUWeight"),
+    resource(
+        "CPUShares",
+        34,
+        Kind::Number,
+        "The share of processor time in control groups of old.",
+    )
+    .unlimited("CPUShares"),
+    resource(
+        "StartupCPUShares",
+        213,
+        Kind::Number,
+        "CPUShares= during start-up and shutdown.",
+    )
+    .unlimited("StartupCPUShares"),
+    resource(
+        "CPUQuota",
+        213,
+        Kind::Text,
+        "The most processor time, in percent of one processor.",
+    )
+    .unlimited("CPUQuotaPerSecUSec"),
+    resource(
+        "CPUQuotaPeriodSec",
+        242,
+        Kind::Span,
+        "The time over which CPUQuota= is counted.",
+    )
+    .unlimited("CPUQuotaPeriodUSec"),
+    resource(
+        "AllowedCPUs",
+        244,
+        Kind::Text,
+        "The processors that the unit may use.",
+    )
+    .show("AllowedCPUs", "ay", no_bytes),
+    resource(
+        "StartupAllowedCPUs",
+        250,
+        Kind::Text,
+        "AllowedCPUs= during start-up and shutdown.",
+    )
+    .show("StartupAllowedCPUs", "ay", no_bytes),
+    resource(
+        "AllowedMemoryNodes",
+        244,
+        Kind::Text,
+        "The memory nodes that the unit may use.",
+    )
+    .show("AllowedMemoryNodes", "ay", no_bytes),
+    resource(
+        "StartupAllowedMemoryNodes",
+        250,
+        Kind::Text,
+        "AllowedMemoryNodes= during start-up and shutdown.",
+    )
+    .show("StartupAllowedMemoryNodes", "ay", no_bytes),
+    resource(
+        "MemoryAccounting",
+        205,
+        Kind::Boolean,
+        "Whether memory is counted.",
+    )
+    .off(),
+    resource(
+        "MemoryMin",
+        240,
+        Kind::Text,
+        "Memory that is never taken from the unit.",
+    )
+    .neutral(&["0"])
+    .show("MemoryMin", "t", zero),
+    resource(
+        "MemoryLow",
+        231,
+        Kind::Text,
+        "Memory that is taken from the unit last.",
+    )
+    .neutral(&["0"])
+    .show("MemoryLow", "t", zero),
+    resource(
+        "StartupMemoryLow",
+        254,
+        Kind::Text,
+        "MemoryLow= during start-up and shutdown.",
+    ),
+    resource(
+        "DefaultMemoryMin",
+        243,
+        Kind::Text,
+        "MemoryMin= of the units below a slice.",
+    )
+    .show("DefaultMemoryMin", "t", zero),
+    resource(
+        "DefaultMemoryLow",
+        243,
+        Kind::Text,
+        "MemoryLow= of the units below a slice.",
+    )
+    .show("DefaultMemoryLow", "t", zero),
+    resource(
+        "DefaultStartupMemoryLow",
+        254,
+        Kind::Text,
+        "StartupMemoryLow= of the units below a slice.",
+    ),
+    resource(
+        "MemoryHigh",
+        231,
+        Kind::Text,
+        "Memory above which the unit is slowed down.",
+    )
+    .neutral(&["infinity"])
+    .unlimited("MemoryHigh"),
+    resource(
+        "StartupMemoryHigh",
+        254,
+        Kind::Text,
+        "MemoryHigh= during start-up and shutdown.",
+    )
+    .neutral(&["infinity"]),
+    resource(
+        "MemoryMax",
+        231,
+        Kind::Text,
+        "The most memory that the unit may use.",
+    )
+    .neutral(&["infinity"])
+    .unlimited("MemoryMax"),
+    resource(
+        "StartupMemoryMax",
+        254,
+        Kind::Text,
+        "MemoryMax= during start-up and shutdown.",
+    )
+    .neutral(&["infinity"]),
+    resource(
+        "MemorySwapMax",
+        232,
+        Kind::Text,
+        "The most swap that the unit may use.",
+    )
+    .neutral(&["infinity"])
+    .unlimited("MemorySwapMax"),
+    resource(
+        "StartupMemorySwapMax",
+        254,
+        Kind::Text,
+        "MemorySwapMax= during start-up and shutdown.",
+    )
+    .neutral(&["infinity"]),
+    resource(
+        "MemoryZSwapMax",
+        253,
+        Kind::Text,
+        "The most compressed swap that the unit may use.",
+    )
+    .neutral(&["infinity"]),
+    resource(
+        "StartupMemoryZSwapMax",
+        254,
+        Kind::Text,
+        "MemoryZSwapMax= during start-up and shutdown.",
+    )
+    .neutral(&["infinity"]),
+    resource(
+        "MemoryZSwapWriteback",
+        256,
+        Kind::Boolean,
+        "Whether compressed swap may be written to disk.",
+    )
+    .neutral(&["yes"]),
+    resource(
+        "MemoryLimit",
+        34,
+        Kind::Text,
+        "The most memory in control groups of old.",
+    )
+    .neutral(&["infinity"])
+    .unlimited("MemoryLimit"),
+    resource(
+        "MemoryPressureWatch",
+        254,
+        Kind::Text,
+        "Whether the service is told of memory pressure.",
+    ),
+    resource(
+        "MemoryPressureThresholdSec",
+        254,
+        Kind::Span,
+        "From which memory pressure on the service is told.",
+    ),
+    resource(
+        "TasksAccounting",
+        227,
+        Kind::Boolean,
+        "Whether processes and threads are counted.",
+    )
+    .off(),
+    resource(
+        "TasksMax",
+        227,
+        Kind::Text,
+        "The most processes and threads that the unit may have.",
+    )
+    .neutral(&["infinity"])
+    .unlimited("TasksMax"),
+    resource(
+        "IOAccounting",
+        230,
+        Kind::Boolean,
+        "Whether input and output are counted.",
+    )
+    .off(),
+    resource(
+        "IOWeight",
+        230,
+        Kind::Number,
+        "The share of input and output against siblings.",
+    )
+    .unlimited("IOWeight"),
+    resource(
+        "StartupIOWeight",
+        230,
+        Kind::Number,
+        "IOWeight= during start-up and shutdown.",
+    )
+    .unlimited("StartupIOWeight"),
+    resource(
+        "IODeviceWeight",
+        230,
+        Kind::List,
+        "IOWeight= for single devices.",
+    )
+    .show("IODeviceWeight", "a(st)", empty),
+    resource(
+        "IOReadBandwidthMax",
+        230,
+        Kind::List,
+        "The most bytes read from a device in a second.",
+    )
+    .show("IOReadBandwidthMax", "a(st)", empty),
+    resource(
+        "IOWriteBandwidthMax",
+        230,
+        Kind::List,
+        "The most bytes written to a device in a second.",
+    )
+    .show("IOWriteBandwidthMax", "a(st)", empty),
+    resource(
+        "IOReadIOPSMax",
+        230,
+        Kind::List,
+        "The most reads from a device in a second.",
+    )
+    .show("IOReadIOPSMax", "a(st)", empty),
+    resource(
+        "IOWriteIOPSMax",
+        230,
+        Kind::List,
+        "The most writes to a device in a second.",
+    )
+    .show("IOWriteIOPSMax", "a(st)", empty),
+    resource(
+        "IODeviceLatencyTargetSec",
+        240,
+        Kind::List,
+        "The wait for a device that others are slowed down for.",
+    )
+    .show("IODeviceLatencyTargetUSec", "a(st)", empty),
+    resource(
+        "BlockIOAccounting",
+        205,
+        Kind::Boolean,
+        "Whether input and output are counted in control groups of old.",
+    )
+    .off(),
+    resource(
+        "BlockIOWeight",
+        34,
+        Kind::Number,
+        "The share of input and output in control groups of old.",
+    )
+    .unlimited("BlockIOWeight"),
+    resource(
+        "StartupBlockIOWeight",
+        213,
+        Kind::Number,
+        "BlockIOWeight= during start-up and shutdown.",
+    )
+    .unlimited("StartupBlockIOWeight"),
+    resource(
+        "BlockIODeviceWeight",
+        206,
+        Kind::List,
+        "BlockIOWeight= for single devices.",
+    )
+    .show("BlockIODeviceWeight", "a(st)", empty),
+    resource(
+        "BlockIOReadBandwidth",
+        34,
+        Kind::List,
+        "The most bytes read from a device in control groups of old.",
+    )
+    .show("BlockIOReadBandwidth", "a(st)", empty),
+    resource(
+        "BlockIOWriteBandwidth",
+        34,
+        Kind::List,
+        "The most bytes written to a device in control groups of old.",
+    )
+    .show("BlockIOWriteBandwidth", "a(st)", empty),
+    resource(
+        "Slice",
+        205,
+        Kind::Text,
+        "The slice that the unit belongs to.",
+    )
+    .neutral(&["system.slice"])
+    .show("Slice", "s", |_| text("system.slice")),
+    resource(
+        "Delegate",
+        218,
+        Kind::Choice(&["no", "yes"]),
+        "Whether the unit manages the control groups below its own.",
+    )
+    .off()
+    .show("DelegateControllers", "as", no_list),
+    resource(
+        "DisableControllers",
+        240,
+        Kind::List,
+        "Controllers that are kept away from the units below.",
+    )
+    .no_list(),
+    resource(
+        "ManagedOOMSwap",
+        247,
+        Kind::Choice(&["auto", "kill"]),
+        "Whether a watcher may kill the unit for swap use.",
+    )
+    .neutral(&["auto"])
+    .show("ManagedOOMSwap", "s", |_| text("auto")),
+    resource(
+        "ManagedOOMMemoryPressure",
+        247,
+        Kind::Choice(&["auto", "kill"]),
+        "Whether a watcher may kill the unit for memory pressure.",
+    )
+    .neutral(&["auto"])
+    .show("ManagedOOMMemoryPressure", "s", |_| text("auto")),
+    resource(
+        "ManagedOOMMemoryPressureLimit",
+        248,
+        Kind::Text,
+        "The memory pressure that a watcher kills at.",
+    )
+    .show("ManagedOOMMemoryPressureLimit", "u", |_| {
+        PropertyValue::U32(0)
+    }),
+    resource(
+        "ManagedOOMMemoryPressureDurationSec",
+        257,
+        Kind::Span,
+        "How long memory pressure may last before a watcher kills.",
+    ),
+    resource(
+        "ManagedOOMPreference",
+        248,
+        Kind::Choice(&["none", "avoid", "omit"]),
+        "Whether a watcher spares the unit.",
+    )
+    .neutral(&["none"])
+    .show("ManagedOOMPreference", "s", |_| text("none")),
+    resource(
+        "IPAccounting",
+        235,
+        Kind::Boolean,
+        "Whether network traffic is counted.",
+    )
+    .off(),
+    resource(
+        "CoredumpReceive",
+        255,
+        Kind::Boolean,
+        "Whether the unit gets the core dumps of containers in it.",
+    ),
+    access(
+        "DeviceAllow",
+        34,
+        Kind::List,
+        "The devices that the unit may use.",
+    )
+    .show("DeviceAllow", "a(ss)", empty),
+    access(
+        "DevicePolicy",
+        205,
+        Kind::Choice(&["auto", "closed", "strict"]),
+        "Whether devices that are not named may be used.",
+    )
+    .neutral(&["auto"])
+    .show("DevicePolicy", "s", |_| text("auto")),
+    access(
+        "IPAddressAllow",
+        235,
+        Kind::List,
+        "The network addresses that the unit may talk to.",
+    )
+    .show("IPAddressAllow", "a(iayu)", empty),
+    access(
+        "IPAddressDeny",
+        235,
+        Kind::List,
+        "The network addresses that the unit may not talk to.",
+    )
+    .show("IPAddressDeny", "a(iayu)", empty),
+    access(
+        "IPIngressFilterPath",
+        243,
+        Kind::List,
+        "BPF programs that filter what comes in from the network.",
+    )
+    .no_list(),
+    access(
+        "IPEgressFilterPath",
+        243,
+        Kind::List,
+        "BPF programs that filter what goes out to the network.",
+    )
+    .no_list(),
+    access(
+        "BPFProgram",
+        249,
+        Kind::List,
+        "BPF programs that are attached to the unit's control group.",
+    )
+    .show("BPFProgram", "a(ss)", empty),
+    access(
+        "SocketBindAllow",
+        249,
+        Kind::List,
+        "The ports that the unit may bind.",
+    )
+    .show("SocketBindAllow", "a(iiqq)", empty),
+    access(
+        "SocketBindDeny",
+        249,
+        Kind::List,
+        "The ports that the unit may not bind.",
+    )
+    .show("SocketBindDeny", "a(iiqq)", empty),
+    access(
+        "RestrictNetworkInterfaces",
+        250,
+        Kind::List,
+        "The network interfaces that the unit may use; with ~ may not.",
+    )
+    .show("RestrictNetworkInterfaces", "(bas)", no_filter),
+    access(
+        "NFTSet",
+        255,
+        Kind::List,
+        "Sets of the packet filter that the unit's control group joins.",
+    ),
+    access(
+        "BindNetworkInterface",
+        260,
+        Kind::Text,
+        "The network interface that sockets of the unit are bound to.",
+    ),
+    dropped(RESOURCE, "NetClass", 227),
+];

@@ -1,0 +1,210 @@
+//! What the table says of one directive.
+
+use super::read::{Reading, Trouble};
+use crate::unit::config::UnitConfig;
+
+/// A value as D-Bus carries it, without knowing D-Bus.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum PropertyValue {
+    Bool(bool),
+    I32(i32),
+    U32(u32),
+    I64(i64),
+    U64(u64),
+    String(String),
+    /// `ay`.
+    Bytes(Vec<u8>),
+    /// `as`.
+    Strings(Vec<String>),
+    /// A struct, field by field.
+    Struct(Vec<PropertyValue>),
+    /// An array; the element signature stands in the property's own.
+    Array(Vec<PropertyValue>),
+}
+
+/// Reads a property from a configuration.
+pub type Get = fn(&UnitConfig) -> PropertyValue;
+
+/// A D-Bus property that a directive is shown as.
+#[derive(Debug, Clone, Copy)]
+pub struct Property {
+    /// The property's name, as systemd 252 has it.
+    pub name: &'static str,
+    /// Its D-Bus signature.
+    pub signature: &'static str,
+    /// Reads it from a configuration.
+    pub get: Get,
+}
+
+/// How far this build carries a directive out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// As in systemd.
+    Full,
+    /// Parsed and shown; without effect here, for the reason given.
+    Accepted(&'static str),
+    /// Parsed and kept; the part named is still to come.
+    Planned(&'static str),
+    /// A unit that sets it does not start, for the reason given.
+    Refused(&'static str),
+}
+
+impl Support {
+    /// The reason that is not [`Support::Full`], else nothing.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Support::Full => "",
+            Support::Accepted(reason) | Support::Planned(reason) | Support::Refused(reason) => {
+                reason
+            }
+        }
+    }
+}
+
+/// What a directive's value looks like, and what several assignments of it do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// yes or no; the last one counts.
+    Boolean,
+    /// A number; the last one counts.
+    Number,
+    /// A length of time; the last one counts.
+    Span,
+    /// One of these words; the last one counts.
+    Choice(&'static [&'static str]),
+    /// Any text; the last one counts, an empty one unsets.
+    Text,
+    /// Assignments add up; an empty one starts anew (U10).
+    List,
+    /// Unit names that add up; an empty one does nothing (U10).
+    Dependencies,
+    /// Command lines that add up; an empty one starts anew.
+    Commands,
+    /// A check that adds up; an empty one drops those of every kind (U11).
+    Condition,
+}
+
+/// Records one value in the unit under construction.
+pub type Parse = fn(&mut Reading<'_>, &str) -> Result<(), Trouble>;
+
+/// One directive.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The sections it may stand in; one for most, several for those that unit types share.
+    pub sections: &'static [&'static str],
+    /// Its name.
+    pub name: &'static str,
+    /// Other spellings: section and name.
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// The first systemd version that knows it; 33 stands for older ones, too.
+    pub since: u16,
+    /// What its value looks like.
+    pub kind: Kind,
+    /// Values besides an empty one and `no` that ask for nothing, for directives that are
+    /// not carried out; a boolean with `yes` here is on by default.
+    pub neutral: &'static [&'static str],
+    /// Records a value.
+    pub parse: Parse,
+    /// How D-Bus shows it.
+    pub properties: [Option<Property>; 2],
+    /// Whether it can be set while the unit runs (`systemctl set-property`).
+    pub settable: bool,
+    /// How far it is carried out.
+    pub support: Support,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+}
+
+impl Row {
+    /// A directive that is carried out as in systemd.
+    pub(super) const fn new(
+        sections: &'static [&'static str],
+        name: &'static str,
+        since: u16,
+        kind: Kind,
+        parse: Parse,
+        doc: &'static str,
+    ) -> Row {
+        Row {
+            sections,
+            name,
+            aliases: &[],
+            since,
+            kind,
+            neutral: &[],
+            parse,
+            properties: [None, None],
+            settable: false,
+            support: Support::Full,
+            doc,
+        }
+    }
+
+    /// The row with other spellings.
+    pub(super) const fn also(mut self, aliases: &'static [(&'static str, &'static str)]) -> Row {
+        self.aliases = aliases;
+        self
+    }
+
+    /// The row with one more property.
+    pub(super) const fn show(
+        mut self,
+        name: &'static str,
+        signature: &'static str,
+        get: Get,
+    ) -> Row {
+        let property = Some(Property {
+            name,
+            signature,
+            get,
+        });
+        if self.properties[0].is_none() {
+            self.properties[0] = property;
+        } else {
+            self.properties[1] = property;
+        }
+        self
+    }
+
+    /// The row with values that ask for nothing.
+    pub(super) const fn neutral(mut self, words: &'static [&'static str]) -> Row {
+        self.neutral = words;
+        self
+    }
+
+    /// The row as settable while the unit runs.
+    pub(super) const fn settable(mut self) -> Row {
+        self.settable = true;
+        self
+    }
+
+    /// The row with another level of support.
+    pub(super) const fn support(mut self, support: Support) -> Row {
+        self.support = support;
+        self
+    }
+
+    /// Shown under its own name as `b`, always no: what is not carried out is off.
+    pub(super) const fn off(self) -> Row {
+        let name = self.name;
+        self.show(name, "b", |_| PropertyValue::Bool(false))
+    }
+
+    /// Shown under its own name as an empty `s`.
+    pub(super) const fn no_text(self) -> Row {
+        let name = self.name;
+        self.show(name, "s", |_| PropertyValue::String(String::new()))
+    }
+
+    /// Shown under its own name as an empty `as`.
+    pub(super) const fn no_list(self) -> Row {
+        let name = self.name;
+        self.show(name, "as", |_| PropertyValue::Strings(Vec::new()))
+    }
+
+    /// Shown as a `t` of 2^64-1, systemd's way to say unset or infinite.
+    pub(super) const fn unlimited(self, name: &'static str) -> Row {
+        self.show(name, "t", |_| PropertyValue::U64(u64::MAX))
+    }
+}

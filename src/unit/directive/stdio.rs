@@ -1,0 +1,136 @@
+//! Standard input, output and error (systemd.exec(5), "LOGGING AND STANDARD INPUT/OUTPUT").
+
+use super::EXEC;
+use super::parse::{exec, optional, path, string, text};
+use super::read::{Reading, Trouble};
+use super::row::{Kind, PropertyValue, Row};
+use crate::unit::config::{InputSource, OutputTarget};
+
+const UNSERVED: &str = "this kind of standard stream is not built yet";
+const NO_CONSOLE: &str = "output goes to the log but not to the console, too";
+
+/// Words for a terminal, a socket, inline data or a passed descriptor.
+fn is_unserved(value: &str) -> bool {
+    matches!(
+        value,
+        "tty" | "tty-force" | "tty-fail" | "socket" | "data" | "fd"
+    ) || value.starts_with("fd:")
+}
+
+fn input(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    let source = if value == "null" {
+        InputSource::Null
+    } else if let Some(file) = value.strip_prefix("file:") {
+        InputSource::File(path(reading, file)?)
+    } else if is_unserved(value) {
+        InputSource::Unsupported(value.to_owned())
+    } else {
+        return Err(Trouble::ignored(format!(
+            "\"{value}\" is not a source of input"
+        )));
+    };
+    let unserved = matches!(source, InputSource::Unsupported(_));
+    reading.exec()?.standard_input = source;
+    reading.not_applied(if unserved { value } else { "" }, UNSERVED, true)
+}
+
+/// Reads one of the words that output and error share.
+fn target(reading: &Reading<'_>, value: &str) -> Result<OutputTarget, Trouble> {
+    Ok(match value {
+        "inherit" => OutputTarget::Inherit,
+        "null" => OutputTarget::Null,
+        "journal" | "syslog" | "kmsg" | "journal+console" | "syslog+console" | "kmsg+console" => {
+            OutputTarget::Log
+        }
+        other if is_unserved(other) => OutputTarget::Unsupported(other.to_owned()),
+        other => match other.split_once(':') {
+            Some(("file", file)) => OutputTarget::File(path(reading, file)?),
+            Some(("append", file)) => OutputTarget::Append(path(reading, file)?),
+            Some(("truncate", file)) => OutputTarget::Truncate(path(reading, file)?),
+            Some(_) | None => {
+                let message = format!("\"{other}\" is not a target of output");
+                return Err(Trouble::ignored(message));
+            }
+        },
+    })
+}
+
+/// Records that a target is served in part or not at all.
+fn unserved(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    if is_unserved(value) {
+        reading.not_applied(value, UNSERVED, true)
+    } else if value.ends_with("+console") {
+        reading.not_applied(value, NO_CONSOLE, false)
+    } else {
+        reading.not_applied("", UNSERVED, false)
+    }
+}
+
+fn show(target: &OutputTarget) -> PropertyValue {
+    match target {
+        OutputTarget::Log => text("journal"),
+        OutputTarget::Inherit => text("inherit"),
+        OutputTarget::Null => text("null"),
+        OutputTarget::File(path) => text(&format!("file:{path}")),
+        OutputTarget::Append(path) => text(&format!("append:{path}")),
+        OutputTarget::Truncate(path) => text(&format!("truncate:{path}")),
+        OutputTarget::Unsupported(word) => text(word),
+    }
+}
+
+pub(super) static ROWS: &[Row] = &[
+    Row::new(
+        EXEC,
+        "StandardInput",
+        33,
+        Kind::Text,
+        input,
+        "What processes read from descriptor 0.",
+    )
+    .show("StandardInput", "s", |c| match &exec(c).standard_input {
+        InputSource::Null => text("null"),
+        InputSource::File(path) => text(&format!("file:{path}")),
+        InputSource::Unsupported(word) => text(word),
+    }),
+    Row::new(
+        EXEC,
+        "StandardOutput",
+        33,
+        Kind::Text,
+        |r, v| {
+            let target = target(r, v)?;
+            r.exec()?.standard_output = target;
+            unserved(r, v)
+        },
+        "Where descriptor 1 of processes leads.",
+    )
+    .show("StandardOutput", "s", |c| show(&exec(c).standard_output)),
+    Row::new(
+        EXEC,
+        "StandardError",
+        33,
+        Kind::Text,
+        |r, v| {
+            let target = target(r, v)?;
+            r.exec()?.standard_error = target;
+            unserved(r, v)
+        },
+        "Where descriptor 2 of processes leads.",
+    )
+    .show("StandardError", "s", |c| show(&exec(c).standard_error)),
+    Row::new(
+        EXEC,
+        "SyslogIdentifier",
+        33,
+        Kind::Text,
+        |r, v| {
+            let identifier = string(r, v)?;
+            r.exec()?.syslog_identifier = identifier;
+            Ok(())
+        },
+        "The name that the unit's lines have in the log.",
+    )
+    .show("SyslogIdentifier", "s", |c| {
+        optional(exec(c).syslog_identifier.as_ref())
+    }),
+];

@@ -1,0 +1,290 @@
+//! Loads one unit: its main file, drop-ins and dependency links.
+
+use super::index::{Found, Index, normal};
+use super::{Entry, EntryKind, Settings, Source, builtin, implicit, verify};
+use crate::unit::config::{
+    Dependency, DependencyKind, DependencyOrigin, LoadState, ServiceConfig, SocketConfig, UnitBody,
+    UnitConfig,
+};
+use crate::unit::diagnostic::{Diagnostic, Position, Severity};
+use crate::unit::directive::{Draft, apply};
+use crate::unit::name::{UnitName, UnitType};
+use crate::unit::syntax;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+/// Link directories, and what a link in one means (L8).
+const LINKS: [(&str, DependencyKind); 3] = [
+    ("wants", DependencyKind::Wants),
+    ("requires", DependencyKind::Requires),
+    ("upholds", DependencyKind::Upholds),
+];
+
+/// Loads units one by one from an indexed load path.
+pub(super) struct Loader<'a> {
+    settings: &'a Settings,
+    source: &'a dyn Source,
+    index: Index,
+    /// Directories that were listed, for those that many units share.
+    listings: BTreeMap<String, Vec<Entry>>,
+}
+
+impl<'a> Loader<'a> {
+    /// Lists the load path.
+    pub(super) fn new(settings: &'a Settings, source: &'a dyn Source) -> Loader<'a> {
+        let mut index = Index::scan(&settings.path, source);
+        let goal = ("default.target", "multi-user.target");
+        if let (Ok(alias), Ok(target)) = (UnitName::parse(goal.0), UnitName::parse(goal.1)) {
+            index.add_alias(alias, target);
+        }
+        Loader {
+            settings,
+            source,
+            index,
+            listings: BTreeMap::new(),
+        }
+    }
+
+    /// The name of its own of the unit that `name` stands for.
+    pub(super) fn id_of(&self, name: &UnitName) -> UnitName {
+        self.index.resolve(name).0
+    }
+
+    /// Whether there is a file for the name, or the kernel has what it stands for.
+    pub(super) fn has(&self, name: &UnitName) -> bool {
+        self.index.resolve(name).1.is_some() || self.holds(name)
+    }
+
+    /// Whether a unit without a file holds by itself. Slices need none and make no difference
+    /// here, so every one does.
+    fn holds(&self, name: &UnitName) -> bool {
+        match name.unit_type() {
+            UnitType::Slice => true,
+            UnitType::Mount | UnitType::Device | UnitType::Swap => self.source.holds(name),
+            UnitType::Service
+            | UnitType::Socket
+            | UnitType::Target
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Scope
+            | UnitType::Automount => false,
+        }
+    }
+
+    /// Loads the unit that `name` stands for.
+    pub(super) fn load(&mut self, name: &UnitName) -> UnitConfig {
+        let (id, found) = self.index.resolve(name);
+        if id.is_template() {
+            let reason = format!("Unit name {id} is missing the instance name.");
+            return without_files(id, LoadState::Error, reason);
+        }
+        let aliases = self.index.aliases_of(&id);
+        let mut draft = match found.cloned() {
+            Some(Found::File(path)) => match self.source.read(&path) {
+                Ok(content) if content.is_empty() => return masked(id, path),
+                Ok(content) => {
+                    let mut draft = self.draft(&id, Some(path));
+                    draft.config.aliases = aliases;
+                    self.parse_main(&content, &mut draft);
+                    draft
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return UnitConfig::not_found(id);
+                }
+                Err(error) => {
+                    let reason = format!("Failed to read {path}: {error}");
+                    let mut unit = without_files(id, LoadState::Error, reason);
+                    unit.fragment = Some(path);
+                    return unit;
+                }
+            },
+            Some(Found::Masked(path)) => return masked(id, path),
+            Some(Found::Alias(_)) | None => match builtin::find(&id) {
+                Some(mut draft) => {
+                    draft.config.aliases = aliases;
+                    draft
+                }
+                None if self.holds(&id) => self.draft(&id, None),
+                None => return UnitConfig::not_found(id),
+            },
+        };
+        self.add_drop_ins(&mut draft);
+        self.add_links(&mut draft);
+        verify::settle(&mut draft);
+        implicit::add(self, &mut draft, self.settings.default_dependencies);
+        finish(draft)
+    }
+
+    /// A unit of which nothing was read yet.
+    fn draft(&self, id: &UnitName, fragment: Option<String>) -> Draft {
+        let mut config = without_files(id.clone(), LoadState::Loaded, String::new());
+        config.load_error = None;
+        config.fragment = fragment;
+        config.body = match id.unit_type() {
+            UnitType::Service => UnitBody::Service(Box::new(ServiceConfig::default())),
+            UnitType::Socket => UnitBody::Socket(Box::new(SocketConfig::default())),
+            UnitType::Target => UnitBody::Target,
+            UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice
+                if self.holds(id) =>
+            {
+                UnitBody::Fact
+            }
+            UnitType::Mount
+            | UnitType::Device
+            | UnitType::Swap
+            | UnitType::Slice
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Scope
+            | UnitType::Automount => UnitBody::Other,
+        };
+        Draft::new(config)
+    }
+
+    fn parse_main(&self, content: &[u8], draft: &mut Draft) {
+        let path: Arc<str> = draft.config.fragment.clone().unwrap_or_default().into();
+        let document = syntax::parse(&path, content);
+        apply(&document, draft, &self.settings.system, true);
+    }
+
+    /// Applies the drop-ins of all directories in the order of their file names (L2). A name
+    /// counts once, in the most specific directory (L3), and not at all if it is empty there
+    /// or a link to /dev/null (L5).
+    fn add_drop_ins(&mut self, draft: &mut Draft) {
+        let mut files: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for (directory, entry) in self.entries(&draft.config.name, "d") {
+            if !entry.name.ends_with(".conf") || entry.name.starts_with('.') {
+                continue;
+            }
+            let path = format!("{directory}/{}", entry.name);
+            let file = match &entry.kind {
+                EntryKind::File => Some(path),
+                EntryKind::Link(target) if is_null(&directory, target) => None,
+                EntryKind::Link(_) => Some(path),
+                EntryKind::Directory | EntryKind::Other => continue,
+            };
+            files.entry(entry.name).or_insert(file);
+        }
+        for path in files.into_values().flatten() {
+            self.add_drop_in(path, draft);
+        }
+    }
+
+    fn add_drop_in(&self, path: String, draft: &mut Draft) {
+        match self.source.read(&path) {
+            Ok(content) if content.is_empty() => {}
+            Ok(content) => {
+                let document = syntax::parse(&path.as_str().into(), &content);
+                apply(&document, draft, &self.settings.system, false);
+                draft.config.drop_ins.push(path);
+            }
+            Err(error) => warn(draft, &path, format!("cannot be read: {error}")),
+        }
+    }
+
+    /// Adds the dependencies that links stand for: the name of the link counts, not where it
+    /// leads to (L8).
+    fn add_links(&mut self, draft: &mut Draft) {
+        for (suffix, kind) in LINKS {
+            let mut targets: BTreeMap<String, (String, EntryKind)> = BTreeMap::new();
+            for (directory, entry) in self.entries(&draft.config.name, suffix) {
+                targets.entry(entry.name).or_insert((directory, entry.kind));
+            }
+            for (name, (directory, entry)) in targets {
+                add_link(draft, kind, &directory, &name, &entry);
+            }
+        }
+        // Something hangs on a target that holds at once: it has to be started like any other.
+        let pulls = |(kind, _): &(DependencyKind, UnitName)| super::PULLS.contains(kind);
+        let target = draft.config.name.unit_type() == UnitType::Target;
+        if target && draft.dependencies.keys().any(pulls) {
+            draft.config.body = UnitBody::Target;
+        }
+    }
+
+    /// The entries of a unit's directories of one kind, most specific directory first.
+    fn entries(&mut self, id: &UnitName, suffix: &str) -> Vec<(String, Entry)> {
+        let mut found = Vec::new();
+        for directory in self.index.directories_of(id, suffix) {
+            let entries = self
+                .listings
+                .entry(directory.to_owned())
+                .or_insert_with(|| self.source.list(directory).unwrap_or_default());
+            let entries = entries.iter().cloned();
+            found.extend(entries.map(|entry| (directory.to_owned(), entry)));
+        }
+        found
+    }
+}
+
+fn add_link(
+    draft: &mut Draft,
+    kind: DependencyKind,
+    directory: &str,
+    name: &str,
+    entry: &EntryKind,
+) {
+    let path = format!("{directory}/{name}");
+    match entry {
+        EntryKind::Link(target) if is_null(directory, target) => {}
+        EntryKind::Link(_) => match UnitName::parse(name) {
+            Ok(target) => {
+                draft.depend(kind, &target, DependencyOrigin::Link);
+            }
+            Err(error) => warn(draft, &path, format!("{error}, ignored")),
+        },
+        EntryKind::File | EntryKind::Directory | EntryKind::Other => {
+            warn(draft, &path, "not a symbolic link, ignored".to_owned());
+        }
+    }
+}
+
+fn is_null(directory: &str, target: &str) -> bool {
+    let full = if target.starts_with('/') {
+        normal(target)
+    } else {
+        normal(&format!("{directory}/{target}"))
+    };
+    full == "/dev/null"
+}
+
+fn warn(draft: &mut Draft, path: &str, message: String) {
+    draft.config.diagnostics.push(Diagnostic {
+        severity: Severity::Warning,
+        position: Position {
+            file: path.into(),
+            line: 1,
+            column: 1,
+        },
+        message,
+    });
+}
+
+fn without_files(id: UnitName, load: LoadState, reason: String) -> UnitConfig {
+    let mut config = UnitConfig::not_found(id);
+    config.load = load;
+    config.load_error = Some(reason);
+    config
+}
+
+fn masked(id: UnitName, path: String) -> UnitConfig {
+    let reason = format!("Unit {id} is masked.");
+    let mut config = without_files(id, LoadState::Masked, reason);
+    config.fragment = Some(path);
+    config
+}
+
+/// The configuration with its edges in order.
+fn finish(draft: Draft) -> UnitConfig {
+    let mut config = draft.config;
+    let edges = draft.dependencies.into_iter();
+    config.dependencies = edges
+        .map(|((kind, target), origin)| Dependency {
+            kind,
+            target,
+            origin,
+        })
+        .collect();
+    config
+}

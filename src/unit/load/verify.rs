@@ -1,0 +1,196 @@
+//! What is decided when all files of a unit are read: defaults that depend on other settings,
+//! and settings that make no sense together (systemd.service(5); checklist X11, X12, M8).
+
+use crate::unit::config::{
+    CommandKind, KillMode, NotifyAccess, Privileges, Restart, ServiceConfig, ServiceType, UnitBody,
+};
+use crate::unit::diagnostic::{Diagnostic, Position, Severity};
+use crate::unit::directive::{Draft, fail};
+use crate::unit::value::TimeSpan;
+
+/// Fills in dependent defaults, then checks.
+pub(super) fn settle(draft: &mut Draft) {
+    let type_set = draft.set.contains_key("Type");
+    let start_set =
+        draft.set.contains_key("TimeoutStartSec") || draft.set.contains_key("TimeoutSec");
+    let stores = draft
+        .config
+        .not_applied
+        .iter()
+        .any(|record| record.directive == "FileDescriptorStoreMax");
+    let start_only = draft.permissions_start_only;
+    let problems = match &mut draft.config.body {
+        UnitBody::Service(service) => {
+            if !type_set {
+                service.service_type = default_type(service);
+            }
+            if service.service_type == ServiceType::Oneshot && !start_set {
+                service.timeout_start = TimeSpan::INFINITY;
+            }
+            imply_notify_access(service, stores);
+            if start_only {
+                lift_permissions(service);
+            }
+            check_service(service, &draft.config.not_applied)
+        }
+        UnitBody::Socket(socket) if socket.listen.is_empty() => vec![Problem::error(
+            &[],
+            "Listen...=: a socket unit needs at least one address, such as ListenStream=",
+        )],
+        UnitBody::Socket(socket) if socket.accept && socket.service.is_some() => {
+            vec![Problem::error(
+                &["Service", "Accept"],
+                "Service= cannot be set with Accept=yes: each connection has its own instance",
+            )]
+        }
+        UnitBody::Socket(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => Vec::new(),
+    };
+    for problem in problems {
+        report(draft, &problem);
+    }
+}
+
+/// Something that does not fit together, and the directives it is about.
+struct Problem {
+    severity: Severity,
+    about: &'static [&'static str],
+    message: &'static str,
+}
+
+impl Problem {
+    fn error(about: &'static [&'static str], message: &'static str) -> Problem {
+        Problem {
+            severity: Severity::Error,
+            about,
+            message,
+        }
+    }
+
+    fn warning(about: &'static [&'static str], message: &'static str) -> Problem {
+        Problem {
+            severity: Severity::Warning,
+            about,
+            message,
+        }
+    }
+}
+
+/// Puts a problem where the first of its directives was set last, or at the top of the file.
+fn report(draft: &mut Draft, problem: &Problem) {
+    let set = problem.about.iter().find_map(|name| draft.set.get(name));
+    let top = || Position {
+        file: draft.config.fragment.clone().unwrap_or_default().into(),
+        line: 1,
+        column: 1,
+    };
+    let finding = Diagnostic {
+        severity: problem.severity,
+        position: set.cloned().unwrap_or_else(top),
+        message: problem.message.to_owned(),
+    };
+    if problem.severity == Severity::Error {
+        fail(draft, crate::unit::config::LoadState::BadSetting, &finding);
+    }
+    draft.config.diagnostics.push(finding);
+}
+
+fn default_type(service: &ServiceConfig) -> ServiceType {
+    if service.bus_name.is_some() {
+        ServiceType::Dbus
+    } else if service.commands.get(CommandKind::Start).is_empty() {
+        ServiceType::Oneshot
+    } else {
+        ServiceType::Simple
+    }
+}
+
+/// Who has to send messages may send them.
+fn imply_notify_access(service: &mut ServiceConfig, stores: bool) {
+    let needed = match service.service_type {
+        ServiceType::Notify | ServiceType::NotifyReload => true,
+        ServiceType::Simple
+        | ServiceType::Exec
+        | ServiceType::Forking
+        | ServiceType::Oneshot
+        | ServiceType::Dbus
+        | ServiceType::Idle => service.watchdog != TimeSpan::ZERO || stores,
+    };
+    if needed && service.notify_access == NotifyAccess::None {
+        service.notify_access = NotifyAccess::Main;
+    }
+}
+
+/// PermissionsStartOnly=: all commands but ExecStart= run as with the prefix `+`.
+fn lift_permissions(service: &mut ServiceConfig) {
+    for kind in CommandKind::ALL {
+        if kind != CommandKind::Start {
+            for command in service.commands.get_mut(kind) {
+                command.privileges = Privileges::Full;
+            }
+        }
+    }
+}
+
+/// What makes a service impossible. Since systemd 256 RestartForceExitStatus= may be used
+/// with Type=oneshot; before it was refused (X12).
+fn check_service(
+    service: &ServiceConfig,
+    not_applied: &[crate::unit::config::NotApplied],
+) -> Vec<Problem> {
+    let oneshot = service.service_type == ServiceType::Oneshot;
+    let starts = service.commands.get(CommandKind::Start).len();
+    let stops = !service.commands.get(CommandKind::Stop).is_empty();
+    let acts = not_applied.iter().any(|r| r.directive == "SuccessAction");
+    let mut problems = Vec::new();
+    if starts == 0 && !acts {
+        problems.extend(check_without_start(service, oneshot, stops));
+    }
+    if starts > 1 && !oneshot {
+        problems.push(Problem::error(
+            &["ExecStart"],
+            "ExecStart=: more than one command is only possible with Type=oneshot",
+        ));
+    }
+    if oneshot && matches!(service.restart, Restart::Always | Restart::OnSuccess) {
+        problems.push(Problem::error(
+            &["Restart"],
+            "Restart=always and Restart=on-success are not possible with Type=oneshot",
+        ));
+    }
+    if service.service_type == ServiceType::Dbus && service.bus_name.is_none() {
+        problems.push(Problem::error(&["Type"], "Type=dbus needs BusName="));
+    }
+    if service.service_type != ServiceType::Dbus && service.bus_name.is_some() {
+        problems.push(Problem::warning(
+            &["BusName"],
+            "BusName= has no effect unless Type=dbus",
+        ));
+    }
+    if oneshot && !service.runtime_max.is_infinite() {
+        problems.push(Problem::warning(
+            &["RuntimeMaxSec"],
+            "RuntimeMaxSec= has no effect with Type=oneshot",
+        ));
+    }
+    if service.kill.mode == KillMode::None {
+        problems.push(Problem::warning(
+            &["KillMode"],
+            "KillMode=none leaves processes behind when the unit stops",
+        ));
+    }
+    problems
+}
+
+/// Why a service without ExecStart= is impossible, if it is (X11).
+fn check_without_start(service: &ServiceConfig, oneshot: bool, stops: bool) -> Option<Problem> {
+    let message = if !stops {
+        "the service has neither ExecStart= nor ExecStop= nor SuccessAction="
+    } else if !oneshot {
+        "a service without ExecStart= must have Type=oneshot"
+    } else if !service.remain_after_exit {
+        "a service without ExecStart= must have RemainAfterExit=yes"
+    } else {
+        return None;
+    };
+    Some(Problem::error(&["Type", "ExecStop"], message))
+}
