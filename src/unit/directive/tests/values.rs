@@ -271,3 +271,49 @@ fn obsolete_directives_are_warned_about() {
     );
     assert_eq!(messages.len(), 2);
 }
+
+#[test]
+fn no_value_of_any_directive_brings_the_table_down() {
+    let nasty = [
+        "",
+        "-",
+        "~",
+        "!",
+        "|!",
+        "+",
+        "%",
+        "%i",
+        "%Z",
+        "\"",
+        "'a",
+        "\\",
+        ":",
+        "=",
+        "/",
+        "//../x",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "1:",
+        "é\u{202e}",
+        "infinity",
+        "a b;c",
+        "\\x",
+        "@",
+    ];
+    for row in table() {
+        for section in row.sections {
+            let name = match *section {
+                "Unit" | "Install" => "a@b.service".to_owned(),
+                own => format!("a@b.{}", own.to_lowercase()),
+            };
+            let mut text = format!("[{section}]\n");
+            for value in nasty {
+                text.push_str(&format!("{}={value}\n", row.name));
+            }
+            let draft = read(&name, &text);
+            let known = |finding: &str| !finding.contains("unknown key");
+            assert!(messages(&draft).iter().all(|m| known(m)), "{}", row.name);
+        }
+    }
+}

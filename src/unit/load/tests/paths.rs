@@ -88,6 +88,23 @@ fn l4_instances_use_their_own_and_their_templates_drop_ins() {
 }
 
 #[test]
+fn l4_from_the_instance_to_the_type() {
+    // As observed on systemd 252, most specific first.
+    let directories = [
+        "a-b-c@in", "a-b-c@", "a-b-", "a-", "a-b-@in", "a-b-@", "a-@in", "a-@",
+    ];
+    let mut source = MemorySource::new()
+        .file("/usr/u/a-b-c@.service", START)
+        .file("/etc/u/service.d/1.conf", "[Unit]\nDescription=type\n");
+    for directory in directories.iter().rev() {
+        let path = format!("/usr/u/{directory}.service.d/1.conf");
+        source = source.file(&path, format!("[Unit]\nDescription={directory}\n"));
+        let unit = one(&source, "a-b-c@in.service");
+        assert_eq!(unit.unit.description, *directory);
+    }
+}
+
+#[test]
 fn l5_an_empty_or_null_drop_in_masks_those_of_its_name() {
     let source = MemorySource::new()
         .file("/usr/u/a.service", START)
