@@ -1,17 +1,72 @@
 //! org.freedesktop.systemd1 on the control socket.
 //!
 //! Sends requests through `host::Handle` and reads `engine::inspect`; nothing else. zbus types
-//! stay in here and in `cli::client`.
+//! stay in here and in `cli::client`: zbus does the handshake and the framing, calls are
+//! dispatched here over the raw messages, because its object server wants every object
+//! registered and cannot load a unit that somebody looks at.
+//!
+//! A connection speaks peer to peer, as systemctl does on its private socket, until it calls
+//! Hello; from then on it is treated as on a bus: names, match rules, destinations.
+//!
+//! Invariants: the reply to a call that makes a job goes out before the job's signals; a
+//! client that does not read is dropped, never waited for.
+
+mod access;
+mod connection;
+mod dispatch;
+mod failure;
+mod hub;
+mod introspect;
+mod list;
+mod manager;
+mod names;
+mod news;
+mod own;
+mod path;
+mod properties;
+mod secret;
+mod unit;
+mod value;
+
+#[cfg(test)]
+mod tests;
 
 use crate::host::Handle;
+use hub::Hub;
 use std::io;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The unique name under which the manager answers; its own well-known names lead to it.
+const MANAGER_UNIQUE_NAME: &str = ":1.0";
+
+/// How long to wait after a failed accept (too many descriptors, mostly) before the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves clients on the control socket until the loop behind `handle` ends.
 ///
 /// # Errors
 /// The listener cannot be used.
 pub async fn serve(listener: UnixListener, handle: Handle) -> io::Result<()> {
-    let _ = (listener, handle);
-    Ok(())
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::UnixListener::from_std(listener)?;
+    let hub = Arc::new(Hub::new(handle.clone()));
+    let mut connections = tokio::task::JoinSet::new();
+    let mut news = tokio::spawn(news::pump(hub.clone(), handle.news()));
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection::serve(hub.clone(), stream));
+                }
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection on the control socket: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            _ = &mut news => return Ok(()),
+        }
+    }
 }

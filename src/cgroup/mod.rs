@@ -5,6 +5,12 @@
 //! none that can be written (then a unit's processes are known by process group, session and
 //! the subreaper). Never touches a group that this daemon did not make.
 
+pub mod layout;
+pub mod watch;
+
+use layout::{Layout, Place};
+use rustix::fs::{Mode, OFlags};
+use std::fs;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -12,6 +18,8 @@ use std::path::{Path, PathBuf};
 /// The subtree this daemon keeps its units in.
 #[derive(Debug)]
 pub struct Tree {
+    /// How the machine is laid out.
+    layout: Layout,
     /// Absolute path of the daemon's own subtree in the cgroup file system.
     root: PathBuf,
     /// The same as /proc/PID/cgroup names it.
@@ -23,14 +31,44 @@ pub struct Tree {
 pub struct Group {
     directory: OwnedFd,
     path: PathBuf,
+    name: String,
 }
 
 impl Tree {
     /// Finds the layout and makes this daemon's subtree `dd-procmgr-<label>` below its own
-    /// group; `None` where no v2 hierarchy can be written.
+    /// group, or takes over the one that an earlier daemon of this label left; `None` where no
+    /// v2 hierarchy can be written.
     pub fn open(label: &str) -> Option<Tree> {
-        let _ = label;
-        None
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let cgroup = fs::read_to_string("/proc/self/cgroup").ok()?;
+        layout::own_places(&mountinfo, &cgroup)
+            .iter()
+            .find_map(|place| Tree::make(place, label))
+    }
+
+    fn make(place: &Place, label: &str) -> Option<Tree> {
+        let leaf = format!("dd-procmgr-{}", label.replace('/', "-"));
+        let tree = Tree {
+            layout: place.layout,
+            root: place.directory.join(&leaf),
+            name: join_names(&place.name, &leaf),
+        };
+        make_directory(&tree.root).ok()?;
+        // A group that may hold no processes, such as one below a threaded group, says so.
+        let usable = match fs::read_to_string(tree.root.join("cgroup.type")) {
+            Ok(kind) => kind.trim_end() == "domain",
+            Err(_) => tree.root.join("cgroup.procs").exists(),
+        };
+        if !usable {
+            let _ = fs::remove_dir(&tree.root);
+            return None;
+        }
+        Some(tree)
+    }
+
+    /// How the machine is laid out.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// The subtree's path in the file system.
@@ -48,8 +86,15 @@ impl Tree {
     /// # Errors
     /// The directory cannot be made or opened.
     pub fn group(&self, unit: &str) -> io::Result<Group> {
-        let _ = unit;
-        Err(io::Error::other("not built yet"))
+        let leaf = escape(unit)?;
+        let path = self.root.join(&leaf);
+        make_directory(&path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Group {
+            directory: rustix::fs::open(&path, flags, Mode::empty())?,
+            path,
+            name: join_names(&self.name, &leaf),
+        })
     }
 
     /// Removes the subtree, which must be empty.
@@ -57,7 +102,7 @@ impl Tree {
     /// # Errors
     /// A group in it still has processes.
     pub fn remove(self) -> io::Result<()> {
-        Ok(())
+        remove_recursively(&self.root)
     }
 }
 
@@ -73,12 +118,32 @@ impl Group {
         &self.path
     }
 
-    /// The processes in it and below, in no order.
+    /// As /proc/PID/cgroup names it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a process whose /proc/PID/cgroup has this name is in it or below.
+    pub fn contains(&self, name: &str) -> bool {
+        Path::new(name).starts_with(&self.name)
+    }
+
+    /// The file that changes when the group becomes empty.
+    pub fn events_path(&self) -> PathBuf {
+        self.path.join("cgroup.events")
+    }
+
+    /// The processes in it and below, in no order. One that comes or goes meanwhile may or may
+    /// not be among them.
     ///
     /// # Errors
     /// It cannot be read.
     pub fn processes(&self) -> io::Result<Vec<i32>> {
-        Ok(Vec::new())
+        let mut pids = Vec::new();
+        collect_processes(&self.path, &mut pids)?;
+        pids.sort_unstable();
+        pids.dedup();
+        Ok(pids)
     }
 
     /// Whether any process is in it or below (cgroup.events `populated`).
@@ -86,7 +151,8 @@ impl Group {
     /// # Errors
     /// It cannot be read.
     pub fn populated(&self) -> io::Result<bool> {
-        Ok(false)
+        let events = fs::read_to_string(self.events_path())?;
+        Ok(events.lines().any(|line| line == "populated 1"))
     }
 
     /// Removes it, with the groups the processes made below.
@@ -94,6 +160,89 @@ impl Group {
     /// # Errors
     /// It still has processes.
     pub fn remove(self) -> io::Result<()> {
-        Ok(())
+        remove_recursively(&self.path)
     }
 }
+
+fn join_names(parent: &str, leaf: &str) -> String {
+    format!("{}/{leaf}", parent.trim_end_matches('/'))
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// The directory of a unit: its name, with `_` before what the kernel's own files could be
+/// called (`cgroup.x`, `memory.x` ...), as systemd does.
+fn escape(unit: &str) -> io::Result<String> {
+    if unit.is_empty() || unit.contains(['/', '\0']) {
+        let message = format!("\"{unit}\" cannot be the name of a control group");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    const KERNEL: [&str; 16] = [
+        "blkio", "cgroup", "cpu", "cpuacct", "cpuset", "devices", "dmem", "freezer", "hugetlb",
+        "io", "irq", "memory", "misc", "net_cls", "pids", "rdma",
+    ];
+    let prefix = unit.split_once('.').map_or(unit, |(prefix, _)| prefix);
+    let taken = unit.starts_with(['_', '.']) || KERNEL.contains(&prefix);
+    Ok(if taken {
+        format!("_{unit}")
+    } else {
+        unit.to_owned()
+    })
+}
+
+/// The directories right below; none if the group is gone.
+fn children(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut directories = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            directories.push(entry.path());
+        }
+    }
+    Ok(directories)
+}
+
+fn collect_processes(path: &Path, pids: &mut Vec<i32>) -> io::Result<()> {
+    match fs::read_to_string(path.join("cgroup.procs")) {
+        // 0 is a process that our pid namespace does not know.
+        Ok(text) => pids.extend(
+            text.lines()
+                .filter_map(|line| line.parse::<i32>().ok())
+                .filter(|pid| *pid > 0),
+        ),
+        // A group that went meanwhile (ENOENT, ENODEV) has none; the processes of a threaded
+        // group (EOPNOTSUPP) are those of the domain above it.
+        Err(error)
+            if matches!(
+                error.raw_os_error(),
+                Some(libc::ENOENT | libc::ENODEV | libc::EOPNOTSUPP)
+            ) => {}
+        Err(error) => return Err(error),
+    }
+    for child in children(path)? {
+        collect_processes(&child, pids)?;
+    }
+    Ok(())
+}
+
+fn remove_recursively(path: &Path) -> io::Result<()> {
+    for child in children(path)? {
+        remove_recursively(&child)?;
+    }
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,231 @@
 //! dd-procmgr: the command line.
+//!
+//! Talks to the daemon over its control socket and nothing else; `client` alone knows the
+//! protocol. Exit statuses are systemctl's: 0 success, 1 failure, 3 not active, 4 no such unit
+//! or no permission, 5 a unit to act on is not there.
+
+mod args;
+mod cat;
+mod client;
+mod error;
+mod fields;
+mod jobs;
+mod list;
+mod logs;
+mod names;
+mod output;
+mod process;
+mod property;
+mod show;
+mod state;
+mod status;
+mod table;
+mod time;
+
+use crate::places::Places;
+use crate::unit::value::Signal;
+use args::{Arguments, Command, Common, Whom};
+use clap::Parser;
+use client::Client;
+use error::{FAILURE, Problem};
+use fields::Fields;
+use jobs::Verb;
+use output::{Output, complain, say};
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Runs the command line; returns its exit status (systemctl's: 0, 1, 3, 4, 5).
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(&arguments)),
+        Err(error) => Err(Problem::local(format!("cannot begin: {error}"))),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(problem) => {
+            complain(&problem.to_string());
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+/// The socket to talk to: the option, else what the environment and the user say.
+fn socket(common: &Common) -> PathBuf {
+    let env = |name: &str| std::env::var(name).ok();
+    let name = env("DD_PM_NAME").unwrap_or_else(|| "main".to_owned());
+    let root = nix::unistd::geteuid().is_root();
+    match &common.socket {
+        Some(socket) => socket.clone(),
+        None => Places::of(root, &name, &env).socket,
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<u8, Problem> {
+    let output = Output::new(&arguments.common);
+    let socket = socket(&arguments.common);
+    if matches!(arguments.command, Command::Version) {
+        return version(&socket, &output).await;
+    }
+    let mut client = Client::connect(&socket).await?;
+    execute(&mut client, &output, &arguments.command).await
+}
+
+async fn execute(client: &mut Client, output: &Output, command: &Command) -> Result<u8, Problem> {
+    match command {
+        Command::List { patterns, all } => list::run(client, output, patterns, *all).await,
+        Command::Status { units, lines, full } => {
+            let style = status::Style {
+                output,
+                lines: *lines,
+                full: *full,
+            };
+            status::run(client, &style, units).await
+        }
+        Command::Show {
+            units,
+            properties,
+            value,
+            all,
+        } => {
+            let selection = show::Selection {
+                names: properties,
+                value_only: *value,
+                all: *all,
+            };
+            show::run(client, output, units, &selection).await
+        }
+        Command::Cat(units) => cat::run(client, output, &units.units).await,
+        Command::Kill {
+            units,
+            signal,
+            kill_whom,
+        } => kill(client, output, &units.units, signal, *kill_whom).await,
+        Command::ResetFailed { units } => reset_failed(client, output, units).await,
+        Command::IsActive { units, quiet } => {
+            let question = state::Question::Active;
+            state::run(client, output, question, &units.units, *quiet).await
+        }
+        Command::IsFailed { units, quiet } => {
+            let question = state::Question::Failed;
+            state::run(client, output, question, &units.units, *quiet).await
+        }
+        Command::DaemonReload => daemon_reload(client, output).await,
+        Command::Logs {
+            units,
+            follow,
+            lines,
+        } => logs::run(client, output, units, *lines, *follow).await,
+        Command::Start(jobs)
+        | Command::Stop(jobs)
+        | Command::Restart(jobs)
+        | Command::Reload(jobs)
+        | Command::TryRestart(jobs)
+        | Command::ReloadOrRestart(jobs)
+        | Command::TryReloadOrRestart(jobs) => jobs::run(client, output, verb(command), jobs).await,
+        // Answered before there is a connection.
+        Command::Version => Ok(0),
+    }
+}
+
+/// What a job command asks for.
+fn verb(command: &Command) -> Verb {
+    match command {
+        Command::Stop(_) => Verb::Other("StopUnit", "stop"),
+        Command::Restart(_) => Verb::Other("RestartUnit", "restart"),
+        Command::Reload(_) => Verb::Other("ReloadUnit", "reload"),
+        Command::TryRestart(_) => Verb::Other("TryRestartUnit", "try-restart"),
+        Command::ReloadOrRestart(_) => Verb::Other("ReloadOrRestartUnit", "reload-or-restart"),
+        Command::TryReloadOrRestart(_) => {
+            Verb::Other("ReloadOrTryRestartUnit", "try-reload-or-restart")
+        }
+        _ => Verb::Start,
+    }
+}
+
+async fn kill(
+    client: &mut Client,
+    output: &Output,
+    units: &[String],
+    signal: &str,
+    whom: Whom,
+) -> Result<u8, Problem> {
+    let signal = Signal::parse(signal).map_err(|e| Problem::local(e.to_string()))?;
+    let mut outcome = Outcome::default();
+    for unit in names::expand(client, units).await? {
+        let killed = client.kill(&unit, whom.as_str(), signal.0).await;
+        outcome.note(&unit, &format!("Failed to kill unit {unit}"), killed);
+    }
+    Ok(outcome.print(output))
+}
+
+async fn reset_failed(
+    client: &mut Client,
+    output: &Output,
+    units: &[String],
+) -> Result<u8, Problem> {
+    let mut outcome = Outcome::default();
+    if units.is_empty() {
+        let reset = client.reset_failed(None).await;
+        reset.map_err(|p| p.during("Failed to reset failed state"))?;
+    }
+    for unit in names::expand(client, units).await? {
+        let reset = client.reset_failed(Some(&unit)).await;
+        let attempt = format!("Failed to reset failed state of unit {unit}");
+        outcome.note(&unit, &attempt, reset);
+    }
+    Ok(outcome.print(output))
+}
+
+async fn daemon_reload(client: &mut Client, output: &Output) -> Result<u8, Problem> {
+    let reloaded = client.reload().await;
+    reloaded.map_err(|p| p.during("Failed to reload the units"))?;
+    Ok(Outcome::default().print(output))
+}
+
+/// What became of commands that answer with nothing but success.
+#[derive(Default)]
+struct Outcome {
+    status: u8,
+    entries: Vec<Json>,
+}
+
+impl Outcome {
+    fn note(&mut self, unit: &str, attempt: &str, result: Result<(), Problem>) {
+        let message = result.err().map(|problem| problem.during(attempt).message);
+        if let Some(message) = &message {
+            complain(message);
+            self.status = FAILURE;
+        }
+        let word = if message.is_none() { "done" } else { "failed" };
+        self.entries
+            .push(json!({"unit": unit, "result": word, "message": message}));
+    }
+
+    fn print(self, output: &Output) -> u8 {
+        if !output.is_text() {
+            output.json(&self.entries);
+        }
+        self.status
+    }
+}
+
+/// This program's version, and the daemon's if it answers.
+async fn version(socket: &std::path::Path, output: &Output) -> Result<u8, Problem> {
+    let own = env!("CARGO_PKG_VERSION");
+    let daemon = match Client::connect(socket).await {
+        Ok(mut client) => Some(client.status().await?.text("Version").to_owned()),
+        Err(_) => None,
+    };
+    if output.is_text() {
+        let daemon = daemon.as_deref().unwrap_or("not reached");
+        say(&format!("dd-procmgr {own}\ndd-procmgrd {daemon}\n"));
+    } else {
+        output.json(&json!({"dd-procmgr": own, "dd-procmgrd": daemon}));
+    }
+    Ok(0)
 }

@@ -1,6 +1,33 @@
 //! dd-procmgrd: start-up, settings, logging, shutdown.
+//!
+//! Everything that must happen while there is one thread only (umask, locks) happens here,
+//! before the loop. On the way out nothing is left behind: sockets, locks and the directories
+//! that were made go again.
 
-/// Runs the daemon; returns its exit status.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+mod arguments;
+mod directories;
+mod logging;
+mod serve;
+mod settings;
+mod setup;
+mod socket;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Runs the daemon; returns its exit status: 0 after a clean shutdown, 1 if it could not
+/// start, 2 for a command line it does not understand.
+pub fn main() -> ExitCode {
+    let arguments = arguments::Arguments::parse();
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let result = setup::Setup::resolve(arguments, environment).and_then(serve::run);
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("dd-procmgrd: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

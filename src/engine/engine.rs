@@ -1,62 +1,312 @@
-//! The engine's face: events in, effects out, the next deadline, and views.
+//! The engine's face: events in, effects out, the next deadline.
 
-use super::effect::Effect;
+use super::effect::{Effect, LogLevel, Outcome, Refusal};
 use super::event::Event;
-use super::ids::Timestamp;
-use super::inspect::{JobView, UnitView};
+use super::graph::Graph;
+use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
+use super::job::Job;
+use super::propagate::Change;
+use super::service::{Context, Numbers, Outbox, Service};
+use super::unit::Machine;
 use crate::unit::name::UnitName;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// All units, jobs and services of one manager.
 #[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    /// The time of the event being handled.
+    pub(super) now: Timestamp,
+    pub(super) graph: Graph,
+    pub(super) jobs: BTreeMap<JobId, Job>,
+    pub(super) next_job: u32,
+    /// Waiting jobs that may have become runnable.
+    pub(super) run_queue: BTreeSet<JobId>,
+    /// State changes that have not been passed on yet.
+    pub(super) changes: VecDeque<Change>,
+    pub(super) effects: VecDeque<Effect>,
+    /// Whose each process is.
+    pub(super) processes: BTreeMap<ProcessId, UnitId>,
+    /// Which unit waits for each look at conditions.
+    pub(super) checks: BTreeMap<CheckId, UnitId>,
+    pub(super) next_check: u64,
+    /// Armed timers, soonest first.
+    pub(super) deadlines: BTreeSet<(u64, UnitId)>,
+    pub(super) numbers: Numbers,
+    /// Kill orders that were asked for from outside.
+    pub(super) foreign_orders: BTreeSet<u64>,
+    pub(super) random: u128,
+    pub(super) shutting_down: bool,
+    pub(super) finished: bool,
+}
 
 impl Engine {
     /// An empty engine; `seed` is all the randomness it will ever have (invocation IDs).
     pub fn new(seed: u128) -> Engine {
-        let _ = seed;
-        Engine {}
+        Engine {
+            now: Timestamp::default(),
+            graph: Graph::default(),
+            jobs: BTreeMap::new(),
+            next_job: 1,
+            run_queue: BTreeSet::new(),
+            changes: VecDeque::new(),
+            effects: VecDeque::new(),
+            processes: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            next_check: 0,
+            deadlines: BTreeSet::new(),
+            numbers: Numbers::default(),
+            foreign_orders: BTreeSet::new(),
+            random: seed,
+            shutting_down: false,
+            finished: false,
+        }
     }
 
     /// Takes one event in. Effects are waiting afterwards.
     pub fn handle(&mut self, now: Timestamp, event: Event) {
-        let _ = (now, event);
+        self.now = now;
+        match event {
+            Event::Load { units } => self.load(units),
+            Event::Request {
+                request,
+                unit,
+                verb,
+                mode,
+            } => {
+                let result = self.request(&unit, verb, mode);
+                self.reply(request, result.map(Outcome::Job));
+            }
+            Event::Kill {
+                request,
+                unit,
+                whom,
+                signal,
+            } => {
+                let result = self.kill(&unit, whom, signal);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::ResetFailed { request, unit } => {
+                let result = self.reset_failed(unit.as_ref());
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::Shutdown => self.begin_shutdown(),
+            Event::Elapsed => self.elapse(),
+            Event::Checked { check, results } => self.checked(check, &results),
+            Event::Killed {
+                unit,
+                order,
+                remaining,
+            } => {
+                if !self.foreign_orders.remove(&order) {
+                    self.with_service(unit, |service, cx| service.on_killed(cx, order, remaining));
+                }
+            }
+            Event::GroupEmpty { unit } => {
+                self.with_service(unit, |service, cx| service.on_group_empty(cx));
+            }
+            Event::Notified {
+                unit,
+                process,
+                pid,
+                message,
+            } => {
+                self.with_service(unit, |s, cx| s.on_notified(cx, process, pid, &message));
+            }
+            Event::Spawned { .. }
+            | Event::SpawnFailed { .. }
+            | Event::Exited { .. }
+            | Event::MainFound { .. }
+            | Event::MainNotFound { .. } => self.process_event(event),
+        }
+        self.settle();
     }
 
     /// The next effect, in order.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        None
+        self.effects.pop_front()
     }
 
     /// When `Event::Elapsed` is due, on the monotonic clock in microseconds.
     pub fn next_deadline(&self) -> Option<u64> {
-        None
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// The names of all loaded units, sorted, aliases left out.
-    pub fn unit_names(&self) -> Vec<UnitName> {
-        Vec::new()
+    /// Passes changes on and runs jobs until nothing is left to do at this moment.
+    fn settle(&mut self) {
+        loop {
+            if let Some(change) = self.changes.pop_front() {
+                self.propagate(change);
+            } else if let Some(job) = self.run_queue.pop_first() {
+                self.run_job(job);
+            } else if !self.advance_shutdown() {
+                return;
+            }
+        }
     }
 
-    /// A unit by any of its names.
-    pub fn unit(&self, name: &str) -> Option<UnitView> {
-        let _ = name;
-        None
+    fn load(&mut self, units: Vec<std::sync::Arc<crate::unit::config::UnitConfig>>) {
+        let names: Vec<UnitName> = units.iter().map(|unit| unit.name.clone()).collect();
+        for unit in self.graph.load(units) {
+            self.effects.push_back(Effect::UnitNew { unit });
+        }
+        for name in names {
+            if let Some(unit) = self.graph.find(name.as_str()) {
+                self.effects.push_back(Effect::Changed { unit });
+            }
+        }
     }
 
-    /// A unit by its number.
-    pub fn unit_by_id(&self, id: super::ids::UnitId) -> Option<UnitView> {
-        let _ = id;
-        None
+    fn process_event(&mut self, event: Event) {
+        match event {
+            Event::Spawned {
+                process,
+                pid,
+                executed,
+            } => {
+                self.with_owner(process, |s, cx| s.on_spawned(cx, process, pid, executed));
+            }
+            Event::SpawnFailed { process, reason } => {
+                self.with_owner(process, |s, cx| s.on_spawn_failed(cx, process, &reason));
+                self.processes.remove(&process);
+            }
+            Event::Exited { process, status } => {
+                self.with_owner(process, |s, cx| s.on_exited(cx, process, status));
+                self.processes.remove(&process);
+            }
+            Event::MainFound { process, pid } => {
+                self.with_owner(process, |s, cx| s.on_main_found(cx, process, pid));
+            }
+            Event::MainNotFound { process, reason } => {
+                self.with_owner(process, |s, cx| s.on_main_not_found(cx, process, &reason));
+                self.processes.remove(&process);
+            }
+            Event::Load { .. }
+            | Event::Request { .. }
+            | Event::Kill { .. }
+            | Event::ResetFailed { .. }
+            | Event::Shutdown
+            | Event::Killed { .. }
+            | Event::GroupEmpty { .. }
+            | Event::Notified { .. }
+            | Event::Checked { .. }
+            | Event::Elapsed => {}
+        }
     }
 
-    /// The targets of one of [`super::inspect::DEPENDENCY_PROPERTIES`], sorted.
-    pub fn dependencies(&self, unit: &str, property: &str) -> Vec<UnitName> {
-        let _ = (unit, property);
-        Vec::new()
+    fn elapse(&mut self) {
+        let due: Vec<UnitId> = self
+            .deadlines
+            .iter()
+            .take_while(|(deadline, _)| *deadline <= self.now.monotonic)
+            .map(|(_, unit)| *unit)
+            .collect();
+        for unit in due {
+            // Disarmed first: whatever the machine arms in answer is a new deadline.
+            self.set_deadline(unit, None);
+            self.with_service(unit, |service, cx| service.on_elapsed(cx));
+        }
     }
 
-    /// All installed jobs, by number.
-    pub fn jobs(&self) -> Vec<JobView> {
-        Vec::new()
+    fn with_owner(&mut self, process: ProcessId, act: impl FnOnce(&mut Service, &mut Context<'_>)) {
+        if let Some(unit) = self.processes.get(&process).copied() {
+            self.with_service(unit, act);
+        }
+    }
+
+    /// Lets a service act, and takes in what it leaves behind.
+    pub(super) fn with_service<T>(
+        &mut self,
+        id: UnitId,
+        act: impl FnOnce(&mut Service, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let unit = self.graph.get_mut(id);
+        let job = unit
+            .job
+            .and_then(|job| self.jobs.get(&job))
+            .map(|job| job.kind);
+        let Machine::Service(service) = &mut unit.machine else {
+            return None;
+        };
+        let mut out = Outbox::default();
+        let value = act(
+            service,
+            &mut Context {
+                now: self.now,
+                unit: id,
+                config: &unit.config,
+                invocation: unit.invocation,
+                job,
+                shutting_down: self.shutting_down,
+                monitor: &unit.monitor,
+                numbers: &mut self.numbers,
+                out: &mut out,
+            },
+        );
+        let deadline = service.deadline();
+        self.set_deadline(id, deadline);
+        self.absorb(id, out);
+        Some(value)
+    }
+
+    fn absorb(&mut self, unit: UnitId, out: Outbox) {
+        for effect in out.effects {
+            match &effect {
+                Effect::Spawn(spawn) => {
+                    self.processes.insert(spawn.process, unit);
+                }
+                Effect::FindMain { process, .. } => {
+                    self.processes.insert(*process, unit);
+                }
+                Effect::ForgetMain { process } => {
+                    self.processes.remove(process);
+                }
+                _ => {}
+            }
+            self.effects.push_back(effect);
+        }
+        for transition in out.transitions {
+            self.changes.push_back(Change::of_service(unit, transition));
+        }
+        if out.restart_due {
+            self.restart_due(unit);
+        }
+    }
+
+    fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
+        let unit = self.graph.get_mut(id);
+        if let Some(old) = std::mem::replace(&mut unit.deadline, deadline) {
+            self.deadlines.remove(&(old, id));
+        }
+        if let Some(new) = deadline {
+            self.deadlines.insert((new, id));
+        }
+    }
+
+    pub(super) fn log(&mut self, level: LogLevel, unit: UnitId, message: String) {
+        self.effects.push_back(Effect::Log {
+            level,
+            unit: Some(unit),
+            message,
+        });
+    }
+
+    fn reply(&mut self, request: RequestId, result: Result<Outcome, Refusal>) {
+        self.effects.push_back(Effect::Reply { request, result });
+    }
+
+    /// A new invocation ID: version 4, never zero. The generator is splitmix64, twice.
+    pub(super) fn new_invocation(&mut self) -> u128 {
+        let mut half = |salt: u64| {
+            self.random = self
+                .random
+                .wrapping_add(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+            let mut z = (self.random as u64) ^ ((self.random >> 64) as u64).rotate_left(23) ^ salt;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            z ^ (z >> 31)
+        };
+        let high = (half(1) & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
+        let low = (half(2) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
+        (u128::from(high) << 64) | u128::from(low)
     }
 }

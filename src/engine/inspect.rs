@@ -25,6 +25,8 @@ pub struct UnitView {
     pub job: Option<JobView>,
     /// InvocationID, 0 if there was none.
     pub invocation: u128,
+    /// The last start was refused by the start limit (M17: Result keeps the earlier failure).
+    pub start_limit_hit: bool,
     /// When states changed; zero if never.
     pub times: StateTimes,
     /// ConditionResult and its time.

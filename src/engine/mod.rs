@@ -15,11 +15,25 @@ mod effect;
 #[allow(clippy::module_inception)]
 mod engine;
 mod event;
+mod graph;
 mod ids;
 pub mod inspect;
+mod job;
 mod process;
+mod propagate;
+mod queue;
+mod requests;
 pub mod service;
+mod shutdown;
+mod start;
 mod state;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod unit;
+mod views;
 
 pub use effect::{Effect, KillOrder, LogLevel, MainSource, Outcome, Refusal, Spawn};
 pub use engine::Engine;

@@ -45,6 +45,11 @@ impl ActiveState {
         matches!(self, ActiveState::Inactive | ActiveState::Failed)
     }
 
+    /// On the way to another state, which will come.
+    pub fn is_moving(self) -> bool {
+        matches!(self, ActiveState::Activating | ActiveState::Deactivating)
+    }
+
     /// Inactive, failed or on the way there.
     pub fn is_inactive_or_deactivating(self) -> bool {
         matches!(

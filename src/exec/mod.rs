@@ -7,6 +7,7 @@
 //! skipped in silence.
 
 pub mod environment;
+pub mod exit_status;
 pub mod identity;
 pub mod plan;
 pub mod spawn;
@@ -14,3 +15,6 @@ pub mod spawn;
 pub use identity::{Identity, IdentityError};
 pub use plan::{ExecPlan, Output, PlanError, PlanInput};
 pub use spawn::{Child, SpawnError, StepFailure};
+
+#[cfg(test)]
+mod tests;

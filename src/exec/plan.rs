@@ -1,8 +1,22 @@
 //! The complete plan of a process, made before the clone. Pure.
+//!
+//! The steps are in the order systemd takes them: session, streams, OOM score and nice value,
+//! directories, umask, limits, groups, capabilities, user, working directory (by then with the
+//! rights of the user, who may be the only one to have them), no_new_privs, execve.
 
+mod image;
+mod stdio;
+
+use super::exit_status as status;
 use super::identity::{Identity, IdentityError};
-use crate::unit::config::{Command, ServiceConfig};
+use crate::sys::program::{Operation, Program, Step};
+use crate::unit::config::{
+    Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, ServiceConfig,
+    WorkingDirectoryPlace,
+};
+use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -16,14 +30,17 @@ pub struct PlanInput<'a> {
     pub identity: Result<Option<&'a Identity>, IdentityError>,
     /// The finished environment.
     pub environment: &'a [(String, String)],
+    /// What the unit's files say but this build does not carry out.
+    pub not_applied: &'a [NotApplied],
     /// Managed directories to make, absolute, with mode and owner: made in the child before
     /// privileges drop (exit codes 233, 238-241).
     pub directories: Vec<PlannedDirectory>,
     /// Write end of the pipe for captured standard output, if any stream is captured.
     pub stdout_pipe: Option<BorrowedFd<'a>>,
-    /// The same for standard error.
+    /// The same for standard error; `None`: into the pipe of standard output.
     pub stderr_pipe: Option<BorrowedFd<'a>>,
-    /// Descriptors to pass from 3 on, with their names (LISTEN_FDS).
+    /// Descriptors to pass from 3 on; LISTEN_FDS and LISTEN_PID follow from them, their names
+    /// (LISTEN_FDNAMES) are in the environment.
     pub passed: Vec<BorrowedFd<'a>>,
 }
 
@@ -36,7 +53,8 @@ pub struct PlannedDirectory {
     pub mode: u32,
     /// Its owner, if it gets one.
     pub owner: Option<(u32, u32)>,
-    /// Exit status if it cannot be made.
+    /// Exit status if it cannot be made. A configuration directory (241) that is there already
+    /// stays as the administrator made it.
     pub exit_status: u8,
 }
 
@@ -62,16 +80,251 @@ pub enum PlanError {
 
 /// Everything the child does, with all memory it needs.
 #[derive(Debug)]
-pub struct ExecPlan {
-    /// Private: only `spawn` reads it.
-    _private: (),
+pub struct ExecPlan<'fd> {
+    program: Program<'fd>,
+    unset_variables: Vec<String>,
+    may_block: bool,
+}
+
+impl<'fd> ExecPlan<'fd> {
+    /// For `spawn`.
+    pub(super) fn program(&self) -> &Program<'fd> {
+        &self.program
+    }
+
+    /// Variables that the command line uses but that are not set: worth a warning (X8).
+    pub fn unset_variables(&self) -> &[String] {
+        &self.unset_variables
+    }
+
+    /// Whether the child opens files or enters directories of the unit's choice, which may lie
+    /// on a file system that hangs.
+    pub fn may_block(&self) -> bool {
+        self.may_block
+    }
 }
 
 /// Makes the plan.
 ///
 /// # Errors
 /// See [`PlanError`].
-pub fn plan(input: &PlanInput<'_>) -> Result<ExecPlan, PlanError> {
-    let _ = input;
-    Ok(ExecPlan { _private: () })
+pub fn plan<'a>(input: &PlanInput<'a>) -> Result<ExecPlan<'a>, PlanError> {
+    refuse_unsupported(input)?;
+    let (image, unset_variables) = image::image(input)?;
+    let steps = match &input.identity {
+        Ok(identity) => steps(input, *identity)?,
+        Err(error) => refusal(error.to_string(), error.exit_status()),
+    };
+    Ok(ExecPlan {
+        may_block: may_block(&input.service.exec),
+        program: Program {
+            steps: steps.list,
+            image,
+        },
+        unset_variables,
+    })
 }
+
+/// The child's steps as they come together.
+#[derive(Debug, Default)]
+struct Steps<'fd> {
+    list: Vec<Step<'fd>>,
+}
+
+impl<'fd> Steps<'fd> {
+    fn push(&mut self, exit_status: u8, operation: Operation<'fd>) {
+        self.list.push(Step {
+            operation,
+            exit_status,
+        });
+    }
+}
+
+fn refusal(reason: String, exit_status: u8) -> Steps<'static> {
+    let mut steps = Steps::default();
+    steps.push(status::SETSID, Operation::NewSession);
+    steps.push(exit_status, Operation::Refuse(reason));
+    steps
+}
+
+fn refuse_unsupported(input: &PlanInput<'_>) -> Result<(), PlanError> {
+    let exec = &input.service.exec;
+    let unsupported =
+        |directive: &str, value: &str| Err(PlanError::Unsupported(format!("{directive}={value}")));
+    if let InputSource::Unsupported(value) = &exec.standard_input {
+        return unsupported("StandardInput", value);
+    }
+    if let OutputTarget::Unsupported(value) = &exec.standard_output {
+        return unsupported("StandardOutput", value);
+    }
+    if let OutputTarget::Unsupported(value) = &exec.standard_error {
+        return unsupported("StandardError", value);
+    }
+    match input.not_applied.iter().find(|n| n.refuses_start) {
+        Some(refused) => unsupported(refused.directive, &refused.value),
+        None => Ok(()),
+    }
+}
+
+fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps<'a>, PlanError> {
+    let exec = &input.service.exec;
+    // systemd.service(5), "Special executable prefixes".
+    let (sandboxed, as_user) = match input.command.privileges {
+        Privileges::Normal | Privileges::Ambient => (true, true),
+        Privileges::NoUser => (true, false),
+        Privileges::Full => (false, false),
+    };
+    let identity_taken = identity.filter(|_| as_user);
+    let mut steps = Steps::default();
+    steps.push(status::SETSID, Operation::NewSession);
+    // Files and directories below get exactly the mode they are given.
+    steps.push(status::EXCEPTION, Operation::Umask(0));
+    stdio::add(&mut steps, input)?;
+    if let Some(score) = exec.oom_score_adjust {
+        let operation = Operation::OomScoreAdjust(score.to_string());
+        steps.push(status::OOM_ADJUST, operation);
+    }
+    if let Some(nice) = exec.nice {
+        steps.push(status::NICE, Operation::Nice(nice));
+    }
+    for directory in &input.directories {
+        add_directory(&mut steps, directory)?;
+    }
+    steps.push(status::EXCEPTION, Operation::Umask(exec.umask));
+    if sandboxed {
+        add_limits(&mut steps, exec);
+    }
+    if let Some(identity) = identity_taken {
+        let groups = Operation::Groups(identity.groups.clone());
+        steps.push(status::GROUP, groups);
+        steps.push(status::GROUP, Operation::Group(identity.gid));
+    }
+    add_user(&mut steps, exec, sandboxed, identity_taken);
+    add_working_directory(&mut steps, input, identity)?;
+    if sandboxed && exec.no_new_privileges {
+        steps.push(status::NO_NEW_PRIVILEGES, Operation::NoNewPrivileges);
+    }
+    if exec.ignore_sigpipe {
+        let pipe = crate::unit::value::Signal::PIPE.0;
+        steps.push(status::SIGNAL_MASK, Operation::IgnoreSignal(pipe));
+    }
+    Ok(steps)
+}
+
+fn add_directory(steps: &mut Steps<'_>, directory: &PlannedDirectory) -> Result<(), PlanError> {
+    let exit_status = directory.exit_status;
+    let path = Path::new(&directory.path);
+    let mut parents: Vec<&Path> = path.ancestors().skip(1).collect();
+    // The first is `/`, which is there.
+    parents.pop();
+    for parent in parents.iter().rev() {
+        let path = c_string(&parent.to_string_lossy())?;
+        steps.push(exit_status, Operation::MakeParent { path, mode: 0o755 });
+    }
+    let path = c_string(&directory.path)?;
+    let mode = directory.mode;
+    let owner = directory.owner;
+    let operation = if exit_status == status::CONFIGURATION_DIRECTORY {
+        Operation::MakeParent { path, mode }
+    } else {
+        Operation::MakeDirectory { path, mode, owner }
+    };
+    steps.push(exit_status, operation);
+    Ok(())
+}
+
+fn add_limits(steps: &mut Steps<'_>, exec: &ExecConfig) {
+    for (kind, limit) in &exec.limits {
+        let operation = Operation::Limit {
+            resource: *kind as u32,
+            soft: limit.soft,
+            hard: limit.hard,
+        };
+        steps.push(status::LIMITS, operation);
+    }
+}
+
+/// The bounding set while we still may, then the user, then the ambient set, which a change of
+/// user would clear.
+fn add_user(
+    steps: &mut Steps<'_>,
+    exec: &ExecConfig,
+    sandboxed: bool,
+    identity: Option<&Identity>,
+) {
+    let ambient = exec.ambient_capabilities.0;
+    if sandboxed {
+        if let Some(keep) = exec.capability_bounding_set {
+            steps.push(status::CAPABILITIES, Operation::KeepBounding(keep.0));
+        }
+        if ambient != 0 {
+            steps.push(status::CAPABILITIES, Operation::PrepareAmbient(ambient));
+        }
+    }
+    if let Some(identity) = identity.filter(|identity| identity.user.is_some()) {
+        steps.push(status::USER, Operation::User(identity.uid));
+    }
+    if sandboxed {
+        // Also an empty one: what the daemon itself has is not the unit's.
+        steps.push(status::CAPABILITIES, Operation::SetAmbient(ambient));
+    }
+}
+
+fn add_working_directory(
+    steps: &mut Steps<'_>,
+    input: &PlanInput<'_>,
+    identity: Option<&Identity>,
+) -> Result<(), PlanError> {
+    let (path, optional) = match &input.service.exec.working_directory {
+        None => ("/", false),
+        Some(directory) => match &directory.place {
+            WorkingDirectoryPlace::Path(path) => (path.as_str(), directory.optional),
+            WorkingDirectoryPlace::Home => (home(input, identity), directory.optional),
+        },
+    };
+    if path.is_empty() {
+        let reason = "WorkingDirectory=~ is set, but the user has no home directory";
+        steps.push(status::CHDIR, Operation::Refuse(reason.to_owned()));
+        return Ok(());
+    }
+    let path = c_string(path)?;
+    steps.push(status::CHDIR, Operation::ChangeDirectory { path, optional });
+    Ok(())
+}
+
+/// The home of User=; without User= what the environment says.
+fn home<'a>(input: &PlanInput<'a>, identity: Option<&'a Identity>) -> &'a str {
+    match identity.and_then(|identity| identity.user.as_ref()) {
+        Some(user) => &user.home,
+        None => variable(input.environment, "HOME").unwrap_or_default(),
+    }
+}
+
+fn variable<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    environment
+        .iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, value)| value.as_str())
+}
+
+fn may_block(exec: &ExecConfig) -> bool {
+    let opens = |target: &OutputTarget| match target {
+        OutputTarget::File(_) | OutputTarget::Append(_) | OutputTarget::Truncate(_) => true,
+        OutputTarget::Log
+        | OutputTarget::Inherit
+        | OutputTarget::Null
+        | OutputTarget::Unsupported(_) => false,
+    };
+    exec.working_directory.is_some()
+        || exec.standard_input != InputSource::Null
+        || opens(&exec.standard_output)
+        || opens(&exec.standard_error)
+}
+
+/// The text as the kernel takes it.
+fn c_string(text: &str) -> Result<CString, PlanError> {
+    CString::new(text).map_err(|_| PlanError::Nul(text.replace('\0', "\\0")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Runs a plan: one clone with shared memory, straight into its cgroup.
 
 use super::plan::ExecPlan;
+use crate::sys::start::{Failure, start};
+use nix::errno::Errno;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// A process that was made.
@@ -28,11 +30,31 @@ pub struct StepFailure {
 #[error("cannot start a process: {0}")]
 pub struct SpawnError(#[from] pub std::io::Error);
 
-/// Starts the process, in `cgroup` if given. Returns after execve or the failed step.
+/// Starts the process, in `cgroup` if given. Returns after execve or the failed step; until
+/// then this thread is suspended, so a plan that may block ([`ExecPlan::may_block`]) is better
+/// run off the loop.
 ///
 /// # Errors
 /// The clone itself failed.
-pub fn spawn(plan: &ExecPlan, cgroup: Option<BorrowedFd<'_>>) -> Result<Child, SpawnError> {
-    let _ = (plan, cgroup);
-    Err(SpawnError(std::io::Error::other("not built yet")))
+pub fn spawn(plan: &ExecPlan<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Child, SpawnError> {
+    let started = start(plan.program(), cgroup)?;
+    Ok(Child {
+        pid: started.pid,
+        pidfd: started.pidfd,
+        failure: started.failure.map(step_failure),
+    })
 }
+
+fn step_failure(failure: Failure) -> StepFailure {
+    let message = match failure.error {
+        Some(number) => format!("{}: {}", failure.attempt, Errno::from_raw(number).desc()),
+        None => failure.attempt,
+    };
+    StepFailure {
+        exit_status: failure.exit_status,
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -105,8 +105,8 @@ pub enum ControlError {
     Gone,
 }
 
-type Look = Box<dyn FnOnce(&View<'_>) + Send>;
-type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
+pub(super) type Look = Box<dyn FnOnce(&View<'_>) + Send>;
+pub(super) type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
 
 /// What goes through the channel; only the loop reads it.
 pub(super) enum Message {
@@ -134,6 +134,7 @@ pub(super) enum Message {
     Reload {
         answer: Answer<()>,
     },
+    Shutdown,
     Look(Look),
 }
 
@@ -141,7 +142,8 @@ pub(super) enum Message {
 #[derive(Clone)]
 pub struct Handle {
     pub(super) sender: mpsc::Sender<Message>,
-    pub(super) news: broadcast::Sender<News>,
+    /// Weak, so that listeners learn of the loop's end.
+    pub(super) news: broadcast::WeakSender<News>,
 }
 
 impl Handle {
@@ -216,6 +218,18 @@ impl Handle {
         self.ask(|answer| Message::Reload { answer }).await
     }
 
+    /// Asks the loop to stop every unit and to end. It ends by itself then; asking again
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn shutdown(&self) -> Result<(), ControlError> {
+        self.sender
+            .send(Message::Shutdown)
+            .await
+            .map_err(|_| ControlError::Gone)
+    }
+
     /// Runs a reading on the loop and returns what it made.
     ///
     /// # Errors
@@ -237,9 +251,12 @@ impl Handle {
         receiver.await.map_err(|_| ControlError::Gone)
     }
 
-    /// Everything that happens from now on.
+    /// Everything that happens from now on; closed when the loop is gone.
     pub fn news(&self) -> broadcast::Receiver<News> {
-        self.news.subscribe()
+        match self.news.upgrade() {
+            Some(news) => news.subscribe(),
+            None => broadcast::channel(1).1,
+        }
     }
 
     async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, ControlError> {

@@ -3,7 +3,44 @@
 //! Everything runs on one thread; what may block (name service, conditions on foreign file
 //! systems, big reads) goes to a pool thread and comes back as an event. No lock is held
 //! across a wait.
+//!
+//! Invariants: every effect that asks for an answer gets exactly one event; an exit is told
+//! before the emptiness of the group it leaves, and after every notify message sent before it;
+//! nothing is ever signalled by its number.
 
+mod clock;
+mod conditions;
+mod directories;
+mod disk;
+mod effects;
+mod environment;
+mod exits;
+mod facts;
+mod groups;
 mod handle;
+mod killing;
+mod lines;
+mod loading;
+mod log;
+mod main_process;
+mod notifications;
+mod notify;
+mod output;
+mod pid_file;
+mod process_table;
+mod processes;
+mod readiness;
+mod requests;
+mod run;
+#[cfg(test)]
+pub(crate) mod small_loop_tests;
+mod spawning;
+mod view;
+mod wind_up;
 
+pub use disk::DiskSource;
+pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
+pub use facts::gather as gather_facts;
 pub use handle::{ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Stream, View};
+pub use log::UNIT_TARGET;
+pub use run::{Host, Options};

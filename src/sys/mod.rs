@@ -1,3 +1,15 @@
 //! The only unsafe code: one kernel facility a file, safe functions, `OwnedFd` in and out.
 //!
 //! Must not know units, plans or policy. Every unsafe block says why it is sound.
+
+mod call;
+mod child;
+mod clone;
+pub mod cmsg;
+pub mod local_time;
+mod operation;
+pub mod pidfd;
+pub mod proc;
+pub mod program;
+pub mod start;
+pub mod subreaper;

@@ -4,12 +4,41 @@
 //! Knows nothing of other units, jobs' ordering or the start limit: the engine around it calls
 //! [`Service::start`] when a job may run, and reads the [`Transition`]s it leaves behind.
 //! Must not act on anything but its own state and the [`Context`].
+//!
+//! One file per phase of the life: `start`, `running`, `reload`, `stop`, `dead`; beside them what
+//! ends a process (`exit`), what starts one (`spawn`, `environment`), how main processes are
+//! found (`find`), what a service says (`notify`), time (`timeout`), and the pure rules
+//! (`result`, `restart`, `facts`).
+//!
+//! Invariants: every change of state goes through `Service::set_state`; at most one main process
+//! and one control process are on the books; a timer runs only in states that end by it; an
+//! answer to an order of a state that was left is recognised by its number and ignored.
+
+mod dead;
+mod environment;
+mod exit;
+mod facts;
+mod find;
+mod machine;
+mod notify;
+mod process;
+mod reload;
+mod restart;
+mod result;
+mod running;
+mod spawn;
+mod start;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod timeout;
+mod view;
+
+pub use machine::{Service, can_reload};
 
 use super::effect::Effect;
-use super::event::Notification;
 use super::ids::{ProcessId, Timestamp, UnitId};
-use super::process::ProcessStatus;
-use super::state::{JobKind, ServiceResult, ServiceState};
+use super::state::{JobKind, ServiceState};
 use crate::unit::config::UnitConfig;
 use std::sync::Arc;
 

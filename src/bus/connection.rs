@@ -1,0 +1,228 @@
+//! One client: handshake, calls one after the other, signals in between, replies and signals
+//! through one bounded queue.
+
+use super::access::Peer;
+use super::dispatch::{self, Reply};
+use super::failure::Failure;
+use super::hub::{Event, Hub};
+use super::names::Session;
+use super::{MANAGER_UNIQUE_NAME, own};
+use futures_util::StreamExt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use zbus::connection::Builder;
+use zbus::message::{self, Flags, Type};
+use zbus::{Connection, Message, MessageStream};
+
+/// How long a client may take to say who it is; it does so in one write.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may take to read what it is sent.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Messages that may wait for a client to read.
+const OUTBOUND_QUEUE: usize = 1024;
+
+/// Messages handed to the socket at a time.
+const WRITE_BATCH: usize = 64;
+
+/// A client's side of the dispatch.
+pub(super) struct Client {
+    /// Shared with the others.
+    pub(super) hub: Arc<Hub>,
+    /// Who it is.
+    pub(super) peer: Peer,
+    /// Bus personality: Hello, match rules, followed logs.
+    pub(super) session: Session,
+}
+
+/// Serves one accepted connection until either side has enough.
+pub(super) async fn serve(hub: Arc<Hub>, stream: tokio::net::UnixStream) {
+    let (uid, pid) = match stream.peer_cred() {
+        Ok(cred) => (cred.uid(), cred.pid().unwrap_or(0)),
+        Err(error) => {
+            tracing::warn!("cannot tell who connected to the control socket: {error}");
+            return;
+        }
+    };
+    let Some((peer, events)) = hub.join(uid, pid) else {
+        tracing::warn!(pid, "too many connections on the control socket");
+        return;
+    };
+    match handshake(&hub, stream).await {
+        Ok(stream) => {
+            let client = Arc::new(Client {
+                hub: hub.clone(),
+                peer,
+                session: Session::default(),
+            });
+            run(client, stream, events).await;
+        }
+        Err(reason) => tracing::debug!(pid, uid, "client did not get through: {reason}"),
+    }
+    hub.leave(peer);
+}
+
+async fn handshake(hub: &Hub, stream: tokio::net::UnixStream) -> Result<MessageStream, String> {
+    let stream = stream.into_std().map_err(|e| e.to_string())?;
+    // Armed before the first read: clients send calls behind BEGIN in the same packet.
+    let connecting = Builder::unix_stream(stream)
+        .server(hub.guid.clone())
+        .p2p()
+        .build_message_stream();
+    tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting)
+        .await
+        .map_err(|_| "no handshake in time".to_owned())?
+        .map_err(|e| e.to_string())
+}
+
+/// A call being worked on.
+struct Pending {
+    reply: Pin<Box<dyn Future<Output = Option<Vec<Message>>> + Send>>,
+    /// Signals wait until the reply is out, so that a job's path is known before its end.
+    holds_signals: bool,
+}
+
+async fn run(client: Arc<Client>, mut stream: MessageStream, mut events: mpsc::Receiver<Event>) {
+    let (outbound, queue) = mpsc::channel(OUTBOUND_QUEUE);
+    let writer = tokio::spawn(write(Connection::from(&stream), queue));
+    let mut pending: Option<Pending> = None;
+    loop {
+        let holds = pending.as_ref().is_some_and(|p| p.holds_signals);
+        let goes_on = tokio::select! {
+            biased;
+            () = outbound.closed() => false,
+            messages = finish(&mut pending) => reply(&outbound, messages).await,
+            event = events.recv(), if !holds => match event {
+                Some(event) => pass_on(&client, &outbound, event),
+                None => false,
+            },
+            message = stream.next(), if pending.is_none() => match message {
+                Some(Ok(message)) => {
+                    pending = begin(&client, message);
+                    true
+                }
+                Some(Err(_)) | None => false,
+            },
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    drop(outbound);
+    // Gives the last replies a chance; the writer's own time limit ends it.
+    let _ = writer.await;
+}
+
+async fn write(connection: Connection, mut queue: mpsc::Receiver<Message>) {
+    let mut batch = Vec::with_capacity(WRITE_BATCH);
+    while queue.recv_many(&mut batch, WRITE_BATCH).await > 0 {
+        match tokio::time::timeout(WRITE_TIMEOUT, connection.send_all(&batch)).await {
+            Ok(Ok(())) => batch.clear(),
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    let _ = connection.close().await;
+}
+
+/// Waits for the reply of the pending call, for ever if there is none.
+async fn finish(pending: &mut Option<Pending>) -> Vec<Message> {
+    match pending {
+        Some(call) => {
+            let messages = call.reply.as_mut().await;
+            *pending = None;
+            messages.unwrap_or_default()
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn reply(outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool {
+    for message in messages {
+        // A full queue holds back the next call, not the daemon.
+        if outbound.send(message).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Queues a signal if this client wants it; false if it is too slow.
+fn pass_on(client: &Client, outbound: &mpsc::Sender<Message>, event: Event) -> bool {
+    let message = match event {
+        Event::Signal(message) => client.session.wants(&message).then_some(message),
+        Event::Line(line) => {
+            if client.session.follows(&line) {
+                own::logged(&line, client)
+            } else {
+                None
+            }
+        }
+    };
+    message.is_none_or(|message| outbound.try_send(message).is_ok())
+}
+
+fn begin(client: &Arc<Client>, call: Message) -> Option<Pending> {
+    if call.message_type() != Type::MethodCall {
+        return None;
+    }
+    let holds_signals = call
+        .header()
+        .member()
+        .is_some_and(|m| m.as_str() != "Reload");
+    let client = client.clone();
+    Some(Pending {
+        reply: Box::pin(answer(client, call)),
+        holds_signals,
+    })
+}
+
+async fn answer(client: Arc<Client>, call: Message) -> Option<Vec<Message>> {
+    let result = dispatch::dispatch(&client, &call).await;
+    if call
+        .primary_header()
+        .flags()
+        .contains(Flags::NO_REPLY_EXPECTED)
+    {
+        return None;
+    }
+    match build(&client, &call, result) {
+        Ok(messages) => Some(messages),
+        Err(error) => {
+            tracing::error!("cannot build a reply: {error}");
+            None
+        }
+    }
+}
+
+fn build(
+    client: &Client,
+    call: &Message,
+    result: Result<Reply, Failure>,
+) -> zbus::Result<Vec<Message>> {
+    let header = call.header();
+    match result {
+        Ok(reply) => {
+            let builder = Message::method_return(&header).sender(reply.sender);
+            let message = client.address(builder).build(&reply.body)?;
+            Ok(std::iter::once(message).chain(reply.after).collect())
+        }
+        Err(failure) => {
+            let builder = Message::error(&header, failure.name).sender(MANAGER_UNIQUE_NAME);
+            Ok(vec![client.address(builder).build(&failure.message)?])
+        }
+    }
+}
+
+impl Client {
+    /// Sets the destination that clients on a bus expect.
+    pub(super) fn address<'a>(&self, builder: message::Builder<'a>) -> message::Builder<'a> {
+        match self.session.is_bus() {
+            true => builder.destination(self.peer.unique_name()),
+            false => builder,
+        }
+    }
+}

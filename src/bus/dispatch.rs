@@ -1,0 +1,221 @@
+//! From a raw method call to the function that answers it: by destination, object, interface
+//! and member. Methods nobody knows are refused at once, so that clients fall back.
+
+use super::connection::Client;
+use super::failure::{Failure, names};
+use super::path::Object;
+use super::properties::{MANAGER_INTERFACE, UNIT_INTERFACE, UnitSnapshot, type_interface};
+use super::value::{Body, Value};
+use super::{MANAGER_UNIQUE_NAME, introspect, list, manager, names as bus, own, unit};
+use crate::unit::name::UnitName;
+use zbus::Message;
+use zbus::wire::DynamicDeserialize;
+
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(super) const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
+pub(super) const PEER: &str = "org.freedesktop.DBus.Peer";
+
+/// A successful answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The arguments.
+    pub(super) body: Body,
+    /// Who answers.
+    pub(super) sender: &'static str,
+    /// A signal to send right behind it.
+    pub(super) after: Option<Message>,
+}
+
+impl Reply {
+    fn from_manager(body: Body) -> Reply {
+        Reply {
+            body,
+            sender: MANAGER_UNIQUE_NAME,
+            after: None,
+        }
+    }
+
+    /// An answer of the bus itself.
+    pub(super) fn from_bus(body: Body) -> Reply {
+        Reply {
+            sender: bus::BUS,
+            ..Reply::from_manager(body)
+        }
+    }
+}
+
+/// A method call, taken apart.
+pub(super) struct Call<'a> {
+    /// Who calls.
+    pub(super) client: &'a Client,
+    /// The interface, if the caller named one.
+    pub(super) interface: Option<&'a str>,
+    /// The method.
+    pub(super) member: &'a str,
+    /// The message, for its arguments.
+    pub(super) message: &'a Message,
+}
+
+impl Call<'_> {
+    /// Whether this is the method; callers may leave the interface out.
+    pub(super) fn is_on(&self, interface: &str) -> bool {
+        self.interface.is_none_or(|i| i == interface)
+    }
+
+    /// The arguments.
+    ///
+    /// # Errors
+    /// They are of other types.
+    pub(super) fn arguments<T>(&self) -> Result<T, Failure>
+    where
+        T: for<'d> DynamicDeserialize<'d>,
+    {
+        arguments(self.message)
+    }
+
+    /// Lets the call pass if the caller may change things.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub(super) fn may_change(&self) -> Result<(), Failure> {
+        self.client.peer.may_change(self.client.hub.uid)
+    }
+
+    /// The refusal of a method that is not there.
+    pub(super) fn unknown_method(&self) -> Failure {
+        let interface = self.interface.unwrap_or("(none)");
+        Failure::new(
+            names::UNKNOWN_METHOD,
+            format!("Unknown method {} of interface {interface}", self.member),
+        )
+    }
+}
+
+/// The arguments of a call.
+///
+/// # Errors
+/// They are of other types.
+pub(super) fn arguments<T>(message: &Message) -> Result<T, Failure>
+where
+    T: for<'d> DynamicDeserialize<'d>,
+{
+    message
+        .body()
+        .deserialize()
+        .map_err(|error| Failure::invalid(format!("Invalid arguments: {error}")))
+}
+
+/// Answers a call.
+///
+/// # Errors
+/// The error to reply with.
+pub(super) async fn dispatch(client: &Client, message: &Message) -> Result<Reply, Failure> {
+    let header = message.header();
+    let (Some(path), Some(member)) = (header.path(), header.member()) else {
+        return Err(Failure::invalid("Call without path or member"));
+    };
+    let interface = header.interface().map(|i| i.as_str());
+    let destination = header.destination().map(|d| d.as_str());
+    let call = Call {
+        client,
+        interface,
+        member: member.as_str(),
+        message,
+    };
+    let to_bus = destination == Some(bus::BUS);
+    if to_bus && call.is_on(bus::BUS) && interface.is_some() {
+        return bus::call(client, call.member, message);
+    }
+    let to_manager =
+        destination.is_none_or(|d| d == MANAGER_UNIQUE_NAME || bus::MANAGER_NAMES.contains(&d));
+    match destination {
+        Some(name) if !to_bus && !to_manager => return Err(bus::unknown_service(name)),
+        _ => {}
+    }
+    if interface == Some(PEER) {
+        return peer(&call).map(Reply::from_manager);
+    }
+    let object = if to_bus {
+        Object::Node
+    } else {
+        Object::parse(path.as_str())
+    };
+    let body = match object {
+        Object::Manager => on_manager(&call).await,
+        Object::Unit(name) => on_unit(&call, &name).await,
+        Object::Job(id) => list::on_job(&call, id).await,
+        Object::Node => on_node(&call, path.as_str()).await,
+        Object::Unknown => Err(unknown_object(path.as_str())),
+    }?;
+    Ok(Reply::from_manager(body))
+}
+
+/// The refusal of a path that names nothing.
+pub(super) fn unknown_object(path: &str) -> Failure {
+    Failure::new(names::UNKNOWN_OBJECT, format!("Unknown object '{path}'."))
+}
+
+fn peer(call: &Call<'_>) -> Result<Body, Failure> {
+    match call.member {
+        "Ping" => Ok(Body::EMPTY),
+        "GetMachineId" => std::fs::read_to_string("/etc/machine-id")
+            .map(|id| Body::one("s", Value::from(id.trim())))
+            .map_err(|e| Failure::new(names::FAILED, format!("cannot read /etc/machine-id: {e}"))),
+        _ => Err(call.unknown_method()),
+    }
+}
+
+async fn on_manager(call: &Call<'_>) -> Result<Body, Failure> {
+    match call.interface {
+        Some(PROPERTIES) => manager::properties(call).await,
+        Some(INTROSPECTABLE) if call.member == "Introspect" => {
+            Ok(introspect::body(introspect::manager()))
+        }
+        Some(own::INTERFACE) => own::call(call).await,
+        None | Some(MANAGER_INTERFACE) => manager::call(call).await,
+        Some(_) => Err(call.unknown_method()),
+    }
+}
+
+async fn on_unit(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
+    let unit_type = UnitName::parse(name)
+        .map_err(|error| Failure::invalid(error.to_string()))?
+        .unit_type();
+    match call.interface {
+        Some(PROPERTIES) => unit::properties(call, name).await,
+        Some(INTROSPECTABLE) if call.member == "Introspect" => {
+            Ok(introspect::body(introspect::unit(unit_type)))
+        }
+        None | Some(UNIT_INTERFACE) => unit::call(call, name).await,
+        Some(interface) if interface == type_interface(unit_type) => {
+            unit::type_call(call, name).await
+        }
+        Some(_) => Err(call.unknown_method()),
+    }
+}
+
+async fn on_node(call: &Call<'_>, path: &str) -> Result<Body, Failure> {
+    if call.interface == Some(INTROSPECTABLE) && call.member == "Introspect" {
+        let nodes = list::children(call, path).await?;
+        return Ok(introspect::body(introspect::node(&nodes)));
+    }
+    Err(call.unknown_method())
+}
+
+/// A loaded unit's snapshot; loads it first if need be, as looking at a unit does.
+///
+/// # Errors
+/// The name is bad, or the manager is going away.
+pub(super) async fn snapshot(call: &Call<'_>, name: &str) -> Result<UnitSnapshot, Failure> {
+    let handle = &call.client.hub.handle;
+    let wanted = name.to_owned();
+    let look = move |view: &crate::host::View<'_>| UnitSnapshot::take(view, &wanted);
+    if let Some(snapshot) = handle.look(look.clone()).await? {
+        return Ok(snapshot);
+    }
+    handle.load(name).await?;
+    handle
+        .look(look)
+        .await?
+        .ok_or_else(|| Failure::not_loaded(name))
+}

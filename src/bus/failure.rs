@@ -1,0 +1,100 @@
+//! Error replies: systemd's names and sentences (dbus-errors.tsv of the reference).
+
+use crate::engine::Refusal;
+use crate::host::ControlError;
+
+/// An error reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The full error name.
+    pub(super) name: &'static str,
+    /// What people read.
+    pub(super) message: String,
+}
+
+/// The names in use.
+pub(super) mod names {
+    pub(in crate::bus) const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
+    pub(in crate::bus) const NO_UNIT_FOR_PID: &str = "org.freedesktop.systemd1.NoUnitForPID";
+    pub(in crate::bus) const NO_SUCH_JOB: &str = "org.freedesktop.systemd1.NoSuchJob";
+    pub(in crate::bus) const NO_SUCH_PROCESS: &str = "org.freedesktop.systemd1.NoSuchProcess";
+    pub(in crate::bus) const MASKED: &str = "org.freedesktop.systemd1.UnitMasked";
+    pub(in crate::bus) const BAD_SETTING: &str = "org.freedesktop.systemd1.BadUnitSetting";
+    pub(in crate::bus) const LOAD_FAILED: &str = "org.freedesktop.systemd1.LoadFailed";
+    pub(in crate::bus) const NOT_APPLICABLE: &str = "org.freedesktop.systemd1.JobTypeNotApplicable";
+    pub(in crate::bus) const ONLY_BY_DEPENDENCY: &str = "org.freedesktop.systemd1.OnlyByDependency";
+    pub(in crate::bus) const DESTRUCTIVE: &str =
+        "org.freedesktop.systemd1.TransactionIsDestructive";
+    pub(in crate::bus) const CONFLICTING: &str =
+        "org.freedesktop.systemd1.TransactionJobsConflicting";
+    pub(in crate::bus) const CYCLIC: &str = "org.freedesktop.systemd1.TransactionOrderIsCyclic";
+    pub(in crate::bus) const SHUTTING_DOWN: &str = "org.freedesktop.systemd1.ShuttingDown";
+    pub(in crate::bus) const NOT_SUPPORTED: &str = "org.freedesktop.DBus.Error.NotSupported";
+    pub(in crate::bus) const INVALID_ARGS: &str = "org.freedesktop.DBus.Error.InvalidArgs";
+    pub(in crate::bus) const ACCESS_DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
+    pub(in crate::bus) const UNKNOWN_METHOD: &str = "org.freedesktop.DBus.Error.UnknownMethod";
+    pub(in crate::bus) const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
+    pub(in crate::bus) const UNKNOWN_INTERFACE: &str =
+        "org.freedesktop.DBus.Error.UnknownInterface";
+    pub(in crate::bus) const UNKNOWN_PROPERTY: &str = "org.freedesktop.DBus.Error.UnknownProperty";
+    pub(in crate::bus) const READ_ONLY: &str = "org.freedesktop.DBus.Error.PropertyReadOnly";
+    pub(in crate::bus) const FAILED: &str = "org.freedesktop.DBus.Error.Failed";
+    pub(in crate::bus) const SERVICE_UNKNOWN: &str = "org.freedesktop.DBus.Error.ServiceUnknown";
+    pub(in crate::bus) const NO_OWNER: &str = "org.freedesktop.DBus.Error.NameHasNoOwner";
+    pub(in crate::bus) const RULE_INVALID: &str = "org.freedesktop.DBus.Error.MatchRuleInvalid";
+    pub(in crate::bus) const RULE_NOT_FOUND: &str = "org.freedesktop.DBus.Error.MatchRuleNotFound";
+    pub(in crate::bus) const LIMITS: &str = "org.freedesktop.DBus.Error.LimitsExceeded";
+}
+
+impl Failure {
+    /// An error of this name.
+    pub(super) fn new(name: &'static str, message: impl Into<String>) -> Failure {
+        Failure {
+            name,
+            message: message.into(),
+        }
+    }
+
+    /// The arguments are not what the method takes.
+    pub(super) fn invalid(message: impl Into<String>) -> Failure {
+        Failure::new(names::INVALID_ARGS, message)
+    }
+
+    /// A unit that is not loaded, for the methods that don't load.
+    pub(super) fn not_loaded(unit: &str) -> Failure {
+        Failure::new(names::NO_SUCH_UNIT, format!("Unit {unit} not loaded."))
+    }
+
+    /// The caller may not change anything.
+    pub(super) fn denied() -> Failure {
+        Failure::new(names::ACCESS_DENIED, "Access denied")
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Failure {
+        let message = error.to_string();
+        match error {
+            ControlError::Refused(refusal) => Failure::new(refusal_name(&refusal), message),
+            ControlError::BadName(_) => Failure::invalid(message),
+            ControlError::Gone => Failure::new(names::SHUTTING_DOWN, message),
+        }
+    }
+}
+
+fn refusal_name(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotFound(_) | Refusal::NotLoaded(_) => names::NO_SUCH_UNIT,
+        Refusal::Masked(_) => names::MASKED,
+        Refusal::BadSetting(_) => names::BAD_SETTING,
+        Refusal::LoadFailed(_, _) => names::LOAD_FAILED,
+        Refusal::NotApplicable(_, _) => names::NOT_APPLICABLE,
+        Refusal::OnlyByDependency(_) => names::ONLY_BY_DEPENDENCY,
+        Refusal::Destructive(_) => names::DESTRUCTIVE,
+        Refusal::Conflicting(_) => names::CONFLICTING,
+        Refusal::Cyclic(_) => names::CYCLIC,
+        Refusal::ShuttingDown => names::SHUTTING_DOWN,
+        Refusal::NoProcess(_) => names::NO_SUCH_PROCESS,
+        Refusal::NotSupported(_) => names::NOT_SUPPORTED,
+    }
+}

@@ -1,0 +1,207 @@
+//! Lists of units and jobs, job objects, and the nodes between objects.
+
+use super::dispatch::{Call, PROPERTIES, unknown_object};
+use super::failure::Failure;
+use super::path;
+use super::properties::{JOB_INTERFACE, Shown};
+use super::unit;
+use super::value::{Body, Value};
+use super::{dispatch, introspect};
+use crate::engine::JobId;
+use crate::engine::inspect::{JobView, UnitView};
+use crate::host::View;
+use glob::Pattern;
+
+/// Answers ListUnits and its filtering kin.
+pub(super) async fn units(call: &Call<'_>) -> Result<Body, Failure> {
+    let (states, patterns, names) = match call.member {
+        "ListUnitsFiltered" => (call.arguments::<Vec<String>>()?, Vec::new(), None),
+        "ListUnitsByPatterns" => {
+            let (states, patterns) = call.arguments()?;
+            (states, patterns, None)
+        }
+        "ListUnitsByNames" => (
+            Vec::new(),
+            Vec::new(),
+            Some(call.arguments::<Vec<String>>()?),
+        ),
+        _ => (Vec::new(), Vec::new(), None),
+    };
+    for name in names.iter().flatten() {
+        call.client.hub.handle.load(name).await?;
+    }
+    let patterns = Patterns::new(&patterns)?;
+    let select = move |view: &View<'_>| {
+        let named: Vec<UnitView> = match &names {
+            Some(names) => names.iter().filter_map(|n| view.engine.unit(n)).collect(),
+            None => all_units(view),
+        };
+        named
+            .into_iter()
+            .filter(|unit| in_states(unit, &states) && patterns.match_unit(unit))
+            .collect::<Vec<_>>()
+    };
+    let units = call.client.hub.handle.look(select).await?;
+    let rows = units.iter().map(unit_row).collect();
+    Ok(Body::one("a(ssssssouso)", Value::Array(rows)))
+}
+
+/// All loaded units, by name.
+pub(super) fn all_units(view: &View<'_>) -> Vec<UnitView> {
+    view.engine
+        .unit_names()
+        .iter()
+        .filter_map(|name| view.engine.unit(name.as_str()))
+        .collect()
+}
+
+fn in_states(unit: &UnitView, states: &[String]) -> bool {
+    let words = [unit.load().as_str(), unit.active.as_str(), unit.sub];
+    states.is_empty() || states.iter().any(|s| words.contains(&s.as_str()))
+}
+
+/// Name patterns as fnmatch(3) reads them; none match everything.
+pub(super) struct Patterns(Vec<Pattern>);
+
+impl Patterns {
+    /// Reads patterns.
+    ///
+    /// # Errors
+    /// One is no pattern.
+    pub(super) fn new(texts: &[String]) -> Result<Patterns, Failure> {
+        let pattern = |text: &String| {
+            // `**` means directories to the glob crate; in a name it means what `*` means.
+            let mut text = text.clone();
+            while text.contains("**") {
+                text = text.replace("**", "*");
+            }
+            Pattern::new(&text).map_err(|e| Failure::invalid(format!("pattern {text}: {e}")))
+        };
+        texts
+            .iter()
+            .map(pattern)
+            .collect::<Result<_, _>>()
+            .map(Patterns)
+    }
+
+    /// Whether any name of the unit matches.
+    pub(super) fn match_unit(&self, unit: &UnitView) -> bool {
+        let mut names = std::iter::once(unit.name()).chain(&unit.config.aliases);
+        self.0.is_empty() || names.any(|n| self.0.iter().any(|p| p.matches(n.as_str())))
+    }
+}
+
+fn unit_row(unit: &UnitView) -> Value {
+    let name = unit.name().as_str();
+    let (id, kind, job) = match &unit.job {
+        Some(job) => (job.id.0, job.kind.as_str(), path::of_job(job.id)),
+        None => (0, "", "/".to_owned()),
+    };
+    Value::Struct(vec![
+        Value::from(name),
+        Value::from(unit.config.unit.description.as_str()),
+        Value::from(unit.load().as_str()),
+        Value::from(unit.active.as_str()),
+        Value::from(unit.sub),
+        Value::from(""),
+        Value::String(path::of_unit(name)),
+        Value::U32(id),
+        Value::from(kind),
+        Value::String(job),
+    ])
+}
+
+/// Answers ListJobs.
+pub(super) async fn jobs(call: &Call<'_>) -> Result<Body, Failure> {
+    let jobs = call.client.hub.handle.look(|v| v.engine.jobs()).await?;
+    let rows = jobs.iter().map(job_row).collect();
+    Ok(Body::one("a(usssoo)", Value::Array(rows)))
+}
+
+fn job_state(job: &JobView) -> &'static str {
+    if job.running { "running" } else { "waiting" }
+}
+
+fn job_row(job: &JobView) -> Value {
+    Value::Struct(vec![
+        Value::U32(job.id.0),
+        Value::from(job.unit.as_str()),
+        Value::from(job.kind.as_str()),
+        Value::from(job_state(job)),
+        Value::String(path::of_job(job.id)),
+        Value::String(path::of_unit(job.unit.as_str())),
+    ])
+}
+
+/// Answers a call to a job object.
+pub(super) async fn on_job(call: &Call<'_>, id: JobId) -> Result<Body, Failure> {
+    if call.interface == Some(dispatch::INTROSPECTABLE) && call.member == "Introspect" {
+        return Ok(introspect::body(introspect::job()));
+    }
+    if call.interface != Some(PROPERTIES) {
+        return Err(call.unknown_method());
+    }
+    let find = move |view: &View<'_>| view.engine.jobs().into_iter().find(|j| j.id == id);
+    let job = call
+        .client
+        .hub
+        .handle
+        .look(find)
+        .await?
+        .ok_or_else(|| unknown_object(&path::of_job(id)))?;
+    let shown = job_properties(&job);
+    match call.member {
+        "Get" => {
+            let (interface, property): (String, String) = call.arguments()?;
+            if !interface.is_empty() && interface != JOB_INTERFACE {
+                unit::no_properties(&interface)?;
+            }
+            shown
+                .into_iter()
+                .find(|(name, _, _)| *name == property)
+                .map(|(_, signature, value)| Body::one("v", Value::variant(signature, value)))
+                .ok_or_else(|| unit::unknown_property(&property))
+        }
+        "GetAll" => {
+            let interface: String = call.arguments()?;
+            if interface.is_empty() || interface == JOB_INTERFACE {
+                return Ok(unit::all(shown));
+            }
+            Ok(unit::all(unit::no_properties(&interface)?))
+        }
+        "Set" => Err(unit::set(call)?),
+        _ => Err(call.unknown_method()),
+    }
+}
+
+fn job_properties(job: &JobView) -> Vec<Shown> {
+    let unit = Value::Struct(vec![
+        Value::from(job.unit.as_str()),
+        Value::String(path::of_unit(job.unit.as_str())),
+    ]);
+    vec![
+        ("Id", "u", Value::U32(job.id.0)),
+        ("Unit", "(so)", unit),
+        ("JobType", "s", Value::from(job.kind.as_str())),
+        ("State", "s", Value::from(job_state(job))),
+    ]
+}
+
+/// The names of the nodes below a node.
+pub(super) async fn children(call: &Call<'_>, parent: &str) -> Result<Vec<String>, Failure> {
+    let handle = &call.client.hub.handle;
+    Ok(match parent {
+        path::UNITS => {
+            let names = handle.look(|view| view.engine.unit_names()).await?;
+            names.iter().map(|n| path::escape(n.as_str())).collect()
+        }
+        path::JOBS => {
+            let jobs = handle.look(|view| view.engine.jobs()).await?;
+            jobs.iter().map(|job| job.id.0.to_string()).collect()
+        }
+        _ => path::next_above_manager(parent)
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    })
+}

@@ -1,0 +1,241 @@
+//! The part of a message bus that clients need: names, match rules, credentials
+//! (org.freedesktop.DBus), and what one client has asked of it.
+
+use super::access::Peer;
+use super::connection::Client;
+use super::dispatch::{Reply, arguments};
+use super::failure::{Failure, names};
+use super::value::{Body, Value};
+use super::{MANAGER_UNIQUE_NAME, own};
+use crate::host::LogLine;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use zbus::{MatchRule, Message};
+
+/// The name and interface of the bus itself.
+pub(super) const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+/// The names that lead to the manager.
+pub(super) const MANAGER_NAMES: [&str; 2] = ["org.freedesktop.systemd1", own::INTERFACE];
+
+/// Match rules one client may have, and their length: rules come from strangers.
+const MAX_RULES: usize = 512;
+const MAX_RULE_LENGTH: usize = 1024;
+
+/// What one client has asked for.
+#[derive(Default)]
+pub(super) struct Session {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// It said Hello.
+    bus: bool,
+    rules: Vec<(String, MatchRule<'static>)>,
+    follow: Option<Follow>,
+}
+
+/// Whose log is followed.
+#[derive(Debug, Clone)]
+pub(super) struct Follow {
+    /// Unit names; empty for all.
+    pub(super) units: BTreeSet<String>,
+    /// Lines up to this number were sent in the reply.
+    pub(super) after: u64,
+}
+
+impl Session {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is one step; a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the client treats us as a bus.
+    pub(super) fn is_bus(&self) -> bool {
+        self.state().bus
+    }
+
+    /// Whether this signal is for the client: all of them without a bus, what its match rules
+    /// say with one.
+    pub(super) fn wants(&self, signal: &Message) -> bool {
+        let state = self.state();
+        !state.bus
+            || state
+                .rules
+                .iter()
+                .any(|(_, rule)| rule.matches(signal).unwrap_or(false))
+    }
+
+    /// Whether this line is for the client.
+    pub(super) fn follows(&self, line: &LogLine) -> bool {
+        self.state().follow.as_ref().is_some_and(|follow| {
+            line.number > follow.after
+                && (follow.units.is_empty()
+                    || line
+                        .unit
+                        .as_ref()
+                        .is_some_and(|unit| follow.units.contains(unit.as_str())))
+        })
+    }
+
+    /// From now on lines are for the client.
+    pub(super) fn follow(&self, follow: Follow) {
+        self.state().follow = Some(follow);
+    }
+
+    fn hello(&self) -> Result<(), Failure> {
+        let mut state = self.state();
+        if state.bus {
+            return Err(Failure::new(
+                names::FAILED,
+                "Already handled an Hello message",
+            ));
+        }
+        state.bus = true;
+        Ok(())
+    }
+
+    fn add_rule(&self, text: String) -> Result<(), Failure> {
+        if text.len() > MAX_RULE_LENGTH {
+            return Err(Failure::new(names::RULE_INVALID, "Match rule is too long"));
+        }
+        let rule = MatchRule::try_from(text.as_str())
+            .map_err(|e| Failure::new(names::RULE_INVALID, e.to_string()))?
+            .to_owned();
+        let mut state = self.state();
+        if state.rules.len() >= MAX_RULES {
+            return Err(Failure::new(names::LIMITS, "Too many match rules"));
+        }
+        state.rules.push((text, rule));
+        Ok(())
+    }
+
+    fn remove_rule(&self, text: &str) -> Result<(), Failure> {
+        let rules = &mut self.state().rules;
+        match rules.iter().position(|(t, _)| t == text) {
+            Some(index) => {
+                rules.remove(index);
+                Ok(())
+            }
+            None => Err(Failure::new(
+                names::RULE_NOT_FOUND,
+                "The given match rule wasn't found and can't be removed",
+            )),
+        }
+    }
+}
+
+/// Answers a call to the bus itself.
+pub(super) fn call(client: &Client, member: &str, call: &Message) -> Result<Reply, Failure> {
+    let body = match member {
+        "Hello" => return hello(client),
+        "AddMatch" => {
+            client.session.add_rule(arguments(call)?)?;
+            Body::EMPTY
+        }
+        "RemoveMatch" => {
+            client.session.remove_rule(&arguments::<String>(call)?)?;
+            Body::EMPTY
+        }
+        "GetNameOwner" => {
+            let name: String = arguments(call)?;
+            Body::one("s", Value::from(owner(client, &name)?))
+        }
+        "NameHasOwner" => {
+            let name: String = arguments(call)?;
+            Body::one("b", Value::Bool(owner(client, &name).is_ok()))
+        }
+        "ListNames" => Body::one("as", Value::strings(list(client))),
+        "ListActivatableNames" => Body::one("as", Value::strings([BUS])),
+        "GetId" => Body::one("s", Value::from(client.hub.guid.as_str())),
+        "GetConnectionUnixUser" => {
+            let (uid, _) = credentials(client, &arguments::<String>(call)?)?;
+            Body::one("u", Value::U32(uid))
+        }
+        "GetConnectionUnixProcessID" => {
+            let (_, pid) = credentials(client, &arguments::<String>(call)?)?;
+            Body::one("u", Value::U32(pid))
+        }
+        "GetConnectionCredentials" => {
+            let (uid, pid) = credentials(client, &arguments::<String>(call)?)?;
+            let user = ("UnixUserID", "u", Value::U32(uid));
+            let process = ("ProcessID", "u", Value::U32(pid));
+            Body::one("a{sv}", Value::properties([user, process]))
+        }
+        "RequestName" | "ReleaseName" => return Err(Failure::denied()),
+        "StartServiceByName" => {
+            let (name, _flags): (String, u32) = arguments(call)?;
+            owner(client, &name).map_err(|_| unknown_service(&name))?;
+            // DBUS_START_REPLY_ALREADY_RUNNING.
+            Body::one("u", Value::U32(2))
+        }
+        _ => {
+            return Err(Failure::new(
+                names::UNKNOWN_METHOD,
+                format!("Unknown method {member} of interface {BUS}"),
+            ));
+        }
+    };
+    Ok(Reply::from_bus(body))
+}
+
+/// The failure for a destination nobody has.
+pub(super) fn unknown_service(name: &str) -> Failure {
+    Failure::new(
+        names::SERVICE_UNKNOWN,
+        format!("The name {name} is not provided here"),
+    )
+}
+
+fn hello(client: &Client) -> Result<Reply, Failure> {
+    client.session.hello()?;
+    let name = client.peer.unique_name();
+    let acquired = Message::signal(BUS_PATH, BUS, "NameAcquired")
+        .sender(BUS)
+        .destination(name.clone())
+        .build(&name)
+        .map_err(|e| Failure::new(names::FAILED, e.to_string()))?;
+    let mut reply = Reply::from_bus(Body::one("s", Value::String(name)));
+    reply.after = Some(acquired);
+    Ok(reply)
+}
+
+fn owner(client: &Client, name: &str) -> Result<String, Failure> {
+    if name == BUS {
+        return Ok(name.to_owned());
+    }
+    if name == MANAGER_UNIQUE_NAME || MANAGER_NAMES.contains(&name) {
+        return Ok(MANAGER_UNIQUE_NAME.to_owned());
+    }
+    peer(client, name).map(|p| p.unique_name())
+}
+
+fn peer(client: &Client, name: &str) -> Result<Peer, Failure> {
+    client
+        .hub
+        .peers()
+        .into_iter()
+        .find(|p| p.unique_name() == name)
+        .ok_or_else(|| {
+            Failure::new(
+                names::NO_OWNER,
+                format!("Could not get owner of name '{name}': no such name"),
+            )
+        })
+}
+
+fn list(client: &Client) -> Vec<String> {
+    let own = [BUS, MANAGER_UNIQUE_NAME].into_iter().chain(MANAGER_NAMES);
+    own.map(str::to_owned)
+        .chain(client.hub.peers().iter().map(Peer::unique_name))
+        .collect()
+}
+
+fn credentials(client: &Client, name: &str) -> Result<(u32, u32), Failure> {
+    if name == BUS || owner(client, name)? == MANAGER_UNIQUE_NAME {
+        return Ok((client.hub.uid, std::process::id()));
+    }
+    let peer = peer(client, name)?;
+    Ok((peer.uid, peer.pid.try_into().unwrap_or(0)))
+}

@@ -1,0 +1,246 @@
+//! From the loop's news to signals: built once, told to everybody.
+//!
+//! Changes of a unit are gathered: one PropertiesChanged pair per unit and turn, sent before
+//! the end of the unit's job, with the state as it is then.
+
+use super::MANAGER_UNIQUE_NAME;
+use super::dispatch::PROPERTIES;
+use super::hub::{Event, Hub};
+use super::manager::NO_JOB;
+use super::path;
+use super::properties::row::{Emits, Row};
+use super::properties::{
+    MANAGER_INTERFACE, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows, unit_rows,
+};
+use super::value::{Body, Value};
+use crate::engine::{ActiveState, JobId, JobResult};
+use crate::host::{News, View};
+use crate::unit::name::{UnitName, UnitType};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use zbus::Message;
+
+/// News handled in one turn.
+const TURN: usize = 1024;
+
+/// Tells clients what happens, until the loop is gone.
+pub(super) async fn pump(hub: Arc<Hub>, mut news: Receiver<News>) {
+    let mut jobs = Jobs::default();
+    loop {
+        let mut turn = Vec::new();
+        let mut missed = match news.recv().await {
+            Ok(item) => {
+                turn.push(item);
+                false
+            }
+            Err(RecvError::Lagged(_)) => true,
+            Err(RecvError::Closed) => return,
+        };
+        while turn.len() < TURN {
+            match news.try_recv() {
+                Ok(item) => turn.push(item),
+                Err(TryRecvError::Lagged(_)) => missed = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        jobs.learn(&turn);
+        let caught_up = if missed {
+            jobs.catch_up(&hub).await
+        } else {
+            Some(Vec::new())
+        };
+        let Some(lost) = caught_up else { return };
+        turn.extend(lost);
+        if hub.is_empty() {
+            continue;
+        }
+        let Some(snapshots) = changed_units(&hub, &turn).await else {
+            return;
+        };
+        tell_turn(&hub, &turn, snapshots);
+    }
+}
+
+/// The jobs whose end was not told yet.
+#[derive(Default)]
+struct Jobs(BTreeMap<JobId, (UnitName, crate::engine::JobKind)>);
+
+impl Jobs {
+    fn learn(&mut self, turn: &[News]) {
+        for item in turn {
+            match item {
+                News::JobNew(id, unit, kind) => {
+                    self.0.insert(*id, (unit.clone(), *kind));
+                }
+                News::JobRemoved(id, ..) => {
+                    self.0.remove(id);
+                }
+                News::UnitNew(_) | News::Changed(_) | News::Reloading(_) | News::Logged(_) => {}
+            }
+        }
+    }
+
+    /// After news were lost: the jobs that are gone, so that nobody waits for them for ever.
+    /// Their result is what the unit's state says of it. `None`: the loop is gone.
+    async fn catch_up(&mut self, hub: &Hub) -> Option<Vec<News>> {
+        tracing::warn!("the control socket fell behind; some signals were not sent");
+        let known = self.0.clone();
+        let look = move |view: &View<'_>| {
+            let there: BTreeSet<JobId> = view.engine.jobs().iter().map(|job| job.id).collect();
+            let gone = known.into_iter().filter(|(id, _)| !there.contains(id));
+            gone.map(|(id, (unit, kind))| {
+                let failed = view
+                    .engine
+                    .unit(unit.as_str())
+                    .is_some_and(|u| u.active == ActiveState::Failed);
+                let result = if failed {
+                    JobResult::Failed
+                } else {
+                    JobResult::Done
+                };
+                News::JobRemoved(id, unit, kind, result)
+            })
+            .collect::<Vec<_>>()
+        };
+        let lost = hub.handle.look(look).await.ok()?;
+        self.learn(&lost);
+        Some(lost)
+    }
+}
+
+/// Snapshots of the units that changed; `None`: the loop is gone.
+async fn changed_units(hub: &Hub, turn: &[News]) -> Option<BTreeMap<UnitName, UnitSnapshot>> {
+    let changed: BTreeSet<UnitName> = turn
+        .iter()
+        .filter_map(|item| match item {
+            News::Changed(unit) => Some(unit.clone()),
+            News::UnitNew(_)
+            | News::JobNew(..)
+            | News::JobRemoved(..)
+            | News::Reloading(_)
+            | News::Logged(_) => None,
+        })
+        .collect();
+    if changed.is_empty() {
+        return Some(BTreeMap::new());
+    }
+    let look = move |view: &View<'_>| {
+        changed
+            .into_iter()
+            .filter_map(|name| {
+                let snapshot = UnitSnapshot::take(view, name.as_str())?;
+                Some((name, snapshot))
+            })
+            .collect()
+    };
+    hub.handle.look(look).await.ok()
+}
+
+fn tell_turn(hub: &Hub, turn: &[News], mut changed: BTreeMap<UnitName, UnitSnapshot>) {
+    for item in turn {
+        match item {
+            News::Changed(unit) => tell_changes(hub, unit, &mut changed),
+            News::JobRemoved(_, unit, ..) => {
+                // The unit's new state is to be known when its job ends.
+                tell_changes(hub, unit, &mut changed);
+                tell(hub, manager_signal(item));
+            }
+            News::UnitNew(_) | News::JobNew(..) | News::Reloading(_) => {
+                tell(hub, manager_signal(item));
+            }
+            News::Logged(line) => hub.tell(&Event::Line(line.clone())),
+        }
+    }
+}
+
+fn tell_changes(hub: &Hub, unit: &UnitName, changed: &mut BTreeMap<UnitName, UnitSnapshot>) {
+    let Some(snapshot) = changed.remove(unit) else {
+        return;
+    };
+    let unit_type = snapshot.unit_type();
+    tell(hub, properties_changed(&snapshot, Some(unit_type)));
+    tell(hub, properties_changed(&snapshot, None));
+}
+
+fn tell(hub: &Hub, signal: Option<zbus::Result<Message>>) {
+    match signal {
+        Some(Ok(message)) => hub.tell(&Event::Signal(message)),
+        Some(Err(error)) => tracing::error!("cannot build a signal: {error}"),
+        None => {}
+    }
+}
+
+fn signal(path: &str, interface: &str, member: &str, body: &Body) -> zbus::Result<Message> {
+    Message::signal(path, interface, member)
+        .sender(MANAGER_UNIQUE_NAME)
+        .build(body)
+}
+
+fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
+    let job = |id: &JobId| Value::String(path::of_job(*id));
+    let (member, body) = match item {
+        News::UnitNew(unit) => {
+            let object = Value::String(path::of_unit(unit.as_str()));
+            (
+                "UnitNew",
+                Body::of("so", vec![Value::from(unit.as_str()), object]),
+            )
+        }
+        News::JobNew(id, unit, _) => {
+            let arguments = vec![Value::U32(id.0), job(id), Value::from(unit.as_str())];
+            ("JobNew", Body::of("uos", arguments))
+        }
+        News::JobRemoved(id, unit, _, result) => {
+            return Some(job_removed(*id, unit.as_str(), *result));
+        }
+        News::Reloading(active) => ("Reloading", Body::one("b", Value::Bool(*active))),
+        News::Changed(_) | News::Logged(_) => return None,
+    };
+    Some(signal(path::MANAGER, MANAGER_INTERFACE, member, &body))
+}
+
+fn job_removed(id: JobId, unit: &str, result: JobResult) -> zbus::Result<Message> {
+    let arguments = vec![
+        Value::U32(id.0),
+        Value::String(path::of_job(id)),
+        Value::from(unit),
+        Value::from(result.as_str()),
+    ];
+    let body = Body::of("uoss", arguments);
+    signal(path::MANAGER, MANAGER_INTERFACE, "JobRemoved", &body)
+}
+
+/// Tells of the end of a job that there was no need to make.
+pub(super) fn tell_nothing_done(hub: &Hub, unit: &str) {
+    tell(hub, Some(job_removed(NO_JOB, unit, JobResult::Done)));
+}
+
+/// PropertiesChanged of one interface; `None` if nothing in it ever changes.
+fn properties_changed(
+    unit: &UnitSnapshot,
+    unit_type: Option<UnitType>,
+) -> Option<zbus::Result<Message>> {
+    let (interface, rows) = match unit_type {
+        Some(unit_type) => (type_interface(unit_type), type_rows(unit_type)),
+        None => (UNIT_INTERFACE, unit_rows()),
+    };
+    let of = |emits: Emits| rows.iter().filter(move |row| row.emits == emits);
+    let show = |row: &'static Row| Some((row.name, row.signature, unit.value(row, unit_type)?));
+    let changed: Vec<_> = of(Emits::Change).filter_map(show).collect();
+    if changed.is_empty() {
+        return None;
+    }
+    let invalidated = of(Emits::Invalidate).map(|row| row.name);
+    let body = Body::of(
+        "sa{sv}as",
+        vec![
+            Value::from(interface),
+            Value::properties(changed),
+            Value::strings(invalidated),
+        ],
+    );
+    let path = path::of_unit(unit.view.name().as_str());
+    Some(signal(&path, PROPERTIES, "PropertiesChanged", &body))
+}

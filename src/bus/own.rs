@@ -1,0 +1,235 @@
+//! com.datadoghq.ProcessManager1: what systemd's interface has no place for.
+
+use super::MANAGER_UNIQUE_NAME;
+use super::connection::Client;
+use super::dispatch::Call;
+use super::failure::Failure;
+use super::list::{Patterns, all_units};
+use super::manager::{job_mode, job_path};
+use super::names::Follow;
+use super::path;
+use super::properties::ManagerSnapshot;
+use super::value::{Body, Value};
+use crate::engine::inspect::UnitView;
+use crate::engine::{ServiceResult, Verb};
+use crate::host::{LogLine, Stream, View};
+use crate::unit::config::CommandKind;
+use crate::unit::name::UnitName;
+use std::sync::Arc;
+use zbus::Message;
+
+/// The interface, and the name under which it is offered.
+pub(super) const INTERFACE: &str = "com.datadoghq.ProcessManager1";
+
+/// Lines of log: number, CLOCK_REALTIME in microseconds, unit, pid, stream, text.
+pub(super) const LINES: &str = "a(ttsiss)";
+
+/// Lines one call may ask for.
+const MAX_LINES: u32 = 100_000;
+
+/// Answers a method.
+pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
+    match call.member {
+        "List" => list(call).await,
+        "GetStatus" => status(call).await,
+        "ReadLog" => {
+            let (units, count): (Vec<String>, u32) = call.arguments()?;
+            Ok(lines_body(&read_log(call, units, count).await?))
+        }
+        "FollowLog" => follow_log(call).await,
+        "StartUnit" => start_unit(call).await,
+        _ => Err(call.unknown_method()),
+    }
+}
+
+/// `List(as patterns) -> a(sa{sv})`: a row per loaded unit.
+async fn list(call: &Call<'_>) -> Result<Body, Failure> {
+    let patterns = Patterns::new(&call.arguments::<Vec<String>>()?)?;
+    let units = call.client.hub.handle.look(all_units).await?;
+    let rows = units
+        .iter()
+        .filter(|unit| patterns.match_unit(unit))
+        .map(|unit| Value::Struct(vec![Value::from(unit.name().as_str()), row(unit)]))
+        .collect();
+    Ok(Body::one("a(sa{sv})", Value::Array(rows)))
+}
+
+fn row(unit: &UnitView) -> Value {
+    let service = unit.service.as_ref();
+    let pid = service.map_or(0, |s| s.main_pid);
+    let result = service.map_or(ServiceResult::Success, |s| s.result);
+    Value::properties([
+        ("MainPID", "u", Value::U32(pid.try_into().unwrap_or(0))),
+        ("State", "s", Value::from(unit.list_state)),
+        ("Runs", "t", Value::U64(service.map_or(0, |s| s.runs))),
+        (
+            "Restarts",
+            "u",
+            Value::U32(service.map_or(0, |s| s.restarts)),
+        ),
+        ("Command", "s", Value::String(command(unit))),
+        (
+            "Description",
+            "s",
+            Value::from(unit.config.unit.description.as_str()),
+        ),
+        ("LoadState", "s", Value::from(unit.load().as_str())),
+        ("ActiveState", "s", Value::from(unit.active.as_str())),
+        ("SubState", "s", Value::from(unit.sub)),
+        ("Result", "s", Value::from(result.as_str())),
+        (
+            "ActiveEnterTimestamp",
+            "t",
+            Value::U64(unit.times.active_enter.realtime),
+        ),
+    ])
+}
+
+/// The first ExecStart= as one line, words with blanks quoted.
+fn command(unit: &UnitView) -> String {
+    let Some(command) = unit
+        .config
+        .service()
+        .and_then(|s| s.commands.get(CommandKind::Start).first())
+    else {
+        return String::new();
+    };
+    let quote = |word: &String| match word.is_empty() || word.contains(char::is_whitespace) {
+        true => format!("{word:?}"),
+        false => word.clone(),
+    };
+    let program = std::iter::once(quote(&command.program));
+    let words: Vec<String> = program
+        .chain(command.argv.iter().skip(1).map(quote))
+        .collect();
+    words.join(" ")
+}
+
+/// `GetStatus() -> a{sv}`: the manager itself.
+async fn status(call: &Call<'_>) -> Result<Body, Failure> {
+    let take = |view: &View<'_>| ManagerSnapshot::take(view);
+    let manager = call.client.hub.handle.look(take).await?;
+    let facts = &manager.facts;
+    let entries = [
+        ("Name", "s", Value::from(facts.name.as_str())),
+        ("Version", "s", Value::from(env!("CARGO_PKG_VERSION"))),
+        ("PID", "u", Value::U32(std::process::id())),
+        ("Mode", "s", Value::from(facts.mode.as_str())),
+        ("State", "s", Value::from(manager.state())),
+        ("Units", "u", Value::U32(manager.units)),
+        ("FailedUnits", "u", Value::U32(manager.failed)),
+        ("Jobs", "u", Value::U32(manager.jobs)),
+        (
+            "UnitPath",
+            "as",
+            Value::strings(facts.unit_path.iter().map(String::as_str)),
+        ),
+        (
+            "ControlGroup",
+            "s",
+            Value::from(facts.control_group.as_str()),
+        ),
+    ];
+    Ok(Body::one("a{sv}", Value::properties(entries)))
+}
+
+/// The last lines of units, or of all if none is named, oldest first.
+async fn read_log(
+    call: &Call<'_>,
+    units: Vec<String>,
+    count: u32,
+) -> Result<Vec<Arc<LogLine>>, Failure> {
+    let names = units
+        .iter()
+        .map(|unit| UnitName::parse(unit).map_err(|e| Failure::invalid(e.to_string())))
+        .collect::<Result<Vec<_>, _>>()?;
+    let count = usize::try_from(count.min(MAX_LINES)).unwrap_or(usize::MAX);
+    let look = move |view: &View<'_>| {
+        if names.is_empty() {
+            return view.facts.log(None, count);
+        }
+        let mut lines: Vec<_> = names
+            .iter()
+            .flat_map(|unit| view.facts.log(Some(unit), count))
+            .collect();
+        lines.sort_by_key(|line| line.number);
+        lines.dedup_by_key(|line| line.number);
+        let surplus = lines.len().saturating_sub(count);
+        lines.split_off(surplus)
+    };
+    Ok(call.client.hub.handle.look(look).await?)
+}
+
+/// `FollowLog(as units, u count)`: as ReadLog, and from then on `Logged` signals.
+async fn follow_log(call: &Call<'_>) -> Result<Body, Failure> {
+    let (units, count): (Vec<String>, u32) = call.arguments()?;
+    let client = call.client;
+    // Listening begins before the reading, so that no line falls between; what comes twice is
+    // told by its number.
+    client.hub.follow(client.peer);
+    let read = read_log(call, units.clone(), count.max(1)).await?;
+    client.session.follow(Follow {
+        units: units.into_iter().collect(),
+        after: read.last().map_or(0, |line| line.number),
+    });
+    let wanted = if count == 0 { &[][..] } else { &read[..] };
+    Ok(lines_body(wanted))
+}
+
+/// `StartUnit(s name, s mode) -> (o job, b reset)`: starts a unit and forgets a start limit that
+/// was hit; `reset` says whether one was.
+async fn start_unit(call: &Call<'_>) -> Result<Body, Failure> {
+    call.may_change()?;
+    let (name, mode): (String, String) = call.arguments()?;
+    let mode = job_mode(&mode)?;
+    let handle = &call.client.hub.handle;
+    let wanted = name.clone();
+    let limited = handle
+        .look(move |view| view.engine.unit(&wanted).is_some_and(|u| hit_limit(&u)))
+        .await?;
+    let job = handle.job(&name, Verb::Start, mode, true).await?;
+    let job = Value::String(job_path(call, &name, job));
+    Ok(Body::of("ob", vec![job, Value::Bool(limited)]))
+}
+
+fn hit_limit(unit: &UnitView) -> bool {
+    unit.list_state == "crashed"
+        || unit
+            .service
+            .as_ref()
+            .is_some_and(|s| s.result == ServiceResult::StartLimitHit)
+}
+
+fn line_values(line: &LogLine) -> Vec<Value> {
+    vec![
+        Value::U64(line.number),
+        Value::U64(line.realtime),
+        Value::from(line.unit.as_ref().map_or("", UnitName::as_str)),
+        Value::I32(line.pid),
+        Value::from(stream_word(line.stream)),
+        Value::from(line.text.as_str()),
+    ]
+}
+
+fn lines_body(lines: &[Arc<LogLine>]) -> Body {
+    let rows = lines.iter().map(|l| Value::Struct(line_values(l)));
+    Body::one(LINES, Value::Array(rows.collect()))
+}
+
+fn stream_word(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+        Stream::Manager => "manager",
+    }
+}
+
+/// The `Logged` signal of a line, for one client.
+pub(super) fn logged(line: &LogLine, client: &Client) -> Option<Message> {
+    let builder = Message::signal(path::MANAGER, INTERFACE, "Logged").sender(MANAGER_UNIQUE_NAME);
+    client
+        .address(builder)
+        .build(&Body::of("ttsiss", line_values(line)))
+        .inspect_err(|error| tracing::error!("cannot build a signal: {error}"))
+        .ok()
+}

@@ -1,0 +1,104 @@
+//! The manager as it was at one moment.
+
+use super::row::Row;
+use super::{Shown, manager_rows, masked};
+use crate::bus::value::Value;
+use crate::engine::ActiveState;
+use crate::host::{ManagerFacts, View};
+
+/// Everything that is shown of the manager.
+#[derive(Debug, Clone)]
+pub(in crate::bus) struct ManagerSnapshot {
+    /// What the host knows.
+    pub(in crate::bus) facts: ManagerFacts,
+    /// Loaded units.
+    pub(in crate::bus) units: u32,
+    /// Their names, aliases included.
+    pub(in crate::bus) names: u32,
+    /// Failed units.
+    pub(in crate::bus) failed: u32,
+    /// Installed jobs.
+    pub(in crate::bus) jobs: u32,
+}
+
+impl ManagerSnapshot {
+    /// Counts and copies.
+    pub(in crate::bus) fn take(view: &View<'_>) -> ManagerSnapshot {
+        let names = view.engine.unit_names();
+        let mut snapshot = ManagerSnapshot {
+            facts: view.facts.manager(),
+            units: count(names.len()),
+            names: count(names.len()),
+            failed: 0,
+            jobs: count(view.engine.jobs().len()),
+        };
+        for unit in names.iter().filter_map(|n| view.engine.unit(n.as_str())) {
+            snapshot.names += count(unit.config.aliases.len());
+            snapshot.failed += u32::from(unit.active == ActiveState::Failed);
+        }
+        snapshot
+    }
+
+    /// `running`, or `degraded` if a unit failed.
+    pub(in crate::bus) fn state(&self) -> &'static str {
+        if self.failed > 0 {
+            "degraded"
+        } else {
+            "running"
+        }
+    }
+
+    /// All properties, in order.
+    pub(in crate::bus) fn properties(&self) -> Vec<Shown> {
+        manager_rows()
+            .iter()
+            .filter_map(|row| Some((row.name, row.signature, self.value(row)?)))
+            .collect()
+    }
+
+    /// One property of a row.
+    pub(in crate::bus) fn value(&self, row: &Row) -> Option<Value> {
+        self.live(row.name)
+            .or_else(|| row.default_value())
+            .map(|value| masked(row.name, value))
+    }
+
+    fn live(&self, name: &str) -> Option<Value> {
+        let facts = &self.facts;
+        Some(match name {
+            "Version" => Value::from(version()),
+            "Architecture" => Value::from(architecture()),
+            "NNames" => Value::U32(self.names),
+            "NFailedUnits" => Value::U32(self.failed),
+            "NJobs" => Value::U32(self.jobs),
+            "Environment" => Value::strings(
+                facts
+                    .environment
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}")),
+            ),
+            "UnitPath" => Value::strings(facts.unit_path.iter().map(String::as_str)),
+            "ControlGroup" => Value::from(facts.control_group.as_str()),
+            "SystemState" => Value::from(self.state()),
+            _ => return None,
+        })
+    }
+}
+
+/// Begins with the release of systemd whose interface this is: clients read a number there.
+fn version() -> String {
+    format!("252 (dd-procmgr {})", env!("CARGO_PKG_VERSION"))
+}
+
+/// systemd's word for the architecture this was built for.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "x86-64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn count(number: usize) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
+}

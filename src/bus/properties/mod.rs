@@ -1,0 +1,152 @@
+//! Properties of the objects: a table row says a property's type and place, the value comes
+//! from the state (`unit`, `service`, `manager`), else from the directive table, else from the
+//! row.
+//!
+//! Everything is read from a snapshot, so that the loop is held no longer than a copy takes.
+
+pub(super) mod row;
+
+mod manager;
+mod service;
+mod table_manager;
+mod table_service;
+mod table_unit;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+use super::secret;
+use super::value::Value;
+use crate::unit::directive::{self, Property};
+use crate::unit::name::UnitType;
+use row::Row;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+pub(super) use manager::ManagerSnapshot;
+pub(super) use unit::UnitSnapshot;
+
+/// A property ready to be sent: name, type, value.
+pub(super) type Shown = (&'static str, &'static str, Value);
+
+/// The interface of all units.
+pub(super) const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
+/// The interface of the manager object.
+pub(super) const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+/// The interface of jobs.
+pub(super) const JOB_INTERFACE: &str = "org.freedesktop.systemd1.Job";
+
+/// The interface that a unit has beside [`UNIT_INTERFACE`].
+pub(super) fn type_interface(unit_type: UnitType) -> &'static str {
+    match unit_type {
+        UnitType::Service => "org.freedesktop.systemd1.Service",
+        UnitType::Socket => "org.freedesktop.systemd1.Socket",
+        UnitType::Target => "org.freedesktop.systemd1.Target",
+        UnitType::Timer => "org.freedesktop.systemd1.Timer",
+        UnitType::Path => "org.freedesktop.systemd1.Path",
+        UnitType::Slice => "org.freedesktop.systemd1.Slice",
+        UnitType::Scope => "org.freedesktop.systemd1.Scope",
+        UnitType::Mount => "org.freedesktop.systemd1.Mount",
+        UnitType::Automount => "org.freedesktop.systemd1.Automount",
+        UnitType::Swap => "org.freedesktop.systemd1.Swap",
+        UnitType::Device => "org.freedesktop.systemd1.Device",
+    }
+}
+
+/// The rows of the manager, in order.
+pub(super) fn manager_rows() -> &'static [Row] {
+    table_manager::MANAGER
+}
+
+/// The rows of [`UNIT_INTERFACE`], in order; directives newer than systemd 252 at the end.
+pub(super) fn unit_rows() -> &'static [Row] {
+    &UNIT_ROWS
+}
+
+/// The rows of a type's interface, in order; directives newer than systemd 252 at the end.
+pub(super) fn type_rows(unit_type: UnitType) -> &'static [Row] {
+    TYPE_ROWS.get(&unit_type).map_or(&[], Vec::as_slice)
+}
+
+type ByName = BTreeMap<&'static str, &'static Property>;
+
+static UNIT_DIRECTIVES: LazyLock<ByName> = LazyLock::new(|| by_name(directive::unit_properties()));
+
+static TYPE_DIRECTIVES: LazyLock<BTreeMap<UnitType, ByName>> = LazyLock::new(|| {
+    UnitType::ALL
+        .into_iter()
+        .map(|t| (t, by_name(directive::type_properties(t))))
+        .collect()
+});
+
+static UNIT_ROWS: LazyLock<Vec<Row>> =
+    LazyLock::new(|| with_newer(table_unit::UNIT, directive::unit_properties()));
+
+static TYPE_ROWS: LazyLock<BTreeMap<UnitType, Vec<Row>>> = LazyLock::new(|| {
+    UnitType::ALL
+        .into_iter()
+        .map(|t| {
+            let table = match t {
+                UnitType::Service => table_service::SERVICE,
+                UnitType::Socket
+                | UnitType::Target
+                | UnitType::Timer
+                | UnitType::Path
+                | UnitType::Slice
+                | UnitType::Scope
+                | UnitType::Mount
+                | UnitType::Automount
+                | UnitType::Swap
+                | UnitType::Device => &[],
+            };
+            (t, with_newer(table, directive::type_properties(t)))
+        })
+        .collect()
+});
+
+fn by_name(properties: impl Iterator<Item = &'static Property>) -> ByName {
+    properties.map(|p| (p.name, p)).collect()
+}
+
+/// The table, and behind it rows for the directives that systemd 252 does not have.
+fn with_newer(
+    table: &'static [Row],
+    properties: impl Iterator<Item = &'static Property>,
+) -> Vec<Row> {
+    let mut rows = table.to_vec();
+    for property in properties {
+        if !rows.iter().any(|row| row.name == property.name) {
+            rows.push(row::row(
+                property.name,
+                property.signature,
+                row::Emits::Const,
+                row::Default::Omit,
+            ));
+        }
+    }
+    rows
+}
+
+/// The directive behind a property of a unit, if one is.
+fn directive_of(unit_type: Option<UnitType>, name: &str) -> Option<&'static Property> {
+    match unit_type {
+        None => UNIT_DIRECTIVES.get(name).copied(),
+        Some(unit_type) => TYPE_DIRECTIVES.get(&unit_type)?.get(name).copied(),
+    }
+}
+
+/// Hides secrets in what holds environment assignments.
+fn masked(name: &str, value: Value) -> Value {
+    match value {
+        Value::Array(values) if name == "Environment" => Value::Array(
+            values
+                .into_iter()
+                .map(|value| match value {
+                    Value::String(assignment) => Value::String(secret::mask(&assignment)),
+                    other => other,
+                })
+                .collect(),
+        ),
+        other => other,
+    }
+}

@@ -1,0 +1,101 @@
+//! The tables against themselves and against the directive table.
+
+use super::row::{Default, Row};
+use super::{manager_rows, type_rows, unit_rows};
+use crate::bus::value::Value;
+use crate::unit::directive::{PropertyValue, type_properties, unit_properties};
+use crate::unit::name::UnitType;
+use std::collections::BTreeSet;
+
+fn tables() -> Vec<(&'static str, &'static [Row])> {
+    vec![
+        ("Manager", manager_rows()),
+        ("Unit", unit_rows()),
+        ("Service", type_rows(UnitType::Service)),
+        ("Socket", type_rows(UnitType::Socket)),
+    ]
+}
+
+#[test]
+fn every_row_is_there_once_and_its_default_fits_its_type() {
+    for (table, rows) in tables() {
+        let mut names = BTreeSet::new();
+        for row in rows {
+            assert!(names.insert(row.name), "{table}.{} twice", row.name);
+            let default = row.default_value();
+            assert_eq!(
+                default.is_none(),
+                row.default == Default::Omit,
+                "{table}.{}",
+                row.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_tables_begin_as_systemds_do() {
+    assert_eq!(manager_rows()[0].name, "Version");
+    assert_eq!(unit_rows()[0].name, "Id");
+    assert_eq!(type_rows(UnitType::Service)[0].name, "Type");
+    assert!(type_rows(UnitType::Service).len() >= 297);
+    assert!(type_rows(UnitType::Target).len() < 5);
+}
+
+#[test]
+fn the_directive_table_and_the_rows_agree_on_types() {
+    let signature = |rows: &'static [Row], name: &str| {
+        let row = rows.iter().find(|row| row.name == name);
+        row.map(|row| row.signature)
+    };
+    for property in unit_properties() {
+        let wanted = signature(unit_rows(), property.name);
+        assert_eq!(wanted, Some(property.signature), "{}", property.name);
+    }
+    for property in type_properties(UnitType::Service) {
+        let wanted = signature(type_rows(UnitType::Service), property.name);
+        assert_eq!(wanted, Some(property.signature), "{}", property.name);
+    }
+}
+
+#[test]
+fn directive_values_are_converted_by_signature() {
+    let convert = Value::from_property;
+    assert_eq!(convert(PropertyValue::U64(7), "t"), Some(Value::U64(7)));
+    assert_eq!(convert(PropertyValue::U64(7), "u"), None);
+    assert_eq!(convert(PropertyValue::U32(7), "q"), Some(Value::U16(7)));
+    let file = PropertyValue::Struct(vec![
+        PropertyValue::String("/e".to_owned()),
+        PropertyValue::Bool(true),
+    ]);
+    assert_eq!(
+        convert(PropertyValue::Array(vec![file.clone()]), "a(sb)"),
+        Some(Value::Array(vec![Value::Struct(vec![
+            Value::from("/e"),
+            Value::Bool(true)
+        ])]))
+    );
+    assert_eq!(convert(PropertyValue::Array(vec![file]), "a(sbb)"), None);
+    assert_eq!(
+        convert(PropertyValue::Bytes(vec![1]), "ay"),
+        Some(Value::Bytes(vec![1]))
+    );
+    assert_eq!(
+        convert(PropertyValue::Strings(Vec::new()), "as"),
+        Some(Value::Array(Vec::new()))
+    );
+}
+
+#[test]
+fn zero_has_the_shape_of_its_type() {
+    assert_eq!(Value::zero("t"), Value::U64(0));
+    assert_eq!(Value::zero("ay"), Value::Bytes(Vec::new()));
+    assert_eq!(
+        Value::zero("(bas)"),
+        Value::Struct(vec![Value::Bool(false), Value::Array(Vec::new())])
+    );
+    assert_eq!(
+        Value::zero("(uo)"),
+        Value::Struct(vec![Value::U32(0), Value::from("/")])
+    );
+}

@@ -1,0 +1,239 @@
+//! A unit as it was at one moment, and the properties that all units have.
+
+use super::row::Row;
+use super::{Shown, directive_of, masked, service, type_rows, unit_rows};
+use crate::bus::path;
+use crate::bus::value::Value;
+use crate::engine::Timestamp;
+use crate::engine::inspect::{CheckView, DEPENDENCY_PROPERTIES, UnitView};
+use crate::host::View;
+use crate::unit::config::{CommandKind, Condition, LoadState, ServiceType, UnitBody};
+use crate::unit::name::{UnitName, UnitType};
+use std::collections::BTreeMap;
+
+/// Everything that is shown of a unit.
+#[derive(Debug, Clone)]
+pub(in crate::bus) struct UnitSnapshot {
+    /// What the engine shows.
+    pub(in crate::bus) view: UnitView,
+    /// The dependency properties.
+    pub(in crate::bus) dependencies: BTreeMap<&'static str, Vec<UnitName>>,
+    /// As /proc/PID/cgroup names it; may be empty.
+    pub(in crate::bus) control_group: String,
+}
+
+impl UnitSnapshot {
+    /// Copies what there is of a loaded unit.
+    pub(in crate::bus) fn take(view: &View<'_>, name: &str) -> Option<UnitSnapshot> {
+        let unit = view.engine.unit(name)?;
+        let dependencies = DEPENDENCY_PROPERTIES
+            .into_iter()
+            .map(|property| (property, view.engine.dependencies(name, property)))
+            .collect();
+        let control_group = view.facts.control_group(unit.name());
+        Some(UnitSnapshot {
+            view: unit,
+            dependencies,
+            control_group,
+        })
+    }
+
+    /// The unit's type.
+    pub(in crate::bus) fn unit_type(&self) -> UnitType {
+        self.view.name().unit_type()
+    }
+
+    /// The properties of org.freedesktop.systemd1.Unit, in order.
+    pub(in crate::bus) fn unit_properties(&self) -> Vec<Shown> {
+        self.show(unit_rows(), None)
+    }
+
+    /// The properties of the unit type's interface, in order.
+    pub(in crate::bus) fn type_properties(&self) -> Vec<Shown> {
+        let unit_type = self.unit_type();
+        self.show(type_rows(unit_type), Some(unit_type))
+    }
+
+    /// One property of a row.
+    pub(in crate::bus) fn value(&self, row: &Row, unit_type: Option<UnitType>) -> Option<Value> {
+        let live = match unit_type {
+            None => self.live(row.name),
+            Some(UnitType::Service) => service::live(self, row.name),
+            Some(_) => None,
+        };
+        live.or_else(|| self.configured(row, unit_type))
+            .or_else(|| row.default_value())
+            .map(|value| masked(row.name, value))
+    }
+
+    fn show(&self, rows: &[Row], unit_type: Option<UnitType>) -> Vec<Shown> {
+        rows.iter()
+            .filter_map(|row| Some((row.name, row.signature, self.value(row, unit_type)?)))
+            .collect()
+    }
+
+    fn configured(&self, row: &Row, unit_type: Option<UnitType>) -> Option<Value> {
+        let property = directive_of(unit_type, row.name)?;
+        let value = Value::from_property((property.get)(&self.view.config), row.signature);
+        if value.is_none() {
+            tracing::error!(
+                property = row.name,
+                "the directive table has another type for it"
+            );
+        }
+        value
+    }
+
+    fn live(&self, name: &str) -> Option<Value> {
+        let config = &self.view.config;
+        let times = &self.view.times;
+        if let Some(targets) = self.dependencies.get(name) {
+            return Some(Value::strings(targets.iter().map(UnitName::as_str)));
+        }
+        Some(match name {
+            "Id" => Value::from(config.name.as_str()),
+            "Names" => self.names(),
+            "Description" => Value::from(config.unit.description.as_str()),
+            "LoadState" => Value::from(config.load.as_str()),
+            "ActiveState" => Value::from(self.view.active.as_str()),
+            "SubState" => Value::from(self.view.sub),
+            "FragmentPath" => Value::from(config.fragment.clone().unwrap_or_default()),
+            "DropInPaths" => Value::strings(config.drop_ins.iter().map(String::as_str)),
+            "UnitFileState" => Value::from(self.file_state()),
+            "LoadError" => self.load_error(),
+            "CanStart" => Value::Bool(self.can_start()),
+            "CanStop" => Value::Bool(self.can_start() && !config.unit.refuse_manual_stop),
+            "CanReload" => Value::Bool(self.can_reload()),
+            "Job" => self.job(),
+            "InvocationID" => Value::Bytes(self.invocation()),
+            "ConditionResult" => Value::Bool(self.view.condition.result),
+            "AssertResult" => Value::Bool(self.view.assert.result),
+            "Conditions" => checks("Condition", &config.unit.conditions, self.view.condition),
+            "Asserts" => checks("Assert", &config.unit.asserts, self.view.assert),
+            _ => {
+                let (prefix, monotonic) = timestamp_name(name)?;
+                let time = match prefix {
+                    "StateChange" => times.change,
+                    "InactiveExit" => times.inactive_exit,
+                    "ActiveEnter" => times.active_enter,
+                    "ActiveExit" => times.active_exit,
+                    "InactiveEnter" => times.inactive_enter,
+                    "Condition" => self.view.condition.time,
+                    "Assert" => self.view.assert.time,
+                    _ => return None,
+                };
+                clock(time, monotonic)
+            }
+        })
+    }
+
+    fn names(&self) -> Value {
+        let config = &self.view.config;
+        let own = std::iter::once(&config.name);
+        let others = config.aliases.iter().filter(|a| **a != config.name);
+        Value::strings(own.chain(others).map(UnitName::as_str))
+    }
+
+    /// `static` for files without [Install]; whether others are enabled is for the file system
+    /// to say, which is not asked here.
+    fn file_state(&self) -> &'static str {
+        let config = &self.view.config;
+        let install = &config.install;
+        let installable = !(install.wanted_by.is_empty()
+            && install.required_by.is_empty()
+            && install.alias.is_empty()
+            && install.also.is_empty());
+        match config.load {
+            LoadState::Masked => "masked",
+            LoadState::Loaded if config.fragment.is_some() && !installable => "static",
+            LoadState::Loaded | LoadState::NotFound | LoadState::BadSetting | LoadState::Error => {
+                ""
+            }
+        }
+    }
+
+    fn load_error(&self) -> Value {
+        let config = &self.view.config;
+        let name = match config.load {
+            LoadState::Loaded => return Value::Struct(vec![Value::from(""), Value::from("")]),
+            LoadState::NotFound => "org.freedesktop.systemd1.NoSuchUnit",
+            LoadState::BadSetting => "org.freedesktop.systemd1.BadUnitSetting",
+            LoadState::Error => "org.freedesktop.systemd1.LoadFailed",
+            LoadState::Masked => "org.freedesktop.systemd1.UnitMasked",
+        };
+        let message = config.load_error.clone().unwrap_or_default();
+        Value::Struct(vec![Value::from(name), Value::from(message)])
+    }
+
+    fn can_start(&self) -> bool {
+        let config = &self.view.config;
+        let startable = match config.body {
+            UnitBody::Service(_) | UnitBody::Target => true,
+            UnitBody::Socket(_) | UnitBody::Fact | UnitBody::Other => false,
+        };
+        startable && config.load == LoadState::Loaded && !config.unit.refuse_manual_start
+    }
+
+    fn can_reload(&self) -> bool {
+        self.view.config.service().is_some_and(|service| {
+            service.service_type == ServiceType::NotifyReload
+                || !service.commands.get(CommandKind::Reload).is_empty()
+        })
+    }
+
+    fn job(&self) -> Value {
+        let (id, path) = match &self.view.job {
+            Some(job) => (job.id.0, path::of_job(job.id)),
+            None => (0, "/".to_owned()),
+        };
+        Value::Struct(vec![Value::U32(id), Value::String(path)])
+    }
+
+    fn invocation(&self) -> Vec<u8> {
+        match self.view.invocation {
+            0 => Vec::new(),
+            id => id.to_be_bytes().to_vec(),
+        }
+    }
+}
+
+/// A timestamp property's name without `Timestamp` and `Monotonic`, and whether it had that.
+pub(super) fn timestamp_name(name: &str) -> Option<(&str, bool)> {
+    match name.strip_suffix("Monotonic") {
+        Some(rest) => Some((rest.strip_suffix("Timestamp")?, true)),
+        None => Some((name.strip_suffix("Timestamp")?, false)),
+    }
+}
+
+/// One of a timestamp's clocks.
+pub(super) fn clock(time: Timestamp, monotonic: bool) -> Value {
+    Value::U64(if monotonic {
+        time.monotonic
+    } else {
+        time.realtime
+    })
+}
+
+/// `a(sbbsi)`: name, trigger, negate, parameter, and 1 held, -1 did not, 0 not known.
+fn checks(prefix: &str, conditions: &[Condition], last: CheckView) -> Value {
+    let state = if last.time == Timestamp::default() {
+        0
+    } else if last.result {
+        1
+    } else if conditions.len() == 1 {
+        -1
+    } else {
+        // Only the result of all together is kept.
+        0
+    };
+    let check = |c: &Condition| {
+        Value::Struct(vec![
+            Value::String(format!("{prefix}{}", c.kind.suffix())),
+            Value::Bool(c.trigger),
+            Value::Bool(c.negate),
+            Value::from(c.parameter.as_str()),
+            Value::I32(state),
+        ])
+    };
+    Value::Array(conditions.iter().map(check).collect())
+}

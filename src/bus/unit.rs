@@ -1,0 +1,134 @@
+//! Unit objects.
+
+use super::dispatch::{Call, INTROSPECTABLE, PEER, PROPERTIES, snapshot};
+use super::failure::{Failure, names};
+use super::manager;
+use super::properties::row::Row;
+use super::properties::{
+    Shown, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows, unit_rows,
+};
+use super::value::{Body, Value};
+use crate::unit::name::UnitType;
+
+/// Answers a method of org.freedesktop.systemd1.Unit.
+pub(super) async fn call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
+    if let Some(verb) = manager::verb(&format!("{}Unit", call.member)) {
+        return manager::job(call, name, verb, &call.arguments::<String>()?).await;
+    }
+    match call.member {
+        "Kill" => {
+            let (whom, signal): (String, i32) = call.arguments()?;
+            manager::kill(call, name, &whom, signal).await
+        }
+        "ResetFailed" => manager::reset_failed(call, Some(name)).await,
+        "GetProcesses" if call.interface.is_none() => manager::processes(call, name).await,
+        _ => Err(call.unknown_method()),
+    }
+}
+
+/// Answers a method of the unit type's interface.
+pub(super) async fn type_call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
+    match call.member {
+        "GetProcesses" => manager::processes(call, name).await,
+        _ => Err(call.unknown_method()),
+    }
+}
+
+/// Answers Get, GetAll and Set.
+pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
+    match call.member {
+        "Get" => {
+            let (interface, property): (String, String) = call.arguments()?;
+            let unit = snapshot(call, name).await?;
+            get(&unit, &interface, &property)
+        }
+        "GetAll" => {
+            let interface: String = call.arguments()?;
+            let unit = snapshot(call, name).await?;
+            Ok(all(get_all(&unit, &interface)?))
+        }
+        "Set" => Err(set(call)?),
+        _ => Err(call.unknown_method()),
+    }
+}
+
+fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Failure> {
+    let unit_type = unit.unit_type();
+    let of_unit = interface.is_empty() || interface == UNIT_INTERFACE;
+    let of_type = interface.is_empty() || interface == type_interface(unit_type);
+    if !of_unit && !of_type {
+        return Err(unknown_interface(interface));
+    }
+    let find = |rows: &'static [Row], unit_type: Option<UnitType>| {
+        let row = rows.iter().find(|row| row.name == property)?;
+        Some((row.signature, unit.value(row, unit_type)?))
+    };
+    let found = if of_type {
+        find(type_rows(unit_type), Some(unit_type))
+    } else {
+        None
+    };
+    found
+        .or_else(|| of_unit.then(|| find(unit_rows(), None)).flatten())
+        .map(|(signature, value)| Body::one("v", Value::variant(signature, value)))
+        .ok_or_else(|| unknown_property(property))
+}
+
+/// The type's interface first, then the unit's, as systemd sends them.
+fn get_all(unit: &UnitSnapshot, interface: &str) -> Result<Vec<Shown>, Failure> {
+    if interface.is_empty() {
+        let mut shown = unit.type_properties();
+        shown.extend(unit.unit_properties());
+        return Ok(shown);
+    }
+    if interface == UNIT_INTERFACE {
+        return Ok(unit.unit_properties());
+    }
+    if interface == type_interface(unit.unit_type()) {
+        return Ok(unit.type_properties());
+    }
+    no_properties(interface)
+}
+
+/// The answer to GetAll of an interface that is not the object's own.
+///
+/// # Errors
+/// It is not one of those that every object has.
+pub(super) fn no_properties(interface: &str) -> Result<Vec<Shown>, Failure> {
+    match interface {
+        PROPERTIES | PEER | INTROSPECTABLE => Ok(Vec::new()),
+        _ => Err(unknown_interface(interface)),
+    }
+}
+
+/// The reply to GetAll.
+pub(super) fn all(shown: Vec<Shown>) -> Body {
+    Body::one("a{sv}", Value::properties(shown))
+}
+
+/// Why Set fails: nothing can be set this way.
+///
+/// # Errors
+/// The arguments are wrong.
+pub(super) fn set(call: &Call<'_>) -> Result<Failure, Failure> {
+    let (_interface, property, _value): (String, String, zbus::OwnedVariant) = call.arguments()?;
+    Ok(Failure::new(
+        names::READ_ONLY,
+        format!("Property '{property}' is not writable."),
+    ))
+}
+
+fn unknown_interface(interface: &str) -> Failure {
+    Failure::new(
+        names::UNKNOWN_INTERFACE,
+        format!("Unknown interface '{interface}'."),
+    )
+}
+
+/// The refusal of a property nobody knows.
+pub(super) fn unknown_property(property: &str) -> Failure {
+    Failure::new(
+        names::UNKNOWN_PROPERTY,
+        format!("Unknown property '{property}'."),
+    )
+}

@@ -1,0 +1,274 @@
+//! Values on their way to the wire.
+//!
+//! zbus's own dictionaries sort their keys, but clients print properties in the order they
+//! come; so bodies are made of these and serialised by their signature.
+
+use crate::unit::directive::PropertyValue;
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
+use std::str::FromStr;
+use zbus::{DynamicType, Signature};
+
+/// A value of any D-Bus type that the manager sends.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    /// `y`.
+    Byte(u8),
+    /// `b`.
+    Bool(bool),
+    /// `q`.
+    U16(u16),
+    /// `i`.
+    I32(i32),
+    /// `u`.
+    U32(u32),
+    /// `x`.
+    I64(i64),
+    /// `t`.
+    U64(u64),
+    /// `d`.
+    F64(f64),
+    /// `s`, `o` or `g`: the signature tells.
+    String(String),
+    /// `ay`.
+    Bytes(Vec<u8>),
+    /// Any other array.
+    Array(Vec<Value>),
+    /// `(...)`.
+    Struct(Vec<Value>),
+    /// `a{..}`, in this order.
+    Map(Vec<(Value, Value)>),
+    /// `v`: a value with its signature.
+    Variant(String, Box<Value>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::String(text)
+    }
+}
+
+impl Value {
+    /// A variant.
+    pub(super) fn variant(signature: &str, value: Value) -> Value {
+        Value::Variant(signature.to_owned(), Box::new(value))
+    }
+
+    /// An array of strings.
+    pub(super) fn strings<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Value {
+        Value::Array(texts.into_iter().map(|t| Value::String(t.into())).collect())
+    }
+
+    /// `a{sv}`, from names, signatures and values.
+    pub(super) fn properties<'a>(
+        entries: impl IntoIterator<Item = (&'a str, &'a str, Value)>,
+    ) -> Value {
+        Value::Map(
+            entries
+                .into_iter()
+                .map(|(name, signature, value)| {
+                    (Value::from(name), Value::variant(signature, value))
+                })
+                .collect(),
+        )
+    }
+
+    /// Zero, false or empty of a single complete type.
+    pub(super) fn zero(signature: &str) -> Value {
+        Signature::from_str(signature).map_or(Value::Array(Vec::new()), |s| zero(&s))
+    }
+
+    /// A number of an integer type; `None` if the type is none or too small.
+    pub(super) fn number(signature: &str, number: i64) -> Option<Value> {
+        Some(match signature {
+            "y" => Value::Byte(number.try_into().ok()?),
+            "q" => Value::U16(number.try_into().ok()?),
+            "i" => Value::I32(number.try_into().ok()?),
+            "u" => Value::U32(number.try_into().ok()?),
+            "x" => Value::I64(number),
+            "t" => Value::U64(number.try_into().ok()?),
+            _ => return None,
+        })
+    }
+
+    /// A directive's value as a value of this type; `None` if it is of another.
+    pub(super) fn from_property(value: PropertyValue, signature: &str) -> Option<Value> {
+        from_property(value, &Signature::from_str(signature).ok()?)
+    }
+}
+
+fn zero(signature: &Signature) -> Value {
+    match signature {
+        Signature::U8 => Value::Byte(0),
+        Signature::Bool => Value::Bool(false),
+        Signature::U16 => Value::U16(0),
+        Signature::I32 => Value::I32(0),
+        Signature::U32 => Value::U32(0),
+        Signature::I64 => Value::I64(0),
+        Signature::U64 => Value::U64(0),
+        Signature::F64 => Value::F64(0.0),
+        Signature::ObjectPath => Value::from("/"),
+        Signature::Array(child) if matches!(child.signature(), Signature::U8) => {
+            Value::Bytes(Vec::new())
+        }
+        Signature::Array(_) => Value::Array(Vec::new()),
+        Signature::Dict { .. } => Value::Map(Vec::new()),
+        Signature::Structure(fields) => Value::Struct(fields.iter().map(zero).collect()),
+        _ => Value::String(String::new()),
+    }
+}
+
+fn from_property(value: PropertyValue, signature: &Signature) -> Option<Value> {
+    Some(match (value, signature) {
+        (PropertyValue::Bool(value), Signature::Bool) => Value::Bool(value),
+        (PropertyValue::I32(value), Signature::I32) => Value::I32(value),
+        (PropertyValue::U32(value), Signature::U32) => Value::U32(value),
+        (PropertyValue::U32(value), Signature::U16) => Value::U16(value.try_into().ok()?),
+        (PropertyValue::I64(value), Signature::I64) => Value::I64(value),
+        (PropertyValue::U64(value), Signature::U64) => Value::U64(value),
+        (PropertyValue::String(value), Signature::Str | Signature::ObjectPath) => {
+            Value::String(value)
+        }
+        (PropertyValue::Bytes(value), Signature::Array(child))
+            if matches!(child.signature(), Signature::U8) =>
+        {
+            Value::Bytes(value)
+        }
+        (PropertyValue::Strings(values), Signature::Array(child))
+            if matches!(child.signature(), Signature::Str) =>
+        {
+            Value::strings(values)
+        }
+        (PropertyValue::Array(values), Signature::Array(child)) => {
+            let convert = |v| from_property(v, child.signature());
+            Value::Array(values.into_iter().map(convert).collect::<Option<_>>()?)
+        }
+        (PropertyValue::Struct(values), Signature::Structure(fields)) => {
+            if fields.iter().count() != values.len() {
+                return None;
+            }
+            let convert = |(v, s)| from_property(v, s);
+            Value::Struct(
+                values
+                    .into_iter()
+                    .zip(fields.iter())
+                    .map(convert)
+                    .collect::<Option<_>>()?,
+            )
+        }
+        _ => return None,
+    })
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Byte(value) => serializer.serialize_u8(*value),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::U16(value) => serializer.serialize_u16(*value),
+            Value::I32(value) => serializer.serialize_i32(*value),
+            Value::U32(value) => serializer.serialize_u32(*value),
+            Value::I64(value) => serializer.serialize_i64(*value),
+            Value::U64(value) => serializer.serialize_u64(*value),
+            Value::F64(value) => serializer.serialize_f64(*value),
+            Value::String(value) => serializer.serialize_str(value),
+            Value::Bytes(bytes) => sequence(serializer, bytes),
+            Value::Array(values) => sequence(serializer, values),
+            Value::Struct(fields) => structure(serializer, fields),
+            Value::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+            Value::Variant(signature, value) => {
+                let mut variant = serializer.serialize_struct("Variant", 2)?;
+                variant.serialize_field("signature", signature)?;
+                variant.serialize_field("value", value.as_ref())?;
+                variant.end()
+            }
+        }
+    }
+}
+
+fn sequence<S: Serializer, T: Serialize>(serializer: S, values: &[T]) -> Result<S::Ok, S::Error> {
+    let mut sequence = serializer.serialize_seq(Some(values.len()))?;
+    for value in values {
+        sequence.serialize_element(value)?;
+    }
+    sequence.end()
+}
+
+fn structure<S: Serializer>(serializer: S, fields: &[Value]) -> Result<S::Ok, S::Error> {
+    let mut structure = serializer.serialize_struct("Struct", fields.len())?;
+    for field in fields {
+        structure.serialize_field("field", field)?;
+    }
+    structure.end()
+}
+
+/// The arguments of a reply or signal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Body {
+    /// All arguments' types in a row; empty for none.
+    signature: &'static str,
+    arguments: Vec<Value>,
+}
+
+impl Body {
+    /// No arguments.
+    pub(super) const EMPTY: Body = Body {
+        signature: "",
+        arguments: Vec::new(),
+    };
+
+    /// One argument.
+    pub(super) fn one(signature: &'static str, value: Value) -> Body {
+        Body {
+            signature,
+            arguments: vec![value],
+        }
+    }
+
+    /// Arguments of these types.
+    pub(super) fn of(signature: &'static str, arguments: Vec<Value>) -> Body {
+        Body {
+            signature,
+            arguments,
+        }
+    }
+
+    /// One object path.
+    pub(super) fn path(path: String) -> Body {
+        Body::one("o", Value::String(path))
+    }
+
+    /// The arguments.
+    #[cfg(test)]
+    pub(super) fn arguments(&self) -> &[Value] {
+        &self.arguments
+    }
+}
+
+impl DynamicType for Body {
+    fn signature(&self) -> Signature {
+        // Every signature here is a literal of this module's users, tried by their tests.
+        Signature::from_str(self.signature).unwrap_or(Signature::Unit)
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.arguments.as_slice() {
+            [] => serializer.serialize_unit(),
+            [argument] => argument.serialize(serializer),
+            arguments => structure(serializer, arguments),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Learns that groups became empty: one inotify descriptor for all of them.
+//!
+//! The kernel tells of every change of cgroup.events. Polling that file for POLLPRI would take
+//! one open descriptor a group.
+
+use super::Group;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Watches groups; readable when one of them may have become empty.
+#[derive(Debug)]
+pub struct Watcher {
+    inotify: Inotify,
+}
+
+/// A watched group, by a number that is not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchId(WatchDescriptor);
+
+impl Watcher {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    /// No descriptor, or too many inotify instances of this user.
+    pub fn new() -> io::Result<Watcher> {
+        let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
+        Ok(Watcher {
+            inotify: Inotify::init(flags)?,
+        })
+    }
+
+    /// Watches a group until it is removed. What happened before is not told: ask
+    /// [`Group::populated`] once behind this.
+    ///
+    /// # Errors
+    /// The group is gone, or there are too many watches.
+    pub fn add(&self, group: &Group) -> io::Result<WatchId> {
+        let events = group.events_path();
+        let watch = self.inotify.add_watch(&events, AddWatchFlags::IN_MODIFY)?;
+        Ok(WatchId(watch))
+    }
+
+    /// The groups whose cgroup.events changed since the last call, each once; empty if none
+    /// did. Changed says nothing yet: ask [`Group::populated`].
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn changed(&self) -> io::Result<Changed> {
+        let mut changed = Changed::default();
+        loop {
+            let events = match self.inotify.read_events() {
+                Ok(events) => events,
+                Err(nix::errno::Errno::EAGAIN) => break,
+                Err(errno) => return Err(errno.into()),
+            };
+            for event in events {
+                let id = WatchId(event.wd);
+                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    changed.overflow = true;
+                } else if event.mask.contains(AddWatchFlags::IN_MODIFY)
+                    && !changed.groups.contains(&id)
+                {
+                    changed.groups.push(id);
+                }
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// What [`Watcher::changed`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Groups that changed.
+    pub groups: Vec<WatchId>,
+    /// The kernel lost some: all groups have to be asked.
+    pub overflow: bool,
+}
+
+impl AsFd for Watcher {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+}

@@ -1,0 +1,252 @@
+//! The command line as clap reads it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Controls the process manager dd-procmgrd.
+#[derive(Debug, Parser)]
+#[command(name = "dd-procmgr", version, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    /// What holds for all commands.
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Common {
+    /// Control socket of the daemon [default: DD_PM_SOCKET, else the user's own]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+    /// How to print
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(super) output: Format,
+    /// Print no column headers
+    #[arg(long, global = true)]
+    pub(super) no_legend: bool,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// JSON on one line.
+    Json,
+    /// JSON, indented.
+    JsonPretty,
+}
+
+/// Units to act on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Units {
+    /// Units or patterns of loaded units; a name without a type is a .service
+    #[arg(required = true, value_name = "UNIT")]
+    pub(super) units: Vec<String>,
+}
+
+/// Units to act on through jobs.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Jobs {
+    /// Units or patterns of loaded units; a name without a type is a .service
+    #[arg(required = true, value_name = "UNIT")]
+    pub(super) units: Vec<String>,
+    /// Do not wait until the job is done
+    #[arg(long)]
+    pub(super) no_block: bool,
+    /// How to treat jobs that are already queued
+    #[arg(long, value_name = "MODE", default_value = "replace")]
+    pub(super) job_mode: String,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum Command {
+    /// List services with their main process and state
+    #[command(visible_alias = "list-units")]
+    List {
+        /// Patterns of unit names
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+        /// List units of all types, also those that are not there
+        #[arg(short, long)]
+        all: bool,
+    },
+    /// Show the state of units with their processes and last lines of log
+    Status {
+        /// Units or patterns; none: the manager itself
+        #[arg(value_name = "UNIT")]
+        units: Vec<String>,
+        /// Lines of log to show
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10)]
+        lines: u32,
+        /// Do not shorten lines to the width of the terminal
+        #[arg(short = 'l', long)]
+        full: bool,
+    },
+    /// Show the properties of units, or of the manager
+    Show {
+        /// Units or patterns; none: the manager itself
+        #[arg(value_name = "UNIT")]
+        units: Vec<String>,
+        /// Only these properties
+        #[arg(short, long = "property", value_name = "NAME", value_delimiter = ',')]
+        properties: Vec<String>,
+        /// Values without names
+        #[arg(long)]
+        value: bool,
+        /// Empty properties too
+        #[arg(short, long)]
+        all: bool,
+    },
+    /// Show the files of units
+    Cat(Units),
+    /// Start units; forgets a start limit that was hit
+    Start(Jobs),
+    /// Stop units
+    Stop(Jobs),
+    /// Restart units, or start them
+    Restart(Jobs),
+    /// Ask units to read their configuration again
+    Reload(Jobs),
+    /// Restart units that are active
+    TryRestart(Jobs),
+    /// Reload units that can, restart the others
+    ReloadOrRestart(Jobs),
+    /// Reload or restart units that are active
+    TryReloadOrRestart(Jobs),
+    /// Send a signal to the processes of units
+    Kill {
+        /// Units and patterns.
+        #[command(flatten)]
+        units: Units,
+        /// The signal, by name or number
+        #[arg(short, long, value_name = "SIGNAL", default_value = "SIGTERM")]
+        signal: String,
+        /// Which processes
+        #[arg(long, visible_alias = "kill-who", value_enum, default_value_t = Whom::All)]
+        kill_whom: Whom,
+    },
+    /// Forget failures and start counters, of all units if none is named
+    ResetFailed {
+        /// Units or patterns
+        #[arg(value_name = "UNIT")]
+        units: Vec<String>,
+    },
+    /// Tell whether units are active
+    IsActive {
+        /// Units and patterns.
+        #[command(flatten)]
+        units: Units,
+        /// Print nothing
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Tell whether units have failed
+    IsFailed {
+        /// Units and patterns.
+        #[command(flatten)]
+        units: Units,
+        /// Print nothing
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Read all unit files again
+    DaemonReload,
+    /// Show what units wrote
+    Logs {
+        /// Units or patterns; none: all
+        #[arg(value_name = "UNIT")]
+        units: Vec<String>,
+        /// Go on with new lines as they come
+        #[arg(short, long)]
+        follow: bool,
+        /// Lines to begin with
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+        lines: u32,
+    },
+    /// Print the versions of this program and of the daemon
+    Version,
+}
+
+/// Which processes a signal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Whom {
+    /// All of the unit.
+    All,
+    /// The main process.
+    Main,
+    /// The control process.
+    Control,
+}
+
+impl Whom {
+    /// The word on D-Bus.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Whom::All => "all",
+            Whom::Main => "main",
+            Whom::Control => "control",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(std::iter::once("dd-procmgr").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn common_options_go_before_and_behind_the_command() {
+        for line in ["-o json --socket /x list", "list -o json --socket /x"] {
+            let arguments = parse(line).unwrap();
+            assert_eq!(arguments.common.output, Format::Json);
+            assert_eq!(arguments.common.socket, Some("/x".into()));
+        }
+    }
+
+    #[test]
+    fn properties_are_split_and_repeated() {
+        let Command::Show { properties, .. } = parse("show a -p A,B -p C").unwrap().command else {
+            panic!("not show");
+        };
+        assert_eq!(properties, ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn units_are_required_where_there_is_no_default() {
+        for line in ["start", "stop", "kill", "is-active", "cat"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        for line in ["status", "show", "logs", "reset-failed", "list"] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn logs_and_kill_options() {
+        let Command::Logs { follow, lines, .. } = parse("logs x -f -n 3").unwrap().command else {
+            panic!("not logs");
+        };
+        assert!(follow && lines == 3);
+        let Command::Kill {
+            signal, kill_whom, ..
+        } = parse("kill -s HUP --kill-whom main x").unwrap().command
+        else {
+            panic!("not kill");
+        };
+        assert_eq!((signal.as_str(), kill_whom), ("HUP", Whom::Main));
+    }
+}

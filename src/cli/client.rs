@@ -1,0 +1,383 @@
+//! The connection to the daemon: peer to peer, so without Hello. The only place of the command
+//! line that knows zbus; values leave it as JSON.
+//!
+//! Replies and signals are read from one stream in their order; signals that come while a reply
+//! is awaited are kept.
+
+use super::error::Problem;
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value as Json;
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use zbus::connection::Builder;
+use zbus::message::Type as MessageType;
+use zbus::wire::{DynamicDeserialize, DynamicType, Signature, Type};
+use zbus::{Connection, Message, MessageStream, OwnedObjectPath, Variant};
+
+const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const OWN: &str = "com.datadoghq.ProcessManager1";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// Properties in the order they came.
+pub(super) type Properties = Vec<(String, Json)>;
+
+/// A line of log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Line {
+    /// Counts the daemon's lines.
+    #[serde(skip)]
+    pub(super) number: u64,
+    /// CLOCK_REALTIME, microseconds.
+    pub(super) time: u64,
+    /// Whose; empty: the manager's own.
+    pub(super) unit: String,
+    /// Written by which process; 0 if unknown.
+    pub(super) pid: i32,
+    /// stdout, stderr or manager.
+    pub(super) stream: String,
+    /// The text.
+    pub(super) text: String,
+}
+
+type RawLine = (u64, u64, String, i32, String, String);
+
+impl From<RawLine> for Line {
+    fn from((number, time, unit, pid, stream, text): RawLine) -> Line {
+        Line {
+            number,
+            time,
+            unit,
+            pid,
+            stream,
+            text,
+        }
+    }
+}
+
+/// What the daemon tells unasked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// A job ended.
+    JobRemoved {
+        /// Its path.
+        job: String,
+        /// How it ended.
+        result: String,
+    },
+    /// A line was logged.
+    Logged(Line),
+}
+
+/// A connection.
+pub(super) struct Client {
+    connection: Connection,
+    stream: MessageStream,
+    signals: VecDeque<Signal>,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Says which socket was tried and what to do.
+    pub(super) async fn connect(socket: &Path) -> Result<Client, Problem> {
+        let stream = UnixStream::connect(socket).map_err(|e| unreachable(socket, &e))?;
+        let stream = Builder::unix_stream(stream)
+            .p2p()
+            .build_message_stream()
+            .await
+            .map_err(|e| Problem::local(format!("handshake on {}: {e}", socket.display())))?;
+        Ok(Client {
+            connection: Connection::from(&stream),
+            stream,
+            signals: VecDeque::new(),
+        })
+    }
+
+    /// All loaded units that match, a row of properties each.
+    pub(super) async fn list(
+        &mut self,
+        patterns: &[String],
+    ) -> Result<Vec<(String, Properties)>, Problem> {
+        let reply = self.own("List", &patterns).await?;
+        let rows: Vec<(String, Map)> = decode(&reply)?;
+        Ok(rows.into_iter().map(|(name, map)| (name, map.0)).collect())
+    }
+
+    /// The manager in short.
+    pub(super) async fn status(&mut self) -> Result<Properties, Problem> {
+        let reply = self.own("GetStatus", &()).await?;
+        decode::<Map>(&reply).map(|map| map.0)
+    }
+
+    /// All properties of a unit, which is loaded if need be.
+    pub(super) async fn unit(&mut self, name: &str) -> Result<Properties, Problem> {
+        let path = self.manager("LoadUnit", &name).await?;
+        let path: OwnedObjectPath = decode(&path)?;
+        self.properties(path.as_str()).await
+    }
+
+    /// All properties of the manager.
+    pub(super) async fn manager_properties(&mut self) -> Result<Properties, Problem> {
+        self.properties(MANAGER_PATH).await
+    }
+
+    /// Queues a job by one of the manager's methods (`StopUnit` ...); returns its path.
+    pub(super) async fn job(
+        &mut self,
+        method: &str,
+        unit: &str,
+        mode: &str,
+    ) -> Result<String, Problem> {
+        let reply = self.manager(method, &(unit, mode)).await?;
+        decode::<OwnedObjectPath>(&reply).map(|path| path.as_str().to_owned())
+    }
+
+    /// Queues a start; returns the job's path and whether a start limit was reset.
+    pub(super) async fn start(
+        &mut self,
+        unit: &str,
+        mode: &str,
+    ) -> Result<(String, bool), Problem> {
+        let reply = self.own("StartUnit", &(unit, mode)).await?;
+        let (path, reset): (OwnedObjectPath, bool) = decode(&reply)?;
+        Ok((path.as_str().to_owned(), reset))
+    }
+
+    /// Signals processes of a unit.
+    pub(super) async fn kill(
+        &mut self,
+        unit: &str,
+        whom: &str,
+        signal: i32,
+    ) -> Result<(), Problem> {
+        self.manager("KillUnit", &(unit, whom, signal)).await?;
+        Ok(())
+    }
+
+    /// Forgets failures, of all units without a name.
+    pub(super) async fn reset_failed(&mut self, unit: Option<&str>) -> Result<(), Problem> {
+        match unit {
+            Some(unit) => self.manager("ResetFailedUnit", &unit).await?,
+            None => self.manager("ResetFailed", &()).await?,
+        };
+        Ok(())
+    }
+
+    /// Reads all unit files again.
+    pub(super) async fn reload(&mut self) -> Result<(), Problem> {
+        self.manager("Reload", &()).await?;
+        Ok(())
+    }
+
+    /// Pids and command lines of a unit.
+    pub(super) async fn processes(&mut self, unit: &str) -> Result<Vec<(u32, String)>, Problem> {
+        let reply = self.manager("GetUnitProcesses", &unit).await?;
+        let rows: Vec<(String, u32, String)> = decode(&reply)?;
+        Ok(rows.into_iter().map(|(_, pid, text)| (pid, text)).collect())
+    }
+
+    /// The last lines of units, of all without names; with `follow`, new ones come as signals.
+    pub(super) async fn log(
+        &mut self,
+        units: &[String],
+        count: u32,
+        follow: bool,
+    ) -> Result<Vec<Line>, Problem> {
+        let method = if follow { "FollowLog" } else { "ReadLog" };
+        let reply = self.own(method, &(units, count)).await?;
+        let lines: Vec<RawLine> = decode(&reply)?;
+        Ok(lines.into_iter().map(Line::from).collect())
+    }
+
+    /// The next signal.
+    ///
+    /// # Errors
+    /// The daemon went away.
+    pub(super) async fn next_signal(&mut self) -> Result<Signal, Problem> {
+        loop {
+            if let Some(signal) = self.signals.pop_front() {
+                return Ok(signal);
+            }
+            let message = self.next_message().await?;
+            self.signals.extend(read_signal(&message));
+        }
+    }
+
+    async fn properties(&mut self, path: &str) -> Result<Properties, Problem> {
+        let reply = self.call(path, PROPERTIES, "GetAll", &"").await?;
+        decode::<Map>(&reply).map(|map| map.0)
+    }
+
+    async fn manager<B>(&mut self, member: &str, body: &B) -> Result<Message, Problem>
+    where
+        B: Serialize + DynamicType,
+    {
+        self.call(MANAGER_PATH, MANAGER, member, body).await
+    }
+
+    async fn own<B>(&mut self, member: &str, body: &B) -> Result<Message, Problem>
+    where
+        B: Serialize + DynamicType,
+    {
+        self.call(MANAGER_PATH, OWN, member, body).await
+    }
+
+    async fn call<B>(
+        &mut self,
+        path: &str,
+        interface: &str,
+        member: &str,
+        body: &B,
+    ) -> Result<Message, Problem>
+    where
+        B: Serialize + DynamicType,
+    {
+        let call = Message::method_call(path, member)
+            .interface(interface)
+            .build(body)
+            .map_err(|e| Problem::local(format!("cannot call {member}: {e}")))?;
+        let serial = call.primary_header().serial_num();
+        self.connection.send(&call).await.map_err(|_| gone())?;
+        loop {
+            let message = self.next_message().await?;
+            if message.header().reply_serial() == Some(serial) {
+                return read_reply(message);
+            }
+            self.signals.extend(read_signal(&message));
+        }
+    }
+
+    async fn next_message(&mut self) -> Result<Message, Problem> {
+        match self.stream.next().await {
+            Some(Ok(message)) => Ok(message),
+            Some(Err(_)) | None => Err(gone()),
+        }
+    }
+}
+
+fn unreachable(socket: &Path, error: &io::Error) -> Problem {
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "The socket is for its owner and group only; try as root, or as the daemon's user."
+        }
+        _ => "Is dd-procmgrd running? Name another socket with --socket or DD_PM_SOCKET.",
+    };
+    Problem::local(format!(
+        "Cannot reach the process manager at {}: {error}\n{advice}",
+        socket.display()
+    ))
+}
+
+fn gone() -> Problem {
+    Problem::local("the process manager closed the connection")
+}
+
+fn read_reply(reply: Message) -> Result<Message, Problem> {
+    if reply.message_type() != MessageType::Error {
+        return Ok(reply);
+    }
+    let name = reply.header().error_name().map(|n| n.as_str().to_owned());
+    let message = reply.body().deserialize::<String>().unwrap_or_default();
+    Err(Problem {
+        name: name.unwrap_or_default(),
+        message,
+    })
+}
+
+/// The signals that anybody here waits for.
+fn read_signal(message: &Message) -> Option<Signal> {
+    if message.message_type() != MessageType::Signal {
+        return None;
+    }
+    let header = message.header();
+    match header.member()?.as_str() {
+        "JobRemoved" => {
+            let (_, job, _, result): (u32, OwnedObjectPath, String, String) =
+                decode(message).ok()?;
+            Some(Signal::JobRemoved {
+                job: job.as_str().to_owned(),
+                result,
+            })
+        }
+        "Logged" => decode::<RawLine>(message)
+            .ok()
+            .map(|line| Signal::Logged(line.into())),
+        _ => None,
+    }
+}
+
+fn decode<T>(message: &Message) -> Result<T, Problem>
+where
+    T: for<'d> DynamicDeserialize<'d>,
+{
+    message
+        .body()
+        .deserialize()
+        .map_err(|error| Problem::local(format!("cannot read the daemon's answer: {error}")))
+}
+
+/// `a{sv}` in the order it came; zbus's own dictionaries sort.
+struct Map(Properties);
+
+impl Type for Map {
+    const SIGNATURE: &'static Signature =
+        <std::collections::BTreeMap<String, Variant<'static>>>::SIGNATURE;
+}
+
+impl<'de> Deserialize<'de> for Map {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Map, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Map;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a dictionary of variants")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Map, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Variant<'de>>()? {
+                    entries.push((name, json(&value)));
+                }
+                Ok(Map(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// A value as JSON: structs become arrays.
+fn json(value: &Variant<'_>) -> Json {
+    match value {
+        Variant::U8(value) => Json::from(*value),
+        Variant::Bool(value) => Json::from(*value),
+        Variant::I16(value) => Json::from(*value),
+        Variant::U16(value) => Json::from(*value),
+        Variant::I32(value) => Json::from(*value),
+        Variant::U32(value) => Json::from(*value),
+        Variant::I64(value) => Json::from(*value),
+        Variant::U64(value) => Json::from(*value),
+        Variant::F64(value) => Json::from(*value),
+        Variant::Str(value) => Json::from(value.as_str()),
+        Variant::Signature(value) => Json::from(value.to_string()),
+        Variant::ObjectPath(value) => Json::from(value.as_str()),
+        Variant::Variant(value) => json(value),
+        Variant::Array(array) => array.inner().iter().map(json).collect(),
+        Variant::Structure(structure) => structure.fields().iter().map(json).collect(),
+        Variant::Dict(dict) => {
+            let entry = |(key, value)| {
+                let key = json(key);
+                let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+                (key, json(value))
+            };
+            Json::Object(dict.iter().map(entry).collect())
+        }
+        Variant::Fd(_) => Json::Null,
+    }
+}

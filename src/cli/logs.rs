@@ -1,0 +1,117 @@
+//! `logs`: what units wrote, as `TIME unit[pid]: text`.
+
+use super::client::{Client, Line, Signal};
+use super::error::Problem;
+use super::names;
+use super::output::{FAINT, Output, say};
+use super::time;
+
+/// Prints the last lines, and with `follow` those that come.
+pub(super) async fn run(
+    client: &mut Client,
+    output: &Output,
+    units: &[String],
+    count: u32,
+    follow: bool,
+) -> Result<u8, Problem> {
+    let units = names::expand(client, units).await?;
+    let lines = client.log(&units, count, follow).await?;
+    if output.is_text() {
+        say(&lines.iter().map(|l| text(l, output)).collect::<String>());
+    } else if follow {
+        // One object a line, as nobody can close an array that never ends.
+        lines.iter().for_each(|line| output.json(line));
+    } else {
+        output.json(&lines);
+    }
+    while follow {
+        let Signal::Logged(line) = client.next_signal().await? else {
+            continue;
+        };
+        if output.is_text() {
+            say(&text(&line, output));
+        } else {
+            output.json(&line);
+        }
+    }
+    Ok(0)
+}
+
+/// A line of log for people, with its line end.
+pub(super) fn text(line: &Line, output: &Output) -> String {
+    let time = output.painted(&time::stamp(line.time), FAINT);
+    let pid = match line.pid {
+        0 => String::new(),
+        pid => format!("[{pid}]"),
+    };
+    let (who, pid) = match (line.stream.as_str(), line.unit.as_str()) {
+        // What the manager says of a unit is the manager's word, not the unit's.
+        ("manager", "") | (_, "") => ("dd-procmgrd".to_owned(), String::new()),
+        ("manager", unit) if line.text.starts_with(unit) => {
+            ("dd-procmgrd".to_owned(), String::new())
+        }
+        ("manager", unit) => (format!("dd-procmgrd: {unit}"), String::new()),
+        (_, unit) => (unit.to_owned(), pid),
+    };
+    format!("{time} {who}{pid}: {}\n", clean(&line.text))
+}
+
+/// The text without control characters, which could play tricks on a terminal.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Common, Format};
+
+    fn output() -> Output {
+        Output::new(&Common {
+            socket: None,
+            output: Format::Text,
+            no_legend: false,
+        })
+    }
+
+    fn line(unit: &str, pid: i32, stream: &str, text: &str) -> Line {
+        Line {
+            number: 1,
+            time: 0,
+            unit: unit.to_owned(),
+            pid,
+            stream: stream.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn lines_say_who_wrote_them() {
+        let show = |line: &Line| text(line, &output());
+        assert_eq!(
+            show(&line("a.service", 7, "stdout", "hi")),
+            "- a.service[7]: hi\n"
+        );
+        assert_eq!(
+            show(&line("a.service", 0, "stderr", "x\u{1b}[2Jy")),
+            "- a.service: x\u{fffd}[2Jy\n"
+        );
+        assert_eq!(
+            show(&line("a.service", 0, "manager", "a.service: failed")),
+            "- dd-procmgrd: a.service: failed\n"
+        );
+        assert_eq!(
+            show(&line("a.service", 0, "manager", "failed")),
+            "- dd-procmgrd: a.service: failed\n"
+        );
+        assert_eq!(show(&line("", 0, "manager", "up")), "- dd-procmgrd: up\n");
+    }
+}

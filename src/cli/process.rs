@@ -1,0 +1,158 @@
+//! Processes in `status`: the main one, and commands that ended.
+
+use super::client::Properties;
+use super::fields::Fields;
+use super::status::ended;
+use crate::unit::value::Signal;
+use serde_json::Value as Json;
+
+/// The names of exit codes (systemd.exec(5), "PROCESS EXIT CODES").
+const EXIT_NAMES: [(i64, &str); 44] = [
+    (0, "SUCCESS"),
+    (1, "FAILURE"),
+    (2, "INVALIDARGUMENT"),
+    (3, "NOTIMPLEMENTED"),
+    (4, "NOPERMISSION"),
+    (5, "NOTINSTALLED"),
+    (6, "NOTCONFIGURED"),
+    (7, "NOTRUNNING"),
+    (200, "CHDIR"),
+    (201, "NICE"),
+    (202, "FDS"),
+    (203, "EXEC"),
+    (204, "MEMORY"),
+    (205, "LIMITS"),
+    (206, "OOM_ADJUST"),
+    (207, "SIGNAL_MASK"),
+    (208, "STDIN"),
+    (209, "STDOUT"),
+    (210, "CHROOT"),
+    (211, "IOPRIO"),
+    (212, "TIMERSLACK"),
+    (213, "SECUREBITS"),
+    (214, "SETSCHEDULER"),
+    (215, "CPUAFFINITY"),
+    (216, "GROUP"),
+    (217, "USER"),
+    (218, "CAPABILITIES"),
+    (219, "CGROUP"),
+    (220, "SETSID"),
+    (221, "CONFIRM"),
+    (222, "STDERR"),
+    (224, "PAM"),
+    (225, "NETWORK"),
+    (226, "NAMESPACE"),
+    (227, "NO_NEW_PRIVILEGES"),
+    (228, "SECCOMP"),
+    (231, "APPARMOR"),
+    (233, "RUNTIME_DIRECTORY"),
+    (235, "CHOWN"),
+    (238, "STATE_DIRECTORY"),
+    (239, "CACHE_DIRECTORY"),
+    (240, "LOGS_DIRECTORY"),
+    (241, "CONFIGURATION_DIRECTORY"),
+    (255, "EXCEPTION"),
+];
+
+/// `1/FAILURE` for exit codes, `TERM` for signals.
+pub(super) fn status_word(code: i64, status: i64) -> String {
+    if code != 1 {
+        let signal = i32::try_from(status).unwrap_or(0);
+        return Signal(signal).name();
+    }
+    match EXIT_NAMES.iter().find(|(number, _)| *number == status) {
+        Some((_, name)) => format!("{status}/{name}"),
+        None => status.to_string(),
+    }
+}
+
+/// The main process: `71 (sleep)`, or how it ended; empty if there was none.
+pub(super) fn main_pid(p: &Properties) -> String {
+    let pid = p.number("MainPID");
+    if pid > 0 {
+        return match name(pid) {
+            Some(name) => format!("{pid} ({name})"),
+            None => pid.to_string(),
+        };
+    }
+    let pid = p.number("ExecMainPID");
+    let code = p.signed("ExecMainCode");
+    if pid == 0 || code == 0 {
+        return String::new();
+    }
+    format!("{pid} ({})", ended(code, p.signed("ExecMainStatus")))
+}
+
+/// The name of a process, if it is in our pid namespace.
+fn name(pid: u64) -> Option<String> {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
+/// The commands beside the main process that ended: `72 ExecStartPre=/bin/x (code=...)`.
+pub(super) fn finished_commands(p: &Properties) -> Vec<String> {
+    let mut lines = Vec::new();
+    for list in [
+        "ExecCondition",
+        "ExecStartPre",
+        "ExecStart",
+        "ExecStartPost",
+        "ExecReload",
+        "ExecStop",
+        "ExecStopPost",
+    ] {
+        let commands = p.items(list).iter().filter_map(Json::as_array);
+        lines.extend(commands.filter_map(|command| finished(p, list, command)));
+    }
+    lines
+}
+
+fn finished(p: &Properties, list: &str, command: &[Json]) -> Option<String> {
+    let pid = command.get(7)?.as_u64()?;
+    let code = command.get(8)?.as_i64()?;
+    if pid == 0 || code == 0 || pid == p.number("ExecMainPID") {
+        return None;
+    }
+    let argv: Vec<&str> = command
+        .get(1)?
+        .as_array()?
+        .iter()
+        .filter_map(Json::as_str)
+        .collect();
+    let how = ended(code, command.get(9)?.as_i64()?);
+    Some(format!("{pid} {list}={} ({how})", argv.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn endings_have_names() {
+        assert_eq!(status_word(1, 203), "203/EXEC");
+        assert_eq!(status_word(1, 42), "42");
+        assert_eq!(ended(1, 0), "code=exited, status=0/SUCCESS");
+        assert!(ended(2, 9).starts_with("code=killed, signal="));
+    }
+
+    #[test]
+    fn only_commands_that_ended_and_are_not_main_are_listed() {
+        let command = |pid: u64, code: i64| {
+            json!(["/bin/x", ["/bin/x", "1"], false, 0, 0, 0, 0, pid, code, 0])
+        };
+        let p: Properties = vec![
+            ("ExecMainPID".to_owned(), json!(9)),
+            (
+                "ExecStartPre".to_owned(),
+                json!([command(8, 1), command(0, 0)]),
+            ),
+            ("ExecStart".to_owned(), json!([command(9, 1)])),
+            ("ExecStartPost".to_owned(), json!([command(10, 0)])),
+        ];
+        assert_eq!(
+            finished_commands(&p),
+            ["8 ExecStartPre=/bin/x 1 (code=exited, status=0/SUCCESS)"]
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! `show`: properties as `Name=value`, in the daemon's order.
+
+use super::client::{Client, Properties};
+use super::error::Problem;
+use super::names;
+use super::output::{Output, say};
+use super::property;
+use serde_json::{Map, Value as Json};
+
+/// What to show of each object.
+pub(super) struct Selection<'a> {
+    /// Only these; all if empty.
+    pub(super) names: &'a [String],
+    /// Values without names.
+    pub(super) value_only: bool,
+    /// Empty ones too; implied for those asked for by name.
+    pub(super) all: bool,
+}
+
+/// Prints properties of units, or of the manager if none is named.
+pub(super) async fn run(
+    client: &mut Client,
+    output: &Output,
+    units: &[String],
+    selection: &Selection<'_>,
+) -> Result<u8, Problem> {
+    let mut objects = Vec::new();
+    if units.is_empty() {
+        objects.push(client.manager_properties().await?);
+    }
+    for unit in names::expand(client, units).await? {
+        let properties = client.unit(&unit).await;
+        objects.push(properties.map_err(|p| p.during(&format!("Failed to show {unit}")))?);
+    }
+    if output.is_text() {
+        let texts: Vec<String> = objects.iter().map(|o| lines(o, selection)).collect();
+        say(&texts.join("\n"));
+    } else {
+        let objects = objects.into_iter().map(|o| object(o, selection));
+        match units {
+            // One object for one thing asked for, else an array.
+            [] => output.json(&objects.collect::<Vec<_>>()[0]),
+            [one] if !names::is_pattern(one) => output.json(&objects.collect::<Vec<_>>()[0]),
+            _ => output.json(&objects.collect::<Vec<_>>()),
+        }
+    }
+    Ok(0)
+}
+
+fn is_selected(name: &str, selection: &Selection<'_>) -> bool {
+    selection.names.is_empty() || selection.names.iter().any(|n| n == name)
+}
+
+fn lines(properties: &Properties, selection: &Selection<'_>) -> String {
+    let mut text = String::new();
+    for (name, value) in properties {
+        if !is_selected(name, selection) {
+            continue;
+        }
+        let value = property::text(name, value);
+        if value.is_empty() && selection.names.is_empty() && !selection.all {
+            continue;
+        }
+        if !selection.value_only {
+            text.push_str(name);
+            text.push('=');
+        }
+        text.push_str(&value);
+        text.push('\n');
+    }
+    text
+}
+
+fn object(properties: Properties, selection: &Selection<'_>) -> Json {
+    let selected = properties
+        .into_iter()
+        .filter(|(name, _)| is_selected(name, selection));
+    Json::Object(selected.collect::<Map<String, Json>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn properties() -> Properties {
+        vec![
+            ("Type".to_owned(), json!("simple")),
+            ("PIDFile".to_owned(), json!("")),
+            ("MainPID".to_owned(), json!(7)),
+        ]
+    }
+
+    fn show(names: &[&str], value_only: bool, all: bool) -> String {
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        let selection = Selection {
+            names: &names,
+            value_only,
+            all,
+        };
+        lines(&properties(), &selection)
+    }
+
+    #[test]
+    fn empty_values_are_left_out_unless_asked_for() {
+        assert_eq!(show(&[], false, false), "Type=simple\nMainPID=7\n");
+        assert_eq!(show(&[], false, true), "Type=simple\nPIDFile=\nMainPID=7\n");
+        assert_eq!(show(&["PIDFile"], false, false), "PIDFile=\n");
+    }
+
+    #[test]
+    fn selected_properties_keep_the_daemons_order() {
+        assert_eq!(show(&["MainPID", "Type"], true, false), "simple\n7\n");
+        assert_eq!(show(&["Novel"], false, false), "");
+    }
+}

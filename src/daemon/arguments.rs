@@ -1,0 +1,88 @@
+//! The command line of the daemon.
+
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+
+/// Runs systemd unit files where systemd does not run.
+#[derive(Debug, Parser)]
+#[command(name = "dd-procmgrd", version)]
+pub(super) struct Arguments {
+    /// Units to start instead of default.target
+    #[arg(value_name = "UNIT")]
+    pub(super) units: Vec<String>,
+
+    /// Control socket [default: /run/datadog/process-manager.sock, for other users than root
+    /// below $XDG_RUNTIME_DIR; $DD_PM_SOCKET_DIR/NAME.sock if that is set] [env: DD_PM_SOCKET=]
+    #[arg(long, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+
+    /// Unit directories, highest priority first, separated by colons; one at the end appends
+    /// the default ones [env: DD_PM_UNIT_PATH=]
+    #[arg(long, value_name = "DIR:DIR")]
+    pub(super) unit_path: Option<String>,
+
+    /// Directory for run-time state [default: /run/datadog/process-manager, for other users
+    /// than root below $XDG_RUNTIME_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(super) runtime_dir: Option<PathBuf>,
+
+    /// Settings of the daemon [default: /etc/datadog-agent/process-manager.conf]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Name of this daemon among several on one machine or in one pod
+    #[arg(long, value_name = "NAME", env = "DD_PM_NAME", default_value = "main")]
+    pub(super) name: String,
+
+    /// Where the daemon runs; found out if not given
+    #[arg(long, value_enum, env = "DD_PM_MODE")]
+    pub(super) mode: Option<ModeArgument>,
+
+    /// How much is logged: error, warning, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL", env = "DD_PM_LOG_LEVEL")]
+    pub(super) log_level: Option<String>,
+
+    /// How lines are logged: text on standard error, or json on standard output [default: json
+    /// in kubernetes mode, text otherwise]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+/// The values of `--mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeArgument {
+    /// On a host; services get a clean environment
+    Host,
+    /// In a container; services get the daemon's environment
+    Container,
+    /// In a container of a pod; logs are JSON
+    Kubernetes,
+}
+
+/// The values of `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn units_and_options_mix() {
+        let arguments =
+            Arguments::parse_from(["dd-procmgrd", "a.service", "--socket", "/s", "b.socket"]);
+        assert_eq!(arguments.units, ["a.service", "b.socket"]);
+        assert_eq!(arguments.socket, Some("/s".into()));
+    }
+}

@@ -1,0 +1,211 @@
+//! Brings the daemon up, keeps it running until it is told to stop, and takes it down.
+
+use super::directories::MadeDirectories;
+use super::logging;
+use super::setup::{Setup, StartError};
+use super::socket::{ControlSocket, Lock};
+use crate::bus;
+use crate::engine::{Refusal, Verb};
+use crate::host::{ControlError, Handle, Host, Job, Options};
+use crate::unit::config::JobMode;
+use sd_notify::NotifyState;
+use std::io::Read;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+/// What is started when no unit is named, and what if there is no such unit.
+const DEFAULT_UNITS: [&str; 2] = ["default.target", "multi-user.target"];
+/// Time for clients to be told of the last changes.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Threads for what may block; a hung file system holds one each.
+const POOL: usize = 64;
+
+/// Runs until everything was stopped; returns the daemon's exit status.
+///
+/// # Errors
+/// The daemon cannot start: nothing was started then, and nothing is left behind.
+pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
+    logging::start(setup.log_level, setup.log_format);
+    for warning in &setup.warnings {
+        tracing::warn!("{warning}");
+    }
+    // Declared in this order, dropped in the reverse one: sockets, locks, directories.
+    let mut directories = MadeDirectories::default();
+    directories.make(&setup.runtime)?;
+    if let Some(parent) = setup.socket.parent() {
+        directories.make(parent)?;
+    }
+    let _lock = Lock::take(&setup.runtime.join("lock"), &setup.runtime)?;
+    let (_socket, listener) = ControlSocket::bind(&setup.socket)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(POOL)
+        .build()?;
+    let result = runtime.block_on(serve(setup, listener));
+    // A pool thread may hang in a dead file system; it must not keep us.
+    runtime.shutdown_timeout(FAREWELL);
+    result
+}
+
+async fn serve(setup: Setup, listener: UnixListener) -> Result<ExitCode, StartError> {
+    let units = setup.units.clone();
+    let socket = setup.socket.clone();
+    let (host, handle) = Host::new(options(setup), seed()?)?;
+    let signals = Signals::new()?;
+    let mut serving = tokio::spawn(bus::serve(listener, handle.clone()));
+    tokio::spawn(signals.watch(handle.clone()));
+    let starting = tokio::spawn(start(units, socket, handle));
+    // Kept off this function's stack.
+    Box::pin(host.run()).await;
+    // The loop is gone: what serves it ends by itself.
+    match timeout(FAREWELL, &mut serving).await {
+        Ok(Ok(Err(error))) => tracing::error!("the control socket failed: {error}"),
+        Ok(Err(error)) => tracing::error!("the control socket failed: {error}"),
+        Ok(Ok(Ok(()))) => {}
+        Err(_) => serving.abort(),
+    }
+    let started = timeout(FAREWELL, starting).await;
+    tracing::info!("stopped");
+    Ok(match started {
+        Ok(Ok(false)) => ExitCode::FAILURE,
+        Ok(_) | Err(_) => ExitCode::SUCCESS,
+    })
+}
+
+fn options(setup: Setup) -> Options {
+    Options {
+        name: setup.name,
+        mode: setup.mode,
+        load: setup.load,
+        system: setup.system,
+        environment: setup.environment,
+        own_environment: setup.own_environment,
+        notify_socket: setup.runtime.join("notify"),
+        cgroup_label: setup.cgroup_label,
+    }
+}
+
+/// The randomness of this run: invocation IDs follow from it.
+fn seed() -> std::io::Result<u128> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u128::from_ne_bytes(bytes))
+}
+
+/// Asks for the first units; whether any job was queued.
+async fn start(units: Vec<String>, socket: std::path::PathBuf, handle: Handle) -> bool {
+    let queued = if units.is_empty() {
+        start_default(&handle).await
+    } else {
+        let mut queued = false;
+        for unit in &units {
+            queued |= report(unit, request(&handle, unit).await);
+        }
+        queued
+    };
+    if queued {
+        announce_ready(&socket);
+    } else {
+        tracing::error!("nothing could be started");
+        // Fails only if it is going down already.
+        let _ = handle.shutdown().await;
+    }
+    queued
+}
+
+async fn start_default(handle: &Handle) -> bool {
+    let [first, second] = DEFAULT_UNITS;
+    match request(handle, first).await {
+        Err(ControlError::Refused(Refusal::NotFound(_))) => {
+            report(second, request(handle, second).await)
+        }
+        result => report(first, result),
+    }
+}
+
+async fn request(handle: &Handle, unit: &str) -> Result<Job, ControlError> {
+    handle.job(unit, Verb::Start, JobMode::Replace, false).await
+}
+
+fn report(unit: &str, result: Result<Job, ControlError>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::error!("cannot start {unit}: {error}");
+            false
+        }
+    }
+}
+
+fn announce_ready(socket: &Path) {
+    tracing::info!("ready on {}", socket.display());
+    let status = format!("Ready on {}", socket.display());
+    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
+}
+
+/// Speaks to whoever runs us, if they want to hear.
+fn tell_manager(states: &[NotifyState<'_>]) {
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
+    }
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("cannot notify the service manager: {error}");
+    }
+}
+
+/// The signals the daemon answers to.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// SIGTERM and SIGINT stop everything, SIGHUP reads unit files again.
+    async fn watch(mut self, handle: Handle) {
+        let mut stopping = false;
+        loop {
+            let name = tokio::select! {
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.interrupt.recv() => "SIGINT",
+                _ = self.hangup.recv() => {
+                    tokio::spawn(reload(handle.clone()));
+                    continue;
+                }
+            };
+            if stopping {
+                tracing::info!("{name} again: still stopping, in order");
+                continue;
+            }
+            stopping = true;
+            tracing::info!("{name}: stopping");
+            tell_manager(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+            if handle.shutdown().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn reload(handle: Handle) {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell_manager(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!("cannot read the clock: {error}"),
+    }
+    if let Err(error) = handle.reload().await {
+        tracing::error!("cannot read unit files again: {error}");
+    }
+    tell_manager(&[NotifyState::Ready]);
+}

@@ -1,0 +1,136 @@
+//! The settings file: INI with one section [Manager], keys named as in systemd-system.conf(5).
+//! A key given twice counts with its last value.
+
+use crate::unit::environment::is_valid_name;
+use crate::unit::words;
+use configparser::ini::{Ini, IniDefault};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What the file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// LogLevel=.
+    pub(super) log_level: Option<String>,
+    /// DefaultEnvironment=.
+    pub(super) environment: Vec<(String, String)>,
+    /// What is worth a warning, each naming the file.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SettingsError {
+    /// It cannot be read.
+    #[error("cannot read the settings file {0}: {1}")]
+    Read(PathBuf, io::Error),
+    /// It is no INI file.
+    #[error("cannot understand the settings file {0}: {1}")]
+    Syntax(PathBuf, String),
+}
+
+/// Reads the file; a missing one says nothing unless it was asked for.
+///
+/// # Errors
+/// See [`SettingsError`].
+pub(super) fn read(path: &Path, must_exist: bool) -> Result<Settings, SettingsError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(path, text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
+            Ok(Settings::default())
+        }
+        Err(error) => Err(SettingsError::Read(path.to_owned(), error)),
+    }
+}
+
+fn parse(path: &Path, text: String) -> Result<Settings, SettingsError> {
+    let mut defaults = IniDefault::default();
+    defaults.case_sensitive = true;
+    defaults.delimiters = vec!['='];
+    defaults.comment_symbols = vec![';', '#'];
+    defaults.enable_inline_comments = false;
+    let mut ini = Ini::new_from_defaults(defaults);
+    let sections = ini
+        .read(text)
+        .map_err(|error| SettingsError::Syntax(path.to_owned(), error))?;
+    let mut settings = Settings::default();
+    // The parser's map has no order; ours must have one.
+    let sections: std::collections::BTreeMap<_, _> = sections.into_iter().collect();
+    for (section, keys) in sections {
+        let keys: std::collections::BTreeMap<_, _> = keys.into_iter().collect();
+        for (key, value) in keys {
+            let warning = settings.set(&section, &key, value.as_deref().unwrap_or_default());
+            if let Err(warning) = warning {
+                let warning = format!("{}: {warning}", path.display());
+                settings.warnings.push(warning);
+            }
+        }
+    }
+    Ok(settings)
+}
+
+impl Settings {
+    fn set(&mut self, section: &str, key: &str, value: &str) -> Result<(), String> {
+        match (section, key) {
+            ("Manager", "LogLevel") => self.log_level = Some(value.to_owned()),
+            ("Manager", "DefaultEnvironment") => self.environment = assignments(value)?,
+            ("Manager", key) => return Err(format!("unknown setting {key}=; ignored")),
+            ("default", key) => {
+                return Err(format!("{key}= stands before any section; ignored"));
+            }
+            (section, key) => return Err(format!("unknown setting [{section}] {key}=; ignored")),
+        }
+        Ok(())
+    }
+}
+
+fn assignments(value: &str) -> Result<Vec<(String, String)>, String> {
+    let words = words::split(value).map_err(|(_, error)| error.to_string())?;
+    words
+        .into_iter()
+        .map(|word| match word.text.split_once('=') {
+            Some((name, value)) if is_valid_name(name) => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(format!(
+                "DefaultEnvironment= holds \"{}\", which is no assignment; ignored",
+                word.text
+            )),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        parse(Path::new("/x.conf"), text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn known_keys() {
+        let settings =
+            settings("# comment\n[Manager]\nLogLevel=debug\nDefaultEnvironment=A=/a;b \"B=x y\"\n");
+        assert_eq!(settings.log_level.as_deref(), Some("debug"));
+        assert_eq!(
+            settings.environment,
+            [("A".into(), "/a;b".into()), ("B".into(), "x y".into())]
+        );
+        assert_eq!(settings.warnings, [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_is_unknown_is_told() {
+        let settings = settings("Stray=1\n[Manager]\nloglevel=debug\n[Other]\nA=b\n");
+        assert_eq!(settings.log_level, None);
+        assert_eq!(settings.warnings.len(), 3);
+        assert!(settings.warnings.iter().all(|w| w.starts_with("/x.conf: ")));
+    }
+
+    #[test]
+    fn missing_files() {
+        let missing = Path::new("/no/such/file.conf");
+        assert_eq!(read(missing, false).unwrap(), Settings::default());
+        assert!(read(missing, true).is_err());
+        assert!(parse(missing, "[Manager\n".to_owned()).is_err());
+    }
+}

@@ -1,0 +1,190 @@
+//! From command line, environment and settings file to what the daemon runs with.
+
+use super::arguments::{Arguments, LogFormat, ModeArgument};
+use super::logging;
+use super::settings::{self, SettingsError};
+use crate::host::{self, Mode};
+use crate::places::Places;
+use crate::unit::load;
+use crate::unit::specifier::SystemFacts;
+use std::path::{Path, PathBuf};
+use tracing_subscriber::filter::LevelFilter;
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// The settings file.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A value of the command line or environment.
+    #[error("{0}")]
+    Value(String),
+    /// Sockets and locks.
+    #[error(transparent)]
+    Socket(#[from] super::socket::SocketError),
+    /// Anything the kernel refuses.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Everything settled before anything is touched.
+#[derive(Debug)]
+pub(super) struct Setup {
+    /// Units to start.
+    pub(super) units: Vec<String>,
+    /// Name among several daemons.
+    pub(super) name: String,
+    /// Where it runs.
+    pub(super) mode: Mode,
+    /// Control socket, absolute.
+    pub(super) socket: PathBuf,
+    /// Directory for run-time state, absolute.
+    pub(super) runtime: PathBuf,
+    /// Below which name its control groups are.
+    pub(super) cgroup_label: String,
+    /// For the loader.
+    pub(super) load: load::Settings,
+    /// The machine.
+    pub(super) system: SystemFacts,
+    /// What services' environments begin with.
+    pub(super) environment: Vec<(String, String)>,
+    /// What of the own environment services may see.
+    pub(super) own_environment: Vec<(String, String)>,
+    /// Level of the log.
+    pub(super) log_level: LevelFilter,
+    /// Format of the log.
+    pub(super) log_format: LogFormat,
+    /// To be logged once that works.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Setup {
+    /// Puts everything together; the command line beats the environment, which beats the
+    /// settings file.
+    ///
+    /// # Errors
+    /// A value cannot be used, or the settings file cannot be read.
+    pub(super) fn resolve(
+        arguments: Arguments,
+        own: Vec<(String, String)>,
+    ) -> Result<Setup, StartError> {
+        check_name(&arguments.name)?;
+        let lookup = |name: &str| variable(&own, name);
+        let root = rustix::process::geteuid().is_root();
+        let places = Places::of(root, &arguments.name, &lookup);
+        let settings = settings::read(
+            arguments.config.as_deref().unwrap_or(&places.config),
+            arguments.config.is_some(),
+        )?;
+        let mode = mode(&arguments, &lookup);
+        let level = arguments.log_level.or(settings.log_level);
+        let log_level = level.as_deref().map_or(Ok(LevelFilter::INFO), |level| {
+            logging::parse_level(level).map_err(StartError::Value)
+        })?;
+        let log_format = arguments.log_format.unwrap_or(match mode {
+            Mode::Kubernetes => LogFormat::Json,
+            Mode::Host | Mode::Container => LogFormat::Text,
+        });
+        let system = host::gather_facts(&lookup);
+        let runtime = runtime(arguments.runtime_dir, &places, &arguments.name)?;
+        let mut environment = host::base_environment(mode, &own, &system);
+        environment.extend(settings.environment);
+        Ok(Setup {
+            units: arguments.units,
+            socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
+            cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
+            runtime,
+            load: load_settings(unit_path(arguments.unit_path, &places)?, &system),
+            name: arguments.name,
+            mode,
+            system,
+            environment,
+            own_environment: host::inheritable_environment(&own),
+            log_level,
+            log_format,
+            warnings: settings.warnings,
+        })
+    }
+}
+
+fn variable(own: &[(String, String)], name: &str) -> Option<String> {
+    own.iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, value)| value.clone())
+}
+
+/// The name becomes a file name.
+fn check_name(name: &str) -> Result<(), StartError> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(good) {
+        return Err(StartError::Value(format!(
+            "\"{name}\" cannot be the name of a daemon: up to 64 letters, digits, - _ ."
+        )));
+    }
+    Ok(())
+}
+
+fn mode(arguments: &Arguments, lookup: &dyn Fn(&str) -> Option<String>) -> Mode {
+    let set = |name: &str| lookup(name).is_some_and(|value| !value.is_empty());
+    match arguments.mode {
+        Some(ModeArgument::Host) => Mode::Host,
+        Some(ModeArgument::Container) => Mode::Container,
+        Some(ModeArgument::Kubernetes) => Mode::Kubernetes,
+        None if set("KUBERNETES_SERVICE_HOST") => Mode::Kubernetes,
+        None if set("container") || std::process::id() == 1 => Mode::Container,
+        None => Mode::Host,
+    }
+}
+
+/// Several daemons of one user must not share their run-time state.
+fn runtime(given: Option<PathBuf>, places: &Places, name: &str) -> std::io::Result<PathBuf> {
+    let path = match given {
+        Some(path) => path,
+        None if name == "main" => places.runtime.clone(),
+        None => places.runtime.join("daemons").join(name),
+    };
+    std::path::absolute(path)
+}
+
+/// The same for the same daemon started again, another for one with other run-time state.
+fn cgroup_label(name: &str, runtime: &Path, places: &Places) -> String {
+    let usual = [
+        places.runtime.clone(),
+        places.runtime.join("daemons").join(name),
+    ];
+    if usual.iter().any(|path| path == runtime) {
+        return name.to_owned();
+    }
+    format!("{name}-{:08x}", fnv(runtime.as_os_str().as_encoded_bytes()))
+}
+
+/// A hash that is the same in every build (FNV-1a).
+fn fnv(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+fn unit_path(given: Option<String>, places: &Places) -> Result<Vec<String>, StartError> {
+    let directories = match given {
+        Some(path) => places.join_unit_path(&path),
+        None => places.unit_path.clone(),
+    };
+    directories
+        .into_iter()
+        .map(|directory| {
+            let directory = std::path::absolute(directory)?;
+            directory.into_os_string().into_string().map_err(|name| {
+                StartError::Value(format!("the unit directory {name:?} is not UTF-8"))
+            })
+        })
+        .collect()
+}
+
+fn load_settings(path: Vec<String>, system: &SystemFacts) -> load::Settings {
+    load::Settings {
+        path,
+        system: system.clone(),
+        default_dependencies: true,
+    }
+}

@@ -1,0 +1,181 @@
+//! The control socket and the locks that keep two daemons apart.
+//!
+//! A living daemon's socket is never unlinked: who wants to bind it holds the lock beside it
+//! first, and a socket that still answers belongs to somebody even without a lock.
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::umask;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// Why a socket or lock cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SocketError {
+    /// Another daemon has it.
+    #[error("another dd-procmgrd is using {0}")]
+    Taken(PathBuf),
+    /// Something that is no socket is there.
+    #[error("cannot make the control socket {0}: a file that is no socket is there")]
+    NoSocket(PathBuf),
+    /// The kernel refuses.
+    #[error("cannot {0} {1}: {2}")]
+    Io(&'static str, PathBuf, io::Error),
+}
+
+/// A lock file that is held; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock; `subject` is what it protects.
+    ///
+    /// # Errors
+    /// Another process holds it, or it cannot be made.
+    pub(super) fn take(path: &Path, subject: &Path) -> Result<Lock, SocketError> {
+        let fail = |error| SocketError::Io("make the lock file", path.to_owned(), error);
+        loop {
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(path)
+                .map_err(fail)?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(SocketError::Taken(subject.to_owned()));
+                }
+                Err(error) => return Err(fail(error.into())),
+            }
+            // Its last holder may have removed it between our open and our lock: then others
+            // would not see this one.
+            let ours = file.metadata().map_err(fail)?;
+            if fs::symlink_metadata(path).is_ok_and(|there| there.ino() == ours.ino()) {
+                let path = path.to_owned();
+                return Ok(Lock { file, path });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Before it is released by closing, so that nobody loses a lock taken meanwhile.
+        let _ = fs::remove_file(&self.path);
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+/// The bound control socket; unlinked when dropped, before its lock is released.
+#[derive(Debug)]
+pub(super) struct ControlSocket {
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl ControlSocket {
+    /// Binds the socket with mode 0660. To be called while there is one thread only, as it
+    /// changes the umask for a moment.
+    ///
+    /// # Errors
+    /// Another daemon has it, or it cannot be bound.
+    pub(super) fn bind(path: &Path) -> Result<(ControlSocket, UnixListener), SocketError> {
+        let mut lock_path = path.as_os_str().to_owned();
+        lock_path.push(".lock");
+        let lock = Lock::take(Path::new(&lock_path), path)?;
+        clear_way(path)?;
+        let before = umask(rustix::fs::Mode::from_raw_mode(0o117));
+        let listener = UnixListener::bind(path);
+        umask(before);
+        let listener =
+            listener.map_err(|e| SocketError::Io("make the control socket", path.to_owned(), e))?;
+        listener
+            .set_nonblocking(true)
+            .map_err(|e| SocketError::Io("set up the control socket", path.to_owned(), e))?;
+        let socket = ControlSocket {
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        Ok((socket, listener))
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Removes what a daemon that died has left.
+fn clear_way(path: &Path) -> Result<(), SocketError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(SocketError::Io("look at", path.to_owned(), error)),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(SocketError::NoSocket(path.to_owned()));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
+            .map_err(|e| SocketError::Io("remove the socket left at", path.to_owned(), e)),
+        // It answers, or it is not for us to try.
+        Ok(_) | Err(_) => Err(SocketError::Taken(path.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn one_daemon_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pm.sock");
+        let (socket, listener) = ControlSocket::bind(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        let error = ControlSocket::bind(&path).unwrap_err();
+        assert!(matches!(error, SocketError::Taken(_)), "{error}");
+        assert!(UnixStream::connect(&path).is_ok());
+        drop((listener, socket));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn dead_sockets_are_replaced_and_living_ones_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pm.sock");
+        let stranger = UnixListener::bind(&path).unwrap();
+        let error = ControlSocket::bind(&path).unwrap_err();
+        assert!(matches!(error, SocketError::Taken(_)), "{error}");
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(stranger);
+        assert!(path.exists());
+        drop(ControlSocket::bind(&path).unwrap());
+        fs::write(&path, "data").unwrap();
+        let error = ControlSocket::bind(&path).unwrap_err();
+        assert!(matches!(error, SocketError::NoSocket(_)), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"data");
+    }
+
+    #[test]
+    fn a_lock_outlives_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::take(&path, dir.path()).unwrap();
+        assert!(Lock::take(&path, dir.path()).is_err());
+        drop(lock);
+        assert!(!path.exists());
+        assert!(Lock::take(&path, dir.path()).is_ok());
+    }
+}

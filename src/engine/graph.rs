@@ -1,0 +1,316 @@
+//! The units and the dependencies between them, in both directions.
+//!
+//! A unit's files state edges in one direction; the other end gets the inverse. Each end
+//! remembers who stated an edge, so that reading one unit again takes back only what that
+//! unit had said.
+
+use super::ids::UnitId;
+use super::unit::Unit;
+use crate::unit::config::{DependencyKind, UnitConfig};
+use crate::unit::name::UnitName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A kind of edge as seen from one end; the names are systemd's D-Bus properties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub(super) enum Edge {
+    Requires,
+    Requisite,
+    Wants,
+    BindsTo,
+    PartOf,
+    Upholds,
+    RequiredBy,
+    RequisiteOf,
+    WantedBy,
+    BoundBy,
+    UpheldBy,
+    ConsistsOf,
+    Conflicts,
+    ConflictedBy,
+    Before,
+    After,
+    OnFailure,
+    OnFailureOf,
+    OnSuccess,
+    OnSuccessOf,
+    Triggers,
+    TriggeredBy,
+    PropagatesReloadTo,
+    ReloadPropagatedFrom,
+    PropagatesStopTo,
+    StopPropagatedFrom,
+}
+
+impl Edge {
+    const ALL: [(Edge, Edge, &'static str); 26] = [
+        (Edge::Requires, Edge::RequiredBy, "Requires"),
+        (Edge::Requisite, Edge::RequisiteOf, "Requisite"),
+        (Edge::Wants, Edge::WantedBy, "Wants"),
+        (Edge::BindsTo, Edge::BoundBy, "BindsTo"),
+        (Edge::PartOf, Edge::ConsistsOf, "PartOf"),
+        (Edge::Upholds, Edge::UpheldBy, "Upholds"),
+        (Edge::RequiredBy, Edge::Requires, "RequiredBy"),
+        (Edge::RequisiteOf, Edge::Requisite, "RequisiteOf"),
+        (Edge::WantedBy, Edge::Wants, "WantedBy"),
+        (Edge::BoundBy, Edge::BindsTo, "BoundBy"),
+        (Edge::UpheldBy, Edge::Upholds, "UpheldBy"),
+        (Edge::ConsistsOf, Edge::PartOf, "ConsistsOf"),
+        (Edge::Conflicts, Edge::ConflictedBy, "Conflicts"),
+        (Edge::ConflictedBy, Edge::Conflicts, "ConflictedBy"),
+        (Edge::Before, Edge::After, "Before"),
+        (Edge::After, Edge::Before, "After"),
+        (Edge::OnFailure, Edge::OnFailureOf, "OnFailure"),
+        (Edge::OnFailureOf, Edge::OnFailure, "OnFailureOf"),
+        (Edge::OnSuccess, Edge::OnSuccessOf, "OnSuccess"),
+        (Edge::OnSuccessOf, Edge::OnSuccess, "OnSuccessOf"),
+        (Edge::Triggers, Edge::TriggeredBy, "Triggers"),
+        (Edge::TriggeredBy, Edge::Triggers, "TriggeredBy"),
+        (
+            Edge::PropagatesReloadTo,
+            Edge::ReloadPropagatedFrom,
+            "PropagatesReloadTo",
+        ),
+        (
+            Edge::ReloadPropagatedFrom,
+            Edge::PropagatesReloadTo,
+            "ReloadPropagatedFrom",
+        ),
+        (
+            Edge::PropagatesStopTo,
+            Edge::StopPropagatedFrom,
+            "PropagatesStopTo",
+        ),
+        (
+            Edge::StopPropagatedFrom,
+            Edge::PropagatesStopTo,
+            "StopPropagatedFrom",
+        ),
+    ];
+
+    /// The same edge seen from its other end.
+    pub(super) fn inverse(self) -> Edge {
+        Edge::ALL[self as usize].1
+    }
+
+    /// The edge that a D-Bus property lists.
+    pub(super) fn by_property(name: &str) -> Option<Edge> {
+        Edge::ALL
+            .iter()
+            .find(|(_, _, n)| *n == name)
+            .map(|(e, _, _)| *e)
+    }
+
+    fn of(kind: DependencyKind) -> Edge {
+        match kind {
+            DependencyKind::Requires => Edge::Requires,
+            DependencyKind::Requisite => Edge::Requisite,
+            DependencyKind::Wants => Edge::Wants,
+            DependencyKind::BindsTo => Edge::BindsTo,
+            DependencyKind::PartOf => Edge::PartOf,
+            DependencyKind::Upholds => Edge::Upholds,
+            DependencyKind::Conflicts => Edge::Conflicts,
+            DependencyKind::Before => Edge::Before,
+            DependencyKind::After => Edge::After,
+            DependencyKind::OnFailure => Edge::OnFailure,
+            DependencyKind::OnSuccess => Edge::OnSuccess,
+            DependencyKind::PropagatesReloadTo => Edge::PropagatesReloadTo,
+            DependencyKind::ReloadPropagatedFrom => Edge::ReloadPropagatedFrom,
+            DependencyKind::PropagatesStopTo => Edge::PropagatesStopTo,
+            DependencyKind::StopPropagatedFrom => Edge::StopPropagatedFrom,
+            DependencyKind::Triggers => Edge::Triggers,
+        }
+    }
+}
+
+/// Who stated an edge: this end, the other end, or both.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stated {
+    here: bool,
+    there: bool,
+}
+
+/// The edges of one unit.
+#[derive(Debug, Default)]
+pub(super) struct Edges(BTreeMap<Edge, BTreeMap<UnitId, Stated>>);
+
+impl Edges {
+    /// The other ends of one kind, by number.
+    pub(super) fn of(&self, edge: Edge) -> impl Iterator<Item = UnitId> + '_ {
+        self.0
+            .get(&edge)
+            .into_iter()
+            .flat_map(|ends| ends.keys().copied())
+    }
+
+    /// Whether there is such an edge to that unit.
+    pub(super) fn has(&self, edge: Edge, other: UnitId) -> bool {
+        self.0
+            .get(&edge)
+            .is_some_and(|ends| ends.contains_key(&other))
+    }
+
+    fn state(&mut self, edge: Edge, other: UnitId, here: bool) {
+        let stated = self.0.entry(edge).or_default().entry(other).or_default();
+        if here {
+            stated.here = true;
+        } else {
+            stated.there = true;
+        }
+    }
+
+    fn take_back(&mut self, edge: Edge, other: UnitId, here: bool) {
+        let Some(ends) = self.0.get_mut(&edge) else {
+            return;
+        };
+        if let Some(stated) = ends.get_mut(&other) {
+            if here {
+                stated.here = false;
+            } else {
+                stated.there = false;
+            }
+            if !stated.here && !stated.there {
+                ends.remove(&other);
+            }
+        }
+    }
+
+    fn stated_here(&self) -> Vec<(Edge, UnitId)> {
+        self.0
+            .iter()
+            .flat_map(|(edge, ends)| {
+                ends.iter()
+                    .map(move |(id, stated)| (*edge, *id, stated.here))
+            })
+            .filter(|(_, _, here)| *here)
+            .map(|(edge, id, _)| (edge, id))
+            .collect()
+    }
+}
+
+/// All units, by number and by name.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    units: Vec<Unit>,
+    names: BTreeMap<UnitName, UnitId>,
+}
+
+impl Graph {
+    /// A unit by number; numbers are only made here, and units never go.
+    pub(super) fn get(&self, id: UnitId) -> &Unit {
+        &self.units[id.0 as usize]
+    }
+
+    /// A unit by number, to change.
+    pub(super) fn get_mut(&mut self, id: UnitId) -> &mut Unit {
+        &mut self.units[id.0 as usize]
+    }
+
+    /// The unit that answers to a name or alias.
+    pub(super) fn find(&self, name: &str) -> Option<UnitId> {
+        self.names.get(name).copied()
+    }
+
+    /// All units by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Unit> {
+        self.units.iter()
+    }
+
+    /// The units' own names, sorted; aliases and names that became aliases left out.
+    pub(super) fn own_names(&self) -> Vec<UnitName> {
+        let names: BTreeSet<&UnitName> = self
+            .units
+            .iter()
+            .filter(|unit| self.find(unit.name()) == Some(unit.id))
+            .map(|unit| &unit.config.name)
+            .collect();
+        names.into_iter().cloned().collect()
+    }
+
+    /// Takes new readings in; returns the numbers of units that were not there before.
+    pub(super) fn load(&mut self, configs: Vec<Arc<UnitConfig>>) -> Vec<UnitId> {
+        let mut fresh = Vec::new();
+        let mut touched = Vec::new();
+        for config in configs {
+            let known = self.names.get(&config.name).copied();
+            let id = known.unwrap_or(UnitId(self.units.len() as u32));
+            self.names.insert(config.name.clone(), id);
+            for alias in &config.aliases {
+                self.names.insert(alias.clone(), id);
+            }
+            if known.is_some() {
+                self.get_mut(id).reconfigure(config);
+            } else {
+                self.units.push(Unit::new(id, config));
+                fresh.push(id);
+            }
+            touched.push(id);
+        }
+        for id in touched {
+            self.restate(id);
+        }
+        fresh
+    }
+
+    /// Replaces the edges that a unit stated by those its configuration states now.
+    fn restate(&mut self, id: UnitId) {
+        for (edge, other) in self.get(id).edges.stated_here() {
+            self.get_mut(id).edges.take_back(edge, other, true);
+            self.get_mut(other)
+                .edges
+                .take_back(edge.inverse(), id, false);
+        }
+        let config = self.get(id).config.clone();
+        for dependency in &config.dependencies {
+            let Some(other) = self.names.get(&dependency.target).copied() else {
+                continue;
+            };
+            if other == id {
+                continue;
+            }
+            let edge = Edge::of(dependency.kind);
+            self.get_mut(id).edges.state(edge, other, true);
+            self.get_mut(other).edges.state(edge.inverse(), id, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::unit;
+    use super::*;
+
+    #[test]
+    fn edge_table_is_an_involution_in_order() {
+        for (index, (edge, inverse, name)) in Edge::ALL.iter().enumerate() {
+            assert_eq!(*edge as usize, index);
+            assert_eq!(inverse.inverse(), *edge);
+            assert_eq!(Edge::by_property(name), Some(*edge));
+        }
+    }
+
+    #[test]
+    fn reading_again_takes_back_only_what_the_unit_said() {
+        let mut graph = Graph::default();
+        graph.load(vec![
+            unit("a.service")
+                .after("b.service")
+                .requires("b.service")
+                .arc(),
+            unit("b.service").before("a.service").arc(),
+        ]);
+        let (a, b) = (
+            graph.find("a.service").unwrap(),
+            graph.find("b.service").unwrap(),
+        );
+        graph.load(vec![unit("a.service").arc()]);
+        assert!(!graph.get(b).edges.has(Edge::RequiredBy, a));
+        assert!(
+            graph.get(a).edges.has(Edge::After, b),
+            "b still says Before=a"
+        );
+        graph.load(vec![unit("b.service").arc()]);
+        assert!(!graph.get(a).edges.has(Edge::After, b));
+    }
+}

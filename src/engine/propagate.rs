@@ -1,0 +1,347 @@
+//! What a change of one unit's state means for its job and for other units.
+//!
+//! Changes wait in a queue and are passed on one by one, so that nothing recurses and every
+//! observer sees them in the order they happened.
+
+use super::effect::{Effect, LogLevel};
+use super::engine::Engine;
+use super::event::Verb;
+use super::graph::Edge;
+use super::ids::UnitId;
+use super::service::Transition;
+use super::state::{ActiveState, JobKind, JobResult, ServiceResult, ServiceState};
+use super::transaction::Wish;
+use super::unit::Machine;
+use crate::unit::config::JobMode;
+
+/// A change of state that others have not heard of yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    unit: UnitId,
+    from: ActiveState,
+    to: ActiveState,
+    reload_failed: bool,
+    will_restart: bool,
+}
+
+impl Change {
+    /// The change that a service's transition is to others.
+    pub(super) fn of_service(unit: UnitId, transition: Transition) -> Change {
+        let will_restart = matches!(
+            transition.to,
+            ServiceState::DeadBeforeAutoRestart | ServiceState::FailedBeforeAutoRestart
+        );
+        Change {
+            unit,
+            from: transition.from.active_state(),
+            to: transition.to.active_state(),
+            reload_failed: transition.reload_failed,
+            will_restart,
+        }
+    }
+}
+
+impl Engine {
+    /// Starts or stops a target, which takes no time.
+    pub(super) fn set_target(&mut self, unit: UnitId, up: bool) {
+        let Machine::Target { active } = &mut self.graph.get_mut(unit).machine else {
+            return;
+        };
+        let word = |up| {
+            if up {
+                ActiveState::Active
+            } else {
+                ActiveState::Inactive
+            }
+        };
+        let (from, to) = (word(*active), word(up));
+        *active = up;
+        let (reload_failed, will_restart) = (false, false);
+        self.changes.push_back(Change {
+            unit,
+            from,
+            to,
+            reload_failed,
+            will_restart,
+        });
+    }
+
+    /// Passes one change on.
+    pub(super) fn propagate(&mut self, change: Change) {
+        self.stamp(change);
+        self.effects
+            .push_back(Effect::Changed { unit: change.unit });
+        let unexpected = self.judge_job(change);
+        if unexpected {
+            self.follow_unasked(change);
+        }
+        if change.from == change.to {
+            return;
+        }
+        if change.to == ActiveState::Failed && !change.will_restart {
+            let text = format!("{} entered failed state.", self.title(change.unit));
+            self.log(LogLevel::Warning, change.unit, text);
+            self.trigger(change.unit, Edge::OnFailure);
+        }
+        if change.to == ActiveState::Inactive
+            && !change.from.is_inactive_or_failed()
+            && !change.will_restart
+        {
+            self.trigger(change.unit, Edge::OnSuccess);
+        }
+        if change.to.is_active_or_reloading() && !change.from.is_active_or_reloading() {
+            self.stop_if_bound_to_inactive(change.unit);
+        }
+    }
+
+    fn stamp(&mut self, change: Change) {
+        let now = self.now;
+        let times = &mut self.graph.get_mut(change.unit).times;
+        times.change = now;
+        match (
+            change.from.is_inactive_or_failed(),
+            change.to.is_inactive_or_failed(),
+        ) {
+            (true, false) => times.inactive_exit = now,
+            (false, true) => times.inactive_enter = now,
+            (true, true) | (false, false) => {}
+        }
+        match (
+            change.from.is_active_or_reloading(),
+            change.to.is_active_or_reloading(),
+        ) {
+            (false, true) => times.active_enter = now,
+            (true, false) => times.active_exit = now,
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Whether the new state ends the unit's job or contradicts it; true if no job asked for
+    /// this change.
+    fn judge_job(&mut self, change: Change) -> bool {
+        let Some(job) = self
+            .graph
+            .get(change.unit)
+            .job
+            .and_then(|id| self.jobs.get(&id))
+            .cloned()
+        else {
+            return true;
+        };
+        if !job.running {
+            // It may have been refused for the state the unit was in.
+            self.run_queue.insert(job.id);
+        }
+        let to = change.to;
+        let end = match job.kind {
+            JobKind::Start | JobKind::VerifyActive if to.is_active_or_reloading() => {
+                Some(JobResult::Done)
+            }
+            JobKind::Start | JobKind::VerifyActive => (job.running
+                && to != ActiveState::Activating)
+                .then(|| ended_as(to))
+                .flatten(),
+            JobKind::Reload if !job.running => None,
+            JobKind::Reload => match to {
+                ActiveState::Active if change.reload_failed => Some(JobResult::Failed),
+                ActiveState::Active => Some(JobResult::Done),
+                _ => ended_as(to),
+            },
+            JobKind::Stop | JobKind::Restart if to.is_inactive_or_failed() => Some(JobResult::Done),
+            JobKind::Stop | JobKind::Restart => {
+                (job.running && to != ActiveState::Deactivating).then_some(JobResult::Failed)
+            }
+            JobKind::Nop => None,
+        };
+        let expected = match job.kind {
+            JobKind::Start | JobKind::VerifyActive => {
+                to.is_active_or_reloading() || !job.running || to == ActiveState::Activating
+            }
+            JobKind::Reload => {
+                !job.running
+                    || matches!(
+                        to,
+                        ActiveState::Active | ActiveState::Activating | ActiveState::Reloading
+                    )
+            }
+            JobKind::Stop | JobKind::Restart => end != Some(JobResult::Failed),
+            JobKind::Nop => true,
+        };
+        if let Some(result) = end {
+            self.finish(job.id, result, true);
+        }
+        !expected
+    }
+
+    /// A change nobody asked for: those who need this unit up, or down, follow (J16).
+    fn follow_unasked(&mut self, change: Change) {
+        let unit = change.unit;
+        if change.from.is_inactive_or_failed() && change.to.is_active_or_activating() {
+            for (edge, mode) in [
+                (Edge::Requires, JobMode::Replace),
+                (Edge::BindsTo, JobMode::Replace),
+                (Edge::Wants, JobMode::Fail),
+            ] {
+                let unordered: Vec<UnitId> = {
+                    let edges = &self.graph.get(unit).edges;
+                    edges
+                        .of(edge)
+                        .filter(|other| !edges.has(Edge::After, *other))
+                        .collect()
+                };
+                for other in unordered {
+                    if !self
+                        .graph
+                        .get(other)
+                        .active_state()
+                        .is_active_or_activating()
+                    {
+                        self.add_quietly(other, JobKind::Start, mode);
+                    }
+                }
+            }
+            self.stop_neighbours(unit, &[Edge::Conflicts, Edge::ConflictedBy]);
+        } else if change.from.is_active_or_activating() && change.to.is_inactive_or_deactivating() {
+            self.stop_neighbours(unit, &[Edge::BoundBy, Edge::PropagatesStopTo]);
+        }
+    }
+
+    fn stop_neighbours(&mut self, unit: UnitId, edges: &[Edge]) {
+        let others: Vec<UnitId> = edges
+            .iter()
+            .flat_map(|edge| self.graph.get(unit).edges.of(*edge))
+            .collect();
+        for other in others {
+            if !self
+                .graph
+                .get(other)
+                .active_state()
+                .is_inactive_or_deactivating()
+            {
+                self.add_quietly(other, JobKind::Stop, JobMode::Replace);
+            }
+        }
+    }
+
+    /// A unit that came up while what it is bound to went away goes down again.
+    fn stop_if_bound_to_inactive(&mut self, unit: UnitId) {
+        let gone = self.graph.get(unit).edges.of(Edge::BindsTo).any(|other| {
+            let other = self.graph.get(other);
+            other.job.is_none() && other.active_state().is_inactive_or_failed()
+        });
+        if gone {
+            let text = format!(
+                "{} is bound to a unit that is not active; stopping it too.",
+                self.title(unit)
+            );
+            self.log(LogLevel::Info, unit, text);
+            self.add_quietly(unit, JobKind::Stop, JobMode::Replace);
+        }
+    }
+
+    /// Starts what OnFailure= or OnSuccess= names (J12).
+    pub(super) fn trigger(&mut self, unit: UnitId, edge: Edge) {
+        let section = &self.graph.get(unit).config.unit;
+        let mode = match edge {
+            Edge::OnSuccess => section.on_success_job_mode,
+            _ => section.on_failure_job_mode,
+        };
+        let monitor = self.monitor_environment(unit);
+        let others: Vec<UnitId> = self.graph.get(unit).edges.of(edge).collect();
+        for other in others {
+            let waiting = self.graph.get(other).job;
+            self.add_quietly(other, JobKind::Start, mode);
+            let Some(id) = self.graph.get(other).job else {
+                continue;
+            };
+            let several = waiting == Some(id);
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.monitor = if several { Vec::new() } else { monitor.clone() };
+            }
+        }
+    }
+
+    /// MONITOR_...: what the triggered unit is told of the one that ended (E9).
+    fn monitor_environment(&self, unit: UnitId) -> Vec<(String, String)> {
+        let unit = self.graph.get(unit);
+        let Machine::Service(service) = &unit.machine else {
+            return Vec::new();
+        };
+        let view = service.view();
+        let mut list = vec![("MONITOR_SERVICE_RESULT", view.result.as_str().to_owned())];
+        if let Some(status) = view.exec_main_status {
+            list.push(("MONITOR_EXIT_CODE", status.code_word().to_owned()));
+            list.push(("MONITOR_EXIT_STATUS", status.status_word()));
+        }
+        list.push(("MONITOR_INVOCATION_ID", format!("{:032x}", unit.invocation)));
+        list.push(("MONITOR_UNIT", unit.name().to_owned()));
+        list.into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    /// The time for an automatic restart has come: a start that takes those along that need
+    /// the unit (J1, M18).
+    pub(super) fn restart_due(&mut self, unit: UnitId) {
+        let stopping = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
+        if stopping.is_some_and(|job| job.kind == JobKind::Stop) || self.shutting_down {
+            return;
+        }
+        let wish = Wish {
+            unit,
+            kind: JobKind::Start,
+            mode: JobMode::Replace,
+            restart_dependents: true,
+        };
+        if let Err(refusal) = self.enqueue(wish) {
+            let text = format!("{} cannot be restarted: {refusal}", self.title(unit));
+            self.log(LogLevel::Error, unit, text);
+            self.with_service(unit, |service, cx| {
+                service.give_up_restart(cx, ServiceResult::Resources);
+            });
+        }
+    }
+
+    /// Queues a job on the engine's own account; a refusal is only logged.
+    pub(super) fn add_quietly(&mut self, unit: UnitId, kind: JobKind, mode: JobMode) {
+        let wish = Wish {
+            unit,
+            kind,
+            mode,
+            restart_dependents: false,
+        };
+        if let Err(refusal) = self.enqueue(wish) {
+            let text = format!(
+                "no {} job for {}: {refusal}",
+                kind.as_str(),
+                self.graph.get(unit).name()
+            );
+            self.log(LogLevel::Info, unit, text);
+        }
+    }
+
+    /// The job that a verb becomes for what the unit is doing (J6).
+    pub(super) fn settle_verb(verb: Verb, state: ActiveState) -> JobKind {
+        match verb {
+            Verb::Start => JobKind::Start,
+            Verb::Stop => JobKind::Stop,
+            Verb::Reload => JobKind::Reload,
+            Verb::Restart => JobKind::Restart,
+            Verb::TryRestart => super::job::try_restart(state),
+            Verb::ReloadOrRestart | Verb::ReloadOrTryRestart => super::job::reload_or_start(state),
+        }
+    }
+}
+
+/// How a job ends with a unit that came to rest; `None` if it has not.
+fn ended_as(state: ActiveState) -> Option<JobResult> {
+    match state {
+        ActiveState::Failed => Some(JobResult::Failed),
+        ActiveState::Inactive => Some(JobResult::Done),
+        ActiveState::Active
+        | ActiveState::Reloading
+        | ActiveState::Activating
+        | ActiveState::Deactivating
+        | ActiveState::Maintenance => None,
+    }
+}

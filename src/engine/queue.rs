@@ -1,0 +1,351 @@
+//! The job queue: installing what a transaction planned, running what may run, finishing.
+
+use super::effect::{Effect, LogLevel, Refusal};
+use super::engine::Engine;
+use super::graph::Edge;
+use super::ids::{JobId, UnitId};
+use super::job::{self, Job, Ordered};
+use super::service::{NotNow, can_reload};
+use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
+use super::transaction::{self, Wish};
+use super::unit::Machine;
+use crate::unit::config::{JobMode, LoadState};
+use std::collections::VecDeque;
+
+/// What became of an attempt to run a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Run {
+    /// Under way; a change of state will end it.
+    Begun,
+    /// Not yet: waits for the next change of state.
+    Again,
+    /// At an end already.
+    Ended(JobResult),
+}
+
+/// Units whose start fails with ours (they need us).
+const START_FAILURE: [Edge; 3] = [Edge::RequiredBy, Edge::RequisiteOf, Edge::BoundBy];
+
+impl Engine {
+    /// Plans and installs everything one wish implies; the job that fulfils it.
+    ///
+    /// # Errors
+    /// As [`transaction::plan`].
+    pub(super) fn enqueue(&mut self, wish: Wish) -> Result<JobId, Refusal> {
+        if self.shutting_down && wish.kind != JobKind::Stop {
+            return Err(Refusal::ShuttingDown);
+        }
+        let plan = transaction::plan(&self.graph, &self.jobs, wish)?;
+        for (unit, note) in plan.notes {
+            let text = format!("{}: {note}", self.graph.get(unit).name());
+            self.log(LogLevel::Warning, unit, text);
+        }
+        let irreversible = wish.mode == JobMode::ReplaceIrreversibly;
+        let ignore_order = wish.mode == JobMode::IgnoreDependencies;
+        let mut anchor = None;
+        for (unit, kind) in plan.jobs {
+            let id = self.install(unit, kind, irreversible, ignore_order);
+            anchor = anchor.or(Some(id));
+        }
+        // The anchor is never dropped from its own transaction.
+        anchor.ok_or_else(|| Refusal::Conflicting("The transaction came out empty.".to_owned()))
+    }
+
+    /// Puts a job in place, merging it with or replacing the one that is there.
+    pub(super) fn install(
+        &mut self,
+        unit: UnitId,
+        kind: JobKind,
+        irreversible: bool,
+        ignore_order: bool,
+    ) -> JobId {
+        let state = self.graph.get(unit).active_state();
+        if let Some(there) = self
+            .graph
+            .get(unit)
+            .job
+            .and_then(|id| self.jobs.get(&id))
+            .cloned()
+        {
+            match job::merge(there.kind, kind, state) {
+                Some(merged) => return self.merge_into(there, kind, merged, irreversible),
+                None => self.finish(there.id, JobResult::Canceled, false),
+            }
+        }
+        let id = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1).max(1);
+        self.jobs.insert(
+            id,
+            Job {
+                id,
+                unit,
+                kind,
+                running: false,
+                irreversible,
+                ignore_order,
+                monitor: Vec::new(),
+            },
+        );
+        self.graph.get_mut(unit).job = Some(id);
+        self.effects.push_back(Effect::JobNew {
+            job: id,
+            unit,
+            kind,
+        });
+        self.effects.push_back(Effect::Changed { unit });
+        self.run_queue.insert(id);
+        id
+    }
+
+    /// A running job goes on if it covers the new one; a reload never does, what it read may
+    /// have changed since.
+    fn merge_into(
+        &mut self,
+        there: Job,
+        kind: JobKind,
+        merged: JobKind,
+        irreversible: bool,
+    ) -> JobId {
+        let covers = merged == there.kind && kind != JobKind::Reload;
+        if let Some(job) = self.jobs.get_mut(&there.id) {
+            job.kind = merged;
+            job.irreversible |= irreversible;
+            job.running = there.running && covers;
+        }
+        self.run_queue.insert(there.id);
+        there.id
+    }
+
+    /// Runs a waiting job if its turn has come.
+    pub(super) fn run_job(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        if job.running || !self.is_runnable(job) {
+            return;
+        }
+        let (unit, kind, monitor) = (job.unit, job.kind, job.monitor.clone());
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.running = true;
+        }
+        if kind == JobKind::Start {
+            self.graph.get_mut(unit).monitor = monitor;
+        }
+        let outcome = match kind {
+            JobKind::Start => self.start_unit(unit),
+            JobKind::VerifyActive => self.verify_active(unit),
+            JobKind::Stop | JobKind::Restart => self.stop_unit(unit),
+            JobKind::Reload => self.reload_unit(unit),
+            JobKind::Nop => Run::Ended(JobResult::Done),
+        };
+        self.conclude(id, outcome);
+    }
+
+    /// Applies the outcome of running a job.
+    pub(super) fn conclude(&mut self, id: JobId, outcome: Run) {
+        match outcome {
+            Run::Begun => {}
+            Run::Again => {
+                if let Some(job) = self.jobs.get_mut(&id) {
+                    job.running = false;
+                }
+            }
+            Run::Ended(result) => self.finish(id, result, true),
+        }
+    }
+
+    fn is_runnable(&self, job: &Job) -> bool {
+        let mine = Ordered {
+            kind: job.kind,
+            ignore_order: job.ignore_order,
+        };
+        let edges = &self.graph.get(job.unit).edges;
+        [Edge::After, Edge::Before].into_iter().all(|edge| {
+            edges.of(edge).all(|other| {
+                let other = self.graph.get(other).job.and_then(|id| self.jobs.get(&id));
+                other.is_none_or(|o| {
+                    let theirs = Ordered {
+                        kind: o.kind,
+                        ignore_order: o.ignore_order,
+                    };
+                    !job::must_wait(mine, theirs, edge)
+                })
+            })
+        })
+    }
+
+    fn verify_active(&self, unit: UnitId) -> Run {
+        match self.graph.get(unit).active_state() {
+            ActiveState::Active | ActiveState::Reloading => Run::Ended(JobResult::Done),
+            ActiveState::Activating => Run::Again,
+            ActiveState::Inactive
+            | ActiveState::Failed
+            | ActiveState::Deactivating
+            | ActiveState::Maintenance => Run::Ended(JobResult::Skipped),
+        }
+    }
+
+    fn stop_unit(&mut self, id: UnitId) -> Run {
+        self.abandon_check(id);
+        if self.graph.get(id).active_state().is_inactive_or_failed() {
+            return Run::Ended(JobResult::Done);
+        }
+        match &self.graph.get(id).machine {
+            Machine::Service(_) => match self.with_service(id, |service, cx| service.stop(cx)) {
+                Some(Err(NotNow::Again)) => Run::Again,
+                Some(Err(NotNow::Already)) | None => Run::Ended(JobResult::Done),
+                Some(Ok(())) => Run::Begun,
+            },
+            Machine::Target { .. } => {
+                self.set_target(id, false);
+                Run::Begun
+            }
+            Machine::Fact | Machine::Inert => Run::Ended(JobResult::Skipped),
+        }
+    }
+
+    fn reload_unit(&mut self, id: UnitId) -> Run {
+        let unit = self.graph.get(id);
+        if unit.config.load != LoadState::Loaded {
+            return Run::Ended(JobResult::Failed);
+        }
+        match unit.active_state() {
+            ActiveState::Active => {}
+            ActiveState::Reloading => return Run::Again,
+            ActiveState::Inactive
+            | ActiveState::Failed
+            | ActiveState::Activating
+            | ActiveState::Deactivating
+            | ActiveState::Maintenance => return Run::Ended(JobResult::Invalid),
+        }
+        match &unit.machine {
+            Machine::Service(_) if can_reload(&unit.config) => {
+                self.with_service(id, |service, cx| service.reload(cx));
+                Run::Begun
+            }
+            Machine::Service(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {
+                Run::Ended(JobResult::Skipped)
+            }
+        }
+    }
+
+    /// Ends a job. With `spread`, those who need it fail too.
+    pub(super) fn finish(&mut self, id: JobId, result: JobResult, spread: bool) {
+        let mut ending = VecDeque::from([(id, result)]);
+        while let Some((id, result)) = ending.pop_front() {
+            let Some(job) = self.jobs.get(&id).cloned() else {
+                continue;
+            };
+            if result == JobResult::Done && job.kind == JobKind::Restart {
+                self.turn_into_start(id);
+                self.wake_neighbours(job.unit);
+                continue;
+            }
+            self.remove(&job, result);
+            if spread {
+                ending.extend(self.who_fails_with(&job, result));
+            }
+            if matches!(result, JobResult::Timeout | JobResult::Dependency) {
+                self.trigger(job.unit, Edge::OnFailure);
+            }
+            self.wake_neighbours(job.unit);
+        }
+    }
+
+    /// The stop half of a restart is done.
+    fn turn_into_start(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.kind = JobKind::Start;
+            job.running = false;
+            let unit = job.unit;
+            self.run_queue.insert(id);
+            self.effects.push_back(Effect::Changed { unit });
+        }
+    }
+
+    fn remove(&mut self, job: &Job, result: JobResult) {
+        self.jobs.remove(&job.id);
+        self.run_queue.remove(&job.id);
+        self.abandon_check(job.unit);
+        self.graph.get_mut(job.unit).job = None;
+        let (unit, kind) = (job.unit, job.kind);
+        self.log_result(job, result);
+        self.effects.push_back(Effect::Changed { unit });
+        if kind == JobKind::Start && result != JobResult::Canceled {
+            // A restart whose job ended before the service was started again (a condition, a
+            // dependency): nothing else would ever end its wait. Otherwise this does nothing.
+            self.with_service(unit, |service, cx| {
+                service.give_up_restart(cx, ServiceResult::Success);
+            });
+        }
+        self.effects.push_back(Effect::JobRemoved {
+            job: job.id,
+            unit,
+            kind,
+            result,
+        });
+    }
+
+    fn who_fails_with(&self, job: &Job, result: JobResult) -> Vec<(JobId, JobResult)> {
+        let edges: &[Edge] = match (job.kind, result) {
+            (JobKind::Start | JobKind::VerifyActive, JobResult::Done) => {
+                // A start that ended well without the unit being active (a condition that did
+                // not hold) is not enough for those who require it active.
+                if self
+                    .graph
+                    .get(job.unit)
+                    .active_state()
+                    .is_active_or_reloading()
+                {
+                    &[]
+                } else {
+                    &[Edge::RequisiteOf]
+                }
+            }
+            (_, JobResult::Done) => &[],
+            (JobKind::Start | JobKind::VerifyActive, _) => &START_FAILURE,
+            (JobKind::Stop, _) => &[Edge::ConflictedBy],
+            (JobKind::Reload | JobKind::Restart | JobKind::Nop, _) => &[],
+        };
+        edges
+            .iter()
+            .flat_map(|edge| self.graph.get(job.unit).edges.of(*edge))
+            .filter_map(|other| self.graph.get(other).job.and_then(|id| self.jobs.get(&id)))
+            .filter(|other| matches!(other.kind, JobKind::Start | JobKind::VerifyActive))
+            .map(|other| (other.id, JobResult::Dependency))
+            .collect()
+    }
+
+    /// Jobs that may have waited for this unit's get another look.
+    fn wake_neighbours(&mut self, unit: UnitId) {
+        let edges = &self.graph.get(unit).edges;
+        let jobs: Vec<JobId> = edges
+            .of(Edge::After)
+            .chain(edges.of(Edge::Before))
+            .filter_map(|other| self.graph.get(other).job)
+            .collect();
+        self.run_queue.extend(jobs);
+    }
+
+    fn log_result(&mut self, job: &Job, result: JobResult) {
+        let unit = self.graph.get(job.unit);
+        let what = format!("{} - {}", unit.name(), unit.config.unit.description);
+        let (level, text) = match (job.kind, result) {
+            (JobKind::Start, JobResult::Done) if unit.active_state().is_active_or_reloading() => {
+                (LogLevel::Info, format!("Started {what}."))
+            }
+            (JobKind::Stop, JobResult::Done) => (LogLevel::Info, format!("Stopped {what}.")),
+            (JobKind::Reload, JobResult::Done) => (LogLevel::Info, format!("Reloaded {what}.")),
+            (_, JobResult::Done | JobResult::Canceled | JobResult::Skipped) => return,
+            (kind, JobResult::Dependency) => (
+                LogLevel::Warning,
+                format!("Dependency failed for {what} ({}).", kind.as_str()),
+            ),
+            (kind, result) => (
+                LogLevel::Error,
+                format!("Failed to {} {what}: {}.", kind.as_str(), result.as_str()),
+            ),
+        };
+        self.log(level, job.unit, text);
+    }
+}

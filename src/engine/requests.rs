@@ -1,0 +1,158 @@
+//! Requests from outside, checked before they become jobs.
+
+use super::effect::{Effect, KillOrder, Refusal};
+use super::engine::Engine;
+use super::event::{KillWhom, Verb};
+use super::ids::{JobId, UnitId};
+use super::service::can_reload;
+use super::state::{ActiveState, JobKind};
+use super::transaction::Wish;
+use super::unit::Machine;
+use crate::unit::config::{JobMode, LoadState};
+use crate::unit::name::UnitName;
+use crate::unit::value::Signal;
+
+impl Engine {
+    /// A job somebody asked for.
+    pub(super) fn request(
+        &mut self,
+        name: &UnitName,
+        verb: Verb,
+        mode: JobMode,
+    ) -> Result<JobId, Refusal> {
+        let unit = self.find(name)?;
+        self.refuse_what_cannot_be(unit, verb, mode)?;
+        let kind = self.kind_for(unit, verb);
+        self.enqueue(Wish {
+            unit,
+            kind,
+            mode,
+            restart_dependents: false,
+        })
+    }
+
+    /// reload-or-restart reloads where it can and restarts where it cannot.
+    fn kind_for(&self, id: UnitId, verb: Verb) -> JobKind {
+        let unit = self.graph.get(id);
+        let state = unit.active_state();
+        let can_reload = match &unit.machine {
+            Machine::Service(_) => can_reload(&unit.config),
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+        };
+        match verb {
+            Verb::ReloadOrRestart if !can_reload => JobKind::Restart,
+            Verb::ReloadOrTryRestart if !can_reload => super::job::try_restart(state),
+            Verb::ReloadOrTryRestart if state.is_inactive_or_deactivating() => JobKind::Nop,
+            verb => Engine::settle_verb(verb, state),
+        }
+    }
+
+    fn find(&self, name: &UnitName) -> Result<UnitId, Refusal> {
+        self.graph
+            .find(name.as_str())
+            .ok_or_else(|| Refusal::NotFound(name.to_string()))
+    }
+
+    fn refuse_what_cannot_be(&self, id: UnitId, verb: Verb, mode: JobMode) -> Result<(), Refusal> {
+        let unit = self.graph.get(id);
+        let name = unit.name().to_owned();
+        if self.shutting_down && verb != Verb::Stop {
+            return Err(Refusal::ShuttingDown);
+        }
+        match mode {
+            JobMode::Isolate | JobMode::Flush => {
+                return Err(Refusal::NotSupported(
+                    "Job modes isolate and flush are not carried out by this build.".to_owned(),
+                ));
+            }
+            JobMode::Replace
+            | JobMode::Fail
+            | JobMode::ReplaceIrreversibly
+            | JobMode::IgnoreDependencies
+            | JobMode::IgnoreRequirements => {}
+        }
+        let section = &unit.config.unit;
+        let refused = match verb {
+            Verb::Start => section.refuse_manual_start,
+            Verb::Stop => section.refuse_manual_stop,
+            Verb::Restart | Verb::TryRestart | Verb::ReloadOrRestart | Verb::ReloadOrTryRestart => {
+                section.refuse_manual_start || section.refuse_manual_stop
+            }
+            Verb::Reload => false,
+        };
+        if refused {
+            return Err(Refusal::OnlyByDependency(name));
+        }
+        let idle = unit.active_state() == ActiveState::Inactive;
+        match (verb, unit.config.load) {
+            (Verb::Stop, LoadState::NotFound | LoadState::Error | LoadState::BadSetting)
+                if idle =>
+            {
+                Err(Refusal::NotLoaded(name))
+            }
+            (_, _) => Ok(()),
+        }
+    }
+
+    /// A signal somebody asked for.
+    pub(super) fn kill(
+        &mut self,
+        name: &UnitName,
+        whom: KillWhom,
+        signal: Signal,
+    ) -> Result<(), Refusal> {
+        let unit = self.find(name)?;
+        let Machine::Service(service) = &self.graph.get(unit).machine else {
+            return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
+        };
+        let (main, control) = (service.main_process(), service.control_process());
+        let (processes, group_signal) = match whom {
+            KillWhom::Main => (main.into_iter().collect::<Vec<_>>(), None),
+            KillWhom::Control => (control.into_iter().collect(), None),
+            KillWhom::All => (main.into_iter().chain(control).collect(), Some(signal)),
+        };
+        let idle = service.state().active_state().is_inactive_or_failed();
+        if idle || (processes.is_empty() && group_signal.is_none()) {
+            let which = match whom {
+                KillWhom::Main => "main ",
+                KillWhom::Control => "control ",
+                KillWhom::All => "",
+            };
+            return Err(Refusal::NoProcess(format!(
+                "Unit {name} has no {which}process to signal."
+            )));
+        }
+        let order = self.numbers.order();
+        self.foreign_orders.insert(order);
+        self.effects.push_back(Effect::Kill(KillOrder {
+            unit,
+            order,
+            processes,
+            signal,
+            group_signal,
+            resume: false,
+            hangup: false,
+        }));
+        Ok(())
+    }
+
+    /// Forgets failures and counted starts.
+    pub(super) fn reset_failed(&mut self, name: Option<&UnitName>) -> Result<(), Refusal> {
+        let units: Vec<UnitId> = match name {
+            Some(name) => vec![
+                self.graph
+                    .find(name.as_str())
+                    .ok_or_else(|| Refusal::NotLoaded(name.to_string()))?,
+            ],
+            None => self.graph.iter().map(|unit| unit.id).collect(),
+        };
+        for id in units {
+            let unit = self.graph.get_mut(id);
+            unit.start_limit.clear();
+            unit.start_limit_hit = false;
+            self.with_service(id, |service, cx| service.reset_failed(cx));
+            self.effects.push_back(Effect::Changed { unit: id });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! The end of a run: dead, failed, or waiting for the automatic restart.
+
+use super::machine::{Service, log, settings};
+use super::{Context, restart};
+use crate::engine::effect::{Effect, LogLevel};
+use crate::engine::state::{JobKind, ServiceResult, ServiceState};
+use crate::unit::config::PreserveMode;
+
+impl Service {
+    /// Ends the run. A restart shows dead or failed first and then waits (checklist row M18):
+    /// those two states of their own keep OnFailure= from firing.
+    pub(super) fn enter_dead(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: ServiceResult,
+        allow_restart: bool,
+    ) {
+        self.note_result(result);
+        let failed = self.is_failure();
+        let restart = allow_restart && self.shall_restart(cx);
+        self.log_end(cx, failed);
+        if restart {
+            self.set_state(
+                cx,
+                if failed {
+                    ServiceState::FailedBeforeAutoRestart
+                } else {
+                    ServiceState::DeadBeforeAutoRestart
+                },
+            );
+            let ran = self
+                .active_since
+                .map_or(0, |since| cx.now.monotonic.saturating_sub(since));
+            if ran >= restart::BACKOFF_RESET.as_micros() {
+                self.backoff = 0;
+            }
+            self.set_state(cx, ServiceState::AutoRestart);
+            let delay = restart::delay(settings(cx), self.restarts, self.backoff);
+            self.arm(cx, delay);
+        } else {
+            self.flush_restarts = true;
+            self.set_state(cx, self.end_state());
+        }
+        self.clean_up(cx, restart);
+    }
+
+    fn is_failure(&self) -> bool {
+        match self.result {
+            ServiceResult::Success | ServiceResult::ExecCondition => false,
+            ServiceResult::Resources
+            | ServiceResult::Protocol
+            | ServiceResult::Timeout
+            | ServiceResult::ExitCode
+            | ServiceResult::Signal
+            | ServiceResult::CoreDump
+            | ServiceResult::Watchdog
+            | ServiceResult::StartLimitHit
+            | ServiceResult::OomKill => true,
+        }
+    }
+
+    fn end_state(&self) -> ServiceState {
+        if self.is_failure() {
+            ServiceState::Failed
+        } else {
+            ServiceState::Dead
+        }
+    }
+
+    fn shall_restart(&self, cx: &Context<'_>) -> bool {
+        // A stop that waits in the queue must not be undone before it has run.
+        let unwanted = self.forbid_restart || cx.shutting_down || cx.job == Some(JobKind::Stop);
+        !unwanted && restart::is_due(settings(cx), self.result, self.main_record.status)
+    }
+
+    fn log_end(&self, cx: &mut Context<'_>, failed: bool) {
+        let result = self.result.as_str();
+        if failed {
+            log(
+                cx,
+                LogLevel::Warning,
+                format!("failed with result '{result}'"),
+            );
+        } else if self.result == ServiceResult::ExecCondition {
+            log(cx, LogLevel::Info, "skipped: ExecCondition= said no");
+        } else {
+            log(cx, LogLevel::Debug, "ended");
+        }
+    }
+
+    /// Removes what outlives the processes (checklist row M13).
+    fn clean_up(&mut self, cx: &mut Context<'_>, restart: bool) {
+        let again = restart || matches!(cx.job, Some(JobKind::Start | JobKind::Restart));
+        let runtime_directories = match settings(cx).exec.runtime_directory_preserve {
+            PreserveMode::No => true,
+            PreserveMode::Restart => !again,
+            PreserveMode::Yes => false,
+        };
+        cx.out.effects.push(Effect::CleanUp {
+            unit: cx.unit,
+            runtime_directories,
+        });
+    }
+
+    /// The wait for the automatic restart is over: asks for the job that carries it out.
+    pub(super) fn restart_due(&mut self, cx: &mut Context<'_>) {
+        if cx.shutting_down {
+            self.cancel_restart(cx);
+            return;
+        }
+        if cx.job == Some(JobKind::Stop) {
+            // The stop job ends the wait when it runs.
+            return;
+        }
+        self.restarts = self.restarts.saturating_add(1);
+        self.backoff = self.backoff.saturating_add(1);
+        self.flush_restarts = false;
+        self.set_state(cx, ServiceState::AutoRestartQueued);
+        log(
+            cx,
+            LogLevel::Info,
+            format!("automatic restart, number {}", self.restarts),
+        );
+        cx.out.restart_due = true;
+    }
+
+    /// Gives up waiting for the restart; the result of the last run stays to be seen, the unit
+    /// is dead all the same, for that is what was asked for (checklist row J9).
+    pub(super) fn cancel_restart(&mut self, cx: &mut Context<'_>) {
+        self.flush_restarts = true;
+        self.set_state(cx, ServiceState::Dead);
+        // RuntimeDirectoryPreserve=restart kept the directories for a restart that never comes.
+        self.clean_up(cx, false);
+    }
+
+    /// The restart that was asked for cannot be carried out (its job was refused, or ended
+    /// without [`Service::start`] being called). Does nothing in any state but
+    /// `auto-restart-queued`.
+    pub fn give_up_restart(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
+        if self.state == ServiceState::AutoRestartQueued {
+            self.enter_dead(cx, result, false);
+        }
+    }
+
+    /// The start limit forbids the start (checklist row M17): failed, keeping the earlier
+    /// failure as result if there is one.
+    pub fn start_limit_hit(&mut self, cx: &mut Context<'_>) {
+        self.enter_dead(cx, ServiceResult::StartLimitHit, false);
+    }
+
+    /// Forgets failures and the count of restarts.
+    pub fn reset_failed(&mut self, cx: &mut Context<'_>) {
+        if self.state == ServiceState::Failed {
+            self.set_state(cx, ServiceState::Dead);
+        }
+        self.result = ServiceResult::Success;
+        self.reload_result = ServiceResult::Success;
+        self.restarts = 0;
+        self.backoff = 0;
+        self.flush_restarts = false;
+        super::machine::changed(cx);
+    }
+}

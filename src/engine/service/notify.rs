@@ -1,0 +1,253 @@
+//! What a service says through NOTIFY_SOCKET (sd_notify(3)).
+
+use super::Context;
+use super::facts::{self, KillStage};
+use super::machine::{Service, changed, log, settings};
+use crate::engine::effect::LogLevel;
+use crate::engine::event::Notification;
+use crate::engine::ids::ProcessId;
+use crate::engine::state::{ServiceResult, ServiceState};
+use crate::unit::config::{NotifyAccess, ServiceType};
+use crate::unit::value::TimeSpan;
+
+/// The longest STATUS= that is kept, in bytes.
+const STATUS_MAX: usize = 16 * 1024;
+
+/// What a service last said of its own state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announced {
+    Nothing,
+    Ready,
+    Reloading,
+    Stopping,
+}
+
+impl Service {
+    /// Takes in a message of a process of the unit; `sender` is its name if it is or was one
+    /// that the engine knows, `pid` its number.
+    pub fn on_notified(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: Option<ProcessId>,
+        pid: i32,
+        message: &Notification,
+    ) {
+        if !self.may_speak(cx, sender, pid) {
+            log(
+                cx,
+                LogLevel::Warning,
+                format!("message of process {pid} ignored: NotifyAccess= does not let it speak"),
+            );
+            return;
+        }
+        if let Some(main) = message.get("MAINPID") {
+            self.told_main(cx, main);
+        }
+        self.told_state(cx, message);
+        self.told_status(message);
+        self.told_times(cx, message);
+        changed(cx);
+    }
+
+    /// NotifyAccess=: the main process, the commands too, or everybody in the unit.
+    fn may_speak(&self, cx: &Context<'_>, sender: Option<ProcessId>, pid: i32) -> bool {
+        let is_main = self
+            .main
+            .process()
+            .is_some_and(|main| Some(main.id) == sender || main.pid != 0 && main.pid == pid);
+        let is_control = self
+            .control
+            .as_ref()
+            .is_some_and(|it| Some(it.id) == sender || it.pid != 0 && it.pid == pid);
+        match settings(cx).notify_access {
+            NotifyAccess::None => false,
+            NotifyAccess::Main => is_main,
+            NotifyAccess::Exec => is_main || is_control,
+            NotifyAccess::All => true,
+        }
+    }
+
+    fn told_main(&mut self, cx: &mut Context<'_>, value: &str) {
+        match value.parse::<i32>() {
+            Ok(pid) if pid > 0 => {
+                if facts::is_up(self.state) {
+                    self.verify_told_main(cx, pid);
+                }
+            }
+            Ok(_) | Err(_) => log(
+                cx,
+                LogLevel::Warning,
+                format!("MAINPID={value} is not a process number"),
+            ),
+        }
+    }
+
+    /// STOPPING= beats READY= beats RELOADING=.
+    fn told_state(&mut self, cx: &mut Context<'_>, message: &Notification) {
+        let says = |key| message.get(key) == Some("1");
+        if says("STOPPING") {
+            self.announced = Announced::Stopping;
+            self.told_stopping(cx);
+        } else if says("READY") {
+            self.announced = Announced::Ready;
+            self.told_ready(cx, says("RELOADING") && self.answers_reload(message));
+        } else if says("RELOADING") {
+            self.announced = Announced::Reloading;
+            self.told_reloading(cx, self.answers_reload(message));
+        }
+    }
+
+    /// Whether RELOADING=1 was said after the reload signal was sent (checklist row M10): the
+    /// service has to name the time, or it could mean an earlier reload.
+    fn answers_reload(&self, message: &Notification) -> bool {
+        message
+            .get("MONOTONIC_USEC")
+            .and_then(|value| value.parse::<u64>().ok())
+            .is_some_and(|said| said >= self.reload_begin)
+    }
+
+    fn told_stopping(&mut self, cx: &mut Context<'_>) {
+        match self.state {
+            ServiceState::Running | ServiceState::ReloadSignal | ServiceState::ReloadNotify => {
+                self.enter_stop_by_notify(cx);
+            }
+            // In a start, or while ExecReload= runs, it is acted on when that is done;
+            // everywhere else it is no news.
+            ServiceState::Dead
+            | ServiceState::Condition
+            | ServiceState::StartPre
+            | ServiceState::Start
+            | ServiceState::StartPost
+            | ServiceState::Exited
+            | ServiceState::Reload
+            | ServiceState::Stop
+            | ServiceState::StopWatchdog
+            | ServiceState::StopSigterm
+            | ServiceState::StopSigkill
+            | ServiceState::StopPost
+            | ServiceState::FinalWatchdog
+            | ServiceState::FinalSigterm
+            | ServiceState::FinalSigkill
+            | ServiceState::Failed
+            | ServiceState::DeadBeforeAutoRestart
+            | ServiceState::FailedBeforeAutoRestart
+            | ServiceState::AutoRestart
+            | ServiceState::AutoRestartQueued => {}
+        }
+    }
+
+    /// `reloaded`: the same message says that it had been reloading, in answer to our signal.
+    fn told_ready(&mut self, cx: &mut Context<'_>, reloaded: bool) {
+        match self.state {
+            ServiceState::Start => match settings(cx).service_type {
+                ServiceType::Notify | ServiceType::NotifyReload => self.enter_start_post(cx),
+                ServiceType::Simple
+                | ServiceType::Exec
+                | ServiceType::Forking
+                | ServiceType::Oneshot
+                | ServiceType::Dbus
+                | ServiceType::Idle => {}
+            },
+            ServiceState::ReloadSignal if reloaded => {
+                self.enter_running(cx, ServiceResult::Success);
+            }
+            ServiceState::ReloadNotify => self.enter_running(cx, ServiceResult::Success),
+            ServiceState::Dead
+            | ServiceState::Condition
+            | ServiceState::StartPre
+            | ServiceState::StartPost
+            | ServiceState::Running
+            | ServiceState::Exited
+            | ServiceState::Reload
+            | ServiceState::ReloadSignal
+            | ServiceState::Stop
+            | ServiceState::StopWatchdog
+            | ServiceState::StopSigterm
+            | ServiceState::StopSigkill
+            | ServiceState::StopPost
+            | ServiceState::FinalWatchdog
+            | ServiceState::FinalSigterm
+            | ServiceState::FinalSigkill
+            | ServiceState::Failed
+            | ServiceState::DeadBeforeAutoRestart
+            | ServiceState::FailedBeforeAutoRestart
+            | ServiceState::AutoRestart
+            | ServiceState::AutoRestartQueued => {}
+        }
+    }
+
+    fn told_reloading(&mut self, cx: &mut Context<'_>, answers: bool) {
+        match self.state {
+            // The timeout of the reload goes on.
+            ServiceState::ReloadSignal if answers => {
+                self.set_state(cx, ServiceState::ReloadNotify);
+            }
+            ServiceState::Running => self.enter_reload_by_notify(cx),
+            ServiceState::Dead
+            | ServiceState::Condition
+            | ServiceState::StartPre
+            | ServiceState::Start
+            | ServiceState::StartPost
+            | ServiceState::Exited
+            | ServiceState::Reload
+            | ServiceState::ReloadSignal
+            | ServiceState::ReloadNotify
+            | ServiceState::Stop
+            | ServiceState::StopWatchdog
+            | ServiceState::StopSigterm
+            | ServiceState::StopSigkill
+            | ServiceState::StopPost
+            | ServiceState::FinalWatchdog
+            | ServiceState::FinalSigterm
+            | ServiceState::FinalSigkill
+            | ServiceState::Failed
+            | ServiceState::DeadBeforeAutoRestart
+            | ServiceState::FailedBeforeAutoRestart
+            | ServiceState::AutoRestart
+            | ServiceState::AutoRestartQueued => {}
+        }
+    }
+
+    fn told_status(&mut self, message: &Notification) {
+        if let Some(text) = message.get("STATUS") {
+            self.status_text.clear();
+            if text.len() <= STATUS_MAX {
+                self.status_text.push_str(text);
+            }
+        }
+        if let Some(errno) = message.get("ERRNO").and_then(|v| v.parse::<i32>().ok())
+            && (0..4096).contains(&errno)
+        {
+            self.status_errno = errno;
+        }
+    }
+
+    fn told_times(&mut self, cx: &mut Context<'_>, message: &Notification) {
+        let span = |key| {
+            message
+                .get(key)
+                .and_then(|value| value.parse::<u64>().ok())
+                .map(TimeSpan)
+        };
+        if let Some(span) = span("EXTEND_TIMEOUT_USEC") {
+            self.extend_timeouts(cx, span);
+        }
+        // The interval before the feeding: one message may bring both.
+        if let Some(interval) = span("WATCHDOG_USEC") {
+            self.watchdog_told = Some(interval);
+            self.feed_watchdog(cx);
+        }
+        match message.get("WATCHDOG") {
+            Some("1") => self.feed_watchdog(cx),
+            Some("trigger") if facts::is_up(self.state) => {
+                log(
+                    cx,
+                    LogLevel::Error,
+                    "asked for its watchdog; ending the service",
+                );
+                self.enter_signal(cx, KillStage::StopWatchdog, ServiceResult::Watchdog);
+            }
+            Some(_) | None => {}
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Up: running or exited, and what a service that is not good any more goes on to.
+
+use super::Context;
+use super::facts::KillStage;
+use super::machine::{Service, deadline_after, settings};
+use super::notify::Announced;
+use super::process::Main;
+use crate::engine::state::{ServiceResult, ServiceState};
+
+impl Service {
+    /// Goes where a service belongs whose start, reload or main process has just ended: to
+    /// running if there is something that runs, else to exited or to its end.
+    pub(super) fn enter_running(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
+        self.note_result(result);
+        self.control = None;
+        if self.result != ServiceResult::Success {
+            self.enter_signal(cx, KillStage::StopSigterm, result);
+        } else if self.is_good() {
+            self.stay_up(cx);
+        } else if settings(cx).remain_after_exit {
+            self.set_state(cx, ServiceState::Exited);
+        } else {
+            self.enter_stop(cx, ServiceResult::Success);
+        }
+    }
+
+    /// Running, unless the service has said meanwhile that it is doing something else.
+    fn stay_up(&mut self, cx: &mut Context<'_>) {
+        match self.announced {
+            Announced::Reloading => self.enter_reload_by_notify(cx),
+            Announced::Stopping => self.enter_stop_by_notify(cx),
+            Announced::Nothing | Announced::Ready => {
+                self.set_state(cx, ServiceState::Running);
+                // RuntimeMaxSec= counts from the moment it became active, reloads or not.
+                let since = self.active_since.unwrap_or(cx.now.monotonic);
+                self.timer = deadline_after(since, settings(cx).runtime_max);
+            }
+        }
+    }
+
+    /// Whether something of the service runs: the main process, or anything if we know of none.
+    fn is_good(&self) -> bool {
+        match &self.main {
+            Main::Alive(_) => true,
+            Main::Gone => false,
+            Main::Unknown => self.populated,
+        }
+    }
+}

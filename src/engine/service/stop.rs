@@ -1,0 +1,225 @@
+//! Going down: ExecStop=, the signals, ExecStopPost=, the last signals.
+
+use super::facts::KillStage;
+use super::machine::{Service, settings};
+use super::{Context, NotNow};
+use crate::engine::effect::{Effect, KillOrder};
+use crate::engine::state::{JobKind, ServiceResult, ServiceState};
+use crate::unit::config::{CommandKind, KillMode};
+use crate::unit::value::Signal;
+
+impl Service {
+    /// Runs a stop job, or the stopping half of a restart job.
+    ///
+    /// # Errors
+    /// [`NotNow::Already`] if it is down.
+    pub fn stop(&mut self, cx: &mut Context<'_>) -> Result<(), NotNow> {
+        match self.state {
+            ServiceState::Dead | ServiceState::Failed => return Err(NotNow::Already),
+            ServiceState::DeadBeforeAutoRestart
+            | ServiceState::FailedBeforeAutoRestart
+            | ServiceState::AutoRestart
+            | ServiceState::AutoRestartQueued => self.cancel_restart(cx),
+            ServiceState::Stop
+            | ServiceState::StopSigterm
+            | ServiceState::StopSigkill
+            | ServiceState::StopPost
+            | ServiceState::FinalWatchdog
+            | ServiceState::FinalSigterm
+            | ServiceState::FinalSigkill => self.forbid_restart = true,
+            // ExecStop= is for services that were up (checklist row J10).
+            ServiceState::Condition
+            | ServiceState::StartPre
+            | ServiceState::Start
+            | ServiceState::StartPost
+            | ServiceState::Reload
+            | ServiceState::ReloadSignal
+            | ServiceState::ReloadNotify
+            | ServiceState::StopWatchdog => {
+                self.forbid_restart = true;
+                self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Success);
+            }
+            ServiceState::Running | ServiceState::Exited => {
+                self.forbid_restart = true;
+                self.enter_stop(cx, ServiceResult::Success);
+            }
+        }
+        Ok(())
+    }
+
+    /// ExecStop=.
+    pub(super) fn enter_stop(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
+        self.bury_main(cx);
+        self.note_result(result);
+        self.control = None;
+        let config = settings(cx);
+        if config.commands.get(CommandKind::Stop).is_empty() {
+            self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Success);
+            return;
+        }
+        self.set_state(cx, ServiceState::Stop);
+        self.run_control(cx, CommandKind::Stop, 0, config.timeout_stop);
+    }
+
+    /// The service said STOPPING=1: as if it had been sent SIGTERM, without sending it.
+    pub(super) fn enter_stop_by_notify(&mut self, cx: &mut Context<'_>) {
+        self.set_state(cx, ServiceState::StopSigterm);
+        self.arm(cx, settings(cx).timeout_stop);
+    }
+
+    /// Signals what is left of the service and waits for it; a stage that reaches nobody is
+    /// over at once.
+    pub(super) fn enter_signal(
+        &mut self,
+        cx: &mut Context<'_>,
+        stage: KillStage,
+        result: ServiceResult,
+    ) {
+        self.bury_main(cx);
+        self.note_result(result);
+        let Some(order) = self.kill_order(cx, stage) else {
+            self.stage_over(cx, stage);
+            return;
+        };
+        self.set_state(cx, stage.state());
+        self.arm(cx, settings(cx).timeout_stop);
+        self.order = Some(order.order);
+        cx.out.effects.push(Effect::Kill(order));
+    }
+
+    /// The order of a stage (checklist row M11), `None` if there is nobody to signal.
+    fn kill_order(&self, cx: &mut Context<'_>, stage: KillStage) -> Option<KillOrder> {
+        let kill = &settings(cx).kill;
+        if kill.mode == KillMode::None {
+            return None;
+        }
+        let processes = self.processes();
+        let group = self.populated && stage.reaches_group(kill.mode);
+        if processes.is_empty() && !group {
+            return None;
+        }
+        let signal = stage_signal(cx, stage);
+        // A restart uses its own signal and gets no SIGHUP behind it.
+        let asks = match stage {
+            KillStage::StopSigterm => cx.job != Some(JobKind::Restart),
+            KillStage::FinalSigterm => true,
+            KillStage::StopWatchdog
+            | KillStage::FinalWatchdog
+            | KillStage::StopSigkill
+            | KillStage::FinalSigkill => false,
+        };
+        Some(KillOrder {
+            unit: cx.unit,
+            order: cx.numbers.order(),
+            processes,
+            signal,
+            group_signal: group.then_some(signal),
+            resume: signal != Signal::KILL && signal != Signal::CONT,
+            hangup: kill.send_sighup && asks && signal != Signal::HUP,
+        })
+    }
+
+    /// Takes in the answer to a kill order: whether anybody was there to be waited for.
+    pub fn on_killed(&mut self, cx: &mut Context<'_>, order: u64, remaining: bool) {
+        if self.order != Some(order) {
+            return;
+        }
+        self.order = None;
+        let Some(stage) = KillStage::of(self.state) else {
+            return;
+        };
+        // A process on the books will still be reported as ended, or as never made; its status
+        // belongs to the result, so that report is waited for.
+        if remaining || !self.processes().is_empty() {
+            return;
+        }
+        if stage.reaches_group(settings(cx).kill.mode) {
+            self.populated = false;
+        }
+        self.stage_over(cx, stage);
+    }
+
+    /// Goes on behind a stage that has nobody (left) to wait for.
+    fn stage_over(&mut self, cx: &mut Context<'_>, stage: KillStage) {
+        let kill_too = settings(cx).kill.send_sigkill;
+        let fine = ServiceResult::Success;
+        match stage {
+            // Signals may have gone to main and control only (KillMode=mixed); the next stage
+            // reaches the others.
+            KillStage::StopWatchdog | KillStage::StopSigterm if kill_too => {
+                self.enter_signal(cx, KillStage::StopSigkill, fine);
+            }
+            KillStage::StopWatchdog | KillStage::StopSigterm | KillStage::StopSigkill => {
+                self.enter_stop_post(cx, fine);
+            }
+            KillStage::FinalWatchdog | KillStage::FinalSigterm if kill_too => {
+                self.enter_signal(cx, KillStage::FinalSigkill, fine);
+            }
+            KillStage::FinalWatchdog | KillStage::FinalSigterm | KillStage::FinalSigkill => {
+                self.enter_dead(cx, fine, true);
+            }
+        }
+    }
+
+    /// ExecStopPost=; others of the group may be alive still (checklist row M12).
+    pub(super) fn enter_stop_post(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
+        self.note_result(result);
+        self.control = None;
+        let config = settings(cx);
+        if config.commands.get(CommandKind::StopPost).is_empty() {
+            self.enter_signal(cx, KillStage::FinalSigterm, ServiceResult::Success);
+            return;
+        }
+        self.set_state(cx, ServiceState::StopPost);
+        self.run_control(cx, CommandKind::StopPost, 0, config.timeout_stop);
+    }
+
+    /// Takes in that no process is left in the unit's group. Where main or control process are
+    /// known, their own ends say more and are waited for.
+    pub fn on_group_empty(&mut self, cx: &mut Context<'_>) {
+        self.populated = false;
+        if self.main.process().is_some() || self.control.is_some() {
+            return;
+        }
+        let fine = ServiceResult::Success;
+        match self.state {
+            ServiceState::Start | ServiceState::StartPost => self.nobody_left_to_start(cx),
+            ServiceState::Running => self.enter_running(cx, fine),
+            ServiceState::StopWatchdog | ServiceState::StopSigterm | ServiceState::StopSigkill => {
+                self.enter_stop_post(cx, fine);
+            }
+            ServiceState::StopPost
+            | ServiceState::FinalWatchdog
+            | ServiceState::FinalSigterm
+            | ServiceState::FinalSigkill => self.enter_dead(cx, fine, true),
+            // Before a main process there is only the control process; a reload ends by its
+            // command, its message or its timeout; ExecStop= by its own end.
+            ServiceState::Condition
+            | ServiceState::StartPre
+            | ServiceState::Exited
+            | ServiceState::Reload
+            | ServiceState::ReloadSignal
+            | ServiceState::ReloadNotify
+            | ServiceState::Stop
+            | ServiceState::Dead
+            | ServiceState::Failed
+            | ServiceState::DeadBeforeAutoRestart
+            | ServiceState::FailedBeforeAutoRestart
+            | ServiceState::AutoRestart
+            | ServiceState::AutoRestartQueued => {}
+        }
+    }
+}
+
+/// What a stage sends (systemd.kill(5)).
+fn stage_signal(cx: &Context<'_>, stage: KillStage) -> Signal {
+    let kill = &settings(cx).kill;
+    match stage {
+        KillStage::StopWatchdog | KillStage::FinalWatchdog => kill.watchdog_signal,
+        KillStage::StopSigterm if cx.job == Some(JobKind::Restart) => {
+            kill.restart_signal.unwrap_or(kill.signal)
+        }
+        KillStage::StopSigterm | KillStage::FinalSigterm => kill.signal,
+        KillStage::StopSigkill | KillStage::FinalSigkill => kill.final_signal,
+    }
+}

@@ -1,0 +1,57 @@
+//! What can be seen of a service.
+
+use super::machine::Service;
+use super::process::Process;
+use crate::engine::ids::ProcessId;
+use crate::engine::inspect::ServiceView;
+use crate::engine::state::{ServiceResult, ServiceState};
+
+impl Service {
+    /// The present state.
+    pub fn state(&self) -> ServiceState {
+        self.state
+    }
+
+    /// Why the last run ended, or the present one is ending.
+    pub fn result(&self) -> ServiceResult {
+        self.result
+    }
+
+    /// The main process, from the order to start it until its end was handled.
+    pub fn main_process(&self) -> Option<ProcessId> {
+        self.main.running().map(|process| process.id)
+    }
+
+    /// The command that runs beside or instead of the main process.
+    pub fn control_process(&self) -> Option<ProcessId> {
+        self.control.as_ref().map(|process| process.id)
+    }
+
+    /// Main and control process, as far as there are any.
+    pub fn processes(&self) -> Vec<ProcessId> {
+        self.main_process()
+            .into_iter()
+            .chain(self.control_process())
+            .collect()
+    }
+
+    /// A picture of everything that is shown of a service.
+    pub fn view(&self) -> ServiceView {
+        let pid = |process: Option<&Process>| process.map_or(0, |process| process.pid);
+        ServiceView {
+            main_pid: pid(self.main.running()),
+            control_pid: pid(self.control.as_ref()),
+            result: self.result,
+            reload_result: self.reload_result,
+            restarts: self.restarts,
+            runs: self.runs,
+            status_text: self.status_text.clone(),
+            status_errno: self.status_errno,
+            exec_main_pid: self.main_record.pid,
+            exec_main_start: self.main_record.start,
+            exec_main_exit: self.main_record.exit,
+            exec_main_status: self.main_record.status,
+            commands: self.commands.clone(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Stopping everything: one irreversible stop job for each unit that is up, in the reverse
+//! order of the start.
+
+use super::effect::{Effect, LogLevel};
+use super::engine::Engine;
+use super::ids::{JobId, UnitId};
+use super::state::{JobKind, JobResult};
+use super::unit::{Machine, Unit};
+
+impl Engine {
+    /// From here on nothing starts.
+    pub(super) fn begin_shutdown(&mut self) {
+        if std::mem::replace(&mut self.shutting_down, true) {
+            return;
+        }
+        let starting: Vec<JobId> = self
+            .jobs
+            .values()
+            .filter(|job| job.kind != JobKind::Stop)
+            .map(|job| job.id)
+            .collect();
+        for job in starting {
+            self.finish(job, JobResult::Canceled, false);
+        }
+        let up: Vec<UnitId> = self
+            .graph
+            .iter()
+            .filter(|unit| is_up(unit))
+            .map(|unit| unit.id)
+            .collect();
+        for unit in up {
+            self.install(unit, JobKind::Stop, true, false);
+        }
+    }
+
+    /// Called when nothing is left to do at this moment: breaks an ordering cycle among the
+    /// stop jobs, or says that all is done. True if there is more to do now.
+    pub(super) fn advance_shutdown(&mut self) -> bool {
+        if !self.shutting_down || self.finished {
+            return false;
+        }
+        if let Some(first) = self.jobs.values().next().map(|job| job.id) {
+            if self.jobs.values().any(|job| job.running) || self.anything_moves() {
+                return false;
+            }
+            let Some(job) = self.jobs.get_mut(&first).filter(|job| !job.ignore_order) else {
+                return false;
+            };
+            job.ignore_order = true;
+            let unit = job.unit;
+            self.run_queue.insert(first);
+            let text = format!(
+                "{} is stopped out of order: the stop order is cyclic.",
+                self.title(unit)
+            );
+            self.log(LogLevel::Warning, unit, text);
+            return true;
+        }
+        if self.anything_moves() || self.graph.iter().any(is_up) {
+            return false;
+        }
+        self.finished = true;
+        self.effects.push_back(Effect::Finished);
+        false
+    }
+
+    /// Whether a unit is on its way somewhere and a change of state is to come.
+    fn anything_moves(&self) -> bool {
+        self.graph.iter().any(|unit| match &unit.machine {
+            Machine::Service(service) => service.state().active_state().is_moving(),
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+        })
+    }
+}
+
+fn is_up(unit: &Unit) -> bool {
+    !matches!(unit.machine, Machine::Fact) && !unit.active_state().is_inactive_or_failed()
+}

@@ -1,0 +1,404 @@
+//! For tests: units made in a line, and a world that answers the engine's orders.
+
+use super::effect::{Effect, KillOrder, Outcome, Refusal, Spawn};
+use super::engine::Engine;
+use super::event::{Event, Verb};
+use super::ids::{JobId, ProcessId, RequestId, Timestamp, UnitId};
+use super::process::ProcessStatus;
+use super::state::{ActiveState, JobResult};
+use crate::unit::config::{
+    Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
+    JobMode, LoadState, Privileges, Restart, ServiceConfig, ServiceType, UnitBody, UnitConfig,
+};
+use crate::unit::diagnostic::Position;
+use crate::unit::name::{UnitName, UnitType};
+use crate::unit::value::{Signal, TimeSpan};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// A unit under construction. Services get `ExecStart=stay`.
+pub(super) struct UnitBuilder(UnitConfig);
+
+/// A loaded unit of the type its name says.
+pub(super) fn unit(name: &str) -> UnitBuilder {
+    let mut config = UnitConfig::not_found(UnitName::parse(name).unwrap());
+    config.load = LoadState::Loaded;
+    config.load_error = None;
+    config.body = match config.name.unit_type() {
+        UnitType::Service => UnitBody::Service(Box::default()),
+        UnitType::Target => UnitBody::Target,
+        UnitType::Mount => UnitBody::Fact,
+        _ => UnitBody::Other,
+    };
+    UnitBuilder(config).exec(CommandKind::Start, "stay")
+}
+
+impl UnitBuilder {
+    pub(super) fn dependency(mut self, kind: DependencyKind, target: &str) -> Self {
+        let target = UnitName::parse(target).unwrap();
+        self.0.dependencies.push(Dependency {
+            kind,
+            target,
+            origin: DependencyOrigin::File,
+        });
+        self
+    }
+
+    pub(super) fn after(self, target: &str) -> Self {
+        self.dependency(DependencyKind::After, target)
+    }
+
+    pub(super) fn before(self, target: &str) -> Self {
+        self.dependency(DependencyKind::Before, target)
+    }
+
+    pub(super) fn requires(self, target: &str) -> Self {
+        self.dependency(DependencyKind::Requires, target)
+    }
+
+    pub(super) fn wants(self, target: &str) -> Self {
+        self.dependency(DependencyKind::Wants, target)
+    }
+
+    pub(super) fn binds_to(self, target: &str) -> Self {
+        self.dependency(DependencyKind::BindsTo, target)
+    }
+
+    pub(super) fn conflicts(self, target: &str) -> Self {
+        self.dependency(DependencyKind::Conflicts, target)
+    }
+
+    pub(super) fn service(mut self, change: impl FnOnce(&mut ServiceConfig)) -> Self {
+        if let UnitBody::Service(service) = &mut self.0.body {
+            change(service);
+        }
+        self
+    }
+
+    pub(super) fn config(mut self, change: impl FnOnce(&mut UnitConfig)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    /// Replaces the commands of a kind by one: `stay`, `true`, `false`, `stubborn`.
+    pub(super) fn exec(self, kind: CommandKind, program: &str) -> Self {
+        let command = Command {
+            program: program.to_owned(),
+            argv: vec![program.to_owned()],
+            ignore_failure: false,
+            no_expand: false,
+            privileges: Privileges::Normal,
+            position: Position {
+                file: "test".into(),
+                line: 1,
+                column: 1,
+            },
+        };
+        self.service(|service| *service.commands.get_mut(kind) = vec![command])
+    }
+
+    pub(super) fn oneshot(self, program: &str) -> Self {
+        self.exec(CommandKind::Start, program).service(|service| {
+            service.service_type = ServiceType::Oneshot;
+            service.timeout_start = TimeSpan::INFINITY;
+        })
+    }
+
+    pub(super) fn restart(self, restart: Restart) -> Self {
+        self.service(|service| service.restart = restart)
+    }
+
+    pub(super) fn condition(self, path: &str, negate: bool) -> Self {
+        let condition = Condition {
+            kind: ConditionKind::PathExists,
+            parameter: path.to_owned(),
+            trigger: false,
+            negate,
+        };
+        self.config(|config| config.unit.conditions.push(condition))
+    }
+
+    pub(super) fn arc(self) -> Arc<UnitConfig> {
+        Arc::new(self.0)
+    }
+}
+
+struct FakeProcess {
+    id: ProcessId,
+    unit: UnitId,
+    program: String,
+}
+
+/// A world in which processes do as their program's name says and time stands still until
+/// it is told to pass.
+pub(super) struct World {
+    pub(super) engine: Engine,
+    pub(super) now: Timestamp,
+    /// What happened, in words.
+    pub(super) trace: Vec<String>,
+    /// Paths that exist, for conditions.
+    pub(super) paths: BTreeSet<String>,
+    pub(super) results: BTreeMap<JobId, JobResult>,
+    pub(super) replies: BTreeMap<RequestId, Result<Outcome, Refusal>>,
+    pub(super) environments: BTreeMap<String, Vec<(String, String)>>,
+    pub(super) finished: bool,
+    processes: Vec<FakeProcess>,
+    facts: VecDeque<Event>,
+    next_pid: i32,
+    next_request: u64,
+}
+
+impl World {
+    /// A world with these units loaded; names that only appear as targets are not found.
+    pub(super) fn new(units: impl IntoIterator<Item = UnitBuilder>) -> World {
+        let mut world = World {
+            engine: Engine::new(7),
+            now: Timestamp {
+                monotonic: 1_000_000,
+                realtime: 1_700_000_000_000_000,
+            },
+            trace: Vec::new(),
+            paths: BTreeSet::new(),
+            results: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            environments: BTreeMap::new(),
+            finished: false,
+            processes: Vec::new(),
+            facts: VecDeque::new(),
+            next_pid: 100,
+            next_request: 0,
+        };
+        world.load(units);
+        world
+    }
+
+    pub(super) fn load(&mut self, units: impl IntoIterator<Item = UnitBuilder>) {
+        let mut configs: BTreeMap<UnitName, Arc<UnitConfig>> = units
+            .into_iter()
+            .map(|unit| (unit.0.name.clone(), unit.arc()))
+            .collect();
+        let targets: Vec<UnitName> = configs
+            .values()
+            .flat_map(|c| c.dependencies.iter().map(|d| d.target.clone()))
+            .collect();
+        for target in targets {
+            if self.engine.unit(target.as_str()).is_none() {
+                configs
+                    .entry(target.clone())
+                    .or_insert_with(|| Arc::new(UnitConfig::not_found(target)));
+            }
+        }
+        self.send(Event::Load {
+            units: configs.into_values().collect(),
+        });
+    }
+
+    /// Takes an event in and lets the world answer until it is quiet.
+    pub(super) fn send(&mut self, event: Event) {
+        self.facts.push_back(event);
+        while let Some(event) = self.facts.pop_front() {
+            self.engine.handle(self.now, event);
+            while let Some(effect) = self.engine.poll_effect() {
+                self.carry_out(effect);
+            }
+        }
+    }
+
+    /// Asks for a job and returns its reply.
+    pub(super) fn ask(&mut self, verb: Verb, name: &str) -> Result<JobId, Refusal> {
+        self.ask_mode(verb, name, JobMode::Replace)
+    }
+
+    pub(super) fn ask_mode(
+        &mut self,
+        verb: Verb,
+        name: &str,
+        mode: JobMode,
+    ) -> Result<JobId, Refusal> {
+        self.next_request += 1;
+        let request = RequestId(self.next_request);
+        let unit = UnitName::parse(name).unwrap();
+        self.send(Event::Request {
+            request,
+            unit,
+            verb,
+            mode,
+        });
+        match self
+            .replies
+            .remove(&request)
+            .expect("every request is answered")
+        {
+            Ok(Outcome::Job(job)) => Ok(job),
+            Ok(Outcome::Done) => panic!("a job was asked for"),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    pub(super) fn start(&mut self, name: &str) -> Result<JobId, Refusal> {
+        self.ask(Verb::Start, name)
+    }
+
+    /// Asks for a job that must be done at once.
+    pub(super) fn must(&mut self, verb: Verb, name: &str) {
+        let job = self.ask(verb, name).unwrap();
+        assert_eq!(
+            self.results.get(&job),
+            Some(&JobResult::Done),
+            "{verb:?} {name}: {:#?}",
+            self.trace
+        );
+    }
+
+    pub(super) fn state(&self, name: &str) -> ActiveState {
+        self.engine.unit(name).unwrap().active
+    }
+
+    pub(super) fn sub(&self, name: &str) -> &'static str {
+        self.engine.unit(name).unwrap().sub
+    }
+
+    /// Ends the main processes of a unit.
+    pub(super) fn end(&mut self, name: &str, status: ProcessStatus) {
+        let unit = self.engine.unit(name).unwrap().id;
+        let gone: Vec<ProcessId> = self
+            .processes
+            .iter()
+            .filter(|p| p.unit == unit)
+            .map(|p| p.id)
+            .collect();
+        assert!(!gone.is_empty(), "{name} has no process");
+        for process in gone {
+            self.exit(process, status);
+        }
+        if let Some(event) = self.facts.pop_front() {
+            self.send(event);
+        }
+    }
+
+    /// Lets time pass up to the next deadline.
+    pub(super) fn wait(&mut self) {
+        let deadline = self.engine.next_deadline().expect("a timer is armed");
+        let step = deadline.saturating_sub(self.now.monotonic);
+        self.now.monotonic += step;
+        self.now.realtime += step;
+        self.send(Event::Elapsed);
+    }
+
+    /// Forgets the trace and returns what it held.
+    pub(super) fn take_trace(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.trace)
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(spawn) => self.spawn(&spawn),
+            Effect::Kill(order) => self.kill(&order),
+            Effect::Check {
+                check, conditions, ..
+            } => {
+                let results = conditions
+                    .iter()
+                    .map(|c| self.paths.contains(&c.parameter))
+                    .collect();
+                self.facts.push_back(Event::Checked { check, results });
+            }
+            Effect::FindMain { process, .. } => {
+                let reason = "nothing there".to_owned();
+                self.facts
+                    .push_back(Event::MainNotFound { process, reason });
+            }
+            Effect::Reply { request, result } => {
+                self.replies.insert(request, result);
+            }
+            Effect::JobRemoved { job, result, .. } => {
+                self.results.insert(job, result);
+            }
+            Effect::Finished => self.finished = true,
+            Effect::ForgetMain { .. }
+            | Effect::CleanUp { .. }
+            | Effect::UnitNew { .. }
+            | Effect::JobNew { .. }
+            | Effect::Changed { .. }
+            | Effect::Log { .. } => {}
+        }
+    }
+
+    fn name(&self, unit: UnitId) -> String {
+        let view = self.engine.unit_by_id(unit).unwrap();
+        view.name().stem().to_owned()
+    }
+
+    fn spawn(&mut self, spawn: &Spawn) {
+        let service = spawn.config.service().unwrap();
+        let program = service.commands.get(spawn.kind)[spawn.index]
+            .program
+            .clone();
+        let name = self.name(spawn.unit);
+        self.trace
+            .push(format!("{name} {}", spawn.kind.directive()));
+        self.environments.insert(
+            format!("{name} {}", spawn.kind.directive()),
+            spawn.environment.clone(),
+        );
+        self.next_pid += 1;
+        let (process, pid) = (spawn.process, self.next_pid);
+        self.processes.push(FakeProcess {
+            id: process,
+            unit: spawn.unit,
+            program: program.clone(),
+        });
+        self.facts.push_back(Event::Spawned {
+            process,
+            pid,
+            executed: true,
+        });
+        match program.as_str() {
+            "true" => self.exit(process, ProcessStatus::Exited(0)),
+            "false" => self.exit(process, ProcessStatus::Exited(1)),
+            _ => {}
+        }
+    }
+
+    fn kill(&mut self, order: &KillOrder) {
+        let name = self.name(order.unit);
+        let hit: Vec<(ProcessId, bool)> = self
+            .processes
+            .iter()
+            .filter(|p| p.unit == order.unit)
+            .filter(|p| order.processes.contains(&p.id) || order.group_signal.is_some())
+            .map(|p| {
+                (
+                    p.id,
+                    p.program == "stubborn" && order.signal != Signal::KILL,
+                )
+            })
+            .collect();
+        if !hit.is_empty() {
+            self.trace.push(format!("{name} {}", order.signal));
+        }
+        let remaining = !hit.is_empty();
+        self.facts.push_back(Event::Killed {
+            unit: order.unit,
+            order: order.order,
+            remaining,
+        });
+        for (process, stubborn) in hit {
+            if !stubborn {
+                self.exit(process, ProcessStatus::Killed(order.signal));
+            }
+        }
+    }
+
+    fn exit(&mut self, process: ProcessId, status: ProcessStatus) {
+        let Some(index) = self.processes.iter().position(|p| p.id == process) else {
+            return;
+        };
+        let unit = self.processes.remove(index).unit;
+        self.trace.push(format!("{} ended", self.name(unit)));
+        self.facts.push_back(Event::Exited { process, status });
+        if self.processes.iter().all(|p| p.unit != unit) {
+            self.facts.push_back(Event::GroupEmpty { unit });
+        }
+    }
+}

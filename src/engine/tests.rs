@@ -1,0 +1,502 @@
+//! Whole-engine tests: what one request or failure does to several units.
+
+use super::effect::Refusal;
+use super::event::{Event, Verb};
+use super::process::ProcessStatus;
+use super::state::{ActiveState, JobResult};
+use super::testing::{World, unit};
+use crate::unit::config::{CommandKind, DependencyKind, JobMode, LoadState, NotApplied, Restart};
+use crate::unit::value::Signal;
+
+const KILLED: ProcessStatus = ProcessStatus::Killed(Signal::KILL);
+
+#[test]
+fn starts_what_is_required_first_and_stops_it_last() {
+    let mut world = World::new([
+        unit("web.service")
+            .requires("db.service")
+            .after("db.service"),
+        unit("db.service"),
+    ]);
+    world.must(Verb::Start, "web.service");
+    assert_eq!(world.take_trace(), ["db ExecStart", "web ExecStart"]);
+    world.must(Verb::Stop, "db.service");
+    assert_eq!(
+        world.take_trace(),
+        ["web SIGTERM", "web ended", "db SIGTERM", "db ended"]
+    );
+}
+
+#[test]
+fn a_required_unit_that_fails_fails_the_job() {
+    let mut world = World::new([
+        unit("web.service")
+            .requires("db.service")
+            .after("db.service"),
+        unit("db.service").oneshot("false"),
+    ]);
+    let job = world.start("web.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Dependency);
+    assert_eq!(world.state("web.service"), ActiveState::Inactive);
+    assert_eq!(world.state("db.service"), ActiveState::Failed);
+}
+
+#[test]
+fn a_wanted_unit_that_fails_or_is_missing_does_not_matter() {
+    let mut world = World::new([
+        unit("web.service")
+            .wants("db.service")
+            .wants("none.service")
+            .after("db.service"),
+        unit("db.service").oneshot("false"),
+    ]);
+    world.must(Verb::Start, "web.service");
+    assert_eq!(world.state("web.service"), ActiveState::Active);
+}
+
+#[test]
+fn a_required_unit_that_is_missing_refuses_the_request() {
+    let mut world = World::new([unit("web.service").requires("none.service")]);
+    assert_eq!(
+        world.start("web.service"),
+        Err(Refusal::NotFound("none.service".to_owned()))
+    );
+}
+
+#[test]
+fn j3_a_wanted_unit_whose_own_requirement_is_missing_stays_down() {
+    let mut world = World::new([
+        unit("web.service").wants("db.service"),
+        unit("db.service").requires("none.service"),
+    ]);
+    world.must(Verb::Start, "web.service");
+    assert_eq!(world.state("db.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn j4_starting_a_unit_stops_what_it_conflicts_with_first() {
+    for direction in [
+        ("new.service", "old.service"),
+        ("old.service", "new.service"),
+    ] {
+        let mut world = World::new([
+            unit(direction.0).conflicts(direction.1).after(direction.1),
+            unit(direction.1),
+        ]);
+        world.must(Verb::Start, "old.service");
+        world.take_trace();
+        world.must(Verb::Start, "new.service");
+        assert_eq!(
+            world.take_trace(),
+            ["old SIGTERM", "old ended", "new ExecStart"]
+        );
+    }
+}
+
+#[test]
+fn j4_a_request_that_contradicts_itself_is_refused() {
+    let mut world = World::new([
+        unit("a.service")
+            .requires("b.service")
+            .conflicts("b.service"),
+        unit("b.service"),
+    ]);
+    assert!(matches!(
+        world.start("a.service"),
+        Err(Refusal::Conflicting(_))
+    ));
+    let mut world = World::new([
+        unit("a.service").wants("b.service").conflicts("b.service"),
+        unit("b.service"),
+    ]);
+    world.must(Verb::Start, "a.service");
+    assert_eq!(world.state("b.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn j8_cycles_are_broken_where_the_anchor_can_do_without() {
+    let units = || {
+        [
+            unit("a.service").after("b.service"),
+            unit("b.service").after("a.service"),
+        ]
+    };
+    let [a, b] = units();
+    let mut world = World::new([a.wants("b.service"), b]);
+    world.must(Verb::Start, "a.service");
+    assert_eq!(world.state("b.service"), ActiveState::Inactive);
+    let [a, b] = units();
+    let mut world = World::new([a.requires("b.service"), b]);
+    assert!(matches!(world.start("a.service"), Err(Refusal::Cyclic(_))));
+}
+
+#[test]
+fn j9_start_of_an_active_unit_is_done_at_once() {
+    let mut world = World::new([unit("a.service")]);
+    world.must(Verb::Start, "a.service");
+    world.take_trace();
+    world.must(Verb::Start, "a.service");
+    assert!(world.take_trace().is_empty());
+}
+
+#[test]
+fn j11_a_condition_that_does_not_hold_skips_without_failing() {
+    let mut world = World::new([
+        unit("a.service").condition("/there", false),
+        unit("b.service").binds_to("a.service").after("a.service"),
+        unit("c.service").requires("a.service").after("a.service"),
+    ]);
+    world.must(Verb::Start, "a.service");
+    assert_eq!(world.state("a.service"), ActiveState::Inactive);
+    assert!(!world.engine.unit("a.service").unwrap().condition.result);
+    let job = world.start("b.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Dependency);
+    world.must(Verb::Start, "c.service");
+    assert_eq!(world.state("c.service"), ActiveState::Active);
+    world.paths.insert("/there".to_owned());
+    world.must(Verb::Start, "a.service");
+    assert_eq!(world.state("a.service"), ActiveState::Active);
+}
+
+#[test]
+fn requisite_must_be_active_already() {
+    let mut world = World::new([
+        unit("a.service")
+            .dependency(DependencyKind::Requisite, "b.service")
+            .after("b.service"),
+        unit("b.service"),
+    ]);
+    let job = world.start("a.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Dependency);
+    world.must(Verb::Start, "b.service");
+    world.must(Verb::Start, "a.service");
+}
+
+#[test]
+fn binds_to_stops_with_its_dependency_and_requires_does_not() {
+    let mut world = World::new([
+        unit("core.service"),
+        unit("bound.service")
+            .binds_to("core.service")
+            .after("core.service"),
+        unit("needy.service")
+            .requires("core.service")
+            .after("core.service"),
+    ]);
+    world.must(Verb::Start, "bound.service");
+    world.must(Verb::Start, "needy.service");
+    world.end("core.service", KILLED);
+    assert_eq!(world.state("core.service"), ActiveState::Failed);
+    assert_eq!(world.state("bound.service"), ActiveState::Inactive);
+    assert_eq!(world.state("needy.service"), ActiveState::Active);
+}
+
+#[test]
+fn j1_an_automatic_restart_takes_those_along_that_need_the_unit() {
+    let mut world = World::new([
+        unit("core.service").restart(Restart::OnFailure),
+        unit("bound.service")
+            .binds_to("core.service")
+            .after("core.service"),
+        unit("needy.service")
+            .requires("core.service")
+            .after("core.service"),
+    ]);
+    world.must(Verb::Start, "bound.service");
+    world.must(Verb::Start, "needy.service");
+    world.take_trace();
+    world.end("core.service", KILLED);
+    assert_eq!(world.sub("core.service"), "auto-restart");
+    assert_eq!(world.state("bound.service"), ActiveState::Inactive);
+    world.wait();
+    assert_eq!(world.state("core.service"), ActiveState::Active);
+    assert_eq!(world.state("needy.service"), ActiveState::Active);
+    assert_eq!(
+        world.state("bound.service"),
+        ActiveState::Inactive,
+        "nothing pulls it in again"
+    );
+    let trace = world.take_trace();
+    let position = |what: &str| trace.iter().position(|line| line == what).expect(what);
+    assert!(position("needy SIGTERM") < position("core ExecStart"));
+    assert!(position("core ExecStart") < position("needy ExecStart"));
+}
+
+#[test]
+fn a_restart_whose_condition_no_longer_holds_is_given_up() {
+    let mut world = World::new([unit("a.service")
+        .restart(Restart::Always)
+        .condition("/there", false)]);
+    world.paths.insert("/there".to_owned());
+    world.must(Verb::Start, "a.service");
+    world.paths.clear();
+    world.end("a.service", KILLED);
+    world.wait();
+    assert!(
+        world.state("a.service").is_inactive_or_failed(),
+        "{}",
+        world.sub("a.service")
+    );
+    assert_eq!(world.engine.next_deadline(), None);
+}
+
+#[test]
+fn what_the_unit_wants_comes_back_with_it() {
+    let mut world = World::new([
+        unit("core.service")
+            .restart(Restart::OnFailure)
+            .wants("bound.service"),
+        unit("bound.service")
+            .binds_to("core.service")
+            .after("core.service"),
+    ]);
+    world.must(Verb::Start, "core.service");
+    world.end("core.service", KILLED);
+    world.wait();
+    assert_eq!(world.state("core.service"), ActiveState::Active);
+    assert_eq!(world.state("bound.service"), ActiveState::Active);
+}
+
+#[test]
+fn m17_the_start_limit_ends_a_crash_loop() {
+    let mut world = World::new([unit("a.service").restart(Restart::Always)]);
+    world.must(Verb::Start, "a.service");
+    for _ in 0..4 {
+        world.end("a.service", KILLED);
+        world.wait();
+        assert_eq!(world.state("a.service"), ActiveState::Active);
+    }
+    world.end("a.service", KILLED);
+    world.wait();
+    let view = world.engine.unit("a.service").unwrap();
+    assert_eq!(
+        (view.active, view.list_state),
+        (ActiveState::Failed, "crashed")
+    );
+    assert!(view.start_limit_hit);
+    assert_eq!(
+        view.service.unwrap().result.as_str(),
+        "signal",
+        "the earlier failure is kept"
+    );
+    let job = world.start("a.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Failed);
+    let request = super::ids::RequestId(99);
+    let name = crate::unit::name::UnitName::parse("a.service").unwrap();
+    world.send(Event::ResetFailed {
+        request,
+        unit: Some(name),
+    });
+    world.must(Verb::Start, "a.service");
+}
+
+#[test]
+fn j12_on_failure_starts_after_the_last_restart_and_is_told_why() {
+    let mut world = World::new([
+        unit("a.service").dependency(DependencyKind::OnFailure, "help.service"),
+        unit("help.service").oneshot("true"),
+    ]);
+    world.must(Verb::Start, "a.service");
+    world.end("a.service", ProcessStatus::Exited(3));
+    assert!(world.take_trace().contains(&"help ExecStart".to_owned()));
+    let environment = &world.environments["help ExecStart"];
+    for (name, value) in [
+        ("MONITOR_SERVICE_RESULT", "exit-code"),
+        ("MONITOR_EXIT_STATUS", "3"),
+        ("MONITOR_UNIT", "a.service"),
+    ] {
+        assert!(
+            environment.contains(&(name.to_owned(), value.to_owned())),
+            "{environment:?}"
+        );
+    }
+}
+
+#[test]
+fn j12_on_failure_waits_while_restarts_go_on() {
+    let mut world = World::new([
+        unit("a.service")
+            .restart(Restart::OnFailure)
+            .dependency(DependencyKind::OnFailure, "help.service"),
+        unit("help.service"),
+    ]);
+    world.must(Verb::Start, "a.service");
+    world.end("a.service", KILLED);
+    assert_eq!(world.state("help.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn j13_a_failing_stop_post_turns_a_clean_stop_into_a_failure() {
+    let mut world = World::new([
+        unit("new.service")
+            .exec(CommandKind::StopPost, "false")
+            .conflicts("old.service")
+            .before("old.service")
+            .dependency(DependencyKind::OnFailure, "old.service"),
+        unit("old.service"),
+    ]);
+    world.must(Verb::Start, "old.service");
+    world.must(Verb::Start, "new.service");
+    assert_eq!(world.state("old.service"), ActiveState::Inactive);
+    world.must(Verb::Stop, "new.service");
+    assert_eq!(world.state("new.service"), ActiveState::Failed);
+    assert_eq!(
+        world.state("old.service"),
+        ActiveState::Active,
+        "rolled back"
+    );
+}
+
+#[test]
+fn j7_fail_mode_refuses_to_replace_and_replace_cancels() {
+    let mut world = World::new([unit("a.service").exec(CommandKind::Start, "stubborn")]);
+    world.must(Verb::Start, "a.service");
+    let stop = world.ask(Verb::Stop, "a.service").unwrap();
+    assert_eq!(world.state("a.service"), ActiveState::Deactivating);
+    assert!(matches!(
+        world.ask_mode(Verb::Start, "a.service", JobMode::Fail),
+        Err(Refusal::Destructive(_))
+    ));
+    let start = world.start("a.service").unwrap();
+    assert_eq!(world.results[&stop], JobResult::Canceled);
+    world.wait();
+    assert_eq!(
+        world.results.get(&start),
+        Some(&JobResult::Done),
+        "started once it was stopped"
+    );
+}
+
+#[test]
+fn restart_stops_and_starts() {
+    let mut world = World::new([unit("a.service")]);
+    world.must(Verb::Start, "a.service");
+    world.take_trace();
+    world.must(Verb::Restart, "a.service");
+    assert_eq!(world.take_trace(), ["a SIGTERM", "a ended", "a ExecStart"]);
+    world.must(Verb::Stop, "a.service");
+    world.take_trace();
+    let job = world.ask(Verb::TryRestart, "a.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Done);
+    assert!(world.take_trace().is_empty());
+}
+
+#[test]
+fn part_of_follows_stop_and_restart_only() {
+    let mut world = World::new([
+        unit("a.service"),
+        unit("b.service")
+            .dependency(DependencyKind::PartOf, "a.service")
+            .after("a.service"),
+    ]);
+    world.must(Verb::Start, "a.service");
+    assert_eq!(world.state("b.service"), ActiveState::Inactive);
+    world.must(Verb::Start, "b.service");
+    world.take_trace();
+    world.must(Verb::Restart, "a.service");
+    assert_eq!(
+        world.take_trace(),
+        [
+            "b SIGTERM",
+            "b ended",
+            "a SIGTERM",
+            "a ended",
+            "a ExecStart",
+            "b ExecStart"
+        ]
+    );
+    world.must(Verb::Stop, "a.service");
+    assert_eq!(world.state("b.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn refused_settings_and_units_that_do_not_load() {
+    let mut world = World::new([
+        unit("a.service").config(|config| {
+            config.not_applied.push(NotApplied {
+                directive: "PrivateNetwork",
+                value: "yes".to_owned(),
+                reason: "namespaces are still to come",
+                refuses_start: true,
+            });
+        }),
+        unit("b.service").config(|config| config.load = LoadState::Masked),
+        unit("c.socket"),
+    ]);
+    let job = world.start("a.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Unsupported);
+    assert!(world.take_trace().is_empty());
+    assert!(matches!(world.start("b.service"), Err(Refusal::Masked(_))));
+    assert!(matches!(
+        world.start("c.socket"),
+        Err(Refusal::NotSupported(_))
+    ));
+}
+
+#[test]
+fn shutdown_stops_in_reverse_order_and_finishes_once_quiet() {
+    let mut world = World::new([
+        unit("all.target")
+            .wants("a.service")
+            .wants("b.service")
+            .after("a.service")
+            .after("b.service"),
+        unit("a.service"),
+        unit("b.service")
+            .after("a.service")
+            .exec(CommandKind::Start, "stubborn"),
+    ]);
+    world.must(Verb::Start, "all.target");
+    world.take_trace();
+    world.send(Event::Shutdown);
+    assert!(!world.finished);
+    assert_eq!(world.take_trace(), ["b SIGTERM"]);
+    assert_eq!(world.start("a.service"), Err(Refusal::ShuttingDown));
+    world.wait();
+    assert_eq!(
+        world.take_trace(),
+        ["b SIGKILL", "b ended", "a SIGTERM", "a ended"]
+    );
+    assert!(world.finished);
+}
+
+#[test]
+fn shutdown_of_a_stop_cycle_still_ends() {
+    let mut world = World::new([
+        unit("a.service").after("b.service"),
+        unit("b.service").after("a.service"),
+    ]);
+    world.must(Verb::Start, "a.service");
+    world.must(Verb::Start, "b.service");
+    world.send(Event::Shutdown);
+    assert!(world.finished);
+}
+
+#[test]
+fn shutdown_forbids_restarts() {
+    let mut world = World::new([unit("a.service").restart(Restart::Always)]);
+    world.must(Verb::Start, "a.service");
+    world.end("a.service", KILLED);
+    assert_eq!(world.sub("a.service"), "auto-restart");
+    world.send(Event::Shutdown);
+    assert!(world.finished);
+    assert_eq!(world.state("a.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn same_events_same_trace() {
+    let run = || {
+        let mut world = World::new([
+            unit("a.service")
+                .restart(Restart::Always)
+                .wants("b.service"),
+            unit("b.service").after("a.service").binds_to("a.service"),
+        ]);
+        world.must(Verb::Start, "a.service");
+        world.end("a.service", KILLED);
+        world.wait();
+        let ids = ["a.service", "b.service"].map(|n| world.engine.unit(n).unwrap().invocation);
+        (world.take_trace(), ids)
+    };
+    assert_eq!(run(), run());
+}

@@ -1,0 +1,286 @@
+//! Collects what a wish pulls in.
+
+use super::{ANCHOR, Candidate, Pull, Transaction, Wish};
+use crate::engine::effect::Refusal;
+use crate::engine::graph::{Edge, Graph};
+use crate::engine::ids::UnitId;
+use crate::engine::job;
+use crate::engine::service::can_reload;
+use crate::engine::state::JobKind;
+use crate::engine::unit::{Machine, Unit};
+use crate::unit::config::{JobMode, LoadState};
+use std::collections::VecDeque;
+
+/// What a kind of edge adds to a transaction.
+struct Follow {
+    edge: Edge,
+    job: Added,
+    matters: bool,
+    conflicts: bool,
+}
+
+/// The job that an edge adds at its other end.
+#[derive(Clone, Copy)]
+enum Added {
+    Kind(JobKind),
+    TryRestart,
+    TryReload,
+}
+
+const fn follow(edge: Edge, kind: JobKind, matters: bool, conflicts: bool) -> Follow {
+    Follow {
+        edge,
+        job: Added::Kind(kind),
+        matters,
+        conflicts,
+    }
+}
+
+const ON_START: [Follow; 7] = [
+    follow(Edge::Requires, JobKind::Start, true, false),
+    follow(Edge::BindsTo, JobKind::Start, true, false),
+    follow(Edge::Wants, JobKind::Start, false, false),
+    follow(Edge::Upholds, JobKind::Start, false, false),
+    follow(Edge::Requisite, JobKind::VerifyActive, true, false),
+    follow(Edge::Conflicts, JobKind::Stop, true, true),
+    follow(Edge::ConflictedBy, JobKind::Stop, false, false),
+];
+
+const ON_STOP: [Follow; 5] = [
+    follow(Edge::RequiredBy, JobKind::Stop, true, false),
+    follow(Edge::RequisiteOf, JobKind::Stop, true, false),
+    follow(Edge::BoundBy, JobKind::Stop, true, false),
+    follow(Edge::ConsistsOf, JobKind::Stop, true, false),
+    follow(Edge::PropagatesStopTo, JobKind::Stop, true, false),
+];
+
+const fn try_restart(edge: Edge) -> Follow {
+    Follow {
+        edge,
+        job: Added::TryRestart,
+        matters: true,
+        conflicts: false,
+    }
+}
+
+const ON_RESTART: [Follow; 4] = [
+    try_restart(Edge::RequiredBy),
+    try_restart(Edge::RequisiteOf),
+    try_restart(Edge::BoundBy),
+    try_restart(Edge::ConsistsOf),
+];
+
+const ON_RELOAD: [Follow; 1] = [Follow {
+    edge: Edge::PropagatesReloadTo,
+    job: Added::TryReload,
+    matters: false,
+    conflicts: false,
+}];
+
+/// Why a dependency does not get its job.
+enum Missing {
+    /// The job means nothing for that unit: never a reason to fail (J2's EBADR).
+    Pointless,
+    /// It is needed and cannot be had.
+    Refused(Refusal),
+}
+
+impl Transaction {
+    /// The anchor and everything it pulls in, directly and through others.
+    ///
+    /// # Errors
+    /// Something the anchor needs cannot be had.
+    pub(super) fn build(
+        graph: &Graph,
+        wish: Wish,
+        notes: &mut Vec<(UnitId, String)>,
+    ) -> Result<Transaction, Refusal> {
+        let mut transaction = Transaction::default();
+        match admissible(graph.get(wish.unit), wish.kind) {
+            Ok(()) => {}
+            Err(Missing::Refused(refusal)) => return Err(refusal),
+            Err(Missing::Pointless) => {
+                let name = graph.get(wish.unit).name().to_owned();
+                return Err(Refusal::NotApplicable(name, wish.kind.as_str().to_owned()));
+            }
+        }
+        transaction.add(wish.unit, wish.kind, None);
+        if matches!(
+            wish.mode,
+            JobMode::IgnoreDependencies | JobMode::IgnoreRequirements
+        ) {
+            return Ok(transaction);
+        }
+        let mut pending = VecDeque::from([ANCHOR]);
+        while let Some(index) = pending.pop_front() {
+            let restart = index == ANCHOR && wish.restart_dependents;
+            if let Err(refusal) = transaction.expand(graph, index, restart, &mut pending) {
+                let unit = transaction.job(index).map(|job| job.unit);
+                transaction.delete(index, true);
+                if transaction.job(ANCHOR).is_none() {
+                    return Err(refusal);
+                }
+                notes.extend(unit.map(|u| (u, format!("cannot be started: {refusal}"))));
+            }
+        }
+        Ok(transaction)
+    }
+
+    /// Adds what one job pulls in.
+    fn expand(
+        &mut self,
+        graph: &Graph,
+        index: usize,
+        restart_dependents: bool,
+        pending: &mut VecDeque<usize>,
+    ) -> Result<(), Refusal> {
+        let Some((unit, kind)) = self.job(index).map(|job| (job.unit, job.kind)) else {
+            return Ok(());
+        };
+        for rule in rules(kind, restart_dependents) {
+            for other in graph.get(unit).edges.of(rule.edge) {
+                let target = graph.get(other);
+                let Some(kind) = settle(rule.job, target) else {
+                    continue;
+                };
+                match admissible(target, kind) {
+                    Ok(()) => {}
+                    Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
+                    Err(Missing::Refused(_) | Missing::Pointless) => continue,
+                }
+                let pull = Pull {
+                    by: index,
+                    matters: rule.matters,
+                    conflicts: rule.conflicts,
+                };
+                if let Some(fresh) = self.add(other, kind, Some(pull)) {
+                    pending.push_back(fresh);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a job, or another reason for one that is there; the index if it is new.
+    fn add(&mut self, unit: UnitId, kind: JobKind, pull: Option<Pull>) -> Option<usize> {
+        let there = self
+            .of_unit(unit)
+            .iter()
+            .copied()
+            .find(|i| self.job(*i).is_some_and(|job| job.kind == kind));
+        let index = there.unwrap_or(self.jobs.len());
+        if there.is_none() {
+            let wants = Vec::new();
+            self.jobs.push(Some(Candidate {
+                unit,
+                kind,
+                wanted_by: Vec::new(),
+                wants,
+                matters: false,
+            }));
+            self.by_unit.entry(unit).or_default().push(index);
+        }
+        if let Some(pull) = pull {
+            if let Some(job) = self.jobs.get_mut(index).and_then(Option::as_mut) {
+                job.wanted_by.push(pull);
+            }
+            if let Some(by) = self.jobs.get_mut(pull.by).and_then(Option::as_mut) {
+                by.wants.push(index);
+            }
+        }
+        there.is_none().then_some(index)
+    }
+
+    /// Marks the jobs that the anchor needs, through however many others.
+    pub(super) fn find_what_matters(&mut self) {
+        let mut pending = vec![ANCHOR];
+        while let Some(index) = pending.pop() {
+            let Some(job) = self.jobs.get_mut(index).and_then(Option::as_mut) else {
+                continue;
+            };
+            if std::mem::replace(&mut job.matters, true) {
+                continue;
+            }
+            let wants = job.wants.clone();
+            pending.extend(wants.into_iter().filter(|wanted| {
+                self.job(*wanted).is_some_and(|job| {
+                    job.wanted_by
+                        .iter()
+                        .any(|pull| pull.by == index && pull.matters)
+                })
+            }));
+        }
+    }
+}
+
+fn rules(kind: JobKind, restart_dependents: bool) -> impl Iterator<Item = &'static Follow> {
+    let starts = matches!(kind, JobKind::Start | JobKind::Restart);
+    let restarts = kind == JobKind::Restart || (kind == JobKind::Start && restart_dependents);
+    let pick = |list: &'static [Follow], wanted: bool| if wanted { list } else { &[] };
+    pick(&ON_START, starts)
+        .iter()
+        .chain(pick(&ON_STOP, kind == JobKind::Stop))
+        .chain(pick(&ON_RESTART, restarts))
+        .chain(pick(&ON_RELOAD, kind == JobKind::Reload))
+}
+
+/// The job an edge adds, given what its target is doing; `None` if there is nothing to do.
+fn settle(added: Added, target: &Unit) -> Option<JobKind> {
+    let state = target.active_state();
+    match added {
+        Added::Kind(kind) => Some(kind),
+        Added::TryRestart => Some(job::try_restart(state)).filter(|kind| *kind != JobKind::Nop),
+        Added::TryReload => (!state.is_inactive_or_deactivating()).then_some(JobKind::Reload),
+    }
+}
+
+/// Whether a unit can get such a job.
+fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
+    if kind != JobKind::Stop {
+        load_allows(unit).map_err(Missing::Refused)?;
+    }
+    match (&unit.machine, kind) {
+        (_, JobKind::VerifyActive | JobKind::Nop) => Ok(()),
+        (Machine::Service(_), JobKind::Start | JobKind::Stop | JobKind::Restart) => Ok(()),
+        (Machine::Service(_), JobKind::Reload) => {
+            if can_reload(&unit.config) {
+                Ok(())
+            } else {
+                Err(Missing::Pointless)
+            }
+        }
+        (Machine::Target { .. }, JobKind::Reload) => Err(Missing::Pointless),
+        (Machine::Target { .. }, _) | (Machine::Fact, JobKind::Start) => Ok(()),
+        (Machine::Fact, _) | (Machine::Inert, JobKind::Stop | JobKind::Reload) => {
+            Err(Missing::Pointless)
+        }
+        (Machine::Inert, JobKind::Start | JobKind::Restart) => {
+            Err(Missing::Refused(Refusal::NotSupported(format!(
+                "{} units are not run by this build ({}).",
+                unit.config.name.unit_type(),
+                unit.name()
+            ))))
+        }
+    }
+}
+
+fn load_allows(unit: &Unit) -> Result<(), Refusal> {
+    let name = unit.name().to_owned();
+    match unit.config.load {
+        LoadState::Loaded => Ok(()),
+        LoadState::NotFound => Err(Refusal::NotFound(name)),
+        LoadState::Masked => Err(Refusal::Masked(name)),
+        LoadState::BadSetting => Err(Refusal::BadSetting(match &unit.config.load_error {
+            Some(why) => format!("{name} ({why})"),
+            None => name,
+        })),
+        LoadState::Error => {
+            let why = unit
+                .config
+                .load_error
+                .clone()
+                .unwrap_or_else(|| "unknown reason".to_owned());
+            Err(Refusal::LoadFailed(name, why))
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Drops what need not happen and merges what can happen as one.
+
+use super::{ANCHOR, Installed, Transaction};
+use crate::engine::effect::Refusal;
+use crate::engine::graph::Graph;
+use crate::engine::ids::UnitId;
+use crate::engine::job;
+use crate::engine::state::JobKind;
+
+impl Transaction {
+    /// Drops the jobs of units for which all of them would find nothing to do.
+    pub(super) fn drop_redundant(&mut self, graph: &Graph, installed: &Installed) {
+        let units: Vec<UnitId> = self.by_unit.keys().copied().collect();
+        for unit in units {
+            let state = graph.get(unit).active_state();
+            let there = graph
+                .get(unit)
+                .job
+                .and_then(|id| installed.get(&id))
+                .map(|job| job.kind);
+            let keep = self.of_unit(unit).iter().any(|index| {
+                let Some(candidate) = self.job(*index) else {
+                    return false;
+                };
+                *index == ANCHOR
+                    || !job::is_redundant(candidate.kind, state)
+                    || there.is_some_and(|kind| job::conflicts(candidate.kind, kind))
+            });
+            if !keep {
+                for index in self.of_unit(unit).to_vec() {
+                    self.delete(index, false);
+                }
+            }
+        }
+    }
+
+    /// Drops jobs that nobody in the transaction pulls in any more.
+    pub(super) fn collect_garbage(&mut self) {
+        let mut pending: Vec<usize> = self.live().map(|(index, _)| index).collect();
+        while let Some(index) = pending.pop() {
+            let Some(job) = self.job(index) else { continue };
+            if index == ANCHOR || !job.wanted_by.is_empty() {
+                continue;
+            }
+            let wants = job.wants.clone();
+            self.delete(index, false);
+            pending.extend(wants);
+        }
+    }
+
+    /// Leaves one job a unit: drops one of two that exclude each other, merges the rest.
+    ///
+    /// # Errors
+    /// Two jobs that the anchor needs exclude each other.
+    pub(super) fn merge(&mut self, graph: &Graph) -> Result<(), Refusal> {
+        while let Some((a, b)) = self.find_conflict() {
+            let victim = self
+                .choose(a, b)
+                .ok_or_else(|| self.contradiction(graph, a))?;
+            self.delete(victim, true);
+            self.collect_garbage();
+        }
+        let units: Vec<UnitId> = self.by_unit.keys().copied().collect();
+        for unit in units {
+            self.merge_unit(graph, unit);
+        }
+        Ok(())
+    }
+
+    fn find_conflict(&self) -> Option<(usize, usize)> {
+        self.by_unit.values().find_map(|list| {
+            list.iter().enumerate().find_map(|(position, a)| {
+                let kind = self.job(*a)?.kind;
+                list[position + 1..]
+                    .iter()
+                    .find(|b| {
+                        self.job(**b)
+                            .is_some_and(|other| job::conflicts(kind, other.kind))
+                    })
+                    .map(|b| (*a, *b))
+            })
+        })
+    }
+
+    /// Which of two contradicting jobs goes: never one that the anchor needs; else a stop,
+    /// unless something conflicts with the unit.
+    fn choose(&self, a: usize, b: usize) -> Option<usize> {
+        let (first, second) = (self.job(a)?, self.job(b)?);
+        let conflicted = |index: usize| {
+            self.job(index)
+                .is_some_and(|job| job.wanted_by.iter().any(|pull| pull.conflicts))
+        };
+        match (first.matters, second.matters) {
+            (true, true) => None,
+            (false, true) => Some(a),
+            (true, false) => Some(b),
+            (false, false) => {
+                let (stop, other) = if first.kind == JobKind::Stop {
+                    (a, b)
+                } else {
+                    (b, a)
+                };
+                Some(if conflicted(stop) { other } else { stop })
+            }
+        }
+    }
+
+    fn contradiction(&self, graph: &Graph, index: usize) -> Refusal {
+        let name = self.job(index).map_or("", |job| graph.get(job.unit).name());
+        Refusal::Conflicting(format!(
+            "Transaction contains conflicting jobs for {name}: it would have to be started and stopped."
+        ))
+    }
+
+    fn merge_unit(&mut self, graph: &Graph, unit: UnitId) {
+        let list = self.of_unit(unit).to_vec();
+        let Some((first, rest)) = list.split_first() else {
+            return;
+        };
+        let state = graph.get(unit).active_state();
+        for index in rest {
+            let Some(kind) = self.job(*index).map(|job| job.kind) else {
+                continue;
+            };
+            let Some(gone) = self.jobs.get_mut(*index).and_then(Option::take) else {
+                continue;
+            };
+            if let Some(kept) = self.jobs.get_mut(*first).and_then(Option::as_mut) {
+                kept.kind = job::merge(kept.kind, kind, state).unwrap_or(kept.kind);
+                kept.matters |= gone.matters;
+                kept.wanted_by.extend(gone.wanted_by);
+                kept.wants.extend(gone.wants);
+            }
+        }
+        self.by_unit.insert(unit, vec![*first]);
+    }
+}

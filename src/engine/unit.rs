@@ -1,0 +1,209 @@
+//! One unit in the graph: its configuration, its machine, and what the engine keeps of it.
+
+use super::graph::Edges;
+use super::ids::{CheckId, JobId, UnitId};
+use super::inspect::{CheckView, StateTimes};
+use super::service::Service;
+use super::state::ActiveState;
+use crate::unit::config::{LoadState, UnitBody, UnitConfig, UnitSection};
+use std::sync::Arc;
+
+/// What a unit does when it is started.
+#[derive(Debug)]
+pub(super) enum Machine {
+    /// Processes.
+    Service(Box<Service>),
+    /// A synchronisation point: active or not.
+    Target {
+        /// Whether it was started.
+        active: bool,
+    },
+    /// Active by itself; no job changes that.
+    Fact,
+    /// Loaded but not run by this build, or not loaded at all.
+    Inert,
+}
+
+impl Machine {
+    /// The machine a freshly loaded configuration asks for.
+    pub(super) fn of(config: &UnitConfig) -> Machine {
+        match (&config.load, &config.body) {
+            (LoadState::Loaded, UnitBody::Service(_)) => {
+                Machine::Service(Box::new(Service::new(config)))
+            }
+            (LoadState::Loaded, UnitBody::Target) => Machine::Target { active: false },
+            (LoadState::Loaded, UnitBody::Fact) => Machine::Fact,
+            (_, _) => Machine::Inert,
+        }
+    }
+
+    /// What the unit is doing.
+    pub(super) fn active_state(&self) -> ActiveState {
+        match self {
+            Machine::Service(service) => service.state().active_state(),
+            Machine::Target { active: true } | Machine::Fact => ActiveState::Active,
+            Machine::Target { active: false } | Machine::Inert => ActiveState::Inactive,
+        }
+    }
+
+    /// systemd's SubState word.
+    pub(super) fn sub_state(&self) -> &'static str {
+        match self {
+            Machine::Service(service) => service.state().as_str(),
+            Machine::Target { active: true } | Machine::Fact => "active",
+            Machine::Target { active: false } | Machine::Inert => "dead",
+        }
+    }
+}
+
+/// Counts starts within a window that opens with the first one (checklist M17).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct StartLimit {
+    window_began: Option<u64>,
+    starts: u32,
+}
+
+impl StartLimit {
+    /// Counts a start at `now` (monotonic µs) and tells whether it is still allowed.
+    pub(super) fn allow(&mut self, section: &UnitSection, now: u64) -> bool {
+        let interval = section.start_limit_interval.as_micros();
+        if interval == 0 || section.start_limit_burst == 0 {
+            return true;
+        }
+        match self.window_began {
+            Some(began) if now.saturating_sub(began) <= interval => {
+                self.starts = self.starts.saturating_add(1);
+                self.starts <= section.start_limit_burst
+            }
+            Some(_) | None => {
+                self.window_began = Some(now);
+                self.starts = 1;
+                true
+            }
+        }
+    }
+
+    /// Forgets all starts.
+    pub(super) fn clear(&mut self) {
+        *self = StartLimit::default();
+    }
+}
+
+/// A loaded unit.
+#[derive(Debug)]
+pub(super) struct Unit {
+    /// Its index in the graph.
+    pub(super) id: UnitId,
+    /// What its files say, as read last.
+    pub(super) config: Arc<UnitConfig>,
+    /// What it does.
+    pub(super) machine: Machine,
+    /// Dependencies in both directions.
+    pub(super) edges: Edges,
+    /// The installed job.
+    pub(super) job: Option<JobId>,
+    /// When it changed state.
+    pub(super) times: StateTimes,
+    /// ConditionResult.
+    pub(super) condition: CheckView,
+    /// AssertResult.
+    pub(super) assert: CheckView,
+    /// The look at conditions that the running start job waits for.
+    pub(super) check: Option<CheckId>,
+    /// The ID of the current or last run; 0 before the first.
+    pub(super) invocation: u128,
+    /// Starts within the limit's window.
+    pub(super) start_limit: StartLimit,
+    /// The last start was refused by the limit.
+    pub(super) start_limit_hit: bool,
+    /// MONITOR_... of the unit that triggered the current run (E9).
+    pub(super) monitor: Vec<(String, String)>,
+    /// The timer that is registered with the engine.
+    pub(super) deadline: Option<u64>,
+}
+
+impl Unit {
+    /// A unit that has done nothing yet.
+    pub(super) fn new(id: UnitId, config: Arc<UnitConfig>) -> Unit {
+        Unit {
+            id,
+            machine: Machine::of(&config),
+            config,
+            edges: Edges::default(),
+            job: None,
+            times: StateTimes::default(),
+            condition: CheckView::default(),
+            assert: CheckView::default(),
+            check: None,
+            invocation: 0,
+            start_limit: StartLimit::default(),
+            start_limit_hit: false,
+            monitor: Vec::new(),
+            deadline: None,
+        }
+    }
+
+    /// What it is doing.
+    pub(super) fn active_state(&self) -> ActiveState {
+        self.machine.active_state()
+    }
+
+    /// Its name, for messages.
+    pub(super) fn name(&self) -> &str {
+        self.config.name.as_str()
+    }
+
+    /// Takes a new reading of its files. What runs goes on; a machine of another kind takes
+    /// over only where nothing runs.
+    pub(super) fn reconfigure(&mut self, config: Arc<UnitConfig>) {
+        let fresh = Machine::of(&config);
+        let same_kind = std::mem::discriminant(&self.machine) == std::mem::discriminant(&fresh);
+        if same_kind {
+            if let Machine::Service(service) = &mut self.machine {
+                service.config_changed(&config);
+            }
+        } else if self.active_state().is_inactive_or_failed()
+            || matches!(self.machine, Machine::Fact)
+        {
+            self.machine = fresh;
+        }
+        self.config = config;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::value::TimeSpan;
+
+    #[test]
+    fn m17_start_limit_window() {
+        let section = UnitSection::default();
+        let mut limit = StartLimit::default();
+        for second in 0..5 {
+            assert!(limit.allow(&section, second * 1_000_000));
+        }
+        assert!(!limit.allow(&section, 5_000_000));
+        assert!(!limit.allow(&section, 10_000_000));
+        assert!(limit.allow(&section, 10_000_001));
+        limit.clear();
+        assert_eq!(limit, StartLimit::default());
+    }
+
+    #[test]
+    fn m17_zero_disables_the_limit() {
+        for section in [
+            UnitSection {
+                start_limit_burst: 0,
+                ..UnitSection::default()
+            },
+            UnitSection {
+                start_limit_interval: TimeSpan::ZERO,
+                ..UnitSection::default()
+            },
+        ] {
+            let mut limit = StartLimit::default();
+            assert!((0..100).all(|_| limit.allow(&section, 1)));
+        }
+    }
+}

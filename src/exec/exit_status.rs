@@ -1,0 +1,22 @@
+//! Exit statuses of a child that could not be set up or executed (systemd.exec(5), "PROCESS
+//! EXIT CODES"; checklist row M19), as far as there are steps that can fail with them.
+
+#![allow(missing_docs)]
+
+pub const CHDIR: u8 = 200;
+pub const NICE: u8 = 201;
+pub const FDS: u8 = 202;
+pub const EXEC: u8 = 203;
+pub const LIMITS: u8 = 205;
+pub const OOM_ADJUST: u8 = 206;
+pub const SIGNAL_MASK: u8 = 207;
+pub const STDIN: u8 = 208;
+pub const STDOUT: u8 = 209;
+pub const GROUP: u8 = 216;
+pub const USER: u8 = 217;
+pub const CAPABILITIES: u8 = 218;
+pub const SETSID: u8 = 220;
+pub const STDERR: u8 = 222;
+pub const NO_NEW_PRIVILEGES: u8 = 227;
+pub const CONFIGURATION_DIRECTORY: u8 = 241;
+pub const EXCEPTION: u8 = 255;

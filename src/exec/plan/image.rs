@@ -1,0 +1,104 @@
+//! What is executed: program, command line, environment. Pure.
+
+use super::{PlanError, PlanInput, c_string, status, variable};
+use crate::exec::environment::is_unset;
+use crate::sys::program::Image;
+use crate::unit::expand::expand_argv;
+use std::ffi::CString;
+
+/// Where a bare name is looked for without ExecSearchPath= (systemd.exec(5); X10). The last two
+/// are links to the ones before on most machines.
+const DEFAULT_SEARCH_PATH: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// The image, and the variables that its command line uses but that are not set.
+pub(super) fn image(input: &PlanInput<'_>) -> Result<(Image, Vec<String>), PlanError> {
+    let command = input.command;
+    let lookup = |name: &str| variable(input.environment, name).map(str::to_owned);
+    let (words, unset) = if command.no_expand {
+        (command.argv.clone(), Vec::new())
+    } else {
+        expand_argv(&command.argv, &lookup)
+    };
+    let pid_variables = pid_variables(input);
+    let image = Image {
+        candidates: candidates(input)?,
+        name: command.program.clone(),
+        arguments: c_strings(words.iter().map(String::as_str))?,
+        environment: environment(input, &pid_variables)?,
+        pid_variables: c_strings(pid_variables)?,
+        exit_status: status::EXEC,
+    };
+    Ok((image, unset))
+}
+
+fn candidates(input: &PlanInput<'_>) -> Result<Vec<CString>, PlanError> {
+    let program = input.command.program.as_str();
+    if program.contains('/') {
+        return Ok(vec![c_string(program)?]);
+    }
+    let own = &input.service.exec.search_path;
+    let directories: Vec<&str> = if own.is_empty() {
+        DEFAULT_SEARCH_PATH.to_vec()
+    } else {
+        own.iter().map(String::as_str).collect()
+    };
+    directories
+        .into_iter()
+        .map(|directory| c_string(&format!("{directory}/{program}")))
+        .collect()
+}
+
+/// Variables that hold the child's own pid. What the unit itself says of them wins.
+fn pid_variables(input: &PlanInput<'_>) -> Vec<&'static str> {
+    let wanted = [
+        ("SYSTEMD_EXEC_PID", true),
+        ("LISTEN_PID", !input.passed.is_empty()),
+        (
+            "WATCHDOG_PID",
+            variable(input.environment, "WATCHDOG_USEC").is_some(),
+        ),
+    ];
+    let exec = &input.service.exec;
+    wanted
+        .into_iter()
+        .filter(|(name, wanted)| *wanted && !is_set_by_unit(input, name))
+        .map(|(name, _)| name)
+        .filter(|name| !is_unset(exec, name, None))
+        .collect()
+}
+
+fn is_set_by_unit(input: &PlanInput<'_>, name: &str) -> bool {
+    let own = &input.service.exec.environment;
+    own.iter().any(|(n, _)| n == name)
+}
+
+fn environment(
+    input: &PlanInput<'_>,
+    replaced: &[&'static str],
+) -> Result<Vec<CString>, PlanError> {
+    let passed = input.passed.len().to_string();
+    let count = (!input.passed.is_empty()
+        && !is_set_by_unit(input, "LISTEN_FDS")
+        && !is_unset(&input.service.exec, "LISTEN_FDS", Some(&passed)))
+    .then_some(("LISTEN_FDS", passed.as_str()));
+    input
+        .environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| !replaced.contains(name))
+        .filter(|(name, _)| count.is_none_or(|(own, _)| own != *name))
+        .chain(count)
+        .map(|(name, value)| c_string(&format!("{name}={value}")))
+        .collect()
+}
+
+fn c_strings<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<CString>, PlanError> {
+    texts.into_iter().map(c_string).collect()
+}

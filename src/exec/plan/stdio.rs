@@ -1,0 +1,150 @@
+//! Which descriptors a process begins with: 0, 1, 2, those passed from 3 on, and no other.
+//! Pure.
+//!
+//! Descriptors of ours may have any number, also one that is to be filled, so all are copied
+//! above everything first and put in place from there.
+
+use super::{PlanError, PlanInput, Steps, c_string, status};
+use crate::sys::program::Operation;
+use crate::unit::config::{ExecConfig, InputSource, OutputTarget};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+const STDIN: i32 = 0;
+const STDOUT: i32 = 1;
+const STDERR: i32 = 2;
+const FIRST_PASSED: i32 = 3;
+
+pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<(), PlanError> {
+    let exec = &input.service.exec;
+    let end = FIRST_PASSED + input.passed.len() as i32;
+    let mut stash = Stash::new(input, end);
+    let stdout_pipe = input.stdout_pipe.map(|fd| stash.put(steps, fd));
+    let stderr_pipe = input.stderr_pipe.map(|fd| stash.put(steps, fd));
+    let passed: Vec<i32> = input
+        .passed
+        .iter()
+        .map(|fd| stash.put(steps, *fd))
+        .collect();
+    steps.push(status::STDIN, standard_input(exec)?);
+    let pipe = stdout_pipe.or(stderr_pipe);
+    steps.push(status::STDOUT, standard_output(exec, pipe)?);
+    let pipe = stderr_pipe.or(stdout_pipe);
+    steps.push(status::STDERR, standard_error(exec, pipe)?);
+    for (from, onto) in passed.into_iter().zip(FIRST_PASSED..) {
+        steps.push(status::FDS, Operation::Pass { from, onto });
+    }
+    steps.push(status::FDS, Operation::CloseFrom(end));
+    Ok(())
+}
+
+/// Numbers above every source and every target.
+struct Stash {
+    next: i32,
+}
+
+impl Stash {
+    fn new(input: &PlanInput<'_>, end: i32) -> Stash {
+        let pipes = input.stdout_pipe.iter().chain(&input.stderr_pipe);
+        let highest = pipes.chain(&input.passed).map(AsRawFd::as_raw_fd).max();
+        Stash {
+            next: end.max(highest.map_or(0, |number| number + 1)),
+        }
+    }
+
+    fn put<'a>(&mut self, steps: &mut Steps<'a>, from: BorrowedFd<'a>) -> i32 {
+        let onto = self.next;
+        self.next += 1;
+        steps.push(status::FDS, Operation::Stash { from, onto });
+        onto
+    }
+}
+
+fn standard_input<'a>(exec: &ExecConfig) -> Result<Operation<'a>, PlanError> {
+    match &exec.standard_input {
+        InputSource::File(path) if is_file(&exec.standard_output, path) => {
+            open(path, libc::O_RDWR | libc::O_CREAT, exec, STDIN)
+        }
+        InputSource::File(path) => open(path, libc::O_RDONLY, exec, STDIN),
+        // Refused before; nothing is read from it.
+        InputSource::Null | InputSource::Unsupported(_) => null(libc::O_RDONLY, STDIN),
+    }
+}
+
+/// systemd.exec(5), StandardInput=: input and output on one `file:` share one open file.
+fn is_file(target: &OutputTarget, path: &str) -> bool {
+    matches!(target, OutputTarget::File(other) if other == path)
+}
+
+fn standard_output<'a>(exec: &ExecConfig, pipe: Option<i32>) -> Result<Operation<'a>, PlanError> {
+    let from_input = Operation::Pass {
+        from: STDIN,
+        onto: STDOUT,
+    };
+    match (&exec.standard_output, &exec.standard_input) {
+        (OutputTarget::Inherit, InputSource::File(_)) => Ok(from_input),
+        (OutputTarget::File(path), InputSource::File(input)) if path == input => Ok(from_input),
+        (target, _) => output(target, exec, pipe, STDOUT),
+    }
+}
+
+fn standard_error<'a>(exec: &ExecConfig, pipe: Option<i32>) -> Result<Operation<'a>, PlanError> {
+    let same_file = match &exec.standard_error {
+        OutputTarget::Inherit => true,
+        OutputTarget::File(_) | OutputTarget::Append(_) | OutputTarget::Truncate(_) => {
+            exec.standard_error == exec.standard_output
+        }
+        OutputTarget::Log | OutputTarget::Null | OutputTarget::Unsupported(_) => false,
+    };
+    if same_file {
+        return Ok(Operation::Pass {
+            from: STDOUT,
+            onto: STDERR,
+        });
+    }
+    output(&exec.standard_error, exec, pipe, STDERR)
+}
+
+fn output<'a>(
+    target: &OutputTarget,
+    exec: &ExecConfig,
+    pipe: Option<i32>,
+    onto: i32,
+) -> Result<Operation<'a>, PlanError> {
+    let written = libc::O_WRONLY | libc::O_CREAT;
+    match target {
+        OutputTarget::Log => match pipe {
+            Some(from) => Ok(Operation::Pass { from, onto }),
+            None => null(libc::O_WRONLY, onto),
+        },
+        OutputTarget::File(path) => open(path, written, exec, onto),
+        OutputTarget::Append(path) => open(path, written | libc::O_APPEND, exec, onto),
+        OutputTarget::Truncate(path) => open(path, written | libc::O_TRUNC, exec, onto),
+        // The last was refused before.
+        OutputTarget::Null | OutputTarget::Inherit | OutputTarget::Unsupported(_) => {
+            null(libc::O_WRONLY, onto)
+        }
+    }
+}
+
+fn null<'a>(flags: i32, onto: i32) -> Result<Operation<'a>, PlanError> {
+    Ok(Operation::Open {
+        path: c"/dev/null".to_owned(),
+        flags: flags | libc::O_NOCTTY,
+        mode: 0,
+        onto,
+    })
+}
+
+fn open<'a>(
+    path: &str,
+    flags: i32,
+    exec: &ExecConfig,
+    onto: i32,
+) -> Result<Operation<'a>, PlanError> {
+    Ok(Operation::Open {
+        path: c_string(path)?,
+        flags: flags | libc::O_NOCTTY,
+        mode: 0o666 & !exec.umask,
+        onto,
+    })
+}

@@ -1,0 +1,218 @@
+//! Managed directories (RuntimeDirectory= and kin): which to make for a start, under which
+//! names services are told of them, and what goes when a unit is dead.
+
+use crate::exec::plan::PlannedDirectory;
+use crate::unit::config::{DirectoryKind, ExecConfig};
+use crate::unit::specifier::SystemFacts;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+const KINDS: [DirectoryKind; 5] = [
+    DirectoryKind::Runtime,
+    DirectoryKind::State,
+    DirectoryKind::Cache,
+    DirectoryKind::Logs,
+    DirectoryKind::Configuration,
+];
+
+/// Where the directories of a kind are.
+fn base(kind: DirectoryKind, system: &SystemFacts) -> &str {
+    match kind {
+        DirectoryKind::Runtime => &system.runtime_directory,
+        DirectoryKind::State => &system.state_directory,
+        DirectoryKind::Cache => &system.cache_directory,
+        DirectoryKind::Logs => &system.logs_directory,
+        DirectoryKind::Configuration => &system.configuration_directory,
+    }
+}
+
+/// The exit status of a start whose directory cannot be made (M19).
+fn exit_status(kind: DirectoryKind) -> u8 {
+    match kind {
+        DirectoryKind::Runtime => 233,
+        DirectoryKind::State => 238,
+        DirectoryKind::Cache => 239,
+        DirectoryKind::Logs => 240,
+        DirectoryKind::Configuration => 241,
+    }
+}
+
+/// The variable that names the directories of a kind (E10).
+fn variable(kind: DirectoryKind) -> &'static str {
+    match kind {
+        DirectoryKind::Runtime => "RUNTIME_DIRECTORY",
+        DirectoryKind::State => "STATE_DIRECTORY",
+        DirectoryKind::Cache => "CACHE_DIRECTORY",
+        DirectoryKind::Logs => "LOGS_DIRECTORY",
+        DirectoryKind::Configuration => "CONFIGURATION_DIRECTORY",
+    }
+}
+
+/// All directories of a service, to be made before its first command. Configuration
+/// directories stay with the manager's user (M13).
+pub(super) fn planned(
+    exec: &ExecConfig,
+    system: &SystemFacts,
+    owner: Option<(u32, u32)>,
+) -> Vec<PlannedDirectory> {
+    let mut planned = Vec::new();
+    for kind in KINDS {
+        let Some(directories) = exec.directories.get(&kind) else {
+            continue;
+        };
+        planned.extend(directories.paths.iter().map(|path| PlannedDirectory {
+            path: format!("{}/{path}", base(kind, system)),
+            mode: directories.mode,
+            owner: owner.filter(|_| kind != DirectoryKind::Configuration),
+            exit_status: exit_status(kind),
+        }));
+    }
+    planned
+}
+
+/// RUNTIME_DIRECTORY= and kin.
+pub(super) fn variables(exec: &ExecConfig, system: &SystemFacts) -> Vec<(String, String)> {
+    KINDS
+        .into_iter()
+        .filter_map(|kind| {
+            let directories = exec.directories.get(&kind)?;
+            let paths: Vec<String> = directories
+                .paths
+                .iter()
+                .map(|path| format!("{}/{path}", base(kind, system)))
+                .collect();
+            (!paths.is_empty()).then(|| (variable(kind).to_owned(), paths.join(":")))
+        })
+        .collect()
+}
+
+/// What is left to remove of a dead unit; made on the loop, carried out off it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Removal {
+    pid_file: Option<String>,
+    directories: Vec<String>,
+}
+
+impl Removal {
+    /// The PID file, and the runtime directories if they are to go.
+    pub(super) fn new(
+        pid_file: Option<&str>,
+        exec: &ExecConfig,
+        system: &SystemFacts,
+        runtime_directories: bool,
+    ) -> Removal {
+        let paths = exec
+            .directories
+            .get(&DirectoryKind::Runtime)
+            .filter(|_| runtime_directories)
+            .map_or(&[][..], |directories| &directories.paths);
+        let root = base(DirectoryKind::Runtime, system);
+        Removal {
+            pid_file: pid_file.map(str::to_owned),
+            directories: paths.iter().map(|path| format!("{root}/{path}")).collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pid_file.is_none() && self.directories.is_empty()
+    }
+
+    /// Removes it all; only the innermost directory of `a/b` goes (M13). Returns what could
+    /// not be removed. May block.
+    pub(super) fn carry_out(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        let mut note = |path: &str, result: io::Result<()>| match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                failures.push(format!("cannot remove {path}: {error}"));
+            }
+            Ok(()) | Err(_) => {}
+        };
+        if let Some(path) = &self.pid_file {
+            note(path, fs::remove_file(path));
+        }
+        for path in &self.directories {
+            note(path, remove_tree(Path::new(path)));
+        }
+        failures
+    }
+}
+
+/// A link in place of the directory is not followed.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata()?.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::config::Directories;
+
+    fn setup(run: &Path) -> (ExecConfig, SystemFacts) {
+        let mut exec = ExecConfig::default();
+        for (kind, paths) in [
+            (
+                DirectoryKind::Runtime,
+                vec!["a".to_owned(), "b/c".to_owned()],
+            ),
+            (DirectoryKind::Configuration, vec!["d".to_owned()]),
+        ] {
+            exec.directories
+                .insert(kind, Directories { paths, mode: 0o750 });
+        }
+        let system = SystemFacts {
+            runtime_directory: run.to_str().unwrap().to_owned(),
+            configuration_directory: "/etc".into(),
+            ..SystemFacts::default()
+        };
+        (exec, system)
+    }
+
+    #[test]
+    fn plans_and_names() {
+        let (exec, system) = setup(Path::new("/run"));
+        let planned = planned(&exec, &system, Some((7, 8)));
+        assert_eq!(planned[1].path, "/run/b/c");
+        assert_eq!(planned[1].owner, Some((7, 8)));
+        assert_eq!((planned[1].mode, planned[1].exit_status), (0o750, 233));
+        assert_eq!(planned[2].path, "/etc/d");
+        assert_eq!(planned[2].owner, None);
+        assert_eq!(
+            variables(&exec, &system)[0],
+            ("RUNTIME_DIRECTORY".into(), "/run/a:/run/b/c".into())
+        );
+    }
+
+    #[test]
+    fn removes_innermost_only() {
+        let run = tempfile::tempdir().unwrap();
+        let (exec, system) = setup(run.path());
+        fs::create_dir_all(run.path().join("a/deep")).unwrap();
+        fs::create_dir_all(run.path().join("b/c")).unwrap();
+        let pid_file = run.path().join("x.pid");
+        fs::write(&pid_file, "1").unwrap();
+        let pid_file = pid_file.to_str();
+        assert!(Removal::new(None, &exec, &system, false).is_empty());
+        let removal = Removal::new(pid_file, &exec, &system, true);
+        assert_eq!(removal.carry_out(), [] as [&str; 0]);
+        assert!(!run.path().join("a").exists() && !run.path().join("b/c").exists());
+        assert!(run.path().join("b").exists() && !run.path().join("x.pid").exists());
+        assert!(removal.carry_out().is_empty());
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let run = tempfile::tempdir().unwrap();
+        let (exec, system) = setup(run.path());
+        let target = tempfile::tempdir().unwrap();
+        fs::write(target.path().join("precious"), "").unwrap();
+        std::os::unix::fs::symlink(target.path(), run.path().join("a")).unwrap();
+        Removal::new(None, &exec, &system, true).carry_out();
+        assert!(target.path().join("precious").exists());
+        assert!(!run.path().join("a").is_symlink());
+    }
+}

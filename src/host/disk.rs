@@ -1,0 +1,225 @@
+//! Unit files from the disk, and what the kernel has of mounts, devices and slices.
+
+use crate::unit::load::{Entry, EntryKind, Source};
+use crate::unit::name::{UnitName, UnitType};
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Largest unit file read, in bytes; nobody writes a larger one by hand.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// The disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DiskSource;
+
+impl Source for DiskSource {
+    fn list(&self, directory: &str) -> io::Result<Vec<Entry>> {
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut list = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            // A name that is not UTF-8 is no unit name.
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let kind = kind_of(&entry.path())?;
+            list.push(Entry { name, kind });
+        }
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(list)
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let file = fs::File::open(path)?;
+        let mut content = Vec::new();
+        file.take(MAX_FILE + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > MAX_FILE {
+            return Err(io::Error::other("larger than 16 MiB"));
+        }
+        Ok(content)
+    }
+
+    fn holds(&self, name: &UnitName) -> bool {
+        match name.unit_type() {
+            UnitType::Mount => is_mounted(&path_of(name)),
+            UnitType::Device => Path::new(&path_of(name)).exists(),
+            UnitType::Swap => is_swap(&path_of(name)),
+            UnitType::Slice => is_slice(name),
+            UnitType::Service
+            | UnitType::Socket
+            | UnitType::Target
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Scope
+            | UnitType::Automount => false,
+        }
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn kind_of(path: &Path) -> io::Result<EntryKind> {
+    let kind = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        // Removed since it was listed.
+        Err(error) if is_absent(&error) => return Ok(EntryKind::Other),
+        Err(error) => return Err(error),
+    };
+    Ok(if kind.is_symlink() {
+        EntryKind::Link(fs::read_link(path)?.to_string_lossy().into_owned())
+    } else if kind.is_dir() {
+        EntryKind::Directory
+    } else if kind.is_file() {
+        EntryKind::File
+    } else {
+        EntryKind::Other
+    })
+}
+
+/// The path a unit name stands for: `-` is `/`, `\xNN` a byte (systemd.unit(5), "STRING
+/// ESCAPING FOR INCLUSION IN UNIT NAMES").
+fn path_of(name: &UnitName) -> String {
+    let stem = name.stem();
+    if stem == "-" {
+        return "/".to_owned();
+    }
+    let mut path = vec![b'/'];
+    let mut rest = stem.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match (first, tail) {
+            (b'-', _) => path.push(b'/'),
+            (b'\\', [b'x', high, low, after @ ..]) => {
+                let digits = [*high, *low];
+                let byte = std::str::from_utf8(&digits)
+                    .ok()
+                    .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+                match byte {
+                    Some(byte) => {
+                        path.push(byte);
+                        rest = after;
+                    }
+                    None => path.push(b'\\'),
+                }
+            }
+            _ => path.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&path).into_owned()
+}
+
+/// Whether something is mounted exactly there.
+pub(super) fn is_mounted(path: &str) -> bool {
+    fs::read_to_string("/proc/self/mountinfo").is_ok_and(|table| in_mountinfo(&table, path))
+}
+
+/// The mount point is the fifth field, blanks in it written as octal escapes (proc(5)).
+fn in_mountinfo(table: &str, path: &str) -> bool {
+    table.lines().any(|line| {
+        line.split(' ')
+            .nth(4)
+            .is_some_and(|point| unescape_octal(point) == path)
+    })
+}
+
+fn unescape_octal(text: &str) -> String {
+    let mut plain = text.to_owned();
+    for (escape, character) in [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ] {
+        plain = plain.replace(escape, character);
+    }
+    plain
+}
+
+fn is_swap(path: &str) -> bool {
+    let table = fs::read_to_string("/proc/swaps").unwrap_or_default();
+    table.lines().skip(1).any(|line| {
+        line.split_whitespace()
+            .next()
+            .is_some_and(|point| unescape_octal(point) == path)
+    })
+}
+
+/// A slice that a systemd of this machine has made: `a-b.slice` is `a.slice/a-b.slice`.
+fn is_slice(name: &UnitName) -> bool {
+    let stem = name.stem();
+    if stem == "-" {
+        return true;
+    }
+    let mut relative = String::new();
+    for (end, _) in stem.match_indices('-').chain([(stem.len(), "")]) {
+        relative.push_str(&format!("/{}.slice", &stem[..end]));
+    }
+    ["", "/unified", "/systemd"]
+        .iter()
+        .any(|tree| Path::new(&format!("/sys/fs/cgroup{tree}{relative}")).is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> UnitName {
+        UnitName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn lists_sorted_with_kinds() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path();
+        fs::write(path.join("b.service"), "x").unwrap();
+        std::os::unix::fs::symlink("/dev/null", path.join("a.service")).unwrap();
+        fs::create_dir(path.join("c.d")).unwrap();
+        let list = DiskSource.list(path.to_str().unwrap()).unwrap();
+        let kinds: Vec<_> = list.iter().map(|e| (e.name.as_str(), &e.kind)).collect();
+        assert_eq!(
+            kinds,
+            [
+                ("a.service", &EntryKind::Link("/dev/null".into())),
+                ("b.service", &EntryKind::File),
+                ("c.d", &EntryKind::Directory),
+            ]
+        );
+        assert!(DiskSource.list("/no/such/place").unwrap().is_empty());
+        assert!(DiskSource.read("/no/such/file").is_err());
+    }
+
+    #[test]
+    fn paths_of_names() {
+        assert_eq!(path_of(&name("-.mount")), "/");
+        assert_eq!(
+            path_of(&name("sys-kernel-debug.mount")),
+            "/sys/kernel/debug"
+        );
+        assert_eq!(path_of(&name("dev-a\\x2db.device")), "/dev/a-b");
+        assert_eq!(path_of(&name("dev-a\\xzz.device")), "/dev/a\\xzz");
+    }
+
+    #[test]
+    fn what_the_kernel_has() {
+        assert!(DiskSource.holds(&name("proc.mount")));
+        assert!(DiskSource.holds(&name("dev-null.device")));
+        assert!(!DiskSource.holds(&name("no-such-place.mount")));
+        assert!(!DiskSource.holds(&name("no-such-node.device")));
+        assert!(DiskSource.holds(&name("-.slice")));
+        assert!(!DiskSource.holds(&name("nobody-has-this.slice")));
+        assert!(!DiskSource.holds(&name("proc.service")));
+        let table = "36 35 98:0 / /mnt/a\\040b rw - ext4 /dev/x rw";
+        assert!(in_mountinfo(table, "/mnt/a b"));
+        assert!(!in_mountinfo(table, "/mnt/a"));
+    }
+}

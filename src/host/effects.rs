@@ -1,0 +1,130 @@
+//! Carries the engine's effects out, each by the module it belongs to.
+
+use super::conditions;
+use super::directories::Removal;
+use super::handle::News;
+use super::run::{Fact, Host};
+use crate::engine::{CheckId, Effect, LogLevel, UnitId};
+use crate::unit::config::Condition;
+use crate::unit::name::UnitName;
+
+impl Host {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(order) => self.spawn(order),
+            Effect::Kill(order) => self.kill(&order),
+            Effect::Check {
+                check,
+                unit: _,
+                conditions,
+            } => self.check(check, conditions),
+            Effect::FindMain {
+                process,
+                unit,
+                source,
+            } => self.find_main(process, unit, source),
+            Effect::ForgetMain { process } => self.forget_main(process),
+            Effect::CleanUp {
+                unit,
+                runtime_directories,
+            } => self.clean_up(unit, runtime_directories),
+            Effect::Reply { request, result } => self.requests.reply(request, result),
+            Effect::Log {
+                level,
+                unit,
+                message,
+            } => {
+                let name = unit.and_then(|unit| self.name(unit));
+                self.log.manager(level, name.as_ref(), &message);
+            }
+            Effect::Finished => self.finished = true,
+            Effect::UnitNew { .. }
+            | Effect::Changed { .. }
+            | Effect::JobNew { .. }
+            | Effect::JobRemoved { .. } => self.announce(&effect),
+        }
+    }
+
+    /// Passes news on to whoever listens.
+    fn announce(&mut self, effect: &Effect) {
+        let news = match effect {
+            Effect::UnitNew { unit } => self.name(*unit).map(News::UnitNew),
+            Effect::Changed { unit } => self.name(*unit).map(News::Changed),
+            Effect::JobNew { job, unit, kind } => {
+                self.name(*unit).map(|name| News::JobNew(*job, name, *kind))
+            }
+            Effect::JobRemoved {
+                job,
+                unit,
+                kind,
+                result,
+            } => self
+                .name(*unit)
+                .map(|name| News::JobRemoved(*job, name, *kind, *result)),
+            Effect::Spawn(_)
+            | Effect::Kill(_)
+            | Effect::Check { .. }
+            | Effect::FindMain { .. }
+            | Effect::ForgetMain { .. }
+            | Effect::CleanUp { .. }
+            | Effect::Reply { .. }
+            | Effect::Log { .. }
+            | Effect::Finished => None,
+        };
+        if let Some(news) = news {
+            // Fails only if nobody listens.
+            let _ = self.news.send(news);
+        }
+    }
+
+    /// Conditions look at file systems that may hang: off the loop.
+    fn check(&mut self, check: CheckId, conditions: Vec<Condition>) {
+        let around = self.surroundings.clone();
+        let facts = self.facts.clone();
+        tokio::task::spawn_blocking(move || {
+            let results = conditions::evaluate(&conditions, &around);
+            let _ = facts.send(Fact::Checked(check, results));
+        });
+    }
+
+    /// The unit is dead: removes what it leaves, off the loop; its next start waits for that.
+    fn clean_up(&mut self, unit: UnitId, runtime_directories: bool) {
+        self.groups.release(unit);
+        self.told_by_root.remove(&unit);
+        let Some(view) = self.engine.unit_by_id(unit) else {
+            return;
+        };
+        let Some(service) = view.config.service() else {
+            return;
+        };
+        let pid_file = service.pid_file.as_deref();
+        let system = &self.common.system;
+        let removal = Removal::new(pid_file, &service.exec, system, runtime_directories);
+        if removal.is_empty() {
+            return;
+        }
+        let before = self.cleaning.remove(&unit);
+        let log = self.log.clone();
+        let name = view.config.name.clone();
+        let task = tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            let failures = tokio::task::spawn_blocking(move || removal.carry_out()).await;
+            for failure in failures.unwrap_or_default() {
+                log.manager(LogLevel::Warning, Some(&name), &failure);
+            }
+        });
+        self.cleaning.insert(unit, task);
+    }
+
+    /// The name of a unit; kept, as it never changes.
+    pub(super) fn name(&mut self, unit: UnitId) -> Option<UnitName> {
+        if let Some(name) = self.names.get(&unit) {
+            return Some(name.clone());
+        }
+        let name = self.engine.unit_by_id(unit)?.config.name.clone();
+        self.names.insert(unit, name.clone());
+        Some(name)
+    }
+}

@@ -1,0 +1,103 @@
+//! Ends of processes: of those the engine knows, through their pidfds, and of orphans, whom
+//! the kernel gives to this daemon as their subreaper.
+//!
+//! Before a number is given back to the kernel, all notify messages are read: afterwards it
+//! would not be known who sent them.
+
+use super::run::Host;
+use crate::engine::{Event, ProcessId, ProcessStatus};
+use crate::sys::pidfd::{self, Ended, How};
+use crate::unit::value::Signal;
+use std::os::fd::AsFd;
+
+impl Host {
+    /// A watched process ended.
+    pub(super) fn process_ended(&mut self, process: ProcessId) {
+        let Some(running) = self.processes.get_running(process) else {
+            // Told already, or not watched any more.
+            return;
+        };
+        let (pid, descriptor) = (running.pid, running.pidfd.clone());
+        self.receive_notifications();
+        let status = match pidfd::reap(descriptor.as_fd()) {
+            Ok(Some(ended)) => status_of(ended),
+            // Still there: its SIGCHLD will come.
+            Ok(None) => return,
+            // No child of ours (a main process from outside the daemon's descendants): only
+            // its parent learns how it ended.
+            Err(_) => ProcessStatus::Exited(0),
+        };
+        self.tell_ended(pid, status);
+    }
+
+    fn tell_ended(&mut self, pid: i32, status: ProcessStatus) {
+        for process in self.processes.with_pid(pid) {
+            if let Some(old) = self.processes.remove(process) {
+                self.groups.suspect(old.unit);
+                self.tell(Event::Exited { process, status });
+            }
+        }
+    }
+
+    /// Reaps every child that ended, known or not.
+    pub(super) fn reap_children(&mut self) {
+        self.children_due = false;
+        loop {
+            let ended = match pidfd::peek_any() {
+                Ok(Some(ended)) => ended,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!("cannot wait for children: {error}");
+                    return;
+                }
+            };
+            if let Some(process) = self.processes.with_pid(ended.pid).first() {
+                self.process_ended(*process);
+                if !self.processes.with_pid(ended.pid).is_empty() {
+                    return;
+                }
+                continue;
+            }
+            if self.processes.any_starting() {
+                // It may be the one a pool thread has just started and not told of yet.
+                self.children_due = true;
+                return;
+            }
+            self.receive_notifications();
+            if let Err(error) = pidfd::reap_child(ended.pid) {
+                tracing::warn!("cannot wait for orphan {}: {error}", ended.pid);
+                return;
+            }
+            tracing::debug!(pid = ended.pid, "an orphan ended");
+            if self.groups.root_name().is_empty() {
+                // No control group tells when a unit's last process goes.
+                self.groups.suspect_all();
+            }
+        }
+    }
+
+    /// Tells the engine of units whose last process went.
+    pub(super) fn tell_empty_groups(&mut self) {
+        if !self.groups.has_suspects() {
+            return;
+        }
+        // Exits come before the emptiness they cause.
+        self.reap_children();
+        let known = self.known();
+        let processes = &self.processes;
+        let empty = self
+            .groups
+            .take_empty(&known, |unit| processes.has_any(unit));
+        for unit in empty {
+            self.tell(Event::GroupEmpty { unit });
+        }
+    }
+}
+
+fn status_of(ended: Ended) -> ProcessStatus {
+    match ended.how {
+        How::Exited => ProcessStatus::Exited(ended.status as u8),
+        How::Killed => ProcessStatus::Killed(Signal(ended.status)),
+        How::Dumped => ProcessStatus::Dumped(Signal(ended.status)),
+    }
+}

@@ -1,0 +1,395 @@
+//! Which processes belong to a unit: by its control group where there is a tree of them,
+//! otherwise by what it started and what descends from that.
+//!
+//! Without control groups a process is counted to a unit if it descends from this daemon (it
+//! is the subreaper, so every orphan does) and it is a process the unit started, shares a
+//! session or process group with one, has an ancestor that does, or was executed with the
+//! unit's INVOCATION_ID. Nothing that does not descend from the daemon is ever counted, so
+//! that no signal can hit a stranger.
+
+use super::process_table::{self, Table};
+use super::readiness::Readable;
+use crate::cgroup::watch::{WatchId, Watcher};
+use crate::cgroup::{Group, Tree};
+use crate::engine::UnitId;
+use crate::sys::proc::{self, Stat};
+use crate::unit::name::UnitName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+/// What is kept of one unit.
+#[derive(Debug, Default)]
+struct Members {
+    name: Option<UnitName>,
+    group: Option<Arc<Group>>,
+    watch: Option<WatchId>,
+    /// Sessions and process groups that began with a process of the unit.
+    sessions: BTreeSet<i32>,
+    /// Invocation IDs in use, as the environment carries them.
+    invocations: BTreeSet<String>,
+    /// A process was started since the group was last empty.
+    occupied: bool,
+}
+
+/// The groups of all units.
+#[derive(Debug)]
+pub(super) struct Groups {
+    tree: Option<Tree>,
+    watcher: Option<(Watcher, Readable)>,
+    units: BTreeMap<UnitId, Members>,
+    /// Units whose group may have become empty.
+    suspects: BTreeSet<UnitId>,
+}
+
+impl Groups {
+    /// Works on the tree, or by /proc alone.
+    ///
+    /// # Errors
+    /// The kernel gives no inotify instance.
+    pub(super) fn new(tree: Option<Tree>) -> io::Result<Groups> {
+        let watcher = match &tree {
+            Some(_) => {
+                let watcher = Watcher::new()?;
+                let readable = Readable::of(&watcher)?;
+                Some((watcher, readable))
+            }
+            None => None,
+        };
+        Ok(Groups {
+            tree,
+            watcher,
+            units: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+        })
+    }
+
+    /// The subtree's name, empty if there is none.
+    pub(super) fn root_name(&self) -> &str {
+        self.tree.as_ref().map_or("", Tree::name)
+    }
+
+    /// The unit's group as /proc/PID/cgroup names it, empty if it has none.
+    pub(super) fn name_of(&self, unit: UnitId) -> String {
+        let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
+        group.map_or_else(String::new, |group| group.name().to_owned())
+    }
+
+    /// Gets a unit ready for a new process; `None` where there are no control groups.
+    ///
+    /// # Errors
+    /// The group cannot be made.
+    pub(super) fn prepare(
+        &mut self,
+        unit: UnitId,
+        name: &UnitName,
+        invocation: &str,
+    ) -> io::Result<Option<Arc<Group>>> {
+        let members = self.units.entry(unit).or_default();
+        members.name = Some(name.clone());
+        members.invocations.insert(invocation.to_owned());
+        let Some(tree) = &self.tree else {
+            return Ok(None);
+        };
+        if let Some(group) = &members.group {
+            return Ok(Some(group.clone()));
+        }
+        let group = Arc::new(tree.group(name.as_str())?);
+        if let Some((watcher, _)) = &self.watcher {
+            members.watch = Some(watcher.add(&group)?);
+        }
+        members.group = Some(group.clone());
+        Ok(Some(group))
+    }
+
+    /// Notes that a process of the unit exists; its session is its own.
+    pub(super) fn joined(&mut self, unit: UnitId, pid: i32) {
+        let members = self.units.entry(unit).or_default();
+        members.sessions.insert(pid);
+        members.occupied = true;
+    }
+
+    /// The unit's group may have become empty.
+    pub(super) fn suspect(&mut self, unit: UnitId) {
+        self.suspects.insert(unit);
+    }
+
+    /// Any unit may have lost a process that nobody watched.
+    pub(super) fn suspect_all(&mut self) {
+        let occupied = self.units.iter().filter(|(_, members)| members.occupied);
+        self.suspects.extend(occupied.map(|(unit, _)| *unit));
+    }
+
+    /// Waits until a control group has become empty or occupied.
+    pub(super) async fn changed(&self) {
+        match &self.watcher {
+            Some((_, readable)) => readable.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes the kernel's news in.
+    pub(super) fn read_changes(&mut self) {
+        let Some((watcher, _)) = &self.watcher else {
+            return;
+        };
+        let changed = match watcher.changed() {
+            Ok(changed) if !changed.overflow => changed.groups,
+            Ok(_) => return self.suspect_all(),
+            Err(error) => {
+                tracing::warn!("cannot watch control groups: {error}");
+                return self.suspect_all();
+            }
+        };
+        let units = self
+            .units
+            .iter()
+            .filter(|(_, members)| members.watch.is_some_and(|watch| changed.contains(&watch)));
+        self.suspects.extend(units.map(|(unit, _)| *unit));
+    }
+
+    /// Whether the check in [`Groups::take_empty`] has anything to look at.
+    pub(super) fn has_suspects(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
+    /// The units whose last process went since they were last asked for. `busy` says whether
+    /// the engine knows a process of the unit; such a unit is left for later.
+    pub(super) fn take_empty(
+        &mut self,
+        known: &Known,
+        busy: impl Fn(UnitId) -> bool,
+    ) -> Vec<UnitId> {
+        let suspects: Vec<UnitId> = std::mem::take(&mut self.suspects)
+            .into_iter()
+            .filter(|unit| self.units.get(unit).is_some_and(|members| members.occupied))
+            .filter(|unit| !busy(*unit))
+            .collect();
+        if suspects.is_empty() {
+            return suspects;
+        }
+        let table = self.tree.is_none().then(|| self.classify(known));
+        let is_empty = |unit: &UnitId| match &table {
+            Some(table) => !table.values().any(|of| of == unit),
+            None => !self.populated(*unit),
+        };
+        let empty: Vec<UnitId> = suspects.into_iter().filter(is_empty).collect();
+        for unit in &empty {
+            if let Some(members) = self.units.get_mut(unit) {
+                members.occupied = false;
+                members.sessions.clear();
+                members.invocations.clear();
+            }
+        }
+        empty
+    }
+
+    fn populated(&self, unit: UnitId) -> bool {
+        let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
+        // A group that cannot be read is gone, and so are its processes.
+        group.is_some_and(|group| group.populated().unwrap_or(false))
+    }
+
+    /// The living processes of a unit, known ones included.
+    pub(super) fn processes(&self, unit: UnitId, known: &Known) -> Vec<i32> {
+        let Some(members) = self.units.get(&unit) else {
+            return Vec::new();
+        };
+        let mut pids: BTreeSet<i32> = match &members.group {
+            Some(group) => group.processes().unwrap_or_default().into_iter().collect(),
+            None => self
+                .classify(known)
+                .into_iter()
+                .filter(|(_, of)| *of == unit)
+                .map(|(pid, _)| pid)
+                .collect(),
+        };
+        pids.extend(known.iter().filter(|(_, of)| **of == unit).map(|(p, _)| *p));
+        pids.into_iter().collect()
+    }
+
+    /// The unit a process belongs to, if any.
+    pub(super) fn unit_of(&self, pid: i32, known: &Known) -> Option<UnitId> {
+        if let Some(unit) = known.get(&pid) {
+            return Some(*unit);
+        }
+        if self.tree.is_none() {
+            return self
+                .classify_all(known, &process_table::scan())
+                .remove(&pid);
+        }
+        let name = proc::control_group(pid).ok()??;
+        self.units
+            .iter()
+            .find(|(_, members)| members.group.as_ref().is_some_and(|g| g.contains(&name)))
+            .map(|(unit, _)| *unit)
+    }
+
+    /// Drops the unit's group if nobody is left in it.
+    pub(super) fn release(&mut self, unit: UnitId) {
+        let Some(members) = self.units.get_mut(&unit) else {
+            return;
+        };
+        let populated = match &members.group {
+            Some(group) => group.populated().unwrap_or(false),
+            None => members.occupied,
+        };
+        if populated {
+            // Left behind on purpose (KillMode=process): still watched, still the unit's.
+            return;
+        }
+        let group = self.units.remove(&unit).and_then(|members| members.group);
+        // Somebody still holding it is about to start a process in it.
+        if let Some(Err(error)) = group.and_then(Arc::into_inner).map(Group::remove) {
+            tracing::warn!(
+                "cannot remove the control group of unit {}: {error}",
+                unit.0
+            );
+        }
+    }
+
+    /// Removes everything; processes must be gone.
+    pub(super) fn close(mut self) {
+        for (_, members) in std::mem::take(&mut self.units) {
+            if let Some(group) = members.group.and_then(Arc::into_inner)
+                && let Err(error) = group.remove()
+            {
+                tracing::warn!("cannot remove a control group: {error}");
+            }
+        }
+        if let Some(tree) = self.tree.take()
+            && let Err(error) = tree.remove()
+        {
+            tracing::warn!("cannot remove the tree of control groups: {error}");
+        }
+    }
+
+    /// All processes that belong to any unit: what is still there when everything was stopped.
+    pub(super) fn all(&self, known: &Known) -> Vec<i32> {
+        let units = self.units.keys();
+        let mut pids: BTreeSet<i32> = units
+            .flat_map(|unit| self.processes(*unit, known))
+            .collect();
+        pids.extend(self.classify_descendants(&process_table::scan()));
+        pids.into_iter().collect()
+    }
+
+    /// Living processes by unit, without control groups.
+    fn classify(&self, known: &Known) -> BTreeMap<i32, UnitId> {
+        let table = process_table::scan();
+        let mut units = self.classify_all(known, &table);
+        units.retain(|pid, _| {
+            table
+                .get(pid)
+                .is_some_and(|stat| !process_table::is_dead(stat))
+        });
+        units
+    }
+
+    /// Processes by unit, those that ended but were not reaped included.
+    fn classify_all(&self, known: &Known, table: &Table) -> BTreeMap<i32, UnitId> {
+        let me = std::process::id() as i32;
+        let mut units = BTreeMap::new();
+        for pid in table.keys() {
+            let Some(way) = way_up(*pid, me, table) else {
+                continue;
+            };
+            // From the daemon downwards: a process belongs where it says itself, else where
+            // its parent belongs.
+            let mut inherited = None;
+            for (pid, stat) in way.into_iter().rev() {
+                inherited = match units.get(&pid) {
+                    Some(unit) => Some(*unit),
+                    None => self
+                        .own_unit(pid, stat, known, inherited.is_none())
+                        .or(inherited),
+                };
+                if let Some(unit) = inherited {
+                    units.insert(pid, unit);
+                }
+            }
+        }
+        units.extend(known.iter().map(|(pid, unit)| (*pid, *unit)));
+        units
+    }
+
+    /// The unit a process shows by itself. Its environment is only read if nothing else can
+    /// tell.
+    fn own_unit(&self, pid: i32, stat: &Stat, known: &Known, look_inside: bool) -> Option<UnitId> {
+        if let Some(unit) = known.get(&pid) {
+            return Some(*unit);
+        }
+        let by_session = self.units.iter().find(|(_, members)| {
+            members.sessions.contains(&stat.session) || members.sessions.contains(&stat.group)
+        });
+        if let Some((unit, _)) = by_session {
+            return Some(*unit);
+        }
+        if !look_inside {
+            return None;
+        }
+        let invocation = process_table::environment_variable(pid, "INVOCATION_ID")?;
+        self.units
+            .iter()
+            .find(|(_, members)| members.invocations.contains(&invocation))
+            .map(|(unit, _)| *unit)
+    }
+
+    fn classify_descendants(&self, table: &Table) -> Vec<i32> {
+        let me = std::process::id() as i32;
+        table
+            .iter()
+            .filter(|(pid, stat)| {
+                !process_table::is_dead(stat) && way_up(**pid, me, table).is_some()
+            })
+            .map(|(pid, _)| *pid)
+            .collect()
+    }
+}
+
+/// Numbers of the processes the engine knows, with their units.
+pub(super) type Known = BTreeMap<i32, UnitId>;
+
+/// A process and its ancestors below `top`; `None` if it does not descend from it.
+fn way_up(pid: i32, top: i32, table: &Table) -> Option<Vec<(i32, &Stat)>> {
+    let mut way = Vec::new();
+    let mut current = pid;
+    while current != top {
+        let stat = table.get(&current)?;
+        // The table is no snapshot: numbers used again could make a circle.
+        if way.len() > table.len() {
+            return None;
+        }
+        way.push((current, stat));
+        current = stat.parent;
+    }
+    (!way.is_empty()).then_some(way)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_up_end_at_the_daemon_or_nowhere() {
+        let stat = |parent| Stat {
+            state: 'S',
+            parent,
+            group: 0,
+            session: 0,
+            start_time: 0,
+        };
+        let table: Table = [(1, 0), (10, 1), (11, 10), (12, 11), (50, 51), (51, 50)]
+            .map(|(pid, parent)| (pid, stat(parent)))
+            .into();
+        let way: Vec<i32> = way_up(12, 10, &table)
+            .unwrap()
+            .iter()
+            .map(|(pid, _)| *pid)
+            .collect();
+        assert_eq!(way, [12, 11]);
+        assert!(way_up(1, 10, &table).is_none());
+        assert!(way_up(10, 10, &table).is_none());
+        assert!(way_up(50, 10, &table).is_none());
+    }
+}

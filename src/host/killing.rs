@@ -1,0 +1,153 @@
+//! Carries kill orders out: signals to processes the engine names, to the rest of a group, and
+//! to processes that are only about to exist.
+
+use super::run::Host;
+use crate::engine::{Event, KillOrder, ProcessId, UnitId};
+use crate::sys::pidfd;
+use crate::unit::value::Signal;
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// How often a group is read again for processes that were forked meanwhile.
+const ROUNDS: usize = 10;
+
+/// A signal with what follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shot {
+    signal: Signal,
+    /// SIGHUP behind it (SendSIGHUP=).
+    hangup: bool,
+    /// SIGCONT behind it, so that a stopped process sees it (M11).
+    resume: bool,
+}
+
+impl Shot {
+    /// A signal alone.
+    pub(super) fn plain(signal: Signal) -> Shot {
+        Shot {
+            signal,
+            hangup: false,
+            resume: false,
+        }
+    }
+
+    /// As an order says, with its own or the group's signal.
+    fn of(order: &KillOrder, signal: Signal) -> Shot {
+        let ends_or_resumes = signal == Signal::KILL || signal == Signal::CONT;
+        Shot {
+            signal,
+            hangup: order.hangup,
+            resume: order.resume && !ends_or_resumes,
+        }
+    }
+
+    /// Sends it; whether the process was there.
+    pub(super) fn send(self, process: BorrowedFd<'_>) -> bool {
+        let there = match pidfd::send_signal(process, self.signal.0) {
+            Ok(()) => true,
+            // It is there, though not ours to end: a set-user-ID program under a manager
+            // without privileges.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => true,
+            Err(_) => return false,
+        };
+        // If it went meanwhile, its exit tells.
+        if self.hangup {
+            let _ = pidfd::send_signal(process, Signal::HUP.0);
+        }
+        if self.resume {
+            let _ = pidfd::send_signal(process, Signal::CONT.0);
+        }
+        there
+    }
+}
+
+impl Host {
+    /// Carries an order out and answers it.
+    pub(super) fn kill(&mut self, order: &KillOrder) {
+        let mut done = BTreeSet::new();
+        let mut remaining = false;
+        for process in &order.processes {
+            remaining |= self.shoot_known(*process, Shot::of(order, order.signal), &mut done);
+        }
+        if let Some(signal) = order.group_signal {
+            let shot = Shot::of(order, signal);
+            remaining |= self.shoot_starting(order, shot);
+            remaining |= self.shoot_group(order.unit, shot, &mut done);
+        }
+        self.tell(Event::Killed {
+            unit: order.unit,
+            order: order.order,
+            remaining,
+        });
+    }
+
+    fn shoot_known(&mut self, id: ProcessId, shot: Shot, done: &mut BTreeSet<i32>) -> bool {
+        use super::processes::Stage;
+        let Some(process) = self.processes.get_mut(id) else {
+            return false;
+        };
+        match &mut process.stage {
+            Stage::Starting(shots) => {
+                shots.push(shot);
+                true
+            }
+            Stage::Running(running) => {
+                done.insert(running.pid);
+                shot.send(running.pidfd.as_fd())
+            }
+        }
+    }
+
+    /// Processes of the unit that are being started and that the order does not name.
+    fn shoot_starting(&mut self, order: &KillOrder, shot: Shot) -> bool {
+        use super::processes::Stage;
+        let others: Vec<ProcessId> = self
+            .processes
+            .of_unit(order.unit)
+            .filter(|(id, process)| {
+                matches!(process.stage, Stage::Starting(_)) && !order.processes.contains(id)
+            })
+            .map(|(id, _)| id)
+            .collect();
+        for id in &others {
+            self.shoot_known(*id, shot, &mut BTreeSet::new());
+        }
+        !others.is_empty()
+    }
+
+    fn shoot_group(&self, unit: UnitId, shot: Shot, done: &mut BTreeSet<i32>) -> bool {
+        let mut any = false;
+        for _ in 0..ROUNDS {
+            let fresh = self.open_members(unit, done);
+            if fresh.is_empty() {
+                break;
+            }
+            for (pid, process) in fresh {
+                done.insert(pid);
+                any |= shot.send(process.as_fd());
+            }
+        }
+        any
+    }
+
+    /// Opens the members not in `done`. A number read from a list may be somebody else's by
+    /// the time it is opened, so only those count that are in the list afterwards too.
+    fn open_members(&self, unit: UnitId, done: &BTreeSet<i32>) -> Vec<(i32, OwnedFd)> {
+        let known = self.known();
+        let opened: Vec<(i32, OwnedFd)> = self
+            .groups
+            .processes(unit, &known)
+            .into_iter()
+            .filter(|pid| !done.contains(pid))
+            .filter_map(|pid| Some((pid, pidfd::open(pid).ok()?)))
+            .collect();
+        if opened.is_empty() {
+            return opened;
+        }
+        let still = self.groups.processes(unit, &known);
+        opened
+            .into_iter()
+            .filter(|(pid, _)| still.contains(pid))
+            .collect()
+    }
+}

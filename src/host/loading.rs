@@ -1,0 +1,104 @@
+//! Reads units from the disk on a pool thread and hands them to the engine.
+
+use super::disk::DiskSource;
+use super::handle::{Answer, Job};
+use super::run::{Fact, Host};
+use crate::engine::{Event, LogLevel, Verb};
+use crate::unit::config::{JobMode, LoadState, UnitConfig};
+use crate::unit::diagnostic::Severity;
+use crate::unit::load::load_closure;
+use crate::unit::name::UnitName;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What is done with the units once they are read.
+#[derive(Debug)]
+pub(super) enum After {
+    /// A job is asked for.
+    Job {
+        unit: UnitName,
+        verb: Verb,
+        mode: JobMode,
+        reset: bool,
+        answer: Answer<Job>,
+    },
+    /// It was only asked to load.
+    Answer(Answer<()>),
+    /// All files were read again.
+    Reloaded(Answer<()>),
+}
+
+/// What was read, and why.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    units: Vec<Arc<UnitConfig>>,
+    after: After,
+}
+
+impl Host {
+    /// Reads units and everything they name; other requests wait meanwhile.
+    pub(super) fn load(
+        &mut self,
+        names: BTreeSet<UnitName>,
+        loaded: BTreeSet<UnitName>,
+        after: After,
+    ) {
+        self.requests.loading = true;
+        let settings = self.options.load.clone();
+        let facts = self.facts.clone();
+        tokio::task::spawn_blocking(move || {
+            let units = load_closure(&names, &loaded, &settings, &DiskSource);
+            let units = unique(units.into_values());
+            let _ = facts.send(Fact::Loaded(Box::new(Loaded { units, after })));
+        });
+    }
+
+    /// Units were read.
+    pub(super) fn loaded(&mut self, loaded: Loaded) {
+        self.requests.loading = false;
+        for unit in &loaded.units {
+            self.show_findings(unit);
+        }
+        self.tell(Event::Load {
+            units: loaded.units,
+        });
+        self.go_on(loaded.after);
+        self.next_requests();
+    }
+
+    fn show_findings(&self, unit: &UnitConfig) {
+        let name = Some(&unit.name);
+        for finding in &unit.diagnostics {
+            let level = match finding.severity {
+                Severity::Warning => LogLevel::Warning,
+                Severity::Error => LogLevel::Error,
+            };
+            self.log.manager(level, name, &finding.to_string());
+        }
+        if let (LoadState::BadSetting | LoadState::Error, Some(error)) =
+            (unit.load, &unit.load_error)
+        {
+            self.log.manager(LogLevel::Error, name, error);
+        }
+        for skipped in &unit.not_applied {
+            let level = if skipped.refuses_start {
+                LogLevel::Warning
+            } else {
+                LogLevel::Debug
+            };
+            let text = format!(
+                "{}={} is not applied: {}",
+                skipped.directive, skipped.value, skipped.reason
+            );
+            self.log.manager(level, name, &text);
+        }
+    }
+}
+
+/// A unit that was read under several of its names counts once.
+fn unique(units: impl Iterator<Item = Arc<UnitConfig>>) -> Vec<Arc<UnitConfig>> {
+    let mut seen = BTreeSet::new();
+    units
+        .filter(|unit| seen.insert(unit.name.clone()))
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! The log: every line of a service and of the manager about a unit, kept in a bounded ring
+//! per unit, told to whoever listens, and written to the daemon's own log.
+//!
+//! Shared by the loop and the tasks that read pipes. The lock is held for a push or a copy
+//! only, never across a wait.
+
+use super::clock;
+use super::handle::{LogLine, News, Stream};
+use super::lines;
+use crate::engine::LogLevel;
+use crate::unit::name::UnitName;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::broadcast;
+
+/// Text kept per unit, in bytes.
+const RING_BYTES: usize = 256 * 1024;
+/// What a line costs beside its text, so that many short lines are bounded too.
+const LINE_OVERHEAD: usize = 64;
+/// Under this target the daemon's log shows lines of and about units, whatever its level.
+pub const UNIT_TARGET: &str = "unit";
+
+/// The log of all units.
+#[derive(Debug)]
+pub(super) struct Log {
+    store: Mutex<Store>,
+    news: broadcast::Sender<News>,
+}
+
+#[derive(Debug, Default)]
+struct Store {
+    last: u64,
+    rings: BTreeMap<Option<UnitName>, Ring>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    lines: VecDeque<Arc<LogLine>>,
+    bytes: usize,
+}
+
+impl Ring {
+    fn push(&mut self, line: Arc<LogLine>) {
+        self.bytes += line.text.len() + LINE_OVERHEAD;
+        self.lines.push_back(line);
+        while self.bytes > RING_BYTES {
+            let Some(old) = self.lines.pop_front() else {
+                break;
+            };
+            self.bytes -= old.text.len() + LINE_OVERHEAD;
+        }
+    }
+}
+
+impl Log {
+    pub(super) fn new(news: broadcast::Sender<News>) -> Log {
+        Log {
+            store: Mutex::default(),
+            news,
+        }
+    }
+
+    /// Takes a line that a process of a unit wrote.
+    pub(super) fn service(&self, unit: &UnitName, pid: i32, stream: Stream, text: &str) {
+        let (level, text) = lines::split_level(text);
+        match level {
+            Some(0..=3) => tracing::error!(target: UNIT_TARGET, unit = %unit, pid, "{text}"),
+            Some(4) => tracing::warn!(target: UNIT_TARGET, unit = %unit, pid, "{text}"),
+            Some(7) => tracing::debug!(target: UNIT_TARGET, unit = %unit, pid, "{text}"),
+            Some(_) | None => tracing::info!(target: UNIT_TARGET, unit = %unit, pid, "{text}"),
+        }
+        self.keep(Some(unit.clone()), pid, stream, text);
+    }
+
+    /// Takes a line of the manager, about a unit or not.
+    pub(super) fn manager(&self, level: LogLevel, unit: Option<&UnitName>, text: &str) {
+        match (unit, level) {
+            (Some(unit), LogLevel::Debug) => tracing::debug!(unit = %unit, "{text}"),
+            (Some(unit), LogLevel::Info) => tracing::info!(unit = %unit, "{text}"),
+            // tracing has no notice; it is shown as info.
+            (Some(unit), LogLevel::Notice) => tracing::info!(unit = %unit, "{text}"),
+            (Some(unit), LogLevel::Warning) => tracing::warn!(unit = %unit, "{text}"),
+            (Some(unit), LogLevel::Error) => tracing::error!(unit = %unit, "{text}"),
+            (None, LogLevel::Debug) => tracing::debug!("{text}"),
+            (None, LogLevel::Info | LogLevel::Notice) => tracing::info!("{text}"),
+            (None, LogLevel::Warning) => tracing::warn!("{text}"),
+            (None, LogLevel::Error) => tracing::error!("{text}"),
+        }
+        if level > LogLevel::Debug {
+            self.keep(unit.cloned(), 0, Stream::Manager, text);
+        }
+    }
+
+    /// The last `count` lines of a unit, or of all, oldest first.
+    pub(super) fn last(&self, unit: Option<&UnitName>, count: usize) -> Vec<Arc<LogLine>> {
+        let store = self.lock();
+        let mut lines: Vec<Arc<LogLine>> = match unit {
+            Some(unit) => store
+                .rings
+                .get(&Some(unit.clone()))
+                .map_or_else(Vec::new, |ring| ring.lines.iter().cloned().collect()),
+            None => store
+                .rings
+                .values()
+                .flat_map(|ring| ring.lines.iter().cloned())
+                .collect(),
+        };
+        drop(store);
+        lines.sort_by_key(|line| line.number);
+        lines.split_off(lines.len().saturating_sub(count))
+    }
+
+    fn keep(&self, unit: Option<UnitName>, pid: i32, stream: Stream, text: &str) {
+        let realtime = clock::now().realtime;
+        let mut store = self.lock();
+        store.last += 1;
+        let line = Arc::new(LogLine {
+            number: store.last,
+            realtime,
+            unit: unit.clone(),
+            pid,
+            stream,
+            text: text.to_owned(),
+        });
+        store.rings.entry(unit).or_default().push(line.clone());
+        drop(store);
+        // Fails only if nobody listens.
+        let _ = self.news.send(News::Logged(line));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        // A push cannot leave the rings half changed in a way that matters.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> UnitName {
+        UnitName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn rings_are_bounded_and_apart() {
+        let (news, mut heard) = broadcast::channel(16);
+        let log = Log::new(news);
+        let loud = name("loud.service");
+        let quiet = name("quiet.service");
+        log.service(&quiet, 7, Stream::Stdout, "<4>hello");
+        for _ in 0..100 {
+            log.service(&loud, 8, Stream::Stderr, &"x".repeat(10_000));
+        }
+        log.manager(LogLevel::Info, Some(&quiet), "stopped");
+        let lines = log.last(Some(&quiet), 10);
+        assert_eq!(lines[0].text, "hello");
+        assert_eq!(lines[1].stream, Stream::Manager);
+        let kept = log.last(Some(&loud), 1000);
+        assert!(kept.iter().map(|l| l.text.len()).sum::<usize>() <= RING_BYTES);
+        assert_eq!(kept.last().unwrap().number, 101);
+        let all = log.last(None, 3);
+        assert_eq!(all.len(), 3);
+        assert_eq!(all[2].number, 102);
+        assert!(matches!(
+            heard.try_recv(),
+            Err(broadcast::error::TryRecvError::Lagged(_))
+        ));
+    }
+}

@@ -1,0 +1,170 @@
+//! What processes write to standard output and error: one pipe per captured stream, read by a
+//! task of its own until the last writer is gone.
+
+use super::handle::Stream;
+use super::lines::LineSplitter;
+use super::log::Log;
+use crate::unit::config::{ExecConfig, OutputTarget};
+use crate::unit::name::UnitName;
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::task::JoinSet;
+
+/// Read at once, in bytes: a pipe's usual size.
+const CHUNK: usize = 64 * 1024;
+
+/// Both ends of the pipes of one process.
+#[derive(Debug, Default)]
+pub(super) struct Pipes {
+    readers: Vec<(Stream, OwnedFd)>,
+    /// For the child.
+    pub(super) stdout: Option<OwnedFd>,
+    /// For the child; `None` where standard error goes with standard output.
+    pub(super) stderr: Option<OwnedFd>,
+}
+
+impl Pipes {
+    /// Makes the pipes that the configuration asks for.
+    ///
+    /// # Errors
+    /// No descriptors are left.
+    pub(super) fn open(exec: &ExecConfig) -> io::Result<Pipes> {
+        let mut pipes = Pipes::default();
+        if exec.standard_output == OutputTarget::Log {
+            pipes.stdout = Some(pipes.add(Stream::Stdout)?);
+        }
+        if exec.standard_error == OutputTarget::Log {
+            pipes.stderr = Some(pipes.add(Stream::Stderr)?);
+        }
+        Ok(pipes)
+    }
+
+    fn add(&mut self, stream: Stream) -> io::Result<OwnedFd> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        self.readers.push((stream, reader));
+        Ok(writer)
+    }
+
+    /// The read ends, for [`Capture::start`].
+    pub(super) fn take_readers(&mut self) -> Vec<(Stream, OwnedFd)> {
+        std::mem::take(&mut self.readers)
+    }
+}
+
+/// All tasks that read.
+#[derive(Debug)]
+pub(super) struct Capture {
+    log: Arc<Log>,
+    tasks: JoinSet<()>,
+}
+
+impl Capture {
+    pub(super) fn new(log: Arc<Log>) -> Capture {
+        Capture {
+            log,
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Reads the streams of a process from here on.
+    pub(super) fn start(&mut self, unit: &UnitName, pid: i32, readers: Vec<(Stream, OwnedFd)>) {
+        while self.tasks.try_join_next().is_some() {}
+        for (stream, reader) in readers {
+            match pipe::Receiver::from_owned_fd(reader) {
+                Ok(receiver) => {
+                    let log = self.log.clone();
+                    let unit = unit.clone();
+                    self.tasks.spawn(read(receiver, log, unit, pid, stream));
+                }
+                Err(error) => tracing::warn!("cannot read the output of {unit}: {error}"),
+            }
+        }
+    }
+
+    /// Waits until everything written was read: every writer must be gone.
+    pub(super) async fn finish(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn read(
+    mut receiver: pipe::Receiver,
+    log: Arc<Log>,
+    unit: UnitName,
+    pid: i32,
+    stream: Stream,
+) {
+    let mut buffer = vec![0; CHUNK];
+    let mut splitter = LineSplitter::default();
+    loop {
+        match receiver.read(&mut buffer).await {
+            Ok(0) => break,
+            Ok(count) => {
+                for line in splitter.feed(&buffer[..count]) {
+                    log.service(&unit, pid, stream, &line);
+                }
+            }
+            Err(error) => {
+                tracing::warn!("cannot read the output of {unit}: {error}");
+                break;
+            }
+        }
+        // One loud service must not keep the others' exits waiting.
+        tokio::task::yield_now().await;
+    }
+    if let Some(line) = splitter.finish() {
+        log.service(&unit, pid, stream, &line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::broadcast;
+
+    #[tokio::test]
+    async fn what_is_written_is_logged() {
+        let log = Arc::new(Log::new(broadcast::channel(8).0));
+        let mut capture = Capture::new(log.clone());
+        let exec = ExecConfig {
+            standard_error: OutputTarget::Log,
+            ..ExecConfig::default()
+        };
+        let mut pipes = Pipes::open(&exec).unwrap();
+        let unit = UnitName::parse("a.service").unwrap();
+        capture.start(&unit, 7, pipes.take_readers());
+        let (stdout, stderr) = (pipes.stdout.take().unwrap(), pipes.stderr.take().unwrap());
+        rustix::io::write(&stdout, b"one\ntwo").unwrap();
+        rustix::io::write(&stderr, b"three\n").unwrap();
+        drop((stdout, stderr));
+        capture.finish().await;
+        let lines = log.last(Some(&unit), 10);
+        let mut texts: Vec<_> = lines.iter().map(|l| (l.stream, l.text.as_str())).collect();
+        texts.sort_by_key(|(_, text)| *text);
+        assert_eq!(
+            texts,
+            [
+                (Stream::Stdout, "one"),
+                (Stream::Stderr, "three"),
+                (Stream::Stdout, "two")
+            ]
+        );
+        assert!(lines.iter().all(|line| line.pid == 7));
+    }
+
+    #[test]
+    fn only_what_is_captured_gets_a_pipe() {
+        let exec = ExecConfig::default();
+        let pipes = Pipes::open(&exec).unwrap();
+        assert!(pipes.stdout.is_some() && pipes.stderr.is_none());
+        let exec = ExecConfig {
+            standard_output: OutputTarget::Null,
+            ..ExecConfig::default()
+        };
+        assert!(Pipes::open(&exec).unwrap().stdout.is_none());
+    }
+}

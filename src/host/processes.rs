@@ -1,0 +1,185 @@
+//! The processes the engine knows by name, from the order to start or find them until their
+//! exit was told.
+//!
+//! A process is watched and signalled by its pidfd. Its number is only looked up (who sent
+//! this message?) while the kernel cannot have given it to somebody else: the process is not
+//! reaped before it is taken out here.
+
+use super::killing::Shot;
+use super::readiness::Readable;
+use crate::engine::{ProcessId, Role, UnitId};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::AbortHandle;
+
+/// What is known of one process.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) unit: UnitId,
+    /// `None`: not started by us as such, found (PID file, MAINPID=).
+    pub(super) role: Option<Role>,
+    pub(super) stage: Stage,
+}
+
+/// How far it is.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// A pool thread is starting it; it gets these once it exists.
+    Starting(Vec<Shot>),
+    /// It is there.
+    Running(Running),
+}
+
+/// A process that exists.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) pid: i32,
+    pub(super) pidfd: Arc<OwnedFd>,
+    watcher: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Processes {
+    map: BTreeMap<ProcessId, Process>,
+}
+
+impl Processes {
+    /// A process that a pool thread starts.
+    pub(super) fn starting(&mut self, process: ProcessId, unit: UnitId, role: Role) {
+        let stage = Stage::Starting(Vec::new());
+        let role = Some(role);
+        self.map.insert(process, Process { unit, role, stage });
+    }
+
+    /// The process exists: it is watched from here on, `ended` gets its name when it ends.
+    /// Returns the signals that were meant for it before.
+    ///
+    /// # Errors
+    /// The runtime cannot watch the descriptor.
+    pub(super) fn running(
+        &mut self,
+        process: ProcessId,
+        unit: UnitId,
+        pid: i32,
+        pidfd: OwnedFd,
+        ended: UnboundedSender<ProcessId>,
+    ) -> std::io::Result<Vec<Shot>> {
+        let pidfd = Arc::new(pidfd);
+        let readable = Readable::new(pidfd.clone())?;
+        let watcher = tokio::spawn(async move {
+            readable.wait().await;
+            let _ = ended.send(process);
+        });
+        let stage = Stage::Running(Running {
+            pid,
+            pidfd,
+            watcher: watcher.abort_handle(),
+        });
+        let old = self.map.remove(&process);
+        let role = old.as_ref().and_then(|old| old.role);
+        self.map.insert(process, Process { unit, role, stage });
+        Ok(match old.map(|old| old.stage) {
+            Some(Stage::Starting(shots)) => shots,
+            Some(Stage::Running(_)) | None => Vec::new(),
+        })
+    }
+
+    /// Takes a process out: it ended, could not be started, or is not to be watched any more.
+    pub(super) fn remove(&mut self, process: ProcessId) -> Option<Process> {
+        self.map.remove(&process)
+    }
+
+    pub(super) fn get_mut(&mut self, process: ProcessId) -> Option<&mut Process> {
+        self.map.get_mut(&process)
+    }
+
+    /// The process if it exists.
+    pub(super) fn get_running(&self, process: ProcessId) -> Option<&Running> {
+        match &self.map.get(&process)?.stage {
+            Stage::Running(running) => Some(running),
+            Stage::Starting(_) => None,
+        }
+    }
+
+    /// All names a number has; more than one after MAINPID= named a process of ours again.
+    pub(super) fn with_pid(&self, pid: i32) -> Vec<ProcessId> {
+        self.all_running()
+            .filter(|(_, _, running)| running.pid == pid)
+            .map(|(process, _, _)| process)
+            .collect()
+    }
+
+    /// Every process that exists.
+    pub(super) fn all_running(&self) -> impl Iterator<Item = (ProcessId, &Process, &Running)> {
+        self.map
+            .iter()
+            .filter_map(|(id, process)| match &process.stage {
+                Stage::Running(running) => Some((*id, process, running)),
+                Stage::Starting(_) => None,
+            })
+    }
+
+    /// The names of all processes of a unit.
+    pub(super) fn of_unit(&self, unit: UnitId) -> impl Iterator<Item = (ProcessId, &Process)> {
+        self.map
+            .iter()
+            .filter(move |(_, process)| process.unit == unit)
+            .map(|(id, process)| (*id, process))
+    }
+
+    /// Whether the engine knows any process of the unit, started or being started.
+    pub(super) fn has_any(&self, unit: UnitId) -> bool {
+        self.of_unit(unit).next().is_some()
+    }
+
+    /// Whether any process at all is being started: a child nobody knows may then be it.
+    pub(super) fn any_starting(&self) -> bool {
+        self.map
+            .values()
+            .any(|process| matches!(process.stage, Stage::Starting(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::pidfd;
+    use tokio::sync::mpsc;
+
+    const UNIT: UnitId = UnitId(1);
+
+    #[tokio::test]
+    async fn an_end_is_told_once_and_signals_wait_for_the_start() {
+        let (sender, mut ended) = mpsc::unbounded_channel();
+        let mut processes = Processes::default();
+        let id = ProcessId(5);
+        processes.starting(id, UNIT, Role::Main);
+        assert!(processes.any_starting() && processes.has_any(UNIT));
+        if let Stage::Starting(shots) = &mut processes.get_mut(id).unwrap().stage {
+            shots.push(Shot::plain(crate::unit::value::Signal::TERM));
+        }
+        let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
+        let pid = child.id() as i32;
+        let descriptor = pidfd::open(pid).unwrap();
+        let shots = processes
+            .running(id, UNIT, pid, descriptor, sender)
+            .unwrap();
+        assert_eq!(shots, [Shot::plain(crate::unit::value::Signal::TERM)]);
+        assert_eq!(processes.with_pid(pid), [id]);
+        assert_eq!(processes.get_mut(id).unwrap().role, Some(Role::Main));
+        assert_eq!(ended.recv().await, Some(id));
+        child.wait().unwrap();
+        assert!(processes.remove(id).is_some());
+        assert!(!processes.has_any(UNIT));
+        assert_eq!(ended.recv().await, None);
+    }
+}

@@ -1,0 +1,272 @@
+//! The loop itself: waits for what happens, tells the engine, carries out what it orders.
+
+use super::clock;
+use super::conditions::Surroundings;
+use super::environment::Mode;
+use super::groups::{Groups, Known};
+use super::handle::{Handle, Message, News};
+use super::loading::Loaded;
+use super::log::Log;
+use super::main_process::Search;
+use super::notify::NotifySocket;
+use super::output::Capture;
+use super::pid_file::PidFile;
+use super::processes::Processes;
+use super::requests::Requests;
+use super::spawning::{Common, Started};
+use crate::cgroup::Tree;
+use crate::engine::{CheckId, Engine, Event, ProcessId, UnitId};
+use crate::sys::subreaper;
+use crate::unit::load;
+use crate::unit::name::UnitName;
+use crate::unit::specifier::SystemFacts;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::broadcast;
+use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinHandle;
+
+/// Requests that may wait for the loop.
+const REQUESTS: usize = 64;
+/// News a slow listener may lag behind before it loses some.
+const NEWS: usize = 1024;
+
+/// How the loop is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The daemon's name.
+    pub name: String,
+    /// Where it runs.
+    pub mode: Mode,
+    /// For the loader: unit directories and the machine.
+    pub load: load::Settings,
+    /// The machine.
+    pub system: SystemFacts,
+    /// What services' environments begin with.
+    pub environment: Vec<(String, String)>,
+    /// The daemon's own variables that services may see.
+    pub own_environment: Vec<(String, String)>,
+    /// Where the notify socket is made; its directory exists and is locked.
+    pub notify_socket: PathBuf,
+    /// The name of the subtree of control groups.
+    pub cgroup_label: String,
+}
+
+/// What comes back from tasks and pool threads.
+#[derive(Debug)]
+pub(super) enum Fact {
+    Started(Box<Started>),
+    Checked(CheckId, Vec<bool>),
+    PidFile(ProcessId, Result<PidFile, String>),
+    Loaded(Box<Loaded>),
+}
+
+/// What ended a wait.
+enum Woken {
+    Fact(Fact),
+    Ended(ProcessId),
+    Notification,
+    GroupChanged,
+    ChildEnded,
+    Message(Message),
+    Deadline,
+}
+
+impl Woken {
+    fn is_an_end(&self) -> bool {
+        match self {
+            Woken::Ended(_) | Woken::ChildEnded | Woken::GroupChanged => true,
+            Woken::Fact(_) | Woken::Notification | Woken::Message(_) | Woken::Deadline => false,
+        }
+    }
+}
+
+/// The loop's state. Everything is owned here and changed by nobody else.
+pub struct Host {
+    pub(super) engine: Engine,
+    pub(super) options: Options,
+    pub(super) common: Arc<Common>,
+    pub(super) surroundings: Surroundings,
+    pub(super) news: broadcast::Sender<News>,
+    pub(super) log: Arc<Log>,
+    pub(super) processes: Processes,
+    pub(super) groups: Groups,
+    pub(super) notify: NotifySocket,
+    pub(super) capture: Capture,
+    pub(super) requests: Requests,
+    pub(super) names: BTreeMap<UnitId, UnitName>,
+    pub(super) searches: BTreeMap<ProcessId, Search>,
+    /// Removals under way; a start of the unit waits for them.
+    pub(super) cleaning: BTreeMap<UnitId, JoinHandle<()>>,
+    /// MAINPID= last said by a process of root.
+    pub(super) told_by_root: BTreeMap<UnitId, i32>,
+    /// Children are to be looked at again.
+    pub(super) children_due: bool,
+    pub(super) finished: bool,
+    pub(super) facts: UnboundedSender<Fact>,
+    pub(super) ended: UnboundedSender<ProcessId>,
+    inbox: Inbox,
+}
+
+/// What the loop waits on, apart from what it owns itself.
+struct Inbox {
+    messages: Receiver<Message>,
+    facts: UnboundedReceiver<Fact>,
+    ended: UnboundedReceiver<ProcessId>,
+    children: Signal,
+}
+
+impl Host {
+    /// Sets the loop up; inside a current-thread tokio runtime. `seed` is the engine's
+    /// randomness.
+    ///
+    /// # Errors
+    /// The notify socket or a kernel facility cannot be had.
+    pub fn new(options: Options, seed: u128) -> io::Result<(Host, Handle)> {
+        // Before the first process: orphans must come to us.
+        subreaper::become_subreaper()?;
+        let (sender, messages) = mpsc::channel(REQUESTS);
+        let (news, _) = broadcast::channel(NEWS);
+        let (facts, facts_inbox) = mpsc::unbounded_channel();
+        let (ended, ended_inbox) = mpsc::unbounded_channel();
+        let notify = NotifySocket::bind(&options.notify_socket)
+            .map_err(|error| named(error, "make the notify socket", &options.notify_socket))?;
+        let log = Arc::new(Log::new(news.clone()));
+        let system = Arc::new(options.system.clone());
+        let common = Common {
+            base: options.environment.clone(),
+            own: options.own_environment.clone(),
+            notify_socket: notify.path().display().to_string(),
+            system: system.clone(),
+        };
+        let host = Host {
+            engine: Engine::new(seed),
+            common: Arc::new(common),
+            surroundings: Surroundings {
+                system,
+                environment: Arc::new(options.own_environment.clone()),
+            },
+            groups: Groups::new(Tree::open(&options.cgroup_label))?,
+            news: news.clone(),
+            capture: Capture::new(log.clone()),
+            log,
+            processes: Processes::default(),
+            notify,
+            requests: Requests::default(),
+            names: BTreeMap::new(),
+            searches: BTreeMap::new(),
+            cleaning: BTreeMap::new(),
+            told_by_root: BTreeMap::new(),
+            children_due: false,
+            finished: false,
+            facts,
+            ended,
+            inbox: Inbox {
+                messages,
+                facts: facts_inbox,
+                ended: ended_inbox,
+                children: signal(SignalKind::child())?,
+            },
+            options,
+        };
+        let news = news.downgrade();
+        Ok((host, Handle { sender, news }))
+    }
+
+    /// Runs until everything was stopped after a shutdown request; leaves no process and no
+    /// control group behind.
+    pub async fn run(mut self) {
+        while !self.finished {
+            let woken = self.wait().await;
+            if woken.is_an_end() {
+                // Last words first: the tasks that read pipes get their turn.
+                tokio::task::yield_now().await;
+            }
+            self.take(woken);
+            self.settle();
+        }
+        self.wind_up().await;
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let delay = self
+            .engine
+            .next_deadline()
+            .map(|deadline| Duration::from_micros(deadline.saturating_sub(clock::now().monotonic)));
+        let deadline = async move {
+            match delay {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => std::future::pending().await,
+            }
+        };
+        // What the kernel says comes before what is due and before what people ask for.
+        tokio::select! {
+            biased;
+            Some(process) = self.inbox.ended.recv() => Woken::Ended(process),
+            Some(fact) = self.inbox.facts.recv() => Woken::Fact(fact),
+            () = self.notify.readable() => Woken::Notification,
+            Some(()) = self.inbox.children.recv() => Woken::ChildEnded,
+            () = self.groups.changed() => Woken::GroupChanged,
+            () = deadline => Woken::Deadline,
+            Some(message) = self.inbox.messages.recv() => Woken::Message(message),
+        }
+    }
+
+    fn take(&mut self, woken: Woken) {
+        match woken {
+            Woken::Ended(process) => self.process_ended(process),
+            Woken::Notification => self.receive_notifications(),
+            Woken::ChildEnded => self.reap_children(),
+            Woken::GroupChanged => self.groups.read_changes(),
+            Woken::Message(message) => self.message(message),
+            Woken::Deadline => self.tell(Event::Elapsed),
+            Woken::Fact(Fact::Started(started)) => self.started(*started),
+            Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
+            Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
+            Woken::Fact(Fact::Checked(check, results)) => {
+                self.tell(Event::Checked { check, results });
+            }
+        }
+    }
+
+    /// Carries out what the engine orders until it has no orders left.
+    pub(super) fn settle(&mut self) {
+        loop {
+            while let Some(effect) = self.engine.poll_effect() {
+                self.carry_out(effect);
+            }
+            if self.children_due && !self.processes.any_starting() {
+                self.reap_children();
+                continue;
+            }
+            if !self.groups.has_suspects() {
+                break;
+            }
+            self.tell_empty_groups();
+        }
+    }
+
+    /// Tells the engine what happened, now.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.engine.handle(clock::now(), event);
+    }
+
+    /// The numbers of the processes the engine knows, with their units.
+    pub(super) fn known(&self) -> Known {
+        self.processes
+            .all_running()
+            .map(|(_, process, running)| (running.pid, process.unit))
+            .collect()
+    }
+}
+
+pub(super) fn named(error: io::Error, attempt: &str, path: &std::path::Path) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot {attempt} {}: {error}", path.display()),
+    )
+}

@@ -1,0 +1,56 @@
+//! What readers get to see of the host.
+
+use super::handle::{Facts, LogLine, ManagerFacts, View};
+use super::run::Host;
+use crate::sys::proc;
+use crate::unit::name::UnitName;
+use std::sync::Arc;
+
+/// The host as [`Facts`].
+pub(super) struct HostFacts<'a>(pub(super) &'a Host);
+
+impl HostFacts<'_> {
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            engine: &self.0.engine,
+            facts: self,
+        }
+    }
+}
+
+impl Facts for HostFacts<'_> {
+    fn control_group(&self, unit: &UnitName) -> String {
+        let view = self.0.engine.unit(unit.as_str());
+        view.map_or_else(String::new, |view| self.0.groups.name_of(view.id))
+    }
+
+    fn processes(&self, unit: &UnitName) -> Vec<(i32, String)> {
+        let Some(view) = self.0.engine.unit(unit.as_str()) else {
+            return Vec::new();
+        };
+        let pids = self.0.groups.processes(view.id, &self.0.known());
+        pids.into_iter()
+            .map(|pid| (pid, proc::command_line(pid).unwrap_or_default()))
+            .collect()
+    }
+
+    fn log(&self, unit: Option<&UnitName>, count: usize) -> Vec<Arc<LogLine>> {
+        // The log knows units by their own name.
+        let own = unit.and_then(|unit| self.0.engine.unit(unit.as_str()));
+        match own {
+            Some(view) => self.0.log.last(Some(&view.config.name), count),
+            None => self.0.log.last(unit, count),
+        }
+    }
+
+    fn manager(&self) -> ManagerFacts {
+        let options = &self.0.options;
+        ManagerFacts {
+            name: options.name.clone(),
+            mode: options.mode.as_str().to_owned(),
+            unit_path: options.load.path.clone(),
+            environment: options.environment.clone(),
+            control_group: self.0.groups.root_name().to_owned(),
+        }
+    }
+}

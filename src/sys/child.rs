@@ -1,0 +1,256 @@
+//! What runs in the child between clone and execve.
+//!
+//! The child is this process's memory on another stack, while the thread that made it is
+//! suspended. So: raw system calls only, on memory prepared before; no allocation, no lock, no
+//! panic; what it has to tell goes into [`Report`], which the parent reads when it runs again.
+
+use super::call::{Errno, call};
+use super::clone::{Call, set_signal_mask};
+use super::operation::perform;
+use super::program::{Image, Program};
+use libc::c_char;
+use std::ffi::CString;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
+
+/// Exit status of a child that cannot join its control group (systemd.exec(5), CGROUP).
+pub(super) const EXIT_CGROUP: u8 = 219;
+
+/// A program with the pointers execve takes.
+pub(super) struct Prepared<'a> {
+    pub(super) program: &'a Program<'a>,
+    arguments: Vec<*const c_char>,
+    environment: Vec<*const c_char>,
+    pid_variables: Vec<PidVariable>,
+    pub(super) report: Report,
+}
+
+/// What the child tells its parent.
+pub(super) struct Report {
+    place: AtomicUsize,
+    errno: AtomicI32,
+}
+
+/// Where a child failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Step(usize),
+    Join,
+    Execute,
+}
+
+impl Report {
+    const NOTHING: usize = usize::MAX;
+    const JOIN: usize = usize::MAX - 1;
+    const EXECUTE: usize = usize::MAX - 2;
+
+    fn new() -> Report {
+        Report {
+            place: AtomicUsize::new(Report::NOTHING),
+            errno: AtomicI32::new(0),
+        }
+    }
+
+    fn set(&self, place: Place, errno: Errno) {
+        let number = match place {
+            Place::Step(index) => index,
+            Place::Join => Report::JOIN,
+            Place::Execute => Report::EXECUTE,
+        };
+        self.errno.store(errno.0, Ordering::Relaxed);
+        self.place.store(number, Ordering::Release);
+    }
+
+    /// Where and how the child failed, if it did.
+    pub(super) fn failure(&self) -> Option<(Place, Errno)> {
+        let place = match self.place.load(Ordering::Acquire) {
+            Report::NOTHING => return None,
+            Report::JOIN => Place::Join,
+            Report::EXECUTE => Place::Execute,
+            index => Place::Step(index),
+        };
+        Some((place, Errno(self.errno.load(Ordering::Relaxed))))
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// Makes all memory the child needs.
+    pub(super) fn new(program: &'a Program<'a>) -> Prepared<'a> {
+        let Image {
+            arguments,
+            environment,
+            pid_variables,
+            ..
+        } = &program.image;
+        let pid_variables: Vec<PidVariable> = pid_variables.iter().map(PidVariable::new).collect();
+        let arguments = arguments.iter().map(|word| word.as_ptr());
+        let environment = environment.iter().map(|entry| entry.as_ptr());
+        let own = pid_variables.iter().map(PidVariable::as_ptr);
+        Prepared {
+            program,
+            arguments: arguments.chain([ptr::null()]).collect(),
+            environment: environment.chain(own).chain([ptr::null()]).collect(),
+            pid_variables,
+            report: Report::new(),
+        }
+    }
+}
+
+/// `NAME=` with room for a number that only the child knows.
+struct PidVariable {
+    entry: Box<[AtomicU8]>,
+    number_at: usize,
+}
+
+/// Decimal digits of the largest pid, and the end of the string.
+const NUMBER_SIZE: usize = 11;
+
+impl PidVariable {
+    fn new(name: &CString) -> PidVariable {
+        let name = name.as_bytes();
+        let text = name.iter().copied().chain([b'=']);
+        let room = std::iter::repeat_n(0, NUMBER_SIZE);
+        PidVariable {
+            entry: text.chain(room).map(AtomicU8::new).collect(),
+            number_at: name.len() + 1,
+        }
+    }
+
+    fn as_ptr(&self) -> *const c_char {
+        self.entry.as_ptr().cast()
+    }
+
+    fn fill(&self, pid: usize) {
+        let digits = std::iter::successors(Some(pid), |rest| Some(rest / 10).filter(|r| *r > 0));
+        let count = digits.clone().count();
+        let room = self.entry.iter().skip(self.number_at).take(count);
+        for (cell, rest) in room.rev().zip(digits) {
+            cell.store(b'0' + (rest % 10) as u8, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The child's whole life until execve.
+pub(super) extern "C" fn run(handed: &Call<'_, Prepared<'_>>) -> ! {
+    let prepared = handed.argument;
+    let (place, errno, exit_status) = match attempt(handed) {
+        Failed::Join(errno) => (Place::Join, errno, EXIT_CGROUP),
+        Failed::Step(index, errno, exit_status) => (Place::Step(index), errno, exit_status),
+        Failed::Execute(errno) => (Place::Execute, errno, prepared.program.image.exit_status),
+    };
+    prepared.report.set(place, errno);
+    loop {
+        // SAFETY: ends this process, which shares nothing with its parent but memory.
+        let _ = unsafe { call(libc::SYS_exit_group, [usize::from(exit_status)]) };
+    }
+}
+
+enum Failed {
+    Join(Errno),
+    Step(usize, Errno, u8),
+    Execute(Errno),
+}
+
+fn attempt(handed: &Call<'_, Prepared<'_>>) -> Failed {
+    let prepared = handed.argument;
+    reset_signals();
+    if handed.join >= 0
+        && let Err(errno) = join(handed.join)
+    {
+        return Failed::Join(errno);
+    }
+    for (index, step) in prepared.program.steps.iter().enumerate() {
+        if let Err(errno) = perform(&step.operation) {
+            return Failed::Step(index, errno, step.exit_status);
+        }
+    }
+    // SAFETY: getpid(2) takes no arguments.
+    let pid = unsafe { call(libc::SYS_getpid, []) }.unwrap_or(0);
+    for variable in &prepared.pid_variables {
+        variable.fill(pid);
+    }
+    // Last, so that no signal meets a half-made process. It cannot fail: the mask is valid.
+    let _ = set_signal_mask(0);
+    Failed::Execute(execute(prepared))
+}
+
+/// Sets every signal to its default: the daemon's handlers and ignored signals are its own.
+/// The child has its own table of them (no CLONE_SIGHAND).
+fn reset_signals() {
+    for signal in 1..=64 {
+        set_signal_action(signal, libc::SIG_DFL);
+    }
+}
+
+/// Sets a signal to be ignored or to its default. SIGKILL and SIGSTOP refuse, and need it not.
+pub(super) fn set_signal_action(signal: i32, action: libc::sighandler_t) {
+    // handler, flags, restorer and mask of the kernel's own `struct sigaction`.
+    let kernel_action = [action, 0, 0, 0];
+    let words = [
+        signal as usize,
+        kernel_action.as_ptr() as usize,
+        0,
+        size_of::<u64>(),
+    ];
+    // SAFETY: the structure is valid for the call; neither action calls into our code.
+    let _ = unsafe { call(libc::SYS_rt_sigaction, words) };
+}
+
+fn join(procs: i32) -> Result<(), Errno> {
+    let own = b"0";
+    let words = [procs as usize, own.as_ptr() as usize, own.len()];
+    // SAFETY: the buffer is valid for the call.
+    unsafe { call(libc::SYS_write, words) }.map(|_| ())
+}
+
+/// Executes the first candidate that can be. Returns why none could: what is there but not
+/// permitted says more than what is not there.
+fn execute(prepared: &Prepared<'_>) -> Errno {
+    let mut reason = Errno(libc::ENOENT);
+    for candidate in &prepared.program.image.candidates {
+        let words = [
+            candidate.as_ptr() as usize,
+            prepared.arguments.as_ptr() as usize,
+            prepared.environment.as_ptr() as usize,
+        ];
+        // SAFETY: a path and two null-ended arrays of strings, all alive in `prepared`.
+        match unsafe { call(libc::SYS_execve, words) } {
+            Err(Errno(libc::ENOENT | libc::ENOTDIR)) => {}
+            Err(errno @ Errno(libc::EACCES)) => reason = errno,
+            Err(errno) => return errno,
+            // execve does not return otherwise.
+            Ok(_) => {}
+        }
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pid_is_written_in_decimal() {
+        for pid in [1usize, 10, 4_194_304, 2_147_483_647] {
+            let variable = PidVariable::new(&CString::new("LISTEN_PID").unwrap());
+            variable.fill(pid);
+            let bytes: Vec<u8> = variable
+                .entry
+                .iter()
+                .map(|b| b.load(Ordering::Relaxed))
+                .collect();
+            let text = std::ffi::CStr::from_bytes_until_nul(&bytes).unwrap();
+            assert_eq!(text.to_str().unwrap(), format!("LISTEN_PID={pid}"));
+        }
+    }
+
+    #[test]
+    fn a_report_keeps_place_and_reason() {
+        let report = Report::new();
+        assert_eq!(report.failure(), None);
+        for place in [Place::Step(0), Place::Step(7), Place::Join, Place::Execute] {
+            report.set(place, Errno(libc::EACCES));
+            assert_eq!(report.failure(), Some((place, Errno(libc::EACCES))));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Processes by descriptor: open, signal, wait.
+//!
+//! Signals and statuses are raw numbers: libraries that know only named signals lose the exit
+//! of a process that a real-time signal ended. A pid is never signalled: by the time it is
+//! used it may be somebody else's.
+
+use super::call::call;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// How a child ended, as waitid(2) tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Who.
+    pub pid: i32,
+    /// The way.
+    pub how: How,
+    /// The exit code, or the number of the signal.
+    pub status: i32,
+}
+
+/// The way a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It left; CLD_EXITED.
+    Exited,
+    /// A signal ended it; CLD_KILLED.
+    Killed,
+    /// A signal ended it and it dumped core; CLD_DUMPED.
+    Dumped,
+}
+
+/// Opens a process by its number; close-on-exec.
+///
+/// # Errors
+/// There is no such process (ESRCH), or it is only a thread (EINVAL).
+pub fn open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers.
+    let number = unsafe { call(libc::SYS_pidfd_open, [pid as usize, 0]) }?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(number as i32) })
+}
+
+/// Sends a signal, 1 to 64; 0 only asks whether the process is there.
+///
+/// # Errors
+/// It has been waited for (ESRCH), or may not be signalled (EPERM).
+pub fn send_signal(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let words = [process.as_raw_fd() as usize, signal as usize, 0, 0];
+    // SAFETY: the only address is null, which the kernel takes for "no siginfo".
+    unsafe { call(libc::SYS_pidfd_send_signal, words) }?;
+    Ok(())
+}
+
+/// Waits for a child that has ended and releases its number; `None` while it runs.
+///
+/// # Errors
+/// It is no child of ours, or was waited for already (ECHILD).
+pub fn reap(process: BorrowedFd<'_>) -> io::Result<Option<Ended>> {
+    wait(
+        libc::P_PIDFD,
+        process.as_raw_fd() as libc::id_t,
+        libc::WEXITED | libc::WNOHANG,
+    )
+}
+
+/// As [`reap`], but the child stays there to be waited for.
+///
+/// # Errors
+/// As [`reap`].
+pub fn peek(process: BorrowedFd<'_>) -> io::Result<Option<Ended>> {
+    wait(
+        libc::P_PIDFD,
+        process.as_raw_fd() as libc::id_t,
+        libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+    )
+}
+
+/// Some child that has ended, left to be waited for by [`reap_child`], so that its control
+/// group and command line can still be read; `None` if all run or there is none.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn peek_any() -> io::Result<Option<Ended>> {
+    match wait(
+        libc::P_ALL,
+        0,
+        libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+    ) {
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(None),
+        result => result,
+    }
+}
+
+/// Releases a child that [`peek_any`] has shown: until then its number is its own.
+///
+/// # Errors
+/// It is no child of ours (ECHILD).
+pub fn reap_child(pid: i32) -> io::Result<Option<Ended>> {
+    wait(
+        libc::P_PID,
+        pid as libc::id_t,
+        libc::WEXITED | libc::WNOHANG,
+    )
+}
+
+fn wait(kind: libc::idtype_t, id: libc::id_t, options: i32) -> io::Result<Option<Ended>> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the structure is valid for the call.
+    let result = unsafe { libc::waitid(kind, id, info.as_mut_ptr(), options) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: all zeros is a valid value, and the kernel has filled it if a child ended.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: after waitid(2) these are the members in use, or all is zero.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    if pid == 0 {
+        return Ok(None);
+    }
+    let how = match info.si_code {
+        libc::CLD_EXITED => How::Exited,
+        libc::CLD_KILLED => How::Killed,
+        libc::CLD_DUMPED => How::Dumped,
+        other => {
+            let message = format!("process {pid} ended in an unknown way ({other})");
+            return Err(io::Error::other(message));
+        }
+    };
+    Ok(Some(Ended { pid, how, status }))
+}

@@ -1,0 +1,127 @@
+//! /proc/PID: what can be known of a process by its number.
+//!
+//! A number may be reused between two readings: whoever needs to be sure holds a pidfd, reads,
+//! and asks the pidfd whether the process is still there.
+
+use std::fs;
+use std::io;
+
+/// A part of /proc/PID/stat (proc_pid_stat(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// `R`, `S`, `Z` for a zombie ...
+    pub state: char,
+    /// Parent.
+    pub parent: i32,
+    /// Process group.
+    pub group: i32,
+    /// Session.
+    pub session: i32,
+    /// When it started, in clock ticks since boot: tells two users of one number apart.
+    pub start_time: u64,
+}
+
+/// Reads /proc/PID/stat.
+///
+/// # Errors
+/// There is no such process, or the kernel's answer cannot be read.
+pub fn stat(pid: i32) -> io::Result<Stat> {
+    let text = fs::read(format!("/proc/{pid}/stat"))?;
+    parse_stat(&String::from_utf8_lossy(&text))
+        .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not as expected")))
+}
+
+/// The command line, words joined by blanks; the name in brackets for a process without one,
+/// such as a zombie.
+///
+/// # Errors
+/// There is no such process.
+pub fn command_line(pid: i32) -> io::Result<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline"))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.trim_end_matches('\0').replace('\0', " ");
+    if !line.is_empty() {
+        return Ok(line);
+    }
+    let name = fs::read(format!("/proc/{pid}/comm"))?;
+    Ok(format!("[{}]", String::from_utf8_lossy(&name).trim_end()))
+}
+
+/// The v2 control group, as in `/system/x.service`; `None` without a v2 hierarchy.
+///
+/// # Errors
+/// There is no such process.
+pub fn control_group(pid: i32) -> io::Result<Option<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+    Ok(unified_group(&text).map(str::to_owned))
+}
+
+/// The v2 entry of a /proc/PID/cgroup (cgroups(7)).
+pub fn unified_group(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("0::"))
+}
+
+/// All processes there are.
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn all() -> io::Result<Vec<i32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        pids.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// The name, second of the fields, may hold anything, also `) `; the last `)` ends it.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    // The first field here is the third of the manual page.
+    let number = |field: usize| fields.get(field - 3)?.parse::<i64>().ok();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        parent: number(4)? as i32,
+        group: number(5)? as i32,
+        session: number(6)? as i32,
+        start_time: number(22)? as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_look_like_the_end_of_a_name() {
+        let text = "42 (a) S (b)) Z 7 8 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 123456 0 0\n";
+        let expected = Stat {
+            state: 'Z',
+            parent: 7,
+            group: 8,
+            session: 9,
+            start_time: 123_456,
+        };
+        assert_eq!(parse_stat(text), Some(expected));
+        assert_eq!(parse_stat("42 (cut"), None);
+        assert_eq!(parse_stat("42 (cut) S 1"), None);
+    }
+
+    #[test]
+    fn of_ourselves() {
+        let own = std::process::id() as i32;
+        let stat = stat(own).unwrap();
+        assert_eq!(stat.parent, nix::unistd::getppid().as_raw());
+        assert!(all().unwrap().contains(&own));
+        let words: Vec<String> = std::env::args().collect();
+        assert_eq!(command_line(own).unwrap(), words.join(" "));
+    }
+
+    #[test]
+    fn the_unified_line_is_found() {
+        let hybrid = "3:cpuset:/x\n1:name=systemd:/y\n0::/z/a.service\n";
+        assert_eq!(unified_group(hybrid), Some("/z/a.service"));
+        assert_eq!(unified_group("3:cpuset:/x\n"), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! What a child does between clone and execve, as data: kernel operations in order, then the
+//! image to execute. All memory they need is made before the clone.
+//!
+//! Knows the kernel only; which operations a unit needs is the business of its plan.
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::os::fd::BorrowedFd;
+
+/// Everything a child does.
+#[derive(Debug)]
+pub struct Program<'fd> {
+    /// In order; the first that fails ends the child.
+    pub steps: Vec<Step<'fd>>,
+    /// What is executed at last.
+    pub image: Image,
+}
+
+/// One operation and what its failure means.
+#[derive(Debug)]
+pub struct Step<'fd> {
+    /// What is done.
+    pub operation: Operation<'fd>,
+    /// The child's exit status if that fails.
+    pub exit_status: u8,
+}
+
+/// What execve gets.
+#[derive(Debug)]
+pub struct Image {
+    /// Absolute paths; the first that can be executed is.
+    pub candidates: Vec<CString>,
+    /// What to call the program in messages.
+    pub name: String,
+    /// argv.
+    pub arguments: Vec<CString>,
+    /// `NAME=value` entries.
+    pub environment: Vec<CString>,
+    /// Names of variables that hold the child's own pid; added to the environment.
+    pub pid_variables: Vec<CString>,
+    /// The child's exit status if nothing can be executed.
+    pub exit_status: u8,
+}
+
+/// A kernel operation on the child itself. Descriptor numbers are those of the child's table.
+#[derive(Debug)]
+pub enum Operation<'fd> {
+    /// Always fails, for this reason.
+    Refuse(String),
+    /// setsid(2).
+    NewSession,
+    /// Copies a descriptor of ours to a number, close-on-exec.
+    Stash {
+        /// Which.
+        from: BorrowedFd<'fd>,
+        /// Its number for the steps to come.
+        onto: i32,
+    },
+    /// Copies a number to another that survives execve.
+    Pass {
+        /// Which.
+        from: i32,
+        /// As what.
+        onto: i32,
+    },
+    /// Opens a file as a descriptor that survives execve.
+    Open {
+        /// Absolute path.
+        path: CString,
+        /// O_ flags.
+        flags: i32,
+        /// Mode of a file that is made.
+        mode: u32,
+        /// Its number.
+        onto: i32,
+    },
+    /// Closes this number and all above.
+    CloseFrom(i32),
+    /// Writes /proc/self/oom_score_adj; without the privilege it stays as it is, as in
+    /// systemd, which takes that for a container.
+    OomScoreAdjust(String),
+    /// Sets the nice value, or without the privilege the nearest to it that is allowed.
+    Nice(i32),
+    /// umask(2).
+    Umask(u32),
+    /// Makes a directory if there is none.
+    MakeParent {
+        /// Absolute path.
+        path: CString,
+        /// Mode of a new one.
+        mode: u32,
+    },
+    /// Makes a directory if there is none, and gives it mode and owner in any case. Does not
+    /// follow a symbolic link at its place: its parent may belong to an unprivileged user.
+    MakeDirectory {
+        /// Absolute path.
+        path: CString,
+        /// Its mode.
+        mode: u32,
+        /// User and group.
+        owner: Option<(u32, u32)>,
+    },
+    /// Sets a resource limit, or without the privilege the nearest to it below our hard one.
+    Limit {
+        /// RLIMIT_ number.
+        resource: u32,
+        /// Soft limit; `u64::MAX` is infinity.
+        soft: u64,
+        /// Hard limit.
+        hard: u64,
+    },
+    /// setgroups(2); without the privilege, we must be in all of them already.
+    Groups(Vec<u32>),
+    /// setresgid(2), all three.
+    Group(u32),
+    /// setresuid(2), all three.
+    User(u32),
+    /// Drops every other capability from the bounding set.
+    KeepBounding(u64),
+    /// Adds to the inheritable set and lets the permitted set survive a change of user.
+    PrepareAmbient(u64),
+    /// Makes the ambient set this one.
+    SetAmbient(u64),
+    /// PR_SET_NO_NEW_PRIVS.
+    NoNewPrivileges,
+    /// chdir(2).
+    ChangeDirectory {
+        /// Absolute path.
+        path: CString,
+        /// Stay where we are if it cannot be entered.
+        optional: bool,
+    },
+    /// Ignores a signal; all others are at their defaults.
+    IgnoreSignal(i32),
+}
+
+impl fmt::Display for Operation<'_> {
+    /// What was attempted, and on what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operation::Refuse(reason) => f.write_str(reason),
+            Operation::NewSession => f.write_str("make a session"),
+            Operation::Stash { onto, .. } => write!(f, "copy a descriptor to {onto}"),
+            Operation::Pass { from, onto } => write!(f, "pass descriptor {from} as {onto}"),
+            Operation::Open { path, onto, .. } => {
+                write!(f, "open {} as descriptor {onto}", text(path))
+            }
+            Operation::CloseFrom(first) => write!(f, "close descriptors from {first} on"),
+            Operation::OomScoreAdjust(value) => write!(f, "set the OOM score to {value}"),
+            Operation::Nice(value) => write!(f, "set the nice value to {value}"),
+            Operation::Umask(mask) => write!(f, "set the umask to {mask:04o}"),
+            Operation::MakeParent { path, .. } => write!(f, "make directory {}", text(path)),
+            Operation::MakeDirectory { path, owner, .. } => {
+                write!(f, "make directory {}", text(path))?;
+                match owner {
+                    Some((user, group)) => write!(f, " for user {user}, group {group}"),
+                    None => Ok(()),
+                }
+            }
+            Operation::Limit {
+                resource,
+                soft,
+                hard,
+            } => write!(f, "set resource limit {resource} to {soft}:{hard}"),
+            Operation::Groups(groups) => write!(f, "set supplementary groups to {groups:?}"),
+            Operation::Group(id) => write!(f, "become group {id}"),
+            Operation::User(id) => write!(f, "become user {id}"),
+            Operation::KeepBounding(set) => {
+                write!(f, "limit the capability bounding set to {set:#x}")
+            }
+            Operation::PrepareAmbient(set) => {
+                write!(f, "make capabilities {set:#x} inheritable")
+            }
+            Operation::SetAmbient(set) => write!(f, "set ambient capabilities to {set:#x}"),
+            Operation::NoNewPrivileges => f.write_str("set no_new_privs"),
+            Operation::ChangeDirectory { path, .. } => {
+                write!(f, "change to directory {}", text(path))
+            }
+            Operation::IgnoreSignal(signal) => write!(f, "ignore signal {signal}"),
+        }
+    }
+}
+
+fn text(path: &CStr) -> std::borrow::Cow<'_, str> {
+    path.to_string_lossy()
+}

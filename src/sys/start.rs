@@ -1,0 +1,74 @@
+//! Starts a child that carries a [`Program`] out.
+
+use super::call::Errno;
+use super::child::{EXIT_CGROUP, Place, Prepared, run};
+use super::clone::clone;
+use super::program::Program;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// A child that has executed its image, or is leaving because it could not.
+#[derive(Debug)]
+pub struct Started {
+    /// Its number.
+    pub pid: i32,
+    /// What it is watched and signalled by.
+    pub pidfd: OwnedFd,
+    /// What failed before execve.
+    pub failure: Option<Failure>,
+}
+
+/// Why a child did not execute its image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The status it leaves with.
+    pub exit_status: u8,
+    /// What was attempted, and on what.
+    pub attempt: String,
+    /// The kernel's answer; `None` if the kernel was not asked.
+    pub error: Option<i32>,
+}
+
+/// Starts the child, in `cgroup` if given: a descriptor of its directory. Returns when it has
+/// executed or failed; blocks as long as its steps do.
+///
+/// # Errors
+/// No process could be made.
+pub fn start(program: &Program<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Started> {
+    let prepared = Prepared::new(program);
+    // SAFETY: `run` makes only raw system calls on `prepared`, which outlives the child's use
+    // of our memory, and reports through atomics in it.
+    let (pid, pidfd) = unsafe { clone(run, &prepared, cgroup) }?;
+    let failure = prepared
+        .report
+        .failure()
+        .map(|(place, errno)| describe(program, place, errno));
+    Ok(Started {
+        pid,
+        pidfd,
+        failure,
+    })
+}
+
+fn describe(program: &Program<'_>, place: Place, Errno(errno): Errno) -> Failure {
+    use super::program::Operation;
+    let (exit_status, attempt, asked) = match place {
+        Place::Join => (EXIT_CGROUP, "join the control group".to_owned(), true),
+        Place::Execute => {
+            let attempt = format!("execute {}", program.image.name);
+            (program.image.exit_status, attempt, true)
+        }
+        Place::Step(index) => match program.steps.get(index) {
+            Some(step) => {
+                let asked = !matches!(step.operation, Operation::Refuse(_));
+                (step.exit_status, step.operation.to_string(), asked)
+            }
+            None => (program.image.exit_status, "run".to_owned(), true),
+        },
+    };
+    Failure {
+        exit_status,
+        attempt,
+        error: asked.then_some(errno),
+    }
+}

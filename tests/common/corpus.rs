@@ -1,0 +1,31 @@
+//! The Datadog Agent's own unit files: data to run against that are not part of the project.
+
+use super::skip::{Missing, skip};
+use std::path::{Path, PathBuf};
+
+/// The directory with the unit files as the deb and rpm packages install them, or a skip.
+pub fn debrpm() -> Option<PathBuf> {
+    let found = root().map(|root| root.join("sd-debrpm"));
+    if found.is_none() {
+        skip(
+            Missing::Data,
+            "no corpus of agent unit files: set DD_PM_CORPUS to it",
+        );
+    }
+    found
+}
+
+/// DD_PM_CORPUS, else a `corpus/datadog` in a directory beside the checkout.
+fn root() -> Option<PathBuf> {
+    if let Some(set) = std::env::var_os("DD_PM_CORPUS") {
+        return Some(set.into());
+    }
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let mut candidates: Vec<PathBuf> = std::fs::read_dir(beside)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path().join("corpus/datadog")))
+        .filter(|path| path.join("sd-debrpm").is_dir())
+        .collect();
+    candidates.sort();
+    candidates.into_iter().next()
+}

@@ -1,0 +1,381 @@
+//! A daemon of the test's own: its directories, its socket, its command line, its end.
+
+use super::process::{self, Holdings};
+use super::records::Records;
+use super::{programs, wait_for, wait_until};
+use nix::sys::signal::Signal;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Every process that a unit starts has this variable, with the test's directory.
+pub const MARK: &str = "DD_PM_TEST_MARK";
+
+/// What a run of the command line gave.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A place for a daemon, before it runs.
+pub struct Place {
+    directory: TempDir,
+    more_units: Vec<PathBuf>,
+    more_arguments: Vec<String>,
+    socket: PathBuf,
+}
+
+/// A running daemon; dropped, it is ended and so is what it left.
+pub struct Daemon {
+    place: Place,
+    child: Child,
+    ended: Option<ExitStatus>,
+}
+
+impl Place {
+    /// Directories of its own, below the system's one for temporary files, open for all to
+    /// read. Units get the mark, the record, and the stand-in on their search path.
+    pub fn new() -> Place {
+        let place = Place::bare();
+        place.write_unit(
+            "service.d/00-test.conf",
+            &format!(
+                "[Service]\nEnvironment={MARK}={}\nEnvironment=STAND_IN_RECORD={}\n\
+                 ExecSearchPath={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
+                place.path().display(),
+                place.file("record").display(),
+                programs::stand_in_directory().display(),
+            ),
+        );
+        place
+    }
+
+    /// The same without the drop-in: units run exactly as they are written.
+    pub fn bare() -> Place {
+        let directory = tempfile::Builder::new()
+            .prefix("ddpm-")
+            .tempdir()
+            .expect("a directory can be made");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
+            .expect("it is ours");
+        for name in ["units", "xdg"] {
+            fs::create_dir(directory.path().join(name)).expect("a directory can be made");
+        }
+        fs::set_permissions(
+            directory.path().join("xdg"),
+            fs::Permissions::from_mode(0o700),
+        )
+        .expect("it is ours");
+        Records::create(&directory.path().join("record"));
+        Place {
+            socket: directory.path().join("pm.sock"),
+            directory,
+            more_units: Vec::new(),
+            more_arguments: Vec::new(),
+        }
+    }
+
+    /// Reads units from there too, below our own.
+    pub fn with_units(mut self, directory: &Path) -> Place {
+        self.more_units.push(directory.to_owned());
+        self
+    }
+
+    /// One more argument for the daemon.
+    pub fn with_argument(mut self, argument: &str) -> Place {
+        self.more_arguments.push(argument.to_owned());
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A path in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Listens somewhere else.
+    pub fn with_socket(mut self, socket: &Path) -> Place {
+        self.socket = socket.to_owned();
+        self
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub fn records(&self) -> Records {
+        Records::existing(&self.file("record"))
+    }
+
+    /// Writes a unit file or, with a `/` in the name, a drop-in.
+    pub fn write_unit(&self, name: &str, text: &str) {
+        let file = self.file("units").join(name);
+        let directory = file.parent().expect("it has a directory");
+        fs::create_dir_all(directory).expect("a directory can be made");
+        fs::write(&file, text).expect("a unit can be written");
+    }
+
+    /// Starts the daemon and waits until it answers.
+    #[track_caller]
+    pub fn start(self) -> Daemon {
+        let child = self.spawn();
+        let mut daemon = Daemon {
+            place: self,
+            child,
+            ended: None,
+        };
+        wait_for("the daemon to answer", || {
+            if let Some(status) = daemon.poll_end() {
+                panic!("the daemon ended: {status}\n{}", daemon.log());
+            }
+            let run = daemon.run(&["list"]);
+            if run.code == 0 {
+                Ok(())
+            } else {
+                Err(format!("{run:?}"))
+            }
+        });
+        daemon
+    }
+
+    fn spawn(&self) -> Child {
+        let mut unit_path = self.file("units").into_os_string();
+        for more in &self.more_units {
+            unit_path.push(":");
+            unit_path.push(more);
+        }
+        let log = File::create(self.file("daemon.log")).expect("a log can be made");
+        self.without_settings(&mut Command::new(programs::DAEMON))
+            .arg("--socket")
+            .arg(self.socket())
+            .arg("--unit-path")
+            .arg(unit_path)
+            .arg("--runtime-dir")
+            .arg(self.file("state"))
+            .args(&self.more_arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a descriptor can be copied"))
+            .stderr(log)
+            .spawn()
+            .expect("the daemon is built")
+    }
+
+    /// None of the caller's own settings reach what we start.
+    fn without_settings<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("DD_PM_") || name.starts_with("STAND_IN_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("XDG_RUNTIME_DIR", self.file("xdg"))
+    }
+}
+
+impl Daemon {
+    /// A daemon with these units: name and text.
+    #[track_caller]
+    pub fn with(units: &[(&str, &str)]) -> Daemon {
+        let place = Place::new();
+        for (name, text) in units {
+            place.write_unit(name, text);
+        }
+        place.start()
+    }
+
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("pids fit")
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.place.file(name)
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.file("daemon.log")).unwrap_or_default()
+    }
+
+    pub fn records(&self) -> Records {
+        Records::existing(&self.file("record"))
+    }
+
+    /// The command line on this daemon's socket, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(programs::CLIENT);
+        self.place
+            .without_settings(&mut command)
+            .arg("--socket")
+            .arg(self.place.socket())
+            .args(arguments)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command line to its end.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        let output = self
+            .command(arguments)
+            .output()
+            .expect("the command line is built");
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The same; anything but exit status 0 fails the test. Returns standard output.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let run = self.run(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {run:?}\n{}", self.log());
+        run.stdout
+    }
+
+    /// Runs with `-o json` and reads what comes.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let mut all = vec!["-o", "json"];
+        all.extend(arguments);
+        let run = self.run(&all);
+        serde_json::from_str(&run.stdout)
+            .unwrap_or_else(|error| panic!("{arguments:?} gave no JSON: {error}\n{run:?}"))
+    }
+
+    /// A property of a unit.
+    #[track_caller]
+    pub fn show(&self, unit: &str, property: &str) -> String {
+        let text = self.ok(&["show", unit, "-p", property]);
+        text.lines()
+            .find_map(|line| line.strip_prefix(property)?.strip_prefix('='))
+            .unwrap_or_else(|| panic!("{unit} has no {property}: {text:?}"))
+            .to_owned()
+    }
+
+    /// `ActiveState/SubState`.
+    #[track_caller]
+    pub fn state(&self, unit: &str) -> String {
+        let text = self.ok(&["show", unit, "-p", "ActiveState", "-p", "SubState"]);
+        let value = |name: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap_or_else(|| panic!("no {name} in {text:?}"))
+        };
+        format!("{}/{}", value("ActiveState="), value("SubState="))
+    }
+
+    /// MainPID, which must be there.
+    #[track_caller]
+    pub fn main_pid(&self, unit: &str) -> i32 {
+        let pid = self.show(unit, "MainPID");
+        let pid = pid.parse().expect("MainPID is a number");
+        assert_ne!(pid, 0, "{unit} has no main process\n{}", self.log());
+        pid
+    }
+
+    #[track_caller]
+    pub fn wait_state(&self, unit: &str, wanted: &str) {
+        wait_for(&format!("{unit} to be {wanted}"), || {
+            let state = self.state(unit);
+            if state == wanted {
+                Ok(())
+            } else {
+                Err(format!("{state}\n{}", self.log()))
+            }
+        });
+    }
+
+    /// Waits until the unit's stand-in has recorded this event so many times.
+    #[track_caller]
+    pub fn wait_recorded(&self, name: &str, event: &str, times: usize) {
+        let records = self.records();
+        wait_for(&format!("{times} x {event} of {name}"), || {
+            let seen = records.of(name, event).len();
+            if seen >= times {
+                Ok(())
+            } else {
+                Err(format!("{seen} times\n{}", self.log()))
+            }
+        });
+    }
+
+    /// The row of `list`: NAME PID STATE RUNS COMMAND.
+    #[track_caller]
+    pub fn list_row(&self, unit: &str) -> Vec<String> {
+        let stem = unit.strip_suffix(".service").unwrap_or(unit);
+        let text = self.ok(&["list"]);
+        text.lines()
+            .map(|line| line.split_whitespace().map(str::to_owned).collect())
+            .find(|row: &Vec<String>| row.first().is_some_and(|name| name == unit || name == stem))
+            .unwrap_or_else(|| panic!("{unit} is not listed:\n{text}"))
+    }
+
+    /// What it holds of the kernel now.
+    pub fn holdings(&self) -> Holdings {
+        process::holdings(self.pid())
+    }
+
+    /// Living processes that its units started, whoever their parent is.
+    pub fn survivors(&self) -> Vec<i32> {
+        process::marked(MARK, &self.place.path().to_string_lossy())
+    }
+
+    /// Asks it to end, as a service manager would, and waits.
+    #[track_caller]
+    pub fn terminate(&mut self) -> ExitStatus {
+        process::send(self.pid(), Signal::SIGTERM);
+        self.wait_end()
+    }
+
+    #[track_caller]
+    pub fn wait_end(&mut self) -> ExitStatus {
+        wait_until("the daemon to end", || self.poll_end().is_some());
+        self.ended.expect("it just ended")
+    }
+
+    fn poll_end(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().expect("it is our child");
+        }
+        self.ended
+    }
+
+    fn end_by_force(&mut self) {
+        process::send(self.pid(), Signal::SIGTERM);
+        let end = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < end && self.poll_end().is_none() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if self.poll_end().is_none() {
+            // Nothing but a failing test comes here.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.poll_end().is_none() {
+            self.end_by_force();
+        }
+        for pid in self.survivors() {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        if std::thread::panicking() {
+            eprintln!("--- log of the daemon ---\n{}", self.log());
+        }
+    }
+}

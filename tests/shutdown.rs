@@ -1,0 +1,126 @@
+//! The end of the daemon: dependents before what they depend on, TimeoutStopSec= honoured,
+//! SIGKILL where nothing else helps, and nobody left.
+
+mod common;
+
+use common::process::lives;
+use common::{Daemon, monotonic_usec};
+
+const CORE: &str = "[Service]\nType=notify\nExecStart=stand-in-agent --name core --notify\n";
+
+#[test]
+fn dependents_end_before_what_they_depend_on() {
+    let mut daemon = Daemon::with(&[
+        ("core.service", CORE),
+        (
+            "middle.service",
+            "[Unit]\nRequires=core.service\nAfter=core.service\n\
+             [Service]\nExecStart=stand-in-agent --name middle --stop-delay 0.3\n",
+        ),
+        (
+            "leaf.service",
+            "[Unit]\nBindsTo=middle.service\nAfter=middle.service\n\
+             [Service]\nExecStart=stand-in-agent --name leaf --stop-delay 0.3\n",
+        ),
+        (
+            "probe.service",
+            "[Unit]\nBefore=core.service\n[Service]\nExecStart=stand-in-agent --name probe\n",
+        ),
+    ]);
+    daemon.ok(&["start", "leaf.service", "probe.service"]);
+    for name in ["core", "middle", "leaf", "probe"] {
+        daemon.wait_recorded(name, "ready", 1);
+    }
+    let status = daemon.terminate();
+    assert!(status.success(), "{status}\n{}", daemon.log());
+    let records = daemon.records();
+    records.assert_before(("leaf", "stop"), ("middle", "term"));
+    records.assert_before(("middle", "stop"), ("core", "term"));
+    records.assert_before(("core", "stop"), ("probe", "term"));
+    assert_eq!(daemon.survivors(), Vec::<i32>::new());
+}
+
+#[test]
+fn a_double_forked_daemon_and_its_children_do_not_survive() {
+    let pidfile = tempfile::tempdir().expect("a directory can be made");
+    let pidfile = pidfile.path().join("daemon.pid");
+    let mut daemon = Daemon::with(&[(
+        "forker.service",
+        &format!(
+            "[Service]\nType=forking\nPIDFile={0}\nTimeoutStopSec=1\n\
+             ExecStart=stand-in-agent --name forker --fork --pidfile {0} --children 3 \
+             --children-ignore-term\n",
+            pidfile.display()
+        ),
+    )]);
+    daemon.ok(&["start", "forker.service"]);
+    daemon.wait_state("forker.service", "active/running");
+    let main = daemon.main_pid("forker.service");
+    assert_eq!(daemon.records().last("forker", "start").pid, main);
+    assert_eq!(daemon.survivors().len(), 4, "the daemon and three children");
+    assert!(daemon.terminate().success());
+    assert!(!lives(main));
+    assert_eq!(daemon.survivors(), Vec::<i32>::new());
+    assert!(!pidfile.exists(), "the PID file is gone too");
+}
+
+#[test]
+fn orphans_of_a_killed_main_process_do_not_survive() {
+    let mut daemon = Daemon::with(&[(
+        "parent.service",
+        "[Service]\nExecStart=stand-in-agent --name parent --children 2\n",
+    )]);
+    daemon.ok(&["start", "parent.service"]);
+    daemon.wait_recorded("parent", "ready", 1);
+    let main = daemon.main_pid("parent.service");
+    common::process::send(main, nix::sys::signal::Signal::SIGKILL);
+    daemon.wait_state("parent.service", "failed/failed");
+    assert_eq!(daemon.survivors(), Vec::<i32>::new());
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn sigkill_comes_after_timeout_stop_sec_and_not_before() {
+    let mut daemon = Daemon::with(&[
+        (
+            "deaf.service",
+            "[Service]\nTimeoutStopSec=1\nExecStart=stand-in-agent --name deaf --ignore-term\n",
+        ),
+        (
+            "slow.service",
+            "[Service]\nTimeoutStopSec=10\n\
+             ExecStart=stand-in-agent --name slow --stop-delay 1.5\n",
+        ),
+    ]);
+    daemon.ok(&["start", "deaf.service", "slow.service"]);
+    daemon.wait_recorded("deaf", "ready", 1);
+    daemon.wait_recorded("slow", "ready", 1);
+    let asked = monotonic_usec();
+    assert!(daemon.terminate().success());
+    let took = monotonic_usec() - asked;
+    let records = daemon.records();
+    assert_eq!(records.of("deaf", "ignored").len(), 1, "one SIGTERM first");
+    assert!(
+        took >= 1_000_000,
+        "TimeoutStopSec= was not waited for: {took} us"
+    );
+    let slow = records.last("slow", "stop").usec - records.last("slow", "term").usec;
+    assert!(
+        slow >= 1_500_000,
+        "the slow one was not left its time: {slow} us"
+    );
+    assert_eq!(daemon.survivors(), Vec::<i32>::new());
+}
+
+#[test]
+fn a_stop_that_needs_sigkill_fails_with_result_timeout() {
+    let daemon = Daemon::with(&[(
+        "deaf.service",
+        "[Service]\nTimeoutStopSec=500ms\nExecStart=stand-in-agent --name deaf --ignore-term\n",
+    )]);
+    daemon.ok(&["start", "deaf.service"]);
+    daemon.wait_recorded("deaf", "ready", 1);
+    daemon.ok(&["stop", "deaf.service"]);
+    assert_eq!(daemon.state("deaf.service"), "failed/failed");
+    assert_eq!(daemon.show("deaf.service", "Result"), "timeout");
+}

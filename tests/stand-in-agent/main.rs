@@ -1,3 +1,0 @@
-//! Stand-in for an agent.
-
-fn main() {}
