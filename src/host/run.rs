@@ -183,7 +183,9 @@ impl Host {
         while !self.finished {
             let woken = self.wait().await;
             if woken.is_an_end() {
-                // Last words first: the tasks that read pipes get their turn.
+                // Last words first: the tasks that read pipes learn of them when the first
+                // wait ends, and get their turn before the second one does.
+                tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
             }
             self.take(woken);
