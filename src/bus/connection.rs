@@ -4,7 +4,7 @@
 use super::access::Peer;
 use super::dispatch::{self, Reply};
 use super::failure::Failure;
-use super::hub::{Event, Hub};
+use super::hub::Hub;
 use super::names::Session;
 use super::{MANAGER_UNIQUE_NAME, own};
 use futures_util::StreamExt;
@@ -48,7 +48,7 @@ pub(super) async fn serve(hub: Arc<Hub>, stream: tokio::net::UnixStream) {
             return;
         }
     };
-    let Some((peer, events)) = hub.join(uid, pid) else {
+    let Some((peer, signals)) = hub.join(uid, pid) else {
         tracing::warn!(pid, "too many connections on the control socket");
         return;
     };
@@ -59,7 +59,7 @@ pub(super) async fn serve(hub: Arc<Hub>, stream: tokio::net::UnixStream) {
                 peer,
                 session: Session::default(),
             });
-            run(client, stream, events).await;
+            run(client, stream, signals).await;
         }
         Err(reason) => tracing::debug!(pid, uid, "client did not get through: {reason}"),
     }
@@ -86,20 +86,24 @@ struct Pending {
     holds_signals: bool,
 }
 
-async fn run(client: Arc<Client>, mut stream: MessageStream, mut events: mpsc::Receiver<Event>) {
+async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::Receiver<Message>) {
     let (outbound, queue) = mpsc::channel(OUTBOUND_QUEUE);
     let writer = tokio::spawn(write(Connection::from(&stream), queue));
     let mut pending: Option<Pending> = None;
+    let mut lines = client.hub.handle.lines();
     loop {
         let holds = pending.as_ref().is_some_and(|p| p.holds_signals);
         let goes_on = tokio::select! {
             biased;
             () = outbound.closed() => false,
-            messages = finish(&mut pending) => reply(&outbound, messages).await,
-            event = events.recv(), if !holds => match event {
-                Some(event) => pass_on(&client, &outbound, event),
+            messages = finish(&mut pending) => send(&outbound, messages).await,
+            signal = signals.recv(), if !holds => match signal {
+                Some(signal) => pass_on(&client, &outbound, signal),
                 None => false,
             },
+            Ok(()) = lines.changed(), if client.session.is_following() => {
+                send(&outbound, own::new_lines(&client).await).await
+            }
             message = stream.next(), if pending.is_none() => match message {
                 Some(Ok(message)) => {
                     pending = begin(&client, message);
@@ -140,9 +144,9 @@ async fn finish(pending: &mut Option<Pending>) -> Vec<Message> {
     }
 }
 
-async fn reply(outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool {
+/// Queues replies and lines. A full queue holds back this client's next call, not the daemon.
+async fn send(outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool {
     for message in messages {
-        // A full queue holds back the next call, not the daemon.
         if outbound.send(message).await.is_err() {
             return false;
         }
@@ -151,18 +155,8 @@ async fn reply(outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool
 }
 
 /// Queues a signal if this client wants it; false if it is too slow.
-fn pass_on(client: &Client, outbound: &mpsc::Sender<Message>, event: Event) -> bool {
-    let message = match event {
-        Event::Signal(message) => client.session.wants(&message).then_some(message),
-        Event::Line(line) => {
-            if client.session.follows(&line) {
-                own::logged(&line, client)
-            } else {
-                None
-            }
-        }
-    };
-    message.is_none_or(|message| outbound.try_send(message).is_ok())
+fn pass_on(client: &Client, outbound: &mpsc::Sender<Message>, signal: Message) -> bool {
+    !client.session.wants(&signal) || outbound.try_send(signal).is_ok()
 }
 
 fn begin(client: &Arc<Client>, call: Message) -> Option<Pending> {

@@ -1,9 +1,9 @@
 //! What all connections share: the door to the loop and the list of who is connected.
 
 use super::access::Peer;
-use crate::host::{Handle, LogLine};
+use crate::host::Handle;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use zbus::{Guid, Message};
 
@@ -11,22 +11,12 @@ use zbus::{Guid, Message};
 const MAX_CONNECTIONS: usize = 1024;
 
 /// Signals that may wait for one connection's task before it is dropped.
-const EVENT_QUEUE: usize = 8192;
-
-/// Something to tell a client.
-#[derive(Debug, Clone)]
-pub(super) enum Event {
-    /// A signal, built once for all.
-    Signal(Message),
-    /// A line of log, for those who follow.
-    Line(Arc<LogLine>),
-}
+const SIGNAL_QUEUE: usize = 8192;
 
 #[derive(Debug)]
 struct Entry {
     peer: Peer,
-    events: mpsc::Sender<Event>,
-    follows: bool,
+    signals: mpsc::Sender<Message>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +53,7 @@ impl Hub {
     }
 
     /// Registers a client; `None` if there are too many.
-    pub(super) fn join(&self, uid: u32, pid: i32) -> Option<(Peer, mpsc::Receiver<Event>)> {
+    pub(super) fn join(&self, uid: u32, pid: i32) -> Option<(Peer, mpsc::Receiver<Message>)> {
         let mut clients = self.clients();
         if clients.entries.len() >= MAX_CONNECTIONS {
             return None;
@@ -74,12 +64,8 @@ impl Hub {
             uid,
             pid,
         };
-        let (events, receiver) = mpsc::channel(EVENT_QUEUE);
-        let entry = Entry {
-            peer,
-            events,
-            follows: false,
-        };
+        let (signals, receiver) = mpsc::channel(SIGNAL_QUEUE);
+        let entry = Entry { peer, signals };
         clients.entries.insert(peer.number, entry);
         Some((peer, receiver))
     }
@@ -87,13 +73,6 @@ impl Hub {
     /// Forgets a client.
     pub(super) fn leave(&self, peer: Peer) {
         self.clients().entries.remove(&peer.number);
-    }
-
-    /// From now on this client gets [`Event::Line`]s.
-    pub(super) fn follow(&self, peer: Peer) {
-        if let Some(entry) = self.clients().entries.get_mut(&peer.number) {
-            entry.follows = true;
-        }
     }
 
     /// Whether anybody is there to hear signals.
@@ -106,19 +85,14 @@ impl Hub {
         self.clients().entries.values().map(|e| e.peer).collect()
     }
 
-    /// Tells everybody, or everybody who follows the log. Who does not keep up is dropped: the
-    /// end of its queue tells its task.
-    pub(super) fn tell(&self, event: &Event) {
+    /// Tells everybody. Who does not keep up is dropped: the end of its queue tells its task.
+    pub(super) fn tell(&self, signal: &Message) {
         self.clients().entries.retain(|_, entry| {
-            let wanted = match event {
-                Event::Signal(_) => true,
-                Event::Line(_) => entry.follows,
-            };
-            if !wanted || entry.events.try_send(event.clone()).is_ok() {
-                return true;
+            let told = entry.signals.try_send(signal.clone()).is_ok();
+            if !told {
+                tracing::warn!(pid = entry.peer.pid, "dropping a client that does not read");
             }
-            tracing::warn!(pid = entry.peer.pid, "dropping a client that does not read");
-            false
+            told
         });
     }
 }

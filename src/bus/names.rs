@@ -7,8 +7,7 @@ use super::dispatch::{Reply, arguments};
 use super::failure::{Failure, names};
 use super::value::{Body, Value};
 use super::{MANAGER_UNIQUE_NAME, own};
-use crate::host::LogLine;
-use std::collections::BTreeSet;
+use crate::unit::name::UnitName;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zbus::{MatchRule, Message};
 
@@ -39,9 +38,9 @@ struct State {
 /// Whose log is followed.
 #[derive(Debug, Clone)]
 pub(super) struct Follow {
-    /// Unit names; empty for all.
-    pub(super) units: BTreeSet<String>,
-    /// Lines up to this number were sent in the reply.
+    /// Units; empty for all.
+    pub(super) units: Vec<UnitName>,
+    /// Lines up to this number were sent.
     pub(super) after: u64,
 }
 
@@ -67,16 +66,14 @@ impl Session {
                 .any(|(_, rule)| rule.matches(signal).unwrap_or(false))
     }
 
-    /// Whether this line is for the client.
-    pub(super) fn follows(&self, line: &LogLine) -> bool {
-        self.state().follow.as_ref().is_some_and(|follow| {
-            line.number > follow.after
-                && (follow.units.is_empty()
-                    || line
-                        .unit
-                        .as_ref()
-                        .is_some_and(|unit| follow.units.contains(unit.as_str())))
-        })
+    /// Whether lines of log are for the client.
+    pub(super) fn is_following(&self) -> bool {
+        self.state().follow.is_some()
+    }
+
+    /// What it follows.
+    pub(super) fn following(&self) -> Option<Follow> {
+        self.state().follow.clone()
     }
 
     /// From now on lines are for the client.

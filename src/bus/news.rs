@@ -5,7 +5,7 @@
 
 use super::MANAGER_UNIQUE_NAME;
 use super::dispatch::PROPERTIES;
-use super::hub::{Event, Hub};
+use super::hub::Hub;
 use super::manager::NO_JOB;
 use super::path;
 use super::properties::row::{Emits, Row};
@@ -77,7 +77,7 @@ impl Jobs {
                 News::JobRemoved(id, ..) => {
                     self.0.remove(id);
                 }
-                News::UnitNew(_) | News::Changed(_) | News::Reloading(_) | News::Logged(_) => {}
+                News::UnitNew(_) | News::Changed(_) | News::Reloading(_) => {}
             }
         }
     }
@@ -116,11 +116,7 @@ async fn changed_units(hub: &Hub, turn: &[News]) -> Option<BTreeMap<UnitName, Un
         .iter()
         .filter_map(|item| match item {
             News::Changed(unit) => Some(unit.clone()),
-            News::UnitNew(_)
-            | News::JobNew(..)
-            | News::JobRemoved(..)
-            | News::Reloading(_)
-            | News::Logged(_) => None,
+            News::UnitNew(_) | News::JobNew(..) | News::JobRemoved(..) | News::Reloading(_) => None,
         })
         .collect();
     if changed.is_empty() {
@@ -150,7 +146,6 @@ fn tell_turn(hub: &Hub, turn: &[News], mut changed: BTreeMap<UnitName, UnitSnaps
             News::UnitNew(_) | News::JobNew(..) | News::Reloading(_) => {
                 tell(hub, manager_signal(item));
             }
-            News::Logged(line) => hub.tell(&Event::Line(line.clone())),
         }
     }
 }
@@ -166,7 +161,7 @@ fn tell_changes(hub: &Hub, unit: &UnitName, changed: &mut BTreeMap<UnitName, Uni
 
 fn tell(hub: &Hub, signal: Option<zbus::Result<Message>>) {
     match signal {
-        Some(Ok(message)) => hub.tell(&Event::Signal(message)),
+        Some(Ok(message)) => hub.tell(&message),
         Some(Err(error)) => tracing::error!("cannot build a signal: {error}"),
         None => {}
     }
@@ -196,7 +191,7 @@ fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
             return Some(job_removed(*id, unit.as_str(), *result));
         }
         News::Reloading(active) => ("Reloading", Body::one("b", Value::Bool(*active))),
-        News::Changed(_) | News::Logged(_) => return None,
+        News::Changed(_) => return None,
     };
     Some(signal(path::MANAGER, MANAGER_INTERFACE, member, &body))
 }

@@ -34,7 +34,8 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "GetStatus" => status(call).await,
         "ReadLog" => {
             let (units, count): (Vec<String>, u32) = call.arguments()?;
-            Ok(lines_body(&read_log(call, units, count).await?))
+            let lines = read_log(call, unit_names(&units)?, count).await?;
+            Ok(lines_body(&lines))
         }
         "FollowLog" => follow_log(call).await,
         "StartUnit" => start_unit(call).await,
@@ -133,47 +134,72 @@ async fn status(call: &Call<'_>) -> Result<Body, Failure> {
     Ok(Body::one("a{sv}", Value::properties(entries)))
 }
 
+fn unit_names(units: &[String]) -> Result<Vec<UnitName>, Failure> {
+    let name =
+        |unit: &String| UnitName::parse(unit).map_err(|error| Failure::invalid(error.to_string()));
+    units.iter().map(name).collect()
+}
+
 /// The last lines of units, or of all if none is named, oldest first.
 async fn read_log(
     call: &Call<'_>,
-    units: Vec<String>,
+    units: Vec<UnitName>,
     count: u32,
 ) -> Result<Vec<Arc<LogLine>>, Failure> {
-    let names = units
-        .iter()
-        .map(|unit| UnitName::parse(unit).map_err(|e| Failure::invalid(e.to_string())))
-        .collect::<Result<Vec<_>, _>>()?;
     let count = usize::try_from(count.min(MAX_LINES)).unwrap_or(usize::MAX);
     let look = move |view: &View<'_>| {
-        if names.is_empty() {
-            return view.facts.log(None, count);
-        }
-        let mut lines: Vec<_> = names
-            .iter()
-            .flat_map(|unit| view.facts.log(Some(unit), count))
-            .collect();
-        lines.sort_by_key(|line| line.number);
-        lines.dedup_by_key(|line| line.number);
+        let mut lines = of_units(&units, |unit| view.facts.log(unit, count));
         let surplus = lines.len().saturating_sub(count);
         lines.split_off(surplus)
     };
     Ok(call.client.hub.handle.look(look).await?)
 }
 
+/// What `read` finds for each unit, or for all at once if none is named, in order.
+fn of_units(
+    units: &[UnitName],
+    read: impl Fn(Option<&UnitName>) -> Vec<Arc<LogLine>>,
+) -> Vec<Arc<LogLine>> {
+    if units.is_empty() {
+        return read(None);
+    }
+    let mut lines: Vec<_> = units.iter().flat_map(|unit| read(Some(unit))).collect();
+    lines.sort_by_key(|line| line.number);
+    lines.dedup_by_key(|line| line.number);
+    lines
+}
+
 /// `FollowLog(as units, u count)`: as ReadLog, and from then on `Logged` signals.
 async fn follow_log(call: &Call<'_>) -> Result<Body, Failure> {
     let (units, count): (Vec<String>, u32) = call.arguments()?;
-    let client = call.client;
-    // Listening begins before the reading, so that no line falls between; what comes twice is
-    // told by its number.
-    client.hub.follow(client.peer);
+    let units = unit_names(&units)?;
+    // One line at least, to know from where on lines are new.
     let read = read_log(call, units.clone(), count.max(1)).await?;
-    client.session.follow(Follow {
-        units: units.into_iter().collect(),
+    call.client.session.follow(Follow {
+        units,
         after: read.last().map_or(0, |line| line.number),
     });
     let wanted = if count == 0 { &[][..] } else { &read[..] };
     Ok(lines_body(wanted))
+}
+
+/// The `Logged` signals for a client that follows, since the last time.
+pub(super) async fn new_lines(client: &Client) -> Vec<Message> {
+    let Some(follow) = client.session.following() else {
+        return Vec::new();
+    };
+    let Follow { units, after } = follow.clone();
+    let look = move |view: &View<'_>| of_units(&units, |unit| view.facts.log_after(unit, after));
+    // If the loop is gone, there is nothing new.
+    let lines = client.hub.handle.look(look).await.unwrap_or_default();
+    client.session.follow(Follow {
+        after: lines.last().map_or(after, |line| line.number),
+        ..follow
+    });
+    lines
+        .iter()
+        .filter_map(|line| logged(line, client))
+        .collect()
 }
 
 /// `StartUnit(s name, s mode) -> (o job, b reset)`: starts a unit and forgets a start limit that
@@ -225,7 +251,7 @@ fn stream_word(stream: Stream) -> &'static str {
 }
 
 /// The `Logged` signal of a line, for one client.
-pub(super) fn logged(line: &LogLine, client: &Client) -> Option<Message> {
+fn logged(line: &LogLine, client: &Client) -> Option<Message> {
     let builder = Message::signal(path::MANAGER, INTERFACE, "Logged").sender(MANAGER_UNIQUE_NAME);
     client
         .address(builder)

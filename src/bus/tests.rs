@@ -394,6 +394,12 @@ fn the_log_is_read_and_followed() {
             .await;
         let lines: Vec<Line> = reply.unwrap().body().deserialize().unwrap();
         assert_eq!(lines.len(), 2);
+        let kill = ("agent.service", "all", 15);
+        // There is nothing to kill, but the small loop logs the attempt.
+        let _ = client.manager("KillUnit", &kill).await;
+        let logged = client.signal("Logged").await;
+        let line: Line = logged.body().deserialize().unwrap();
+        assert_eq!((line.0, line.5.as_str()), (3, "was signalled"));
     });
 }
 

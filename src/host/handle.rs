@@ -6,7 +6,7 @@ use crate::unit::config::JobMode;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// What a reader may look at.
 pub struct View<'a> {
@@ -24,6 +24,9 @@ pub trait Facts {
     fn processes(&self, unit: &UnitName) -> Vec<(i32, String)>;
     /// The last `count` lines that a unit wrote, or all units if `None`, oldest first.
     fn log(&self, unit: Option<&UnitName>, count: usize) -> Vec<Arc<LogLine>>;
+    /// The lines with a number above `after` that a unit wrote, or all units if `None`, oldest
+    /// first; those that were dropped meanwhile are missing.
+    fn log_after(&self, unit: Option<&UnitName>, after: u64) -> Vec<Arc<LogLine>>;
     /// The manager's version, started-at and settings worth showing, by property name.
     fn manager(&self) -> ManagerFacts;
 }
@@ -83,8 +86,6 @@ pub enum News {
     JobRemoved(JobId, UnitName, JobKind, JobResult),
     /// daemon-reload begins (true) or ended (false).
     Reloading(bool),
-    /// A line was logged.
-    Logged(Arc<LogLine>),
 }
 
 /// A job that was queued for a request.
@@ -144,6 +145,7 @@ pub struct Handle {
     pub(super) sender: mpsc::Sender<Message>,
     /// Weak, so that listeners learn of the loop's end.
     pub(super) news: broadcast::WeakSender<News>,
+    pub(super) lines: watch::Receiver<u64>,
 }
 
 impl Handle {
@@ -257,6 +259,12 @@ impl Handle {
             Some(news) => news.subscribe(),
             None => broadcast::channel(1).1,
         }
+    }
+
+    /// The number of the last line of log, to wait for the next ones. They are no [`News`]:
+    /// services may write faster than anybody listens, and nothing else must get lost by that.
+    pub fn lines(&self) -> watch::Receiver<u64> {
+        self.lines.clone()
     }
 
     async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, ControlError> {

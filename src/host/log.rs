@@ -5,13 +5,13 @@
 //! only, never across a wait.
 
 use super::clock;
-use super::handle::{LogLine, News, Stream};
+use super::handle::{LogLine, Stream};
 use super::lines;
 use crate::engine::LogLevel;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::broadcast;
+use tokio::sync::watch;
 
 /// Text kept per unit, in bytes.
 const RING_BYTES: usize = 256 * 1024;
@@ -24,7 +24,7 @@ pub const UNIT_TARGET: &str = "unit";
 #[derive(Debug)]
 pub(super) struct Log {
     store: Mutex<Store>,
-    news: broadcast::Sender<News>,
+    last: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -53,11 +53,16 @@ impl Ring {
 }
 
 impl Log {
-    pub(super) fn new(news: broadcast::Sender<News>) -> Log {
+    pub(super) fn new() -> Log {
         Log {
             store: Mutex::default(),
-            news,
+            last: watch::Sender::new(0),
         }
+    }
+
+    /// The number of the last line, and word of the next.
+    pub(super) fn lines(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
     }
 
     /// Takes a line that a process of a unit wrote.
@@ -110,22 +115,41 @@ impl Log {
         lines.split_off(lines.len().saturating_sub(count))
     }
 
+    /// The lines of a unit, or of all, with a number above `after`, oldest first.
+    pub(super) fn after(&self, unit: Option<&UnitName>, after: u64) -> Vec<Arc<LogLine>> {
+        let store = self.lock();
+        let newer = |ring: &Ring| {
+            let from = ring.lines.partition_point(|line| line.number <= after);
+            ring.lines.range(from..).cloned().collect::<Vec<_>>()
+        };
+        let mut lines: Vec<_> = match unit {
+            Some(unit) => store
+                .rings
+                .get(&Some(unit.clone()))
+                .map_or_else(Vec::new, newer),
+            None => store.rings.values().flat_map(newer).collect(),
+        };
+        drop(store);
+        lines.sort_by_key(|line| line.number);
+        lines
+    }
+
     fn keep(&self, unit: Option<UnitName>, pid: i32, stream: Stream, text: &str) {
         let realtime = clock::now().realtime;
         let mut store = self.lock();
         store.last += 1;
+        let number = store.last;
         let line = Arc::new(LogLine {
-            number: store.last,
+            number,
             realtime,
             unit: unit.clone(),
             pid,
             stream,
             text: text.to_owned(),
         });
-        store.rings.entry(unit).or_default().push(line.clone());
+        store.rings.entry(unit).or_default().push(line);
         drop(store);
-        // Fails only if nobody listens.
-        let _ = self.news.send(News::Logged(line));
+        self.last.send_replace(number);
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
@@ -144,8 +168,8 @@ mod tests {
 
     #[test]
     fn rings_are_bounded_and_apart() {
-        let (news, mut heard) = broadcast::channel(16);
-        let log = Log::new(news);
+        let log = Log::new();
+        let heard = log.lines();
         let loud = name("loud.service");
         let quiet = name("quiet.service");
         log.service(&quiet, 7, Stream::Stdout, "<4>hello");
@@ -162,9 +186,10 @@ mod tests {
         let all = log.last(None, 3);
         assert_eq!(all.len(), 3);
         assert_eq!(all[2].number, 102);
-        assert!(matches!(
-            heard.try_recv(),
-            Err(broadcast::error::TryRecvError::Lagged(_))
-        ));
+        assert_eq!(*heard.borrow(), 102);
+        let after = |unit, number| log.after(unit, number).len();
+        assert_eq!(after(Some(&quiet), 1), 1);
+        assert_eq!(after(Some(&quiet), 102), 0);
+        assert_eq!(after(None, 100), 2);
     }
 }

@@ -33,7 +33,7 @@ use tokio::task::JoinHandle;
 /// Requests that may wait for the loop.
 const REQUESTS: usize = 64;
 /// News a slow listener may lag behind before it loses some.
-const NEWS: usize = 1024;
+const NEWS: usize = 4096;
 
 /// How the loop is set up.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ impl Host {
         let (ended, ended_inbox) = mpsc::unbounded_channel();
         let notify = NotifySocket::bind(&options.notify_socket)
             .map_err(|error| named(error, "make the notify socket", &options.notify_socket))?;
-        let log = Arc::new(Log::new(news.clone()));
+        let log = Arc::new(Log::new());
         let system = Arc::new(options.system.clone());
         let common = Common {
             base: options.environment.clone(),
@@ -173,8 +173,12 @@ impl Host {
             },
             options,
         };
-        let news = news.downgrade();
-        Ok((host, Handle { sender, news }))
+        let handle = Handle {
+            sender,
+            news: news.downgrade(),
+            lines: host.log.lines(),
+        };
+        Ok((host, handle))
     }
 
     /// Runs until everything was stopped after a shutdown request; leaves no process and no

@@ -1,7 +1,7 @@
 //! For tests of what sits on the [`Handle`]: the real engine behind the real channel, with
 //! processes that start when told to and end when signalled, and no system underneath.
 
-use super::handle::{Facts, Handle, Job, LogLine, ManagerFacts, Message, News, View};
+use super::handle::{Facts, Handle, Job, LogLine, ManagerFacts, Message, News, Stream, View};
 use crate::engine::{
     Effect, Engine, Event, JobId, Outcome, ProcessId, ProcessStatus, RequestId, Timestamp, UnitId,
 };
@@ -9,15 +9,17 @@ use crate::unit::config::UnitConfig;
 use crate::unit::name::UnitName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// Starts the loop with these units loaded; `lines` are its log.
 pub(crate) fn small_loop(units: Vec<UnitConfig>, lines: Vec<LogLine>) -> Handle {
     let (sender, messages) = mpsc::channel(16);
     let (news, _) = broadcast::channel(1024);
+    let last = watch::Sender::new(0);
     let mut small = SmallLoop {
         engine: Engine::new(1),
         news: news.clone(),
+        last: last.clone(),
         lines: lines.into_iter().map(Arc::new).collect(),
         processes: BTreeMap::new(),
         now: 1_000_000,
@@ -28,6 +30,7 @@ pub(crate) fn small_loop(units: Vec<UnitConfig>, lines: Vec<LogLine>) -> Handle 
     Handle {
         sender,
         news: news.downgrade(),
+        lines: last.subscribe(),
     }
 }
 
@@ -35,6 +38,7 @@ struct SmallLoop {
     engine: Engine,
     news: broadcast::Sender<News>,
     lines: Vec<Arc<LogLine>>,
+    last: watch::Sender<u64>,
     processes: BTreeMap<ProcessId, UnitId>,
     now: u64,
     reply: Option<Result<Outcome, crate::engine::Refusal>>,
@@ -55,6 +59,12 @@ impl Facts for LineFacts {
         let of_unit = |line: &&Arc<LogLine>| unit.is_none() || line.unit.as_ref() == unit;
         let lines: Vec<_> = self.0.iter().filter(of_unit).cloned().collect();
         lines[lines.len().saturating_sub(count)..].to_vec()
+    }
+
+    fn log_after(&self, unit: Option<&UnitName>, after: u64) -> Vec<Arc<LogLine>> {
+        let mut lines = self.log(unit, usize::MAX);
+        lines.retain(|line| line.number > after);
+        lines
     }
 
     fn manager(&self) -> ManagerFacts {
@@ -105,6 +115,7 @@ impl SmallLoop {
                     signal,
                     answer,
                 } => {
+                    self.log(&unit, "was signalled");
                     let outcome = self.ask(Event::Kill {
                         request,
                         unit,
@@ -131,6 +142,19 @@ impl SmallLoop {
     fn load(&mut self, units: Vec<UnitConfig>) {
         let units = units.into_iter().map(Arc::new).collect();
         self.tell(Event::Load { units });
+    }
+
+    fn log(&mut self, unit: &UnitName, text: &str) {
+        let number = self.lines.last().map_or(1, |line| line.number + 1);
+        self.lines.push(Arc::new(LogLine {
+            number,
+            realtime: self.now,
+            unit: Some(unit.clone()),
+            pid: 9,
+            stream: Stream::Stdout,
+            text: text.to_owned(),
+        }));
+        self.last.send_replace(number);
     }
 
     fn load_missing(&mut self, unit: &UnitName) {

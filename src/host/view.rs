@@ -43,6 +43,14 @@ impl Facts for HostFacts<'_> {
         }
     }
 
+    fn log_after(&self, unit: Option<&UnitName>, after: u64) -> Vec<Arc<LogLine>> {
+        let own = unit.and_then(|unit| self.0.engine.unit(unit.as_str()));
+        match own {
+            Some(view) => self.0.log.after(Some(&view.config.name), after),
+            None => self.0.log.after(unit, after),
+        }
+    }
+
     fn manager(&self) -> ManagerFacts {
         let options = &self.0.options;
         ManagerFacts {
