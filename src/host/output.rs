@@ -124,11 +124,10 @@ async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::sync::broadcast;
 
     #[tokio::test]
     async fn what_is_written_is_logged() {
-        let log = Arc::new(Log::new(broadcast::channel(8).0));
+        let log = Arc::new(Log::new());
         let mut capture = Capture::new(log.clone());
         let exec = ExecConfig {
             standard_error: OutputTarget::Log,
