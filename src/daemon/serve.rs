@@ -6,6 +6,7 @@ use super::setup::{Setup, StartError};
 use super::socket::{ControlSocket, Lock};
 use crate::bus;
 use crate::host::{ControlError, Handle, Host, Job, Options};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io::Read;
 use std::os::unix::net::UnixListener;
@@ -41,6 +42,7 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
     }
     let _lock = Lock::take(&setup.runtime.join("lock"), &setup.runtime)?;
     let (_socket, listener) = ControlSocket::bind(&setup.socket)?;
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(POOL)
@@ -92,6 +94,19 @@ fn options(setup: Setup) -> Options {
             setup.runtime,
         ],
         cgroup_label: setup.cgroup_label,
+    }
+}
+
+/// Lets the daemon open as many files as it may: it holds a few for every process. Services
+/// get their own limit (LimitNOFILE=, or systemd's default).
+fn raise_open_files() {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: before.maximum,
+        maximum: before.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!("cannot raise the limit of open files: {error}");
     }
 }
 

@@ -10,12 +10,12 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::task::JoinSet;
 
-/// Read at once, in bytes: a pipe's usual size.
-const CHUNK: usize = 64 * 1024;
+/// Read at once, in bytes. On the stack while reading: hundreds of silent services must not
+/// each keep a buffer.
+const CHUNK: usize = 16 * 1024;
 
 /// Both ends of the pipes of one process.
 #[derive(Debug, Default)]
@@ -91,20 +91,17 @@ impl Capture {
     }
 }
 
-async fn read(
-    mut receiver: pipe::Receiver,
-    log: Arc<Log>,
-    unit: UnitName,
-    pid: i32,
-    stream: Stream,
-) {
-    let mut buffer = vec![0; CHUNK];
+async fn read(receiver: pipe::Receiver, log: Arc<Log>, unit: UnitName, pid: i32, stream: Stream) {
     let mut splitter = LineSplitter::default();
     loop {
-        match receiver.read(&mut buffer).await {
-            Ok(0) => break,
-            Ok(count) => {
-                for line in splitter.feed(&buffer[..count]) {
+        match receiver
+            .readable()
+            .await
+            .and_then(|()| take(&receiver, &mut splitter))
+        {
+            Ok(None) => break,
+            Ok(Some(lines)) => {
+                for line in lines {
                     log.service(&unit, pid, stream, &line);
                 }
             }
@@ -118,6 +115,17 @@ async fn read(
     }
     if let Some(line) = splitter.finish() {
         log.service(&unit, pid, stream, &line);
+    }
+}
+
+/// Takes what is there now and returns the lines it ends; `None` when the last writer is gone.
+fn take(receiver: &pipe::Receiver, splitter: &mut LineSplitter) -> io::Result<Option<Vec<String>>> {
+    let mut buffer = [0; CHUNK];
+    match receiver.try_read(&mut buffer) {
+        Ok(0) => Ok(None),
+        Ok(count) => Ok(Some(splitter.feed(&buffer[..count]))),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Some(Vec::new())),
+        Err(error) => Err(error),
     }
 }
 

@@ -10,21 +10,29 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Time for what is left to react to SIGTERM, and again to SIGKILL.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Signals to what is left, and how long to wait for each to work. Short: whoever stops a
+/// container does not wait long either, and the units have had their own time.
+const LAST_SIGNALS: [(Signal, Duration); 2] = [
+    (Signal::TERM, Duration::from_secs(1)),
+    (Signal::KILL, Duration::from_secs(5)),
+];
 /// How often it is looked whether they are gone.
 const LOOK: Duration = Duration::from_millis(10);
+/// Time for directories of the last units to go.
+const CLEANING: Duration = Duration::from_secs(5);
 /// Time for the last lines to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 impl Host {
     pub(super) async fn wind_up(mut self) {
         for (_, task) in std::mem::take(&mut self.cleaning) {
-            let _ = task.await;
+            if timeout(CLEANING, task).await.is_err() {
+                tracing::warn!("a clean-up hangs; not waited for further");
+            }
         }
         self.searches.clear();
-        for signal in [Signal::TERM, Signal::KILL] {
-            if self.end_leftovers(signal).await {
+        for (signal, patience) in LAST_SIGNALS {
+            if self.end_leftovers(signal, patience).await {
                 break;
             }
         }
@@ -36,8 +44,8 @@ impl Host {
 
     /// Ends what units left behind on purpose (KillMode=process, KillMode=none, SendSIGKILL=no);
     /// whether nothing is left.
-    async fn end_leftovers(&mut self, signal: Signal) -> bool {
-        let until = Instant::now() + PATIENCE;
+    async fn end_leftovers(&mut self, signal: Signal, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
         let mut told: BTreeMap<i32, OwnedFd> = BTreeMap::new();
         loop {
             self.reap_everything();
@@ -46,7 +54,7 @@ impl Host {
                 return true;
             }
             if Instant::now() >= until {
-                tracing::warn!("{} processes do not end", left.len());
+                tracing::warn!("{} processes do not end on {signal}", left.len());
                 return false;
             }
             for pid in left {
