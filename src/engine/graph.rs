@@ -278,7 +278,7 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::unit;
+    use super::super::tests::world::unit;
     use super::*;
 
     #[test]

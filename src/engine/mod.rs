@@ -28,8 +28,6 @@ mod shutdown;
 mod start;
 mod state;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 mod transaction;
 mod unit;

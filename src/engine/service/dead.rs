@@ -15,7 +15,6 @@ impl Service {
         result: ServiceResult,
         allow_restart: bool,
     ) {
-        self.bury_main(cx);
         self.note_result(result);
         let failed = self.is_failure();
         let restart = allow_restart && self.shall_restart(cx);

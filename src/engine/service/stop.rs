@@ -163,7 +163,6 @@ impl Service {
 
     /// ExecStopPost=; others of the group may be alive still (checklist row M12).
     pub(super) fn enter_stop_post(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
-        self.bury_main(cx);
         self.note_result(result);
         self.control = None;
         let config = settings(cx);

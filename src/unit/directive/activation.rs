@@ -1,5 +1,6 @@
-//! [Path] and [Timer]: known, still to come. What they activate is read, for it is a
-//! dependency.
+//! The sections of unit types that are not run yet: [Path] and [Timer], still to come, and
+//! [Mount], [Automount], [Swap] and [Scope], which are only looked up. What paths and timers
+//! activate is read, for it is a dependency.
 
 use super::parse::{string, unit_names};
 use super::read::{Reading, Trouble};
@@ -7,6 +8,7 @@ use super::row::{Kind, Row, Support};
 use super::{PATH, Parse, TIMER};
 
 const PATHS: &str = "path units are not built yet";
+const LOOKED_UP: &str = "units of this type are only looked up, never made";
 const TIMERS: &str = "timer units are not built yet";
 
 /// Unit=: what is activated.
@@ -189,4 +191,152 @@ pub(super) static TIMER_ROWS: &[Row] = &[
         "Whether the timer waits for its unit to end before it counts on.",
     ),
     Row::new(TIMER, "Unit", 33, Kind::Text, unit, UNIT),
+];
+
+const fn looked_up(
+    sections: &'static [&'static str],
+    name: &'static str,
+    since: u16,
+    kind: Kind,
+    doc: &'static str,
+) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, LOOKED_UP, false);
+    Row::new(sections, name, since, kind, parse, doc).support(Support::Accepted(LOOKED_UP))
+}
+
+const MOUNT: &[&str] = &["Mount"];
+const AUTOMOUNT: &[&str] = &["Automount"];
+const SWAP: &[&str] = &["Swap"];
+const SCOPE: &[&str] = &["Scope"];
+
+pub(super) static LOOKED_UP_ROWS: &[Row] = &[
+    looked_up(MOUNT, "What", 33, Kind::Text, "What is mounted."),
+    looked_up(MOUNT, "Where", 33, Kind::Text, "Where it is mounted."),
+    looked_up(
+        MOUNT,
+        "Type",
+        33,
+        Kind::Text,
+        "The type of the file system.",
+    ),
+    looked_up(MOUNT, "Options", 33, Kind::Text, "How it is mounted."),
+    looked_up(
+        MOUNT,
+        "SloppyOptions",
+        215,
+        Kind::Boolean,
+        "Whether options that are not known are passed over.",
+    ),
+    looked_up(
+        MOUNT,
+        "LazyUnmount",
+        233,
+        Kind::Boolean,
+        "Whether it is detached at once and unmounted when it is free.",
+    ),
+    looked_up(
+        MOUNT,
+        "ForceUnmount",
+        233,
+        Kind::Boolean,
+        "Whether it is unmounted though it is in use.",
+    ),
+    looked_up(
+        MOUNT,
+        "ReadWriteOnly",
+        246,
+        Kind::Boolean,
+        "Whether a mount that cannot be written fails.",
+    ),
+    looked_up(
+        MOUNT,
+        "DirectoryMode",
+        33,
+        Kind::Number,
+        "The access mode of directories that are made for it.",
+    ),
+    looked_up(
+        MOUNT,
+        "TimeoutSec",
+        33,
+        Kind::Span,
+        "How long mounting may take.",
+    ),
+    looked_up(
+        AUTOMOUNT,
+        "Where",
+        33,
+        Kind::Text,
+        "Where something is mounted on use.",
+    ),
+    looked_up(
+        AUTOMOUNT,
+        "ExtraOptions",
+        250,
+        Kind::Text,
+        "More options for the automatic mount.",
+    ),
+    looked_up(
+        AUTOMOUNT,
+        "DirectoryMode",
+        33,
+        Kind::Number,
+        "The access mode of directories that are made for the mount point.",
+    ),
+    looked_up(
+        AUTOMOUNT,
+        "TimeoutIdleSec",
+        220,
+        Kind::Span,
+        "How long an unused mount stays.",
+    ),
+    looked_up(
+        SWAP,
+        "What",
+        33,
+        Kind::Text,
+        "The device or file that is swapped to.",
+    ),
+    looked_up(
+        SWAP,
+        "Priority",
+        33,
+        Kind::Number,
+        "The order in which swaps are used.",
+    ),
+    looked_up(
+        SWAP,
+        "Options",
+        217,
+        Kind::Text,
+        "How swapping is switched on.",
+    ),
+    looked_up(
+        SWAP,
+        "TimeoutSec",
+        33,
+        Kind::Span,
+        "How long switching it on may take.",
+    ),
+    looked_up(
+        SCOPE,
+        "RuntimeMaxSec",
+        244,
+        Kind::Span,
+        "How long the scope may last.",
+    ),
+    looked_up(
+        SCOPE,
+        "RuntimeRandomizedExtraSec",
+        250,
+        Kind::Span,
+        "Up to how much RuntimeMaxSec= is lengthened by chance.",
+    ),
+    looked_up(
+        SCOPE,
+        "OOMPolicy",
+        253,
+        Kind::Text,
+        "What becomes of the scope when the kernel kills a process of it for memory.",
+    ),
 ];

@@ -13,34 +13,30 @@ fn read(reading: &mut Reading<'_>, value: &str, kind: LimitKind) -> Result<(), T
     Ok(())
 }
 
-/// What a process has: as set, else systemd's own default for open files (E11), else what it
-/// inherits, which is shown as unlimited.
+/// What a process has: as set, else what systemd and Linux give by default.
 fn limit(config: &UnitConfig, kind: LimitKind) -> Limit {
-    let default = match kind {
-        LimitKind::Nofile => Limit {
-            soft: 1024,
-            hard: 524_288,
-        },
+    let set = exec(config).limits.get(&kind).copied();
+    if let Some(limit) = set.or(kind.default_limit()) {
+        return limit;
+    }
+    let (soft, hard) = match kind {
+        LimitKind::Stack => (8 << 20, u64::MAX),
+        LimitKind::Core => (0, u64::MAX),
+        LimitKind::Memlock => (8 << 20, 8 << 20),
+        LimitKind::Msgqueue => (819_200, 819_200),
+        LimitKind::Nice | LimitKind::Rtprio => (0, 0),
         LimitKind::Cpu
         | LimitKind::Fsize
         | LimitKind::Data
-        | LimitKind::Stack
-        | LimitKind::Core
         | LimitKind::Rss
         | LimitKind::Nproc
-        | LimitKind::Memlock
+        | LimitKind::Nofile
         | LimitKind::As
         | LimitKind::Locks
         | LimitKind::Sigpending
-        | LimitKind::Msgqueue
-        | LimitKind::Nice
-        | LimitKind::Rtprio
-        | LimitKind::Rttime => Limit {
-            soft: u64::MAX,
-            hard: u64::MAX,
-        },
+        | LimitKind::Rttime => (u64::MAX, u64::MAX),
     };
-    exec(config).limits.get(&kind).copied().unwrap_or(default)
+    Limit { soft, hard }
 }
 
 fn hard(config: &UnitConfig, kind: LimitKind) -> PropertyValue {

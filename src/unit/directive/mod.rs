@@ -99,6 +99,7 @@ const PARTS: &[&[Row]] = &[
     socket::ROWS,
     activation::PATH_ROWS,
     activation::TIMER_ROWS,
+    activation::LOOKED_UP_ROWS,
 ];
 
 /// All rows, in the order of the manual pages.

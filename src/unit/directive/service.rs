@@ -345,7 +345,14 @@ pub(super) static ROWS: &[Row] = &[
         },
         "Within which time the service must report that it is alive; 0 is never.",
     )
-    .show("WatchdogUSec", "t", |c| micros(service(c).watchdog)),
+    .show("WatchdogUSec", "t", |c| {
+        let interval = service(c).watchdog;
+        micros(if interval == TimeSpan::ZERO {
+            TimeSpan::INFINITY
+        } else {
+            interval
+        })
+    }),
     Row::new(
         SERVICE,
         "RemainAfterExit",

@@ -235,7 +235,8 @@ pub(super) static ROWS: &[Row] = &[
         229,
         Kind::Text,
         "The transport protocol of the sockets.",
-    ),
+    )
+    .show("SocketProtocol", "i", |_| PropertyValue::I32(0)),
     later(
         "BindIPv6Only",
         33,
@@ -250,7 +251,7 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Number,
         "How many connections may wait to be taken.",
     )
-    .show("Backlog", "u", |_| PropertyValue::U32(4096)),
+    .show("Backlog", "u", |_| PropertyValue::U32(2_147_483_647)),
     refused(
         "BindToDevice",
         33,

@@ -66,14 +66,15 @@ fn unserved(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
     }
 }
 
+/// The kind alone, as systemd shows it.
 fn show(target: &OutputTarget) -> PropertyValue {
     match target {
         OutputTarget::Log => text("journal"),
         OutputTarget::Inherit => text("inherit"),
         OutputTarget::Null => text("null"),
-        OutputTarget::File(path) => text(&format!("file:{path}")),
-        OutputTarget::Append(path) => text(&format!("append:{path}")),
-        OutputTarget::Truncate(path) => text(&format!("truncate:{path}")),
+        OutputTarget::File(_) => text("file"),
+        OutputTarget::Append(_) => text("append"),
+        OutputTarget::Truncate(_) => text("truncate"),
         OutputTarget::Unsupported(word) => text(word),
     }
 }
@@ -89,7 +90,7 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("StandardInput", "s", |c| match &exec(c).standard_input {
         InputSource::Null => text("null"),
-        InputSource::File(path) => text(&format!("file:{path}")),
+        InputSource::File(_) => text("file"),
         InputSource::Unsupported(word) => text(word),
     }),
     Row::new(

@@ -75,7 +75,12 @@ const TARGETS: [(&str, &str, &[Edge]); 17] = [
         ],
     ),
     ("sockets.target", "Socket Units", &[]),
-    ("timers.target", "Timer Units", &[]),
+    // Without default dependencies, since timers may wait for the clock, long after.
+    (
+        "timers.target",
+        "Timer Units",
+        &[(DependencyKind::Conflicts, "shutdown.target")],
+    ),
     ("paths.target", "Path Units", &[]),
     (
         "rescue.target",
@@ -98,12 +103,11 @@ const TARGETS: [(&str, &str, &[Edge]); 17] = [
 ];
 
 /// Targets that get the default dependencies of targets.
-const ORDINARY: [&str; 6] = [
+const ORDINARY: [&str; 5] = [
     "basic.target",
     "multi-user.target",
     "graphical.target",
     "sockets.target",
-    "timers.target",
     "paths.target",
 ];
 

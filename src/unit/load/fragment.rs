@@ -3,8 +3,7 @@
 use super::index::{Found, Index, normal};
 use super::{Entry, EntryKind, Settings, Source, builtin, implicit, verify};
 use crate::unit::config::{
-    Dependency, DependencyKind, DependencyOrigin, LoadState, ServiceConfig, SocketConfig, UnitBody,
-    UnitConfig,
+    Dependency, DependencyKind, DependencyOrigin, LoadState, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Severity};
 use crate::unit::directive::{Draft, apply};
@@ -12,7 +11,6 @@ use crate::unit::name::{UnitName, UnitType};
 use crate::unit::syntax;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
 /// Link directories, and what a link in one means (L8).
 const LINKS: [(&str, DependencyKind); 3] = [
@@ -75,40 +73,23 @@ impl<'a> Loader<'a> {
     /// Loads the unit that `name` stands for.
     pub(super) fn load(&mut self, name: &UnitName) -> UnitConfig {
         let (id, found) = self.index.resolve(name);
-        if id.is_template() {
-            let reason = format!("Unit name {id} is missing the instance name.");
-            return without_files(id, LoadState::Error, reason);
-        }
+        let found = found.cloned();
         let aliases = self.index.aliases_of(&id);
-        let mut draft = match found.cloned() {
-            Some(Found::File(path)) => match self.source.read(&path) {
-                Ok(content) if content.is_empty() => return masked(id, path),
-                Ok(content) => {
-                    let mut draft = self.draft(&id, Some(path));
-                    draft.config.aliases = aliases;
-                    self.parse_main(&content, &mut draft);
-                    draft
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return UnitConfig::not_found(id);
-                }
-                Err(error) => {
-                    let reason = format!("Failed to read {path}: {error}");
-                    let mut unit = without_files(id, LoadState::Error, reason);
-                    unit.fragment = Some(path);
-                    return unit;
-                }
-            },
-            Some(Found::Masked(path)) => return masked(id, path),
-            Some(Found::Alias(_)) | None => match builtin::find(&id) {
-                Some(mut draft) => {
-                    draft.config.aliases = aliases;
-                    draft
-                }
-                None if self.holds(&id) => self.draft(&id, None),
-                None => return UnitConfig::not_found(id),
-            },
+        let mut draft = match self.start(id, found) {
+            Ok(draft) => draft,
+            Err(mut unusable) => {
+                unusable.aliases = aliases;
+                return *unusable;
+            }
         };
+        draft.config.aliases = aliases;
+        if let Some(path) = draft.config.fragment.clone() {
+            match self.source.read(&path) {
+                Ok(content) if content.is_empty() => return masked(draft.config, path),
+                Ok(content) => self.parse_main(&path, &content, &mut draft),
+                Err(error) => return unreadable(draft.config, &path, &error),
+            }
+        }
         self.add_drop_ins(&mut draft);
         self.add_links(&mut draft);
         verify::settle(&mut draft);
@@ -116,18 +97,35 @@ impl<'a> Loader<'a> {
         finish(draft)
     }
 
+    /// What a unit starts from: its file to be read, or what is built in or in the kernel; a
+    /// finished configuration if there is nothing to read.
+    fn start(&self, id: UnitName, found: Option<Found>) -> Result<Draft, Box<UnitConfig>> {
+        if id.is_template() {
+            let reason = format!("Unit name {id} is missing the instance name.");
+            return Err(Box::new(without_files(id, LoadState::Error, reason)));
+        }
+        match found {
+            Some(Found::File(path)) => Ok(self.draft(id, Some(path))),
+            Some(Found::Masked(path)) => Err(Box::new(masked(UnitConfig::not_found(id), path))),
+            Some(Found::Alias(_)) | None => match builtin::find(&id) {
+                Some(draft) => Ok(draft),
+                None if self.holds(&id) => Ok(self.draft(id, None)),
+                None => Err(Box::new(UnitConfig::not_found(id))),
+            },
+        }
+    }
+
     /// A unit of which nothing was read yet.
-    fn draft(&self, id: &UnitName, fragment: Option<String>) -> Draft {
-        let mut config = without_files(id.clone(), LoadState::Loaded, String::new());
+    fn draft(&self, id: UnitName, fragment: Option<String>) -> Draft {
+        let holds = self.holds(&id);
+        let mut config = without_files(id, LoadState::Loaded, String::new());
         config.load_error = None;
         config.fragment = fragment;
-        config.body = match id.unit_type() {
-            UnitType::Service => UnitBody::Service(Box::new(ServiceConfig::default())),
-            UnitType::Socket => UnitBody::Socket(Box::new(SocketConfig::default())),
+        config.body = match config.name.unit_type() {
+            UnitType::Service => UnitBody::Service(Box::default()),
+            UnitType::Socket => UnitBody::Socket(Box::default()),
             UnitType::Target => UnitBody::Target,
-            UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice
-                if self.holds(id) =>
-            {
+            UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice if holds => {
                 UnitBody::Fact
             }
             UnitType::Mount
@@ -142,9 +140,8 @@ impl<'a> Loader<'a> {
         Draft::new(config)
     }
 
-    fn parse_main(&self, content: &[u8], draft: &mut Draft) {
-        let path: Arc<str> = draft.config.fragment.clone().unwrap_or_default().into();
-        let document = syntax::parse(&path, content);
+    fn parse_main(&self, path: &str, content: &[u8], draft: &mut Draft) {
+        let document = syntax::parse(&path.into(), content);
         apply(&document, draft, &self.settings.system, true);
     }
 
@@ -268,10 +265,24 @@ fn without_files(id: UnitName, load: LoadState, reason: String) -> UnitConfig {
     config
 }
 
-fn masked(id: UnitName, path: String) -> UnitConfig {
-    let reason = format!("Unit {id} is masked.");
-    let mut config = without_files(id, LoadState::Masked, reason);
+/// The unit with its file masked.
+fn masked(named: UnitConfig, path: String) -> UnitConfig {
+    let reason = format!("Unit {} is masked.", named.name);
+    let mut config = without_files(named.name, LoadState::Masked, reason);
+    config.aliases = named.aliases;
     config.fragment = Some(path);
+    config
+}
+
+/// The unit without its file, which is not there or cannot be read.
+fn unreadable(named: UnitConfig, path: &str, error: &io::Error) -> UnitConfig {
+    let mut config = UnitConfig::not_found(named.name);
+    config.aliases = named.aliases;
+    if error.kind() != io::ErrorKind::NotFound {
+        config.load = LoadState::Error;
+        config.load_error = Some(format!("Failed to read {path}: {error}"));
+        config.fragment = Some(path.to_owned());
+    }
     config
 }
 

@@ -13,7 +13,7 @@ use crate::unit::config::{
 use crate::unit::directive::Draft;
 use crate::unit::escape::escape_path;
 use crate::unit::name::{UnitName, UnitType};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds what follows from the settings of a unit, and the default dependencies if it has them.
 pub(super) fn add(loader: &Loader<'_>, draft: &mut Draft, defaults: bool) {
@@ -142,27 +142,23 @@ pub(super) fn target_order(
             }
         }
         if !after.is_empty() {
-            after.sort();
-            after.dedup();
             order.push((name.clone(), after));
         }
     }
     order
 }
 
-/// What a unit pulls in and does not follow yet.
-fn pulled_in(unit: &UnitConfig) -> impl Iterator<Item = &UnitName> {
-    let ordered = |target: &UnitName| {
-        let mut edges = unit.dependencies.iter();
-        edges.any(|d| {
-            d.target == *target && matches!(d.kind, DependencyKind::After | DependencyKind::Before)
-        })
+/// What a unit pulls in and is not ordered against yet.
+fn pulled_in(unit: &UnitConfig) -> BTreeSet<&UnitName> {
+    let targets = |kinds: &[DependencyKind]| -> BTreeSet<&UnitName> {
+        let edges = unit.dependencies.iter();
+        edges
+            .filter(|d| kinds.contains(&d.kind))
+            .map(|d| &d.target)
+            .collect()
     };
-    unit.dependencies
-        .iter()
-        .filter(|d| PULLS.contains(&d.kind))
-        .map(|d| &d.target)
-        .filter(move |target| !ordered(target))
+    let ordered = targets(&[DependencyKind::After, DependencyKind::Before]);
+    &targets(&PULLS) - &ordered
 }
 
 /// Whether a target may be put behind a unit.

@@ -142,9 +142,9 @@ impl Index {
     /// The directories for drop-ins or links (`suffix` is `d`, `wants` ...) of a unit: the most
     /// specific first, and among equally specific ones in search order (L3, L4).
     pub(super) fn directories_of(&self, id: &UnitName, suffix: &str) -> Vec<&str> {
-        let mut stems: Vec<(usize, String)> = specific_names(id.as_str(), id);
+        let mut stems: Vec<(usize, String)> = specific_names(id);
         for alias in self.aliases_of(id) {
-            stems.extend(specific_names(alias.as_str(), &alias));
+            stems.extend(specific_names(&alias));
         }
         stems.sort_by_key(|(rank, _)| *rank);
         stems.push((usize::MAX, id.unit_type().to_string()));
@@ -161,28 +161,38 @@ impl Index {
 }
 
 /// The names whose directories count for a unit, with how far each is from the full name: the
-/// name, its template, and both with the part before `@` cut behind its dashes.
-fn specific_names(full: &str, name: &UnitName) -> Vec<(usize, String)> {
-    let mut names = vec![(0, full.to_owned())];
-    let template = name.template();
-    if let Some(template) = &template {
-        names.push((1, template.to_string()));
+/// name itself; its template, and that without `@` cut behind each dash; then the name with
+/// the part before `@` cut behind each dash, and the template of that (in this order on
+/// systemd 252: for `a-b@i` first `a-b@i`, `a-b@`, `a-`, then `a-@i`, `a-@`).
+fn specific_names(name: &UnitName) -> Vec<(usize, String)> {
+    let unit_type = name.unit_type();
+    let mut names = vec![name.to_string()];
+    if let Some(template) = name.template() {
+        names.push(template.to_string());
+        let cuts = cut_at_dashes(name.prefix()).into_iter();
+        names.extend(cuts.map(|prefix| format!("{prefix}.{unit_type}")));
     }
-    let mut prefix = name.prefix();
-    let mut rank = 2;
-    while let Some(dash) = prefix.trim_end_matches('-').rfind('-').filter(|at| *at > 0) {
-        prefix = &prefix[..=dash];
-        let unit_type = name.unit_type();
+    for prefix in cut_at_dashes(name.prefix()) {
         match name.instance() {
-            Some(instance) => names.push((rank, format!("{prefix}@{instance}.{unit_type}"))),
-            None => names.push((rank, format!("{prefix}.{unit_type}"))),
+            Some(instance) => {
+                names.push(format!("{prefix}@{instance}.{unit_type}"));
+                names.push(format!("{prefix}@.{unit_type}"));
+            }
+            None => names.push(format!("{prefix}.{unit_type}")),
         }
-        if template.is_some() {
-            names.push((rank + 1, format!("{prefix}@.{unit_type}")));
-        }
-        rank += 2;
     }
-    names
+    names.into_iter().enumerate().collect()
+}
+
+/// `a-b-` and `a-` for `a-b-c`.
+fn cut_at_dashes(prefix: &str) -> Vec<&str> {
+    let mut cuts = Vec::new();
+    let mut rest = prefix;
+    while let Some(dash) = rest.trim_end_matches('-').rfind('-').filter(|at| *at > 0) {
+        rest = &rest[..=dash];
+        cuts.push(rest);
+    }
+    cuts
 }
 
 /// What a link is: a mask, an alias where it leads to another name in the load path, and

@@ -224,6 +224,61 @@ fn stop_while_a_successor_is_looked_for() {
 }
 
 #[test]
+fn stop_in_a_start_while_a_successor_is_looked_for() {
+    let mut w = World::new(|s| {
+        with_pid_file(s);
+        s.service_type = ServiceType::Notify;
+    });
+    w.start();
+    let main = w.service.main_process().unwrap();
+    w.call(|service, cx| {
+        service.on_exited(cx, main, Exited(4));
+        service.stop(cx).unwrap();
+    });
+    w.assert(S::Failed, R::ExitCode);
+    assert_eq!(w.forgotten.len(), 1);
+}
+
+#[test]
+fn main_told_and_not_verified_before_the_end() {
+    let mut w = World::new(|s| s.notify_access = NotifyAccess::Main);
+    w.start();
+    let main = w.service.main_process().unwrap();
+    let helper = w.member();
+    let message = crate::engine::event::Notification {
+        fields: vec![("MAINPID".to_owned(), helper.to_string())],
+    };
+    w.call(|service, cx| {
+        service.on_notified(cx, Some(main), 0, &message);
+        service.stop(cx).unwrap();
+        service.on_exited(cx, main, Exited(0));
+        service.on_group_empty(cx);
+    });
+    w.assert(S::Dead, R::Success);
+    // Called off, and the answer that was on its way turned down.
+    assert_eq!(w.forgotten.len(), 2);
+    assert_eq!(w.forgotten[0], w.forgotten[1]);
+}
+
+#[test]
+fn main_told_that_ends_before_its_parent_has_returned() {
+    let mut w = World::new(|s| {
+        forking(s);
+        s.notify_access = NotifyAccess::All;
+    });
+    w.start();
+    let parent = w.service.view().control_pid;
+    let daemon = w.member();
+    let pid = daemon.to_string();
+    w.say(parent, &[("MAINPID", &pid)]);
+    assert_eq!(w.service.view().main_pid, daemon);
+    w.end(daemon, Exited(1));
+    assert_eq!(w.state(), S::Start);
+    w.end_control(Exited(0));
+    w.assert(S::Failed, R::ExitCode);
+}
+
+#[test]
 fn main_told_by_message_survives_its_parent() {
     let mut w = World::new(|s| {
         s.service_type = ServiceType::Notify;

@@ -326,3 +326,34 @@ fn oneshot_that_is_stopped_does_not_go_on() {
     w.assert(S::Dead, R::Success);
     assert_eq!(w.count(K::Start), 1);
 }
+
+#[test]
+fn control_that_survives_everything_is_given_up() {
+    let mut w = World::new(all_lists);
+    w.lasting.insert((K::StopPost, 0));
+    w.start();
+    w.ignored.extend([Signal::TERM, Signal::KILL]);
+    w.stop();
+    w.end_main(Exited(0));
+    w.pass(15 * SECOND);
+    w.assert(S::Failed, R::Timeout);
+    assert!(w.service.processes().is_empty());
+    w.start();
+    w.assert(S::Running, R::Success);
+}
+
+#[test]
+fn one_answer_is_enough_to_know_that_nobody_is_there() {
+    let mut w = World::new(|_| ());
+    w.start();
+    let main = w.service.main_process().unwrap();
+    w.call(|service, cx| {
+        service.on_exited(cx, main, Exited(0));
+        let order = cx.out.effects.iter().find_map(|effect| match effect {
+            crate::engine::Effect::Kill(order) => Some(order.order),
+            _ => None,
+        });
+        service.on_killed(cx, order.unwrap(), false);
+    });
+    assert_eq!(w.states, [S::Start, S::Running, S::StopSigterm, S::Dead]);
+}

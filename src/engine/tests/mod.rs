@@ -1,12 +1,15 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
+pub(super) mod world;
+
 use super::effect::Refusal;
 use super::event::{Event, Verb};
 use super::process::ProcessStatus;
 use super::state::{ActiveState, JobResult};
-use super::testing::{World, unit};
+
 use crate::unit::config::{CommandKind, DependencyKind, JobMode, LoadState, NotApplied, Restart};
 use crate::unit::value::Signal;
+use world::{World, unit};
 
 const KILLED: ProcessStatus = ProcessStatus::Killed(Signal::KILL);
 

@@ -1,11 +1,10 @@
 //! For tests: units made in a line, and a world that answers the engine's orders.
 
-use super::effect::{Effect, KillOrder, Outcome, Refusal, Spawn};
-use super::engine::Engine;
-use super::event::{Event, Verb};
-use super::ids::{JobId, ProcessId, RequestId, Timestamp, UnitId};
-use super::process::ProcessStatus;
-use super::state::{ActiveState, JobResult};
+use crate::engine::event::{Event, Verb};
+use crate::engine::ids::{JobId, ProcessId, RequestId, Timestamp, UnitId};
+use crate::engine::process::ProcessStatus;
+use crate::engine::state::{ActiveState, JobResult};
+use crate::engine::{Effect, Engine, KillOrder, Outcome, Refusal, Spawn};
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
     JobMode, LoadState, Privileges, Restart, ServiceConfig, ServiceType, UnitBody, UnitConfig,
@@ -17,10 +16,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A unit under construction. Services get `ExecStart=stay`.
-pub(super) struct UnitBuilder(UnitConfig);
+pub(in crate::engine) struct UnitBuilder(UnitConfig);
 
 /// A loaded unit of the type its name says.
-pub(super) fn unit(name: &str) -> UnitBuilder {
+pub(in crate::engine) fn unit(name: &str) -> UnitBuilder {
     let mut config = UnitConfig::not_found(UnitName::parse(name).unwrap());
     config.load = LoadState::Loaded;
     config.load_error = None;
@@ -34,7 +33,7 @@ pub(super) fn unit(name: &str) -> UnitBuilder {
 }
 
 impl UnitBuilder {
-    pub(super) fn dependency(mut self, kind: DependencyKind, target: &str) -> Self {
+    pub(in crate::engine) fn dependency(mut self, kind: DependencyKind, target: &str) -> Self {
         let target = UnitName::parse(target).unwrap();
         self.0.dependencies.push(Dependency {
             kind,
@@ -44,44 +43,44 @@ impl UnitBuilder {
         self
     }
 
-    pub(super) fn after(self, target: &str) -> Self {
+    pub(in crate::engine) fn after(self, target: &str) -> Self {
         self.dependency(DependencyKind::After, target)
     }
 
-    pub(super) fn before(self, target: &str) -> Self {
+    pub(in crate::engine) fn before(self, target: &str) -> Self {
         self.dependency(DependencyKind::Before, target)
     }
 
-    pub(super) fn requires(self, target: &str) -> Self {
+    pub(in crate::engine) fn requires(self, target: &str) -> Self {
         self.dependency(DependencyKind::Requires, target)
     }
 
-    pub(super) fn wants(self, target: &str) -> Self {
+    pub(in crate::engine) fn wants(self, target: &str) -> Self {
         self.dependency(DependencyKind::Wants, target)
     }
 
-    pub(super) fn binds_to(self, target: &str) -> Self {
+    pub(in crate::engine) fn binds_to(self, target: &str) -> Self {
         self.dependency(DependencyKind::BindsTo, target)
     }
 
-    pub(super) fn conflicts(self, target: &str) -> Self {
+    pub(in crate::engine) fn conflicts(self, target: &str) -> Self {
         self.dependency(DependencyKind::Conflicts, target)
     }
 
-    pub(super) fn service(mut self, change: impl FnOnce(&mut ServiceConfig)) -> Self {
+    pub(in crate::engine) fn service(mut self, change: impl FnOnce(&mut ServiceConfig)) -> Self {
         if let UnitBody::Service(service) = &mut self.0.body {
             change(service);
         }
         self
     }
 
-    pub(super) fn config(mut self, change: impl FnOnce(&mut UnitConfig)) -> Self {
+    pub(in crate::engine) fn config(mut self, change: impl FnOnce(&mut UnitConfig)) -> Self {
         change(&mut self.0);
         self
     }
 
     /// Replaces the commands of a kind by one: `stay`, `true`, `false`, `stubborn`.
-    pub(super) fn exec(self, kind: CommandKind, program: &str) -> Self {
+    pub(in crate::engine) fn exec(self, kind: CommandKind, program: &str) -> Self {
         let command = Command {
             program: program.to_owned(),
             argv: vec![program.to_owned()],
@@ -97,18 +96,18 @@ impl UnitBuilder {
         self.service(|service| *service.commands.get_mut(kind) = vec![command])
     }
 
-    pub(super) fn oneshot(self, program: &str) -> Self {
+    pub(in crate::engine) fn oneshot(self, program: &str) -> Self {
         self.exec(CommandKind::Start, program).service(|service| {
             service.service_type = ServiceType::Oneshot;
             service.timeout_start = TimeSpan::INFINITY;
         })
     }
 
-    pub(super) fn restart(self, restart: Restart) -> Self {
+    pub(in crate::engine) fn restart(self, restart: Restart) -> Self {
         self.service(|service| service.restart = restart)
     }
 
-    pub(super) fn condition(self, path: &str, negate: bool) -> Self {
+    pub(in crate::engine) fn condition(self, path: &str, negate: bool) -> Self {
         let condition = Condition {
             kind: ConditionKind::PathExists,
             parameter: path.to_owned(),
@@ -118,7 +117,7 @@ impl UnitBuilder {
         self.config(|config| config.unit.conditions.push(condition))
     }
 
-    pub(super) fn arc(self) -> Arc<UnitConfig> {
+    pub(in crate::engine) fn arc(self) -> Arc<UnitConfig> {
         Arc::new(self.0)
     }
 }
@@ -131,17 +130,17 @@ struct FakeProcess {
 
 /// A world in which processes do as their program's name says and time stands still until
 /// it is told to pass.
-pub(super) struct World {
-    pub(super) engine: Engine,
-    pub(super) now: Timestamp,
+pub(in crate::engine) struct World {
+    pub(in crate::engine) engine: Engine,
+    pub(in crate::engine) now: Timestamp,
     /// What happened, in words.
-    pub(super) trace: Vec<String>,
+    pub(in crate::engine) trace: Vec<String>,
     /// Paths that exist, for conditions.
-    pub(super) paths: BTreeSet<String>,
-    pub(super) results: BTreeMap<JobId, JobResult>,
-    pub(super) replies: BTreeMap<RequestId, Result<Outcome, Refusal>>,
-    pub(super) environments: BTreeMap<String, Vec<(String, String)>>,
-    pub(super) finished: bool,
+    pub(in crate::engine) paths: BTreeSet<String>,
+    pub(in crate::engine) results: BTreeMap<JobId, JobResult>,
+    pub(in crate::engine) replies: BTreeMap<RequestId, Result<Outcome, Refusal>>,
+    pub(in crate::engine) environments: BTreeMap<String, Vec<(String, String)>>,
+    pub(in crate::engine) finished: bool,
     processes: Vec<FakeProcess>,
     facts: VecDeque<Event>,
     next_pid: i32,
@@ -150,7 +149,7 @@ pub(super) struct World {
 
 impl World {
     /// A world with these units loaded; names that only appear as targets are not found.
-    pub(super) fn new(units: impl IntoIterator<Item = UnitBuilder>) -> World {
+    pub(in crate::engine) fn new(units: impl IntoIterator<Item = UnitBuilder>) -> World {
         let mut world = World {
             engine: Engine::new(7),
             now: Timestamp {
@@ -172,7 +171,7 @@ impl World {
         world
     }
 
-    pub(super) fn load(&mut self, units: impl IntoIterator<Item = UnitBuilder>) {
+    pub(in crate::engine) fn load(&mut self, units: impl IntoIterator<Item = UnitBuilder>) {
         let mut configs: BTreeMap<UnitName, Arc<UnitConfig>> = units
             .into_iter()
             .map(|unit| (unit.0.name.clone(), unit.arc()))
@@ -194,7 +193,7 @@ impl World {
     }
 
     /// Takes an event in and lets the world answer until it is quiet.
-    pub(super) fn send(&mut self, event: Event) {
+    pub(in crate::engine) fn send(&mut self, event: Event) {
         self.facts.push_back(event);
         while let Some(event) = self.facts.pop_front() {
             self.engine.handle(self.now, event);
@@ -205,11 +204,11 @@ impl World {
     }
 
     /// Asks for a job and returns its reply.
-    pub(super) fn ask(&mut self, verb: Verb, name: &str) -> Result<JobId, Refusal> {
+    pub(in crate::engine) fn ask(&mut self, verb: Verb, name: &str) -> Result<JobId, Refusal> {
         self.ask_mode(verb, name, JobMode::Replace)
     }
 
-    pub(super) fn ask_mode(
+    pub(in crate::engine) fn ask_mode(
         &mut self,
         verb: Verb,
         name: &str,
@@ -235,12 +234,12 @@ impl World {
         }
     }
 
-    pub(super) fn start(&mut self, name: &str) -> Result<JobId, Refusal> {
+    pub(in crate::engine) fn start(&mut self, name: &str) -> Result<JobId, Refusal> {
         self.ask(Verb::Start, name)
     }
 
     /// Asks for a job that must be done at once.
-    pub(super) fn must(&mut self, verb: Verb, name: &str) {
+    pub(in crate::engine) fn must(&mut self, verb: Verb, name: &str) {
         let job = self.ask(verb, name).unwrap();
         assert_eq!(
             self.results.get(&job),
@@ -250,16 +249,16 @@ impl World {
         );
     }
 
-    pub(super) fn state(&self, name: &str) -> ActiveState {
+    pub(in crate::engine) fn state(&self, name: &str) -> ActiveState {
         self.engine.unit(name).unwrap().active
     }
 
-    pub(super) fn sub(&self, name: &str) -> &'static str {
+    pub(in crate::engine) fn sub(&self, name: &str) -> &'static str {
         self.engine.unit(name).unwrap().sub
     }
 
     /// Ends the main processes of a unit.
-    pub(super) fn end(&mut self, name: &str, status: ProcessStatus) {
+    pub(in crate::engine) fn end(&mut self, name: &str, status: ProcessStatus) {
         let unit = self.engine.unit(name).unwrap().id;
         let gone: Vec<ProcessId> = self
             .processes
@@ -277,7 +276,7 @@ impl World {
     }
 
     /// Lets time pass up to the next deadline.
-    pub(super) fn wait(&mut self) {
+    pub(in crate::engine) fn wait(&mut self) {
         let deadline = self.engine.next_deadline().expect("a timer is armed");
         let step = deadline.saturating_sub(self.now.monotonic);
         self.now.monotonic += step;
@@ -286,7 +285,7 @@ impl World {
     }
 
     /// Forgets the trace and returns what it held.
-    pub(super) fn take_trace(&mut self) -> Vec<String> {
+    pub(in crate::engine) fn take_trace(&mut self) -> Vec<String> {
         std::mem::take(&mut self.trace)
     }
 
