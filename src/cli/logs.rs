@@ -27,17 +27,19 @@ pub(super) async fn run(
     } else {
         output.json(&lines);
     }
-    while follow {
-        let Signal::Logged(line) = client.next_signal().await? else {
-            continue;
-        };
-        if output.is_text() {
-            say(&text(&line, output, None));
-        } else {
-            output.json(&line);
+    if !follow {
+        return Ok(0);
+    }
+    // Ends with the connection, or by a signal.
+    loop {
+        if let Signal::Logged(line) = client.next_signal().await? {
+            if output.is_text() {
+                say(&text(&line, output, None));
+            } else {
+                output.json(&line);
+            }
         }
     }
-    Ok(0)
 }
 
 /// A line of log for people, with its line end; cut at `width` columns if that is given.
