@@ -3,7 +3,7 @@
 use super::directories::MadeDirectories;
 use super::logging;
 use super::setup::{Setup, StartError};
-use super::socket::{ControlSocket, Lock};
+use super::socket::{ControlSocket, Lock, lock_path};
 use crate::bus;
 use crate::engine::{Refusal, Verb};
 use crate::host::{ControlError, Handle, Host, Job, Options};
@@ -85,6 +85,7 @@ fn options(setup: Setup) -> Options {
         environment: setup.environment,
         own_environment: setup.own_environment,
         notify_socket: setup.runtime.join("notify"),
+        own_files: vec![lock_path(&setup.socket), setup.socket, setup.runtime],
         cgroup_label: setup.cgroup_label,
     }
 }

@@ -74,6 +74,13 @@ impl Drop for Lock {
     }
 }
 
+/// The lock beside a control socket.
+pub(super) fn lock_path(socket: &Path) -> PathBuf {
+    let mut path = socket.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}
+
 /// The bound control socket; unlinked when dropped, before its lock is released.
 #[derive(Debug)]
 pub(super) struct ControlSocket {
@@ -88,9 +95,7 @@ impl ControlSocket {
     /// # Errors
     /// Another daemon has it, or it cannot be bound.
     pub(super) fn bind(path: &Path) -> Result<(ControlSocket, UnixListener), SocketError> {
-        let mut lock_path = path.as_os_str().to_owned();
-        lock_path.push(".lock");
-        let lock = Lock::take(Path::new(&lock_path), path)?;
+        let lock = Lock::take(&lock_path(path), path)?;
         clear_way(path)?;
         let before = umask(rustix::fs::Mode::from_raw_mode(0o117));
         let listener = UnixListener::bind(path);

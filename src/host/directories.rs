@@ -6,7 +6,7 @@ use crate::unit::config::{DirectoryKind, ExecConfig};
 use crate::unit::specifier::SystemFacts;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const KINDS: [DirectoryKind; 5] = [
     DirectoryKind::Runtime,
@@ -92,15 +92,18 @@ pub(super) fn variables(exec: &ExecConfig, system: &SystemFacts) -> Vec<(String,
 pub(super) struct Removal {
     pid_file: Option<String>,
     directories: Vec<String>,
+    kept: Vec<PathBuf>,
 }
 
 impl Removal {
-    /// The PID file, and the runtime directories if they are to go.
+    /// The PID file, and the runtime directories if they are to go. What is `kept` stays, with
+    /// the directories above it: the daemon's own socket and state may lie in them.
     pub(super) fn new(
         pid_file: Option<&str>,
         exec: &ExecConfig,
         system: &SystemFacts,
         runtime_directories: bool,
+        kept: &[PathBuf],
     ) -> Removal {
         let paths = exec
             .directories
@@ -111,6 +114,7 @@ impl Removal {
         Removal {
             pid_file: pid_file.map(str::to_owned),
             directories: paths.iter().map(|path| format!("{root}/{path}")).collect(),
+            kept: kept.to_vec(),
         }
     }
 
@@ -132,19 +136,27 @@ impl Removal {
             note(path, fs::remove_file(path));
         }
         for path in &self.directories {
-            note(path, remove_tree(Path::new(path)));
+            note(path, remove_tree(Path::new(path), &self.kept));
         }
         failures
     }
 }
 
 /// A link in place of the directory is not followed.
-fn remove_tree(path: &Path) -> io::Result<()> {
-    if path.symlink_metadata()?.is_dir() {
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
+fn remove_tree(path: &Path, kept: &[PathBuf]) -> io::Result<()> {
+    if kept.iter().any(|kept| path.starts_with(kept)) {
+        return Ok(());
     }
+    if !path.symlink_metadata()?.is_dir() {
+        return fs::remove_file(path);
+    }
+    if !kept.iter().any(|kept| kept.starts_with(path)) {
+        return fs::remove_dir_all(path);
+    }
+    for entry in fs::read_dir(path)? {
+        remove_tree(&entry?.path(), kept)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -196,8 +208,8 @@ mod tests {
         let pid_file = run.path().join("x.pid");
         fs::write(&pid_file, "1").unwrap();
         let pid_file = pid_file.to_str();
-        assert!(Removal::new(None, &exec, &system, false).is_empty());
-        let removal = Removal::new(pid_file, &exec, &system, true);
+        assert!(Removal::new(None, &exec, &system, false, &[]).is_empty());
+        let removal = Removal::new(pid_file, &exec, &system, true, &[]);
         assert_eq!(removal.carry_out(), [] as [&str; 0]);
         assert!(!run.path().join("a").exists() && !run.path().join("b/c").exists());
         assert!(run.path().join("b").exists() && !run.path().join("x.pid").exists());
@@ -211,8 +223,26 @@ mod tests {
         let target = tempfile::tempdir().unwrap();
         fs::write(target.path().join("precious"), "").unwrap();
         std::os::unix::fs::symlink(target.path(), run.path().join("a")).unwrap();
-        Removal::new(None, &exec, &system, true).carry_out();
+        Removal::new(None, &exec, &system, true, &[]).carry_out();
         assert!(target.path().join("precious").exists());
         assert!(!run.path().join("a").is_symlink());
+    }
+
+    #[test]
+    fn our_own_files_in_it_stay() {
+        let run = tempfile::tempdir().unwrap();
+        let (exec, system) = setup(run.path());
+        let at = |name: &str| run.path().join(name);
+        fs::create_dir_all(at("a/state/deep")).unwrap();
+        fs::create_dir_all(at("a/service")).unwrap();
+        for name in ["a/socket", "a/other", "a/state/notify", "a/service/file"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let kept = [at("a/socket"), at("a/state")];
+        let removal = Removal::new(None, &exec, &system, true, &kept);
+        assert_eq!(removal.carry_out(), [] as [&str; 0]);
+        assert!(at("a/socket").exists() && at("a/state/notify").exists());
+        assert!(at("a/state/deep").exists());
+        assert!(!at("a/other").exists() && !at("a/service").exists());
     }
 }

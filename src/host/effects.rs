@@ -99,7 +99,8 @@ impl Host {
         };
         let pid_file = service.pid_file.as_deref();
         let system = &self.common.system;
-        let removal = Removal::new(pid_file, &service.exec, system, runtime_directories);
+        let kept = &self.options.own_files;
+        let removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
         if removal.is_empty() {
             return;
         }

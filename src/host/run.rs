@@ -52,6 +52,9 @@ pub struct Options {
     pub own_environment: Vec<(String, String)>,
     /// Where the notify socket is made; its directory exists and is locked.
     pub notify_socket: PathBuf,
+    /// Files and directories of the daemon itself, which a unit's RuntimeDirectory= that holds
+    /// them does not take along when it is removed.
+    pub own_files: Vec<PathBuf>,
     /// The name of the subtree of control groups.
     pub cgroup_label: String,
 }
