@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zbus::connection::Builder;
 use zbus::message::{self, Flags, Type};
 use zbus::{Connection, Message, MessageStream};
@@ -20,11 +20,16 @@ use zbus::{Connection, Message, MessageStream};
 /// How long a client may take to say who it is; it does so in one write.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a client may take to read what it is sent.
+/// How long a client may take to read what it is sent. Who follows the log may take longer: it
+/// gets no other signals, and lines wait where they are kept anyway.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Messages that may wait for a client to read.
 const OUTBOUND_QUEUE: usize = 1024;
+
+/// Lines of log queued at a time, and the room that must be there before.
+const LINES: usize = 256;
+const ROOM_FOR_LINES: usize = 2 * LINES;
 
 /// Messages handed to the socket at a time.
 const WRITE_BATCH: usize = 64;
@@ -88,7 +93,7 @@ struct Pending {
 
 async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::Receiver<Message>) {
     let (outbound, queue) = mpsc::channel(OUTBOUND_QUEUE);
-    let writer = tokio::spawn(write(Connection::from(&stream), queue));
+    let mut writer = tokio::spawn(write(client.clone(), Connection::from(&stream), queue));
     let mut pending: Option<Pending> = None;
     let mut lines = client.hub.handle.lines();
     loop {
@@ -101,8 +106,12 @@ async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::
                 Some(signal) => pass_on(&client, &outbound, signal),
                 None => false,
             },
-            Ok(()) = lines.changed(), if client.session.is_following() => {
-                send(&outbound, own::new_lines(&client).await).await
+            () = room_and_lines(&outbound, &mut lines), if client.session.is_following() => {
+                let (messages, more) = own::new_lines(&client, LINES).await;
+                if more {
+                    lines.mark_changed();
+                }
+                send(&outbound, messages).await
             }
             message = stream.next(), if pending.is_none() => match message {
                 Some(Ok(message)) => {
@@ -117,19 +126,41 @@ async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::
         }
     }
     drop(outbound);
-    // Gives the last replies a chance; the writer's own time limit ends it.
-    let _ = writer.await;
+    // Gives the last replies a chance.
+    if tokio::time::timeout(WRITE_TIMEOUT, &mut writer)
+        .await
+        .is_err()
+    {
+        writer.abort();
+    }
 }
 
-async fn write(connection: Connection, mut queue: mpsc::Receiver<Message>) {
+async fn write(client: Arc<Client>, connection: Connection, mut queue: mpsc::Receiver<Message>) {
     let mut batch = Vec::with_capacity(WRITE_BATCH);
     while queue.recv_many(&mut batch, WRITE_BATCH).await > 0 {
-        match tokio::time::timeout(WRITE_TIMEOUT, connection.send_all(&batch)).await {
-            Ok(Ok(())) => batch.clear(),
-            Ok(Err(_)) | Err(_) => break,
+        let sending = connection.send_all(&batch);
+        let sent = if client.session.is_following() {
+            sending.await.is_ok()
+        } else {
+            let sending = tokio::time::timeout(WRITE_TIMEOUT, sending);
+            sending.await.is_ok_and(|sent| sent.is_ok())
+        };
+        if !sent {
+            break;
         }
+        batch.clear();
     }
     let _ = connection.close().await;
+}
+
+/// Waits until there are new lines and room for them.
+async fn room_and_lines(outbound: &mpsc::Sender<Message>, lines: &mut watch::Receiver<u64>) {
+    // The room first: a change that was seen must not be forgotten while waiting for room.
+    let room = outbound.reserve_many(ROOM_FOR_LINES).await;
+    if room.is_err() || lines.changed().await.is_err() {
+        // The connection or the loop is gone; others here notice.
+        std::future::pending().await
+    }
 }
 
 /// Waits for the reply of the pending call, for ever if there is none.

@@ -56,14 +56,14 @@ impl Session {
     }
 
     /// Whether this signal is for the client: all of them without a bus, what its match rules
-    /// say with one.
+    /// say with one; none for those who follow the log, who may read slowly.
     pub(super) fn wants(&self, signal: &Message) -> bool {
         let state = self.state();
-        !state.bus
-            || state
-                .rules
-                .iter()
-                .any(|(_, rule)| rule.matches(signal).unwrap_or(false))
+        let fits = |rule: &MatchRule<'_>| rule.matches(signal).unwrap_or(false);
+        match state.bus {
+            true => state.rules.iter().any(|(_, rule)| fits(rule)),
+            false => state.follow.is_none(),
+        }
     }
 
     /// Whether lines of log are for the client.

@@ -183,23 +183,24 @@ async fn follow_log(call: &Call<'_>) -> Result<Body, Failure> {
     Ok(lines_body(wanted))
 }
 
-/// The `Logged` signals for a client that follows, since the last time.
-pub(super) async fn new_lines(client: &Client) -> Vec<Message> {
+/// At most `limit` `Logged` signals for a client that follows, since the last time, and whether
+/// there are more.
+pub(super) async fn new_lines(client: &Client, limit: usize) -> (Vec<Message>, bool) {
     let Some(follow) = client.session.following() else {
-        return Vec::new();
+        return (Vec::new(), false);
     };
     let Follow { units, after } = follow.clone();
     let look = move |view: &View<'_>| of_units(&units, |unit| view.facts.log_after(unit, after));
     // If the loop is gone, there is nothing new.
-    let lines = client.hub.handle.look(look).await.unwrap_or_default();
+    let mut lines = client.hub.handle.look(look).await.unwrap_or_default();
+    let more = lines.len() > limit;
+    lines.truncate(limit);
     client.session.follow(Follow {
         after: lines.last().map_or(after, |line| line.number),
         ..follow
     });
-    lines
-        .iter()
-        .filter_map(|line| logged(line, client))
-        .collect()
+    let signals = lines.iter().filter_map(|line| logged(line, client));
+    (signals.collect(), more)
 }
 
 /// `StartUnit(s name, s mode) -> (o job, b reset)`: starts a unit and forgets a start limit that

@@ -3,11 +3,9 @@
 use super::directories::MadeDirectories;
 use super::logging;
 use super::setup::{Setup, StartError};
-use super::socket::{ControlSocket, Lock, lock_path};
+use super::socket::{ControlSocket, Lock};
 use crate::bus;
-use crate::engine::{Refusal, Verb};
 use crate::host::{ControlError, Handle, Host, Job, Options};
-use crate::unit::config::JobMode;
 use sd_notify::NotifyState;
 use std::io::Read;
 use std::os::unix::net::UnixListener;
@@ -23,6 +21,8 @@ const DEFAULT_UNITS: [&str; 2] = ["default.target", "multi-user.target"];
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Threads for what may block; a hung file system holds one each.
 const POOL: usize = 64;
+/// How long such a thread stays without work.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// Runs until everything was stopped; returns the daemon's exit status.
 ///
@@ -44,6 +44,7 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(POOL)
+        .thread_keep_alive(IDLE)
         .build()?;
     let result = runtime.block_on(serve(setup, listener));
     // A pool thread may hang in a dead file system; it must not keep us.
@@ -85,7 +86,11 @@ fn options(setup: Setup) -> Options {
         environment: setup.environment,
         own_environment: setup.own_environment,
         notify_socket: setup.runtime.join("notify"),
-        own_files: vec![lock_path(&setup.socket), setup.socket, setup.runtime],
+        own_files: vec![
+            ControlSocket::lock_path(&setup.socket),
+            setup.socket,
+            setup.runtime,
+        ],
         cgroup_label: setup.cgroup_label,
     }
 }
@@ -104,7 +109,7 @@ async fn start(units: Vec<String>, socket: std::path::PathBuf, handle: Handle) -
     } else {
         let mut queued = false;
         for unit in &units {
-            queued |= report(unit, request(&handle, unit).await);
+            queued |= report(unit, handle.start(unit).await);
         }
         queued
     };
@@ -120,16 +125,10 @@ async fn start(units: Vec<String>, socket: std::path::PathBuf, handle: Handle) -
 
 async fn start_default(handle: &Handle) -> bool {
     let [first, second] = DEFAULT_UNITS;
-    match request(handle, first).await {
-        Err(ControlError::Refused(Refusal::NotFound(_))) => {
-            report(second, request(handle, second).await)
-        }
+    match handle.start(first).await {
+        Err(error) if error.is_not_found() => report(second, handle.start(second).await),
         result => report(first, result),
     }
-}
-
-async fn request(handle: &Handle, unit: &str) -> Result<Job, ControlError> {
-    handle.job(unit, Verb::Start, JobMode::Replace, false).await
 }
 
 fn report(unit: &str, result: Result<Job, ControlError>) -> bool {

@@ -74,13 +74,6 @@ impl Drop for Lock {
     }
 }
 
-/// The lock beside a control socket.
-pub(super) fn lock_path(socket: &Path) -> PathBuf {
-    let mut path = socket.as_os_str().to_owned();
-    path.push(".lock");
-    path.into()
-}
-
 /// The bound control socket; unlinked when dropped, before its lock is released.
 #[derive(Debug)]
 pub(super) struct ControlSocket {
@@ -89,13 +82,20 @@ pub(super) struct ControlSocket {
 }
 
 impl ControlSocket {
+    /// Where the lock of a socket is.
+    pub(super) fn lock_path(path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        name.into()
+    }
+
     /// Binds the socket with mode 0660. To be called while there is one thread only, as it
     /// changes the umask for a moment.
     ///
     /// # Errors
     /// Another daemon has it, or it cannot be bound.
     pub(super) fn bind(path: &Path) -> Result<(ControlSocket, UnixListener), SocketError> {
-        let lock = Lock::take(&lock_path(path), path)?;
+        let lock = Lock::take(&ControlSocket::lock_path(path), path)?;
         clear_way(path)?;
         let before = umask(rustix::fs::Mode::from_raw_mode(0o117));
         let listener = UnixListener::bind(path);

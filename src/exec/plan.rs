@@ -14,6 +14,7 @@ use crate::unit::config::{
     Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, ServiceConfig,
     WorkingDirectoryPlace,
 };
+use crate::unit::value::{Limit, LimitKind};
 use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -234,13 +235,20 @@ fn add_directory(steps: &mut Steps<'_>, directory: &PlannedDirectory) -> Result<
 }
 
 fn add_limits(steps: &mut Steps<'_>, exec: &ExecConfig) {
-    for (kind, limit) in &exec.limits {
-        let operation = Operation::Limit {
-            resource: *kind as u32,
-            soft: limit.soft,
-            hard: limit.hard,
+    for kind in LimitKind::ALL {
+        let set = exec.limits.get(&kind).copied();
+        let Some(Limit { soft, hard }) = set.or(kind.default_limit()) else {
+            continue;
         };
-        steps.push(status::LIMITS, operation);
+        let resource = kind as u32;
+        steps.push(
+            status::LIMITS,
+            Operation::Limit {
+                resource,
+                soft,
+                hard,
+            },
+        );
     }
 }
 

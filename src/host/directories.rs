@@ -7,6 +7,7 @@ use crate::unit::specifier::SystemFacts;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const KINDS: [DirectoryKind; 5] = [
     DirectoryKind::Runtime,
@@ -92,18 +93,19 @@ pub(super) fn variables(exec: &ExecConfig, system: &SystemFacts) -> Vec<(String,
 pub(super) struct Removal {
     pid_file: Option<String>,
     directories: Vec<String>,
-    kept: Vec<PathBuf>,
+    /// Paths that stay, with the directories around them.
+    kept: Arc<Vec<PathBuf>>,
 }
 
 impl Removal {
-    /// The PID file, and the runtime directories if they are to go. What is `kept` stays, with
-    /// the directories above it: the daemon's own socket and state may lie in them.
+    /// The PID file, and the runtime directories if they are to go. `kept` are the daemon's
+    /// own files: RuntimeDirectory=datadog of the agent lies around the default control socket.
     pub(super) fn new(
         pid_file: Option<&str>,
         exec: &ExecConfig,
         system: &SystemFacts,
         runtime_directories: bool,
-        kept: &[PathBuf],
+        kept: &Arc<Vec<PathBuf>>,
     ) -> Removal {
         let paths = exec
             .directories
@@ -114,7 +116,7 @@ impl Removal {
         Removal {
             pid_file: pid_file.map(str::to_owned),
             directories: paths.iter().map(|path| format!("{root}/{path}")).collect(),
-            kept: kept.to_vec(),
+            kept: kept.clone(),
         }
     }
 
@@ -142,15 +144,16 @@ impl Removal {
     }
 }
 
-/// A link in place of the directory is not followed.
+/// Removes a directory and all below it but what is kept and leads there. A link in place of
+/// the directory is not followed.
 fn remove_tree(path: &Path, kept: &[PathBuf]) -> io::Result<()> {
-    if kept.iter().any(|kept| path.starts_with(kept)) {
+    if kept.iter().any(|keep| path.starts_with(keep)) {
         return Ok(());
     }
     if !path.symlink_metadata()?.is_dir() {
         return fs::remove_file(path);
     }
-    if !kept.iter().any(|kept| kept.starts_with(path)) {
+    if !kept.iter().any(|keep| keep.starts_with(path)) {
         return fs::remove_dir_all(path);
     }
     for entry in fs::read_dir(path)? {
@@ -208,12 +211,42 @@ mod tests {
         let pid_file = run.path().join("x.pid");
         fs::write(&pid_file, "1").unwrap();
         let pid_file = pid_file.to_str();
-        assert!(Removal::new(None, &exec, &system, false, &[]).is_empty());
-        let removal = Removal::new(pid_file, &exec, &system, true, &[]);
+        assert!(Removal::new(None, &exec, &system, false, &none()).is_empty());
+        let removal = Removal::new(pid_file, &exec, &system, true, &none());
         assert_eq!(removal.carry_out(), [] as [&str; 0]);
         assert!(!run.path().join("a").exists() && !run.path().join("b/c").exists());
         assert!(run.path().join("b").exists() && !run.path().join("x.pid").exists());
         assert!(removal.carry_out().is_empty());
+    }
+
+    fn none() -> Arc<Vec<PathBuf>> {
+        Arc::default()
+    }
+
+    #[test]
+    fn the_daemons_own_files_stay() {
+        let run = tempfile::tempdir().unwrap();
+        let (exec, system) = setup(run.path());
+        fs::create_dir_all(run.path().join("a/state/deep")).unwrap();
+        fs::create_dir_all(run.path().join("a/other")).unwrap();
+        for name in ["a/pm.sock", "a/x", "a/state/lock", "a/other/y"] {
+            fs::write(run.path().join(name), "").unwrap();
+        }
+        let kept = Arc::new(vec![
+            run.path().join("a/pm.sock"),
+            run.path().join("a/state"),
+        ]);
+        let removal = Removal::new(None, &exec, &system, true, &kept);
+        assert_eq!(removal.carry_out(), [] as [&str; 0]);
+        for (name, stays) in [
+            ("a/pm.sock", true),
+            ("a/state/lock", true),
+            ("a/state/deep", true),
+            ("a/x", false),
+            ("a/other", false),
+        ] {
+            assert_eq!(run.path().join(name).exists(), stays, "{name}");
+        }
     }
 
     #[test]
@@ -223,26 +256,8 @@ mod tests {
         let target = tempfile::tempdir().unwrap();
         fs::write(target.path().join("precious"), "").unwrap();
         std::os::unix::fs::symlink(target.path(), run.path().join("a")).unwrap();
-        Removal::new(None, &exec, &system, true, &[]).carry_out();
+        Removal::new(None, &exec, &system, true, &none()).carry_out();
         assert!(target.path().join("precious").exists());
         assert!(!run.path().join("a").is_symlink());
-    }
-
-    #[test]
-    fn our_own_files_in_it_stay() {
-        let run = tempfile::tempdir().unwrap();
-        let (exec, system) = setup(run.path());
-        let at = |name: &str| run.path().join(name);
-        fs::create_dir_all(at("a/state/deep")).unwrap();
-        fs::create_dir_all(at("a/service")).unwrap();
-        for name in ["a/socket", "a/other", "a/state/notify", "a/service/file"] {
-            fs::write(at(name), "").unwrap();
-        }
-        let kept = [at("a/socket"), at("a/state")];
-        let removal = Removal::new(None, &exec, &system, true, &kept);
-        assert_eq!(removal.carry_out(), [] as [&str; 0]);
-        assert!(at("a/socket").exists() && at("a/state/notify").exists());
-        assert!(at("a/state/deep").exists());
-        assert!(!at("a/other").exists() && !at("a/service").exists());
     }
 }

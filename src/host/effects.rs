@@ -99,7 +99,7 @@ impl Host {
         };
         let pid_file = service.pid_file.as_deref();
         let system = &self.common.system;
-        let kept = &self.options.own_files;
+        let kept = &self.common.kept;
         let removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
         if removal.is_empty() {
             return;

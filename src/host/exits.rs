@@ -76,13 +76,10 @@ impl Host {
         }
     }
 
-    /// Tells the engine of units whose last process went.
+    /// Tells the engine of units whose last process went. A unit one of whose processes has
+    /// not been told to have ended is not among them: exits come before the emptiness they
+    /// cause.
     pub(super) fn tell_empty_groups(&mut self) {
-        if !self.groups.has_suspects() {
-            return;
-        }
-        // Exits come before the emptiness they cause.
-        self.reap_children();
         let known = self.known();
         let processes = &self.processes;
         let empty = self

@@ -109,6 +109,13 @@ pub enum ControlError {
 pub(super) type Look = Box<dyn FnOnce(&View<'_>) + Send>;
 pub(super) type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
 
+impl ControlError {
+    /// Whether there is no such unit.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, ControlError::Refused(Refusal::NotFound(_)))
+    }
+}
+
 /// What goes through the channel; only the loop reads it.
 pub(super) enum Message {
     Job {
@@ -171,6 +178,14 @@ impl Handle {
             answer,
         })
         .await
+    }
+
+    /// Asks for a start in the usual mode.
+    ///
+    /// # Errors
+    /// As [`Handle::job`].
+    pub async fn start(&self, unit: &str) -> Result<Job, ControlError> {
+        self.job(unit, Verb::Start, JobMode::Replace, false).await
     }
 
     /// Makes sure that a unit is loaded (if only as not found), so that it can be looked at.

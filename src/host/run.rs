@@ -52,8 +52,8 @@ pub struct Options {
     pub own_environment: Vec<(String, String)>,
     /// Where the notify socket is made; its directory exists and is locked.
     pub notify_socket: PathBuf,
-    /// Files and directories of the daemon itself, which a unit's RuntimeDirectory= that holds
-    /// them does not take along when it is removed.
+    /// The daemon's own files and directories (sockets, locks), absolute: they stay when a
+    /// RuntimeDirectory= around them goes.
     pub own_files: Vec<PathBuf>,
     /// The name of the subtree of control groups.
     pub cgroup_label: String,
@@ -145,6 +145,7 @@ impl Host {
             own: options.own_environment.clone(),
             notify_socket: notify.path().display().to_string(),
             system: system.clone(),
+            kept: Arc::new(options.own_files.clone()),
         };
         let host = Host {
             engine: Engine::new(seed),

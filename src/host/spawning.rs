@@ -16,6 +16,7 @@ use crate::unit::config::{Command, ExecConfig, InputSource, OutputTarget, Servic
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::Signal;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What every start is made with.
@@ -29,6 +30,8 @@ pub(super) struct Common {
     pub(super) notify_socket: String,
     /// The machine.
     pub(super) system: Arc<SystemFacts>,
+    /// The daemon's own files, which no clean-up may take away.
+    pub(super) kept: Arc<Vec<PathBuf>>,
 }
 
 /// One start, complete but for what may block to find out.

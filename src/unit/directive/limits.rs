@@ -15,8 +15,11 @@ fn read(reading: &mut Reading<'_>, value: &str, kind: LimitKind) -> Result<(), T
 
 /// What a process has: as set, else what systemd and Linux give by default.
 fn limit(config: &UnitConfig, kind: LimitKind) -> Limit {
+    let set = exec(config).limits.get(&kind).copied();
+    if let Some(limit) = set.or(kind.default_limit()) {
+        return limit;
+    }
     let (soft, hard) = match kind {
-        LimitKind::Nofile => (1024, 524_288),
         LimitKind::Stack => (8 << 20, u64::MAX),
         LimitKind::Core => (0, u64::MAX),
         LimitKind::Memlock => (8 << 20, 8 << 20),
@@ -27,13 +30,13 @@ fn limit(config: &UnitConfig, kind: LimitKind) -> Limit {
         | LimitKind::Data
         | LimitKind::Rss
         | LimitKind::Nproc
+        | LimitKind::Nofile
         | LimitKind::As
         | LimitKind::Locks
         | LimitKind::Sigpending
         | LimitKind::Rttime => (u64::MAX, u64::MAX),
     };
-    let limits = &exec(config).limits;
-    limits.get(&kind).copied().unwrap_or(Limit { soft, hard })
+    Limit { soft, hard }
 }
 
 fn hard(config: &UnitConfig, kind: LimitKind) -> PropertyValue {

@@ -35,6 +35,32 @@ pub struct Limit {
 }
 
 impl LimitKind {
+    /// What a service gets where its unit says nothing, `None` where it keeps the manager's
+    /// (checklist E11; DefaultLimitNOFILE= in systemd-system.conf(5)).
+    pub const fn default_limit(self) -> Option<Limit> {
+        match self {
+            LimitKind::Nofile => Some(Limit {
+                soft: 1024,
+                hard: 524_288,
+            }),
+            LimitKind::Cpu
+            | LimitKind::Fsize
+            | LimitKind::Data
+            | LimitKind::Stack
+            | LimitKind::Core
+            | LimitKind::Rss
+            | LimitKind::Nproc
+            | LimitKind::Memlock
+            | LimitKind::As
+            | LimitKind::Locks
+            | LimitKind::Sigpending
+            | LimitKind::Msgqueue
+            | LimitKind::Nice
+            | LimitKind::Rtprio
+            | LimitKind::Rttime => None,
+        }
+    }
+
     /// Every limit, in the order of the kernel's numbers.
     pub const ALL: [LimitKind; 16] = [
         LimitKind::Cpu,

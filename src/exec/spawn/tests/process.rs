@@ -114,6 +114,9 @@ fn session_umask_signals_and_limits() {
         exec.limits.insert(LimitKind::Core, some(0, u64::MAX));
     });
     assert_eq!(limits.run().success(), "100\n200\n0\n");
+
+    let unset = Try::new(&["/bin/sh", "-c", "ulimit -Sn"]);
+    assert_eq!(unset.run().success(), "1024\n", "checklist E11");
 }
 
 #[test]
