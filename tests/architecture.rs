@@ -25,12 +25,34 @@ fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     files_below(&root, &mut files);
     files.sort();
-    files
+    let sources: Vec<Source> = files
         .iter()
         .map(|file| {
             let path = file.strip_prefix(&root).expect("it is below src");
             let text = std::fs::read_to_string(file).expect("a source file is text");
             Source::new(&path.to_string_lossy(), &text)
+        })
+        .collect();
+    set_tests_apart(sources)
+}
+
+/// Marks the files that are modules for tests only, and what is below them.
+fn set_tests_apart(sources: Vec<Source>) -> Vec<Source> {
+    let tests: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
+    let is_test = |path: &str| {
+        tests.iter().any(|module| {
+            path.strip_prefix(module.as_str())
+                .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        })
+    };
+    sources
+        .into_iter()
+        .map(|source| {
+            if is_test(&source.path) {
+                source.as_test()
+            } else {
+                source
+            }
         })
         .collect()
 }
@@ -152,7 +174,25 @@ fn impurity_is_found() {
         "unit/a.rs",
         "#[cfg(test)]\nmod tests { use std::fs; fn f() { x.unwrap(); } }",
     );
-    assert_clean("unit/a/tests.rs", "use std::fs;\nfn f() { x.unwrap(); }");
+}
+
+#[test]
+fn files_for_tests_only_are_told_from_the_others() {
+    let files = set_tests_apart(vec![
+        Source::new("unit/a.rs", "//! A.\n#[cfg(test)]\nmod tests;\nmod more;\n"),
+        Source::new("unit/a/tests.rs", "use std::fs;\nfn f() { x.unwrap(); }"),
+        Source::new("unit/a/tests/deep.rs", "use std::fs;"),
+        Source::new("unit/a/more.rs", "//! B.\nuse std::fs;"),
+        Source::new("unit/tests.rs", "//! Not declared for tests.\nuse std::fs;"),
+    ]);
+    let found: Vec<String> = files.iter().flat_map(rules::check).collect();
+    assert_eq!(
+        found,
+        [
+            "unit/a/more.rs:2: a pure module names std::fs",
+            "unit/tests.rs:2: a pure module names std::fs"
+        ]
+    );
 }
 
 #[test]

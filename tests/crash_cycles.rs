@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::process::resident_kib;
+use common::process::{Holdings, resident_kib};
 use common::{Daemon, wait_for};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,21 @@ fn cycle(daemon: &Daemon, times: u32) {
     });
 }
 
+/// What the daemon holds when nothing goes on: no client is connected, and the threads for what
+/// may block have gone, as they do after some idle seconds.
+fn at_rest(daemon: &Daemon) -> Holdings {
+    let mut last = daemon.holdings();
+    wait_for("the daemon to be at rest", || {
+        let now = daemon.holdings();
+        let before = std::mem::replace(&mut last, now.clone());
+        if now.threads == 1 && now == before {
+            Ok(now)
+        } else {
+            Err(format!("{now:?}"))
+        }
+    })
+}
+
 #[test]
 fn two_thousand_crashes_leave_no_descriptor_thread_zombie_or_memory() {
     let daemon = Daemon::with(&[(
@@ -45,12 +60,11 @@ fn two_thousand_crashes_leave_no_descriptor_thread_zombie_or_memory() {
          [Service]\nRestart=always\nRestartSec=1ms\n\
          ExecStart=stand-in-agent --name crasher --crash-after 0 --crash-with SIGKILL --lines 3\n",
     )]);
-    let fresh = daemon.holdings();
+    let fresh = at_rest(&daemon);
     cycle(&daemon, WARM_UP);
     let warm = resident_kib(daemon.pid());
     cycle(&daemon, CYCLES);
     let worn = resident_kib(daemon.pid());
-    // The last client's connection may take a moment to close.
     wait_for("the daemon to hold what it held", || {
         let now = daemon.holdings();
         if now == fresh {

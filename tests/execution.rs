@@ -62,7 +62,8 @@ fn identity_limits_and_directories_are_applied() {
         let made = fs::metadata("/run/inside").expect("it is made");
         assert_eq!((made.uid(), made.mode() & 0o7777), (AGENT_UID, 0o750));
         daemon.ok(&["stop", "inside.service"]);
-        assert!(!Path::new("/run/inside").exists(), "it is removed");
+        // Behind the end of the job, off the daemon's loop.
+        wait_until("it to be removed", || !Path::new("/run/inside").exists());
     });
 }
 
@@ -117,7 +118,9 @@ fn the_environment_is_clean_and_put_together_as_written() {
         env["INVOCATION_ID"],
         daemon.show("told.service", "InvocationID")
     );
-    assert!(env["PATH"].starts_with("/usr/local/sbin:"));
+    // ExecSearchPath= is the service's PATH too.
+    let programs = common::programs::stand_in_directory().display().to_string();
+    assert!(env["PATH"].starts_with(&programs), "{}", env["PATH"]);
     assert!(!env.contains_key("NOT"));
     assert!(
         !env.contains_key("CARGO_MANIFEST_DIR"),
@@ -148,6 +151,14 @@ fn streams_go_where_they_are_told() {
             ),
         );
     }
+    place.write_unit(
+        "error.service",
+        &format!(
+            "[Service]\nStandardOutput=append:{}\nStandardError=inherit\n\
+             ExecStart=stand-in-agent --name out-error --crash-after 0.05\n",
+            path("error.out")
+        ),
+    );
     for name in ["append.out", "truncate.out"] {
         fs::write(place.file(name), "before\n").expect("it can be written");
     }
@@ -156,6 +167,8 @@ fn streams_go_where_they_are_told() {
         daemon.ok(&["start", &format!("{name}.service")]);
         daemon.wait_recorded(&format!("out-{name}"), "ready", 1);
     }
+    daemon.ok(&["start", "error.service"]);
+    daemon.wait_state("error.service", "failed/failed");
     let read = |name: &str| fs::read_to_string(daemon.file(name)).expect("it is there");
     wait_until("the lines to be written", || {
         ["file.out", "append.out", "truncate.out"]
@@ -165,15 +178,24 @@ fn streams_go_where_they_are_told() {
     assert!(read("file.out").starts_with("out-file: started"));
     assert!(read("append.out").starts_with("before\nout-append: started"));
     assert!(read("truncate.out").starts_with("out-truncate: started"));
+    assert!(
+        read("error.out").contains("out-error: crashing"),
+        "error goes where output goes"
+    );
+    let from_journal = daemon.main_pid("journal.service").to_string();
     wait_until("our log to have the rest", || {
-        let log = daemon.log();
-        log.lines().any(|line| line == "out-inherit: ready")
-            && log.lines().any(|line| {
-                line.contains("out-journal: ready")
-                    && line.contains("journal.service")
-                    && line.contains(&daemon.main_pid("journal.service").to_string())
-            })
+        daemon.log().lines().any(|line| {
+            line.contains("out-journal: ready")
+                && line.contains("journal.service")
+                && line.contains(&from_journal)
+        })
     });
-    assert!(!daemon.log().contains("out-null: ready"));
-    assert!(!daemon.log().contains("out-file: ready"));
+    // Output inherits input, which is /dev/null.
+    for name in ["null", "inherit", "file", "append", "truncate", "error"] {
+        let log = daemon.log();
+        assert!(
+            !log.contains(&format!("out-{name}: ready")),
+            "{name}:\n{log}"
+        );
+    }
 }

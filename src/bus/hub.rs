@@ -96,3 +96,35 @@ impl Hub {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::small_loop_tests::small_loop;
+
+    #[test]
+    fn who_does_not_read_is_dropped_and_nobody_else() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            let hub = Hub::new(small_loop(Vec::new(), Vec::new()));
+            let signal = Message::signal("/", "org.example.A", "B");
+            let signal = signal.build(&()).unwrap();
+            let (slow, mut unread) = hub.join(0, 1).unwrap();
+            let (quick, mut read) = hub.join(0, 2).unwrap();
+            for _ in 0..=SIGNAL_QUEUE {
+                hub.tell(&signal);
+                read.recv().await.unwrap();
+            }
+            assert_eq!(hub.peers(), [quick]);
+            assert_ne!(slow.unique_name(), quick.unique_name());
+            // Its task gets what was queued, then the end.
+            let mut queued = 0;
+            while unread.recv().await.is_some() {
+                queued += 1;
+            }
+            assert_eq!(queued, SIGNAL_QUEUE);
+            hub.leave(quick);
+            assert!(hub.is_empty());
+        });
+    }
+}

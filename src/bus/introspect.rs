@@ -32,6 +32,8 @@ const UNIT_METHODS: &[Member] = &[
     ("ReloadOrTryRestart", &["s"], &["o"]),
     ("Kill", &["s", "i"], &[]),
     ("ResetFailed", &[], &[]),
+    ("Ref", &[], &[]),
+    ("Unref", &[], &[]),
 ];
 
 const TYPE_METHODS: &[Member] = &[("GetProcesses", &[], &["a(sus)"])];
@@ -53,6 +55,8 @@ const MANAGER_METHODS: &[Member] = &[
     ("ResetFailedUnit", &["s"], &[]),
     ("GetUnitProcesses", &["s"], &["a(sus)"]),
     ("GetJob", &["u"], &["o"]),
+    ("RefUnit", &["s"], &[]),
+    ("UnrefUnit", &["s"], &[]),
     ("ResetFailed", &[], &[]),
     ("ListUnits", &[], &[UNITS]),
     ("ListUnitsFiltered", &["as"], &[UNITS]),

@@ -45,8 +45,16 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         }
         // Signals are sent whether asked for or not; there is nothing to remember.
         "Subscribe" | "Unsubscribe" => Ok(Body::EMPTY),
+        "RefUnit" | "UnrefUnit" => hold(call, &call.arguments::<String>()?).await,
         _ => Err(call.unknown_method()),
     }
+}
+
+/// Answers RefUnit, UnrefUnit and kin: units stay loaded whether somebody holds them or not.
+pub(super) async fn hold(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
+    call.may_change()?;
+    snapshot(call, name).await?;
+    Ok(Body::EMPTY)
 }
 
 /// Answers Get, GetAll and Set.

@@ -248,12 +248,6 @@ impl Body {
     pub(super) fn path(path: String) -> Body {
         Body::one("o", Value::String(path))
     }
-
-    /// The arguments.
-    #[cfg(test)]
-    pub(super) fn arguments(&self) -> &[Value] {
-        &self.arguments
-    }
 }
 
 impl DynamicType for Body {

@@ -4,7 +4,7 @@ use super::client::{Client, Line, Signal};
 use super::error::Problem;
 use super::names;
 use super::output::{FAINT, Output, say};
-use super::time;
+use super::{table, time};
 
 /// Prints the last lines, and with `follow` those that come.
 pub(super) async fn run(
@@ -17,29 +17,41 @@ pub(super) async fn run(
     let units = names::expand(client, units).await?;
     let lines = client.log(&units, count, follow).await?;
     if output.is_text() {
-        say(&lines.iter().map(|l| text(l, output)).collect::<String>());
+        say(&lines
+            .iter()
+            .map(|l| text(l, output, None))
+            .collect::<String>());
     } else if follow {
         // One object a line, as nobody can close an array that never ends.
         lines.iter().for_each(|line| output.json(line));
     } else {
         output.json(&lines);
     }
-    while follow {
-        let Signal::Logged(line) = client.next_signal().await? else {
-            continue;
-        };
-        if output.is_text() {
-            say(&text(&line, output));
-        } else {
-            output.json(&line);
+    if !follow {
+        return Ok(0);
+    }
+    // Ends with the connection, or by a signal.
+    loop {
+        if let Signal::Logged(line) = client.next_signal().await? {
+            if output.is_text() {
+                say(&text(&line, output, None));
+            } else {
+                output.json(&line);
+            }
         }
     }
-    Ok(0)
 }
 
-/// A line of log for people, with its line end.
-pub(super) fn text(line: &Line, output: &Output) -> String {
-    let time = output.painted(&time::stamp(line.time), FAINT);
+/// A line of log for people, with its line end; cut at `width` columns if that is given.
+pub(super) fn text(line: &Line, output: &Output, width: Option<usize>) -> String {
+    let time = time::stamp(line.time);
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(time.len() + 1));
+    let rest = table::shorten(&words(line), room);
+    format!("{} {rest}\n", output.painted(&time, FAINT))
+}
+
+/// Who wrote it, and what.
+fn words(line: &Line) -> String {
     let pid = match line.pid {
         0 => String::new(),
         pid => format!("[{pid}]"),
@@ -53,7 +65,7 @@ pub(super) fn text(line: &Line, output: &Output) -> String {
         ("manager", unit) => (format!("dd-procmgrd: {unit}"), String::new()),
         (_, unit) => (unit.to_owned(), pid),
     };
-    format!("{time} {who}{pid}: {}\n", clean(&line.text))
+    format!("{who}{pid}: {}", clean(&line.text))
 }
 
 /// The text without control characters, which could play tricks on a terminal.
@@ -95,7 +107,7 @@ mod tests {
 
     #[test]
     fn lines_say_who_wrote_them() {
-        let show = |line: &Line| text(line, &output());
+        let show = |line: &Line| text(line, &output(), None);
         assert_eq!(
             show(&line("a.service", 7, "stdout", "hi")),
             "- a.service[7]: hi\n"
@@ -113,5 +125,7 @@ mod tests {
             "- dd-procmgrd: a.service: failed\n"
         );
         assert_eq!(show(&line("", 0, "manager", "up")), "- dd-procmgrd: up\n");
+        let long = line("a.service", 7, "stdout", "much to say");
+        assert_eq!(text(&long, &output(), Some(17)), "- a.service[7]: …\n");
     }
 }

@@ -152,9 +152,7 @@ fn text(unit: &Unit, style: &Style<'_>, now: u64) -> String {
         text.push('\n');
     }
     for line in &unit.log {
-        let line = logs::text(line, output);
-        text.push_str(&cut(line.trim_end(), style));
-        text.push('\n');
+        text.push_str(&logs::text(line, output, style.width()));
     }
     text
 }
@@ -244,18 +242,20 @@ fn processes(unit: &Unit, style: &Style<'_>) -> String {
     for (index, (pid, command)) in unit.processes.iter().enumerate() {
         let last = index + 1 == unit.processes.len();
         let branch = if last { "└─" } else { "├─" };
+        let room = style
+            .width()
+            .map_or(usize::MAX, |w| w.saturating_sub(LABELS + 4));
+        let process = table::shorten(&format!("{pid} {command}"), room);
         let branch = style.output.painted(branch, FAINT);
-        text.push_str(&cut(&format!("{margin}{branch}{pid} {command}"), style));
-        text.push('\n');
+        text.push_str(&format!("{margin}{branch}{process}\n"));
     }
     text
 }
 
-/// Cuts a line at the terminal's width; colours in it count, so such lines may end early.
-fn cut(line: &str, style: &Style<'_>) -> String {
-    match style.output.width {
-        Some(width) if !style.full => table::shorten(line, width),
-        _ => line.to_owned(),
+impl Style<'_> {
+    /// Where lines are cut.
+    fn width(&self) -> Option<usize> {
+        self.output.width.filter(|_| !self.full)
     }
 }
 

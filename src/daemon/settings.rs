@@ -29,15 +29,31 @@ pub(super) enum SettingsError {
     Syntax(PathBuf, String),
 }
 
-/// Reads the file; a missing one says nothing unless it was asked for.
+/// Reads the file. Unless it was asked for, a missing one says nothing and one that may not be
+/// read only earns a warning: a container often runs with somebody else's HOME.
 ///
 /// # Errors
 /// See [`SettingsError`].
 pub(super) fn read(path: &Path, must_exist: bool) -> Result<Settings, SettingsError> {
-    match std::fs::read_to_string(path) {
+    judge(path, std::fs::read_to_string(path), must_exist)
+}
+
+fn judge(
+    path: &Path,
+    content: io::Result<String>,
+    must_exist: bool,
+) -> Result<Settings, SettingsError> {
+    match content {
         Ok(text) => parse(path, text),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
             Ok(Settings::default())
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !must_exist => {
+            let warning = SettingsError::Read(path.to_owned(), error).to_string();
+            Ok(Settings {
+                warnings: vec![warning],
+                ..Settings::default()
+            })
         }
         Err(error) => Err(SettingsError::Read(path.to_owned(), error)),
     }
@@ -132,5 +148,8 @@ mod tests {
         assert_eq!(read(missing, false).unwrap(), Settings::default());
         assert!(read(missing, true).is_err());
         assert!(parse(missing, "[Manager\n".to_owned()).is_err());
+        let denied = || Err(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(judge(missing, denied(), false).unwrap().warnings.len(), 1);
+        assert!(judge(missing, denied(), true).is_err());
     }
 }

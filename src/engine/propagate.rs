@@ -79,8 +79,6 @@ impl Engine {
             return;
         }
         if change.to == ActiveState::Failed && !change.will_restart {
-            let text = format!("{} entered failed state.", self.title(change.unit));
-            self.log(LogLevel::Warning, change.unit, text);
             self.trigger(change.unit, Edge::OnFailure);
         }
         if change.to == ActiveState::Inactive
@@ -230,10 +228,7 @@ impl Engine {
             other.job.is_none() && other.active_state().is_inactive_or_failed()
         });
         if gone {
-            let text = format!(
-                "{} is bound to a unit that is not active; stopping it too.",
-                self.title(unit)
-            );
+            let text = "stopped too: it is bound to a unit that is not active".to_owned();
             self.log(LogLevel::Info, unit, text);
             self.add_quietly(unit, JobKind::Stop, JobMode::Replace);
         }
@@ -294,7 +289,7 @@ impl Engine {
             restart_dependents: true,
         };
         if let Err(refusal) = self.enqueue(wish) {
-            let text = format!("{} cannot be restarted: {refusal}", self.title(unit));
+            let text = format!("cannot be restarted: {refusal}");
             self.log(LogLevel::Error, unit, text);
             self.with_service(unit, |service, cx| {
                 service.give_up_restart(cx, ServiceResult::Resources);
@@ -311,11 +306,7 @@ impl Engine {
             restart_dependents: false,
         };
         if let Err(refusal) = self.enqueue(wish) {
-            let text = format!(
-                "no {} job for {}: {refusal}",
-                kind.as_str(),
-                self.graph.get(unit).name()
-            );
+            let text = format!("no {} job: {refusal}", kind.as_str());
             self.log(LogLevel::Info, unit, text);
         }
     }

@@ -37,8 +37,7 @@ impl Engine {
         }
         let plan = transaction::plan(&self.graph, &self.jobs, wish)?;
         for (unit, note) in plan.notes {
-            let text = format!("{}: {note}", self.graph.get(unit).name());
-            self.log(LogLevel::Warning, unit, text);
+            self.log(LogLevel::Warning, unit, note);
         }
         let irreversible = wish.mode == JobMode::ReplaceIrreversibly;
         let ignore_order = wish.mode == JobMode::IgnoreDependencies;
@@ -327,24 +326,35 @@ impl Engine {
         self.run_queue.extend(jobs);
     }
 
+    /// `started`, with what the unit is where its name does not say it all.
+    fn started(&self, unit: UnitId) -> String {
+        let config = &self.graph.get(unit).config;
+        if config.unit.description == config.name.as_str() {
+            "started".to_owned()
+        } else {
+            format!("started ({})", config.unit.description)
+        }
+    }
+
     fn log_result(&mut self, job: &Job, result: JobResult) {
-        let unit = self.graph.get(job.unit);
-        let what = format!("{} - {}", unit.name(), unit.config.unit.description);
+        let up = self
+            .graph
+            .get(job.unit)
+            .active_state()
+            .is_active_or_reloading();
         let (level, text) = match (job.kind, result) {
-            (JobKind::Start, JobResult::Done) if unit.active_state().is_active_or_reloading() => {
-                (LogLevel::Info, format!("Started {what}."))
-            }
-            (JobKind::Stop, JobResult::Done) => (LogLevel::Info, format!("Stopped {what}.")),
-            (JobKind::Reload, JobResult::Done) => (LogLevel::Info, format!("Reloaded {what}.")),
+            (JobKind::Start, JobResult::Done) if up => (LogLevel::Info, self.started(job.unit)),
+            (JobKind::Stop, JobResult::Done) => (LogLevel::Info, "stopped".to_owned()),
+            (JobKind::Reload, JobResult::Done) => (LogLevel::Info, "reloaded".to_owned()),
             (_, JobResult::Done | JobResult::Canceled | JobResult::Skipped) => return,
-            (kind, JobResult::Dependency) => (
-                LogLevel::Warning,
-                format!("Dependency failed for {what} ({}).", kind.as_str()),
-            ),
-            (kind, result) => (
-                LogLevel::Error,
-                format!("Failed to {} {what}: {}.", kind.as_str(), result.as_str()),
-            ),
+            (kind, JobResult::Dependency) => {
+                let text = format!("no {}: a dependency failed", kind.as_str());
+                (LogLevel::Warning, text)
+            }
+            (kind, result) => {
+                let text = format!("the {} job ended: {}", kind.as_str(), result.as_str());
+                (LogLevel::Error, text)
+            }
         };
         self.log(level, job.unit, text);
     }

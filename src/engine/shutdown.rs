@@ -49,10 +49,7 @@ impl Engine {
             job.ignore_order = true;
             let unit = job.unit;
             self.run_queue.insert(first);
-            let text = format!(
-                "{} is stopped out of order: the stop order is cyclic.",
-                self.title(unit)
-            );
+            let text = "stopped out of order: the stop order is cyclic".to_owned();
             self.log(LogLevel::Warning, unit, text);
             return true;
         }

@@ -82,7 +82,7 @@ impl Engine {
         };
         self.effects.push_back(Effect::Changed { unit: id });
         if !conditions {
-            let text = format!("{} was skipped: a condition does not hold.", self.title(id));
+            let text = "skipped: a condition does not hold".to_owned();
             self.log(LogLevel::Info, id, text);
             return Run::Ended(JobResult::Done);
         }
@@ -91,7 +91,7 @@ impl Engine {
             time,
         };
         if !asserts {
-            let text = format!("{}: an assertion does not hold.", self.title(id));
+            let text = "not started: an assertion does not hold".to_owned();
             self.log(LogLevel::Error, id, text);
             return Run::Ended(JobResult::Assert);
         }
@@ -122,8 +122,7 @@ impl Engine {
             .collect();
         (!refused.is_empty()).then(|| {
             format!(
-                "{} is not started: this build does not apply {}.",
-                unit.name(),
+                "not started: this build does not apply {}",
                 refused.join(", ")
             )
         })
@@ -153,8 +152,8 @@ impl Engine {
         }
         if unit.start_limit_hit {
             let text = format!(
-                "{}: started {} times within {}; not started again (start-limit-hit).",
-                config.name, config.unit.start_limit_burst, config.unit.start_limit_interval
+                "start-limit-hit: not started more than {} times within {}",
+                config.unit.start_limit_burst, config.unit.start_limit_interval
             );
             self.log(LogLevel::Error, id, text);
             self.with_service(id, |service, cx| service.start_limit_hit(cx));
@@ -188,12 +187,6 @@ impl Engine {
             Machine::Service(service) => service.state() == ServiceState::AutoRestartQueued,
             Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
         }
-    }
-
-    /// `name - description`, for messages.
-    pub(super) fn title(&self, id: UnitId) -> String {
-        let unit = self.graph.get(id);
-        format!("{} - {}", unit.name(), unit.config.unit.description)
     }
 }
 

@@ -9,20 +9,42 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// Comments, literals and test code replaced by blanks; lines stay where they are.
     pub(crate) code: String,
+    /// Compiled for tests only.
+    pub(crate) is_test: bool,
 }
+
+const TEST_MARK: &str = "#[cfg(test)]";
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Source {
-        let code = if is_test_file(path) {
-            String::new()
-        } else {
-            without_tests(&without_literals(text))
-        };
         Source {
             path: path.to_owned(),
             text: text.to_owned(),
-            code,
+            code: without_tests(&without_literals(text)),
+            is_test: false,
         }
+    }
+
+    /// The same file as one that is compiled for tests only: nothing in it is product.
+    pub(crate) fn as_test(mut self) -> Source {
+        self.code.clear();
+        self.is_test = true;
+        self
+    }
+
+    /// The modules in files of their own that this one has for tests only, as paths below src/
+    /// without `.rs`: `#[cfg(test)] mod tests;` in `host/log.rs` is `host/log/tests`.
+    pub(crate) fn test_modules(&self) -> Vec<String> {
+        let stem = self.path.strip_suffix(".rs").unwrap_or(&self.path);
+        let directory = stem.strip_suffix("/mod").unwrap_or(stem);
+        let code = without_literals(&self.text);
+        code.match_indices(TEST_MARK)
+            .filter_map(|(start, _)| {
+                let after = code[start + TEST_MARK.len()..].trim_start();
+                let name = after.strip_prefix("mod ")?.split_once(';')?.0;
+                (!name.contains('{')).then(|| format!("{directory}/{name}"))
+            })
+            .collect()
     }
 
     /// The top-level module it belongs to: `unit`, `places`, `bin`, or `lib` for the root.
@@ -53,11 +75,6 @@ impl Source {
         }
         found
     }
-}
-
-/// Whether a whole file is test code.
-pub(crate) fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.ends_with("_tests.rs") || path.contains("/tests/")
 }
 
 /// The line, from 1, that a byte is in.
@@ -177,10 +194,9 @@ fn character(rest: &[u8]) -> Option<usize> {
 
 /// Blanks every item under `#[cfg(test)]`. Takes code without literals.
 fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
     let mut out = code.to_owned();
-    while let Some(start) = out.find(MARK) {
-        let end = item_end(&out, start + MARK.len());
+    while let Some(start) = out.find(TEST_MARK) {
+        let end = item_end(&out, start + TEST_MARK.len());
         let mut blanked = String::new();
         blank(&out.as_bytes()[start..end], &mut blanked);
         out.replace_range(start..end, &blanked);
