@@ -49,7 +49,7 @@ fn set_tests_apart(sources: Vec<Source>) -> Vec<Source> {
         .into_iter()
         .map(|source| {
             if is_test(&source.path) {
-                source.as_test()
+                source.into_test()
             } else {
                 source
             }

@@ -26,7 +26,7 @@ impl Source {
     }
 
     /// The same file as one that is compiled for tests only: nothing in it is product.
-    pub(crate) fn as_test(mut self) -> Source {
+    pub(crate) fn into_test(mut self) -> Source {
         self.code.clear();
         self.is_test = true;
         self

@@ -63,15 +63,16 @@ for _ in $(seq 100); do
 done
 
 if [ -n "$up" ]; then
+    shown=${client#"$PWD"/}
     cat <<END
 
 $("$client" --socket "$socket" list)
 
 Up. Try in another terminal:
     export DD_PM_SOCKET=$socket
-    $client status quickstart-core
-    $client kill -s SIGUSR1 quickstart-core
-    $client logs -f
+    $shown status quickstart-core
+    $shown kill -s SIGUSR1 quickstart-core
+    $shown logs -f
 The second one crashes the core agent: it comes back, and so do those bound to it.
 Ctrl-C stops everything.
 END
