@@ -72,18 +72,15 @@ done
 
 if [ -n "$up" ]; then
     shown=${client#"$PWD"/}
-    cat <<END
-
-$("$client" --socket "$socket" list)
-
-Up. Try in another terminal:
-    export DD_PM_SOCKET=$socket
-    $shown status quickstart-core
-    $shown kill -s SIGUSR1 quickstart-core
-    $shown logs -f
-The second one crashes the core agent: it comes back, and so do those bound to it.
-Ctrl-C stops everything.
-END
+    table=$("$client" --socket "$socket" list)
+    # Printed by the shell itself: a Ctrl-C from here on ends no helper of ours halfway.
+    printf '%s\n' "" "$table" "" "Up. Try in another terminal:" \
+        "    export DD_PM_SOCKET=$socket" \
+        "    $shown status quickstart-core" \
+        "    $shown kill -s SIGUSR1 quickstart-core" \
+        "    $shown logs -f" \
+        "The second one crashes the core agent: it comes back, and so do those bound to it." \
+        "Ctrl-C stops everything."
 elif [ -z "$stopping" ]; then
     echo "run: the set did not come up" >&2
     "$client" --socket "$socket" list >&2
