@@ -1,17 +1,47 @@
-//! The directive that a misspelt one was probably meant to be.
+//! What a misspelt name was probably meant to be, and what a bad value should look like.
 
+use super::row::Kind;
 use super::table;
 
 /// The name in the section that is nearest to `key`, if it is near enough to be a slip: the
 /// same letters in another case, or at most two letters (one of a short name) off.
 pub fn nearest(section: &str, key: &str) -> Option<&'static str> {
-    let allowed = if key.chars().count() < 6 { 1 } else { 2 };
-    table()
-        .filter(|row| row.sections.contains(&section))
-        .map(|row| (distance(row.name, key), row.name))
+    let names = table().filter(|row| row.sections.contains(&section));
+    nearest_of(names.map(|row| row.name), key)
+}
+
+/// As [`nearest`], of any names.
+pub fn nearest_of<'a>(names: impl Iterator<Item = &'a str>, word: &str) -> Option<&'a str> {
+    let letters = word.chars().count();
+    let allowed = if letters < 6 { 1 } else { 2 };
+    names
+        .filter(|name| name.len().abs_diff(letters) <= allowed)
+        .map(|name| (distance(name, word), name))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, name)| name)
+}
+
+/// What a value of this kind looks like, for one that does not; nothing where the finding says
+/// it already.
+pub(super) fn of_value(kind: Kind, value: &str) -> Option<String> {
+    let text = match kind {
+        Kind::Boolean => "accepted are yes, no, true, false, on, off, 1 and 0",
+        Kind::Span => {
+            "a length of time is a number of seconds or such as 500ms, 2min 30s, infinity"
+        }
+        Kind::Choice(words) => {
+            let near = nearest_of(words.iter().copied(), value);
+            return near.map(|near| format!("did you mean {near}?"));
+        }
+        Kind::Number
+        | Kind::Text
+        | Kind::List
+        | Kind::Dependencies
+        | Kind::Commands
+        | Kind::Condition => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// How many letters must be put in, taken out or changed to turn one into the other, case
