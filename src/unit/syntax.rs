@@ -88,6 +88,12 @@ pub fn parse(file: &Arc<str>, content: &[u8]) -> Document {
     parser.document
 }
 
+/// The text of a line, counted as positions count them; what is not UTF-8 is replaced.
+pub fn line(content: &[u8], number: u32) -> Option<String> {
+    let line = Lines::new(content).find(|line| line.number == number)?;
+    Some(String::from_utf8_lossy(line.bytes).into_owned())
+}
+
 /// An error that ends the reading of the file.
 struct Finding {
     position: Position,

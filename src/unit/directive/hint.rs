@@ -1,4 +1,4 @@
-//! What a misspelt name was probably meant to be, and what a bad value should look like.
+//! What a misspelt name was probably meant to be, and a misspelt value.
 
 use super::row::Kind;
 use super::table;
@@ -22,26 +22,13 @@ pub fn nearest_of<'a>(names: impl Iterator<Item = &'a str>, word: &str) -> Optio
         .map(|(_, name)| name)
 }
 
-/// What a value of this kind looks like, for one that does not; nothing where the finding says
-/// it already.
+/// The word that a bad value was probably meant to be, where there are words to choose from.
 pub(super) fn of_value(kind: Kind, value: &str) -> Option<String> {
-    let text = match kind {
-        Kind::Boolean => "accepted are yes, no, true, false, on, off, 1 and 0",
-        Kind::Span => {
-            "a length of time is a number of seconds or such as 500ms, 2min 30s, infinity"
-        }
-        Kind::Choice(words) => {
-            let near = nearest_of(words.iter().copied(), value);
-            return near.map(|near| format!("did you mean {near}?"));
-        }
-        Kind::Number
-        | Kind::Text
-        | Kind::List
-        | Kind::Dependencies
-        | Kind::Commands
-        | Kind::Condition => return None,
+    let Kind::Choice(words) = kind else {
+        return None;
     };
-    Some(text.to_owned())
+    let near = nearest_of(words.iter().copied(), value)?;
+    Some(format!("did you mean {near}?"))
 }
 
 /// How many letters must be put in, taken out or changed to turn one into the other, case

@@ -151,7 +151,7 @@ pub fn all_names(settings: &Settings, source: &dyn Source) -> BTreeSet<UnitName>
 }
 
 /// The kinds of dependency by which a unit pulls others in.
-const PULLS: [DependencyKind; 5] = [
+pub(super) const PULLS: [DependencyKind; 5] = [
     DependencyKind::Requires,
     DependencyKind::Requisite,
     DependencyKind::Wants,

@@ -7,32 +7,89 @@
 use super::Check;
 use super::places::Places;
 use crate::unit::config::{DependencyKind, LoadState, UnitConfig};
-use crate::unit::diagnostic::{Diagnostic, Rule};
+use crate::unit::diagnostic::{Diagnostic, Rule, Severity};
+use crate::unit::load::PULLS;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// For each unit, those it waits for.
 type Graph<'a> = BTreeMap<&'a UnitName, BTreeSet<&'a UnitName>>;
 
-/// Every unit that is in a circle is in one of the findings.
+/// Circles within what one start pulls in are errors: that start cannot go as the files say.
+/// Others only come up when somebody starts the units together. Every unit that is in a circle
+/// is in one of the findings.
 pub(super) fn check(check: &Check<'_>, places: &mut Places<'_>) -> Vec<Diagnostic> {
     let graph = waits(check);
+    let suspects = in_circles(&graph);
     let mut findings = Vec::new();
-    let mut named: BTreeSet<&UnitName> = BTreeSet::new();
-    for name in in_circles(&graph) {
+    if suspects.is_empty() {
+        return findings;
+    }
+    let mut named = BTreeSet::new();
+    for unit in check.units.values() {
+        let mut among = pulled_by(check, unit);
+        among.retain(|name| suspects.contains(name));
+        if among.len() < 2 || among.is_subset(&named) {
+            continue;
+        }
+        let graph = within(&graph, &among);
+        findings.extend(circles(check, &graph, Severity::Error, &mut named, places));
+    }
+    let graph = within(&graph, &suspects);
+    findings.extend(circles(
+        check,
+        &graph,
+        Severity::Warning,
+        &mut named,
+        places,
+    ));
+    findings
+}
+
+/// The circles of a graph, as far as they hold a unit that was not named yet.
+fn circles<'a>(
+    check: &Check<'_>,
+    graph: &Graph<'a>,
+    severity: Severity,
+    named: &mut BTreeSet<&'a UnitName>,
+    places: &mut Places<'_>,
+) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for name in in_circles(graph) {
         if named.contains(name) {
             continue;
         }
-        let Some(circle) = shortest_circle(&graph, name) else {
+        let Some(circle) = shortest_circle(graph, name) else {
             continue;
         };
         if has_conflict(check, &circle) {
             continue;
         }
         named.extend(&circle);
-        findings.extend(report(check, &circle, places));
+        findings.extend(report(check, &circle, severity, places));
     }
     findings
+}
+
+/// The unit and all that its start pulls in.
+fn pulled_by<'a>(check: &'a Check<'_>, unit: &'a UnitConfig) -> BTreeSet<&'a UnitName> {
+    let mut pulled = BTreeSet::from([&unit.name]);
+    let mut waiting = vec![unit];
+    while let Some(next) = waiting.pop() {
+        for dependency in &next.dependencies {
+            let target = check.own_name(&dependency.target);
+            if PULLS.contains(&dependency.kind) && pulled.insert(target) {
+                waiting.extend(check.find(target));
+            }
+        }
+    }
+    pulled
+}
+
+/// The part of a graph between some units.
+fn within<'a>(graph: &Graph<'a>, among: &BTreeSet<&'a UnitName>) -> Graph<'a> {
+    let nodes = graph.iter().filter(|(name, _)| among.contains(*name));
+    nodes.map(|(name, ends)| (*name, ends & among)).collect()
 }
 
 fn waits<'a>(check: &'a Check<'_>) -> Graph<'a> {
@@ -133,7 +190,12 @@ fn has_conflict(check: &Check<'_>, circle: &[&UnitName]) -> bool {
 
 /// Puts the finding where the first of the circle that has a file says that it waits, or where
 /// the unit it waits for says so.
-fn report(check: &Check<'_>, circle: &[&UnitName], places: &mut Places<'_>) -> Option<Diagnostic> {
+fn report(
+    check: &Check<'_>,
+    circle: &[&UnitName],
+    severity: Severity,
+    places: &mut Places<'_>,
+) -> Option<Diagnostic> {
     let with_file = |name: &&&UnitName| check.find(name).is_some_and(|u| u.fragment.is_some());
     let first = circle.iter().position(|name| with_file(&name)).unwrap_or(0);
     let mut path: Vec<&UnitName> = circle.to_vec();
@@ -148,9 +210,15 @@ fn report(check: &Check<'_>, circle: &[&UnitName], places: &mut Places<'_>) -> O
         },
     };
     let names: Vec<&str> = path.iter().map(|name| name.as_str()).collect();
-    let message = format!("ordering cycle: {}", names.join(" waits for "));
+    let rest = names[1..].join(", which waits for ");
+    let mut message = format!("ordering cycle: {} waits for {rest}", names[0]);
+    if severity == Severity::Warning {
+        message.push_str(", should they be started together");
+    }
     let hint = "take one of the After= or Before= out".to_owned();
-    Some(place.error(Rule::OrderingCycle, message).hint(Some(hint)))
+    let mut finding = place.warning(Rule::OrderingCycle, message);
+    finding.severity = severity;
+    Some(finding.hint(Some(hint)))
 }
 
 /// The name by which a unit states an edge to another.

@@ -6,9 +6,9 @@
 //! [`Machine`]. Findings come in the order of files and lines, each once, however many units
 //! lead to the file.
 //!
-//! What depends on the machine is never more than a warning: units are often checked
-//! elsewhere than where they run. What keeps a unit from starting on every machine is an
-//! error.
+//! What depends on the machine, or on what this build can do, is never more than a warning:
+//! units are often checked elsewhere than where they run, and run by others, too. What keeps
+//! a unit from starting anywhere is an error.
 
 mod conflicts;
 mod cycles;

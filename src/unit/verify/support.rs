@@ -29,7 +29,7 @@ pub(super) fn check(unit: &UnitConfig, places: &mut Places<'_>) -> Vec<Diagnosti
         let (directive, reason) = (record.directive, record.reason);
         findings.push(if record.refuses_start {
             let message = format!("{directive}= keeps the unit from starting here: {reason}");
-            place.error(Rule::Refused, message)
+            place.warning(Rule::Refused, message)
         } else {
             let message = format!("{directive}= has no effect here: {reason}");
             place.warning(Rule::NoEffect, message)
