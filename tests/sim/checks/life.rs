@@ -97,6 +97,7 @@ impl Check for StartLimit {
 #[derive(Default)]
 pub(crate) struct End {
     finished: bool,
+    just_now: bool,
 }
 
 impl Check for End {
@@ -105,16 +106,12 @@ impl Check for End {
     }
 
     fn effect(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Verdict {
-        if self.finished
-            && matches!(
-                effect,
-                Effect::Spawn(_) | Effect::JobNew { .. } | Effect::Finished
-            )
-        {
+        if self.finished && matches!(effect, Effect::Spawn(_) | Effect::Finished) {
             return Err(format!("after Finished: {effect:?}"));
         }
         if let Effect::Finished = effect {
             self.finished = true;
+            self.just_now = true;
             if !sight.picture().shutting_down {
                 return Err("Finished without Shutdown".to_owned());
             }
@@ -123,7 +120,7 @@ impl Check for End {
     }
 
     fn after(&mut self, sight: &Sight<'_, '_>, _: bool) -> Verdict {
-        if !self.finished {
+        if !std::mem::take(&mut self.just_now) {
             return Ok(());
         }
         let picture = sight.picture();
