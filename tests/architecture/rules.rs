@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["unit", "engine", "exec", "cgroup", "sys", "places"],
     ),
     ("bus", &["engine", "unit", "host"]),
-    ("cli", &["places", "unit", "sys"]),
+    ("cli", &["places", "unit", "sys", "host"]),
     ("daemon", &["host", "bus", "engine", "places", "unit"]),
 ];
 
