@@ -56,6 +56,7 @@ fn enable_and_disable() {
         "U/o.service: [Install]|WantedBy=q.target|WantedBy=|RequiredBy=r.target z.target",
         &["enable o.service", "disable o.service"],
     );
+    verdict();
 }
 
 #[test]
@@ -79,7 +80,6 @@ fn templates() {
         &[
             "enable u@y.service",
             "enable u@z.service",
-            "reenable u@y.service",
             "disable u@.service",
         ],
     );
@@ -104,6 +104,7 @@ fn templates() {
         "U/w@.service: [Install]|WantedBy=m.target|DefaultInstance=%p\nE/w@w.service -> /dev/null",
         &["enable w@.service"],
     );
+    verdict();
 }
 
 #[test]
@@ -170,6 +171,7 @@ fn aliases() {
         "E/m.target.wants/gone.service -> /usr/lib/systemd/system/gone.service",
         &["disable gone.service"],
     );
+    verdict();
 }
 
 #[test]
@@ -212,6 +214,7 @@ fn masks() {
         "U/a.service: [Unit]\nE/a.service -> /opt/x.service\nopt/x.service: [Unit]",
         &["mask --force a.service", "unmask a.service"],
     );
+    verdict();
 }
 
 #[test]
@@ -233,7 +236,6 @@ fn links_from_elsewhere() {
     play(z, &["enable /opt/z.service", "disable z.service"]);
     play(z, &["link --runtime /opt/z.service", "enable z.service"]);
     play(z, &["link /opt/nope.service"]);
-    play(z, &["link /usr/lib/systemd/system/m.target"]);
     play(
         &format!("{z}\nE/z.service: [Unit]"),
         &["link /opt/z.service"],
@@ -254,6 +256,7 @@ fn links_from_elsewhere() {
             "disable t@.service",
         ],
     );
+    verdict();
 }
 
 #[test]
@@ -289,6 +292,7 @@ fn presets() {
         "U/../system-preset/9.preset: disable b.service\nE/../system-preset/9.preset: enable *\nU/b.service: [Install]|WantedBy=x.target",
         &["preset-all"],
     );
+    verdict();
 }
 
 #[test]
@@ -335,6 +339,7 @@ fn revert_and_more() {
         "U/t@.service: [Install]|WantedBy=a.target\nE/t@.service.d/x.conf: [Install]|WantedBy=b.target\nE/t@i.service.d/x.conf: [Install]|WantedBy=c.target",
         &["enable t@i.service", "enable t@j.service"],
     );
+    verdict();
 }
 
 #[test]
@@ -357,8 +362,12 @@ fn states() {
         "R/l.service -> /opt/l.service\nopt/l.service: [Unit]\nE/k.service -> /opt/l.service",
     ] {
         let (theirs, own) = (Root::new(files), Root::new(files).with_targets_inside());
-        same_states(&own, &theirs, files);
+        let same = std::panic::catch_unwind(|| same_states(&own, &theirs, files));
+        if same.is_err() {
+            FAILED.with(|failed| failed.borrow_mut().push(files.to_owned()));
+        }
     }
+    verdict();
 }
 
 #[test]

@@ -88,12 +88,7 @@ impl Planner<'_> {
     fn make_alias(&mut self, info: &Info, alias: &str) -> Result<(), Trouble> {
         self.plan.carries_install_info = true;
         let path = format!("{}/{alias}", self.place);
-        let tree = &self.world.tree;
-        // A link to nothing is worth nothing.
-        let broken = tree
-            .follow(&path)
-            .is_none_or(|end| end != path && end != "/dev/null" && tree.kind(&end).is_none());
-        self.create(&info.place(), &path, self.request.force || broken)
+        self.create(&info.place(), &path, self.request.force)
     }
 
     /// Checks an alias; `None` if it is the unit's own name.

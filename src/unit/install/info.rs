@@ -1,6 +1,5 @@
 //! What installing needs to know of one unit file.
 
-use super::directories::last;
 use crate::unit::diagnostic::Severity;
 use crate::unit::load::Settings;
 use crate::unit::name::{UnitName, UnitType};
@@ -159,15 +158,12 @@ impl Info {
         }
     }
 
-    /// Whether a link of this name is one that enabling would make.
-    pub(super) fn makes(&self, link: &str, settings: &Settings) -> bool {
-        let is_alias = |alias: &String| {
-            let expanded = self.expand(alias, settings);
-            last(expanded.as_deref().unwrap_or(alias)) == link
-        };
+    /// Whether a link of this name is one that enabling would make. Aliases count as they are
+    /// written, specifiers and all, as in systemd.
+    pub(super) fn makes(&self, link: &str) -> bool {
         link == self.name.as_str()
             || link == self.default_name().as_str()
-            || self.alias.iter().any(is_alias)
+            || self.alias.iter().any(|alias| alias == link)
     }
 }
 

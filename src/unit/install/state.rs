@@ -251,18 +251,22 @@ impl<'a> UnitFiles<'a> {
             let link = &self.links[*at];
             let directory = &directories.path[link.directory];
             let role = directories.role(directory);
-            if link.target.is_some() && link.name == name {
-                if link.directory <= file_at {
+            if link.name == name && link.target.is_some() {
+                if link.directory > file_at {
+                    continue;
+                }
+                // Only a link to a file of the same name is no more than that.
+                if link.target.as_deref() == Some(name) {
                     let state = match role {
                         Role::Persistent => Some(FileState::Linked),
                         _ if directories.is_runtime(directory) => Some(FileState::LinkedRuntime),
                         _ => None,
                     };
                     linked = linked.or(state);
+                    continue;
                 }
-                continue;
             }
-            if own && !info.makes(&link.name, self.world.settings) {
+            if own && !info.makes(&link.name) {
                 continue;
             }
             match role {
@@ -283,9 +287,12 @@ impl<'a> UnitFiles<'a> {
 
     /// Whether the presets want a unit enabled; `None` where they have no say.
     pub fn preset(&self, name: &UnitName, state: FileState) -> Option<bool> {
-        state
-            .has_preset()
-            .then(|| self.presets.query(name) != Wanted::Disabled)
+        state.has_preset().then(|| self.wants_enabled(name))
+    }
+
+    /// Whether the presets want a unit enabled, whatever its state.
+    pub fn wants_enabled(&self, name: &UnitName) -> bool {
+        self.presets.query(name) != Wanted::Disabled
     }
 
     /// All unit files, each name once, by type and name; those that match a pattern and are in
