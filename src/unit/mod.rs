@@ -23,4 +23,5 @@ pub mod name;
 pub mod specifier;
 pub mod syntax;
 pub mod value;
+pub mod verify;
 pub mod words;
