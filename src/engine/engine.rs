@@ -25,6 +25,8 @@ pub struct Engine {
     pub(super) bound_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
+    /// The order among installed jobs may have become cyclic.
+    pub(super) order_suspect: bool,
     /// Units whose OnFailure= or OnSuccess= was acted on while the present event is handled.
     pub(super) triggered: BTreeSet<(UnitId, Edge)>,
     pub(super) effects: VecDeque<Effect>,
@@ -54,6 +56,7 @@ impl Engine {
             run_queue: BTreeSet::new(),
             bound_queue: BTreeSet::new(),
             changes: VecDeque::new(),
+            order_suspect: false,
             triggered: BTreeSet::new(),
             effects: VecDeque::new(),
             processes: BTreeMap::new(),
@@ -147,6 +150,8 @@ impl Engine {
                 self.run_job(job);
             } else if let Some(unit) = self.bound_queue.pop_first() {
                 self.stop_if_bound_to_inactive(unit);
+            } else if std::mem::take(&mut self.order_suspect) {
+                self.order_suspect = self.break_deadlock();
             } else if !self.advance_shutdown() {
                 return;
             }
@@ -158,6 +163,9 @@ impl Engine {
         for unit in self.graph.load(units) {
             self.effects.push_back(Effect::UnitNew { unit });
         }
+        // What a job waited for may be gone, or there may be more to wait for.
+        self.run_queue.extend(self.jobs.keys());
+        self.order_suspect = true;
         for name in names {
             if let Some(unit) = self.graph.find(name.as_str()) {
                 self.effects.push_back(Effect::Changed { unit });

@@ -260,6 +260,7 @@ impl Engine {
             job.running = false;
             let unit = job.unit;
             self.run_queue.insert(id);
+            self.order_suspect = true;
             self.effects.push_back(Effect::Changed { unit });
         }
     }

@@ -186,6 +186,17 @@ impl Picture {
         }
     }
 
+    /// Takes new unit files in: what they say holds from now on.
+    pub(crate) fn read_again(&mut self, configs: &[Arc<UnitConfig>]) {
+        for (number, seen) in self.units.iter_mut().enumerate() {
+            if let Some(config) = configs.iter().find(|it| it.name == seen.config.name) {
+                seen.config = config.clone();
+                self.reread.insert(UnitId(number as u32));
+            }
+        }
+        self.relations = Relations::of(&self.units);
+    }
+
     /// Looks again at what was told to have changed.
     pub(crate) fn refresh(&mut self, engine: &Engine) {
         for unit in &self.touched {
