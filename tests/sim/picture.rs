@@ -31,6 +31,11 @@ impl Seen {
         self.active.is_inactive_or_failed()
     }
 
+    /// Down, or waiting for a restart.
+    pub(crate) fn is_at_its_end(&self) -> bool {
+        self.is_down() || self.sub.starts_with("auto-restart")
+    }
+
     pub(crate) fn is_fact(&self) -> bool {
         matches!(self.config.body, UnitBody::Fact)
     }

@@ -293,7 +293,7 @@ impl<'a> World<'a> {
         for unit in touched {
             let seen = self.picture.unit(unit);
             self.seen.insert(seen.sub);
-            let leaves = seen.is_down()
+            let leaves = seen.is_at_its_end()
                 && (seen.may_leave_processes() || self.picture.reread.contains(&unit));
             let main = seen.main_pid;
             let pids = self.alive.get(&unit).cloned().unwrap_or_default();

@@ -58,7 +58,7 @@ impl Owners {
         let units = sight.world.alive.keys();
         for unit in units.filter(|unit| everywhere || picture.touched.contains(unit)) {
             let seen = picture.unit(*unit);
-            if !seen.is_down() {
+            if !seen.is_at_its_end() {
                 continue;
             }
             let mut members = sight.world.members(*unit);
