@@ -40,6 +40,14 @@ impl Seen {
         matches!(self.config.body, UnitBody::Fact)
     }
 
+    /// Whether the unit's settings allow even its main process to live on.
+    pub(crate) fn may_leave_main(&self) -> bool {
+        self.config.service().is_none_or(|service| {
+            let kill = &service.kill;
+            kill.mode == KillMode::None || !kill.send_sigkill || kill.final_signal != Signal::KILL
+        })
+    }
+
     /// Whether the unit's settings allow a process of it to live on when the unit is down.
     pub(crate) fn may_leave_processes(&self) -> bool {
         self.config.service().is_none_or(|service| {

@@ -167,6 +167,10 @@ impl World<'_> {
             return;
         };
         let child = self.bear(unit, manner, Some(parent));
+        let excused = self.process(parent).is_some_and(|it| it.excused);
+        if let Some(it) = self.process_mut(child) {
+            it.excused = excused;
+        }
         self.live(child);
         self.note(|| format!("process {parent} forks {child}"));
     }
