@@ -229,6 +229,8 @@ pub(crate) fn calm(service: &ServiceConfig, role: Role, kind: CommandKind) -> Ma
     };
     if stays {
         manner.words.push((MILLISECOND, Words::Ready));
+        let named = service.pid_file.is_some();
+        manner.pid_file = named.then_some((10, Named::Itself));
     }
     if matches!(role, Role::Control(_)) && kind == CommandKind::Start {
         let daemon = Manner {

@@ -31,8 +31,21 @@ impl Seen {
         self.active.is_inactive_or_failed()
     }
 
+    /// Down, or waiting for a restart.
+    pub(crate) fn is_at_its_end(&self) -> bool {
+        self.is_down() || self.sub.starts_with("auto-restart")
+    }
+
     pub(crate) fn is_fact(&self) -> bool {
         matches!(self.config.body, UnitBody::Fact)
+    }
+
+    /// Whether the unit's settings allow even its main process to live on.
+    pub(crate) fn may_leave_main(&self) -> bool {
+        self.config.service().is_none_or(|service| {
+            let kill = &service.kill;
+            kill.mode == KillMode::None || !kill.send_sigkill || kill.final_signal != Signal::KILL
+        })
     }
 
     /// Whether the unit's settings allow a process of it to live on when the unit is down.
@@ -184,6 +197,17 @@ impl Picture {
             }
             _ => {}
         }
+    }
+
+    /// Takes new unit files in: what they say holds from now on.
+    pub(crate) fn read_again(&mut self, configs: &[Arc<UnitConfig>]) {
+        for (number, seen) in self.units.iter_mut().enumerate() {
+            if let Some(config) = configs.iter().find(|it| it.name == seen.config.name) {
+                seen.config = config.clone();
+                self.reread.insert(UnitId(number as u32));
+            }
+        }
+        self.relations = Relations::of(&self.units);
     }
 
     /// Looks again at what was told to have changed.

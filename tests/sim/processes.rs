@@ -167,6 +167,10 @@ impl World<'_> {
             return;
         };
         let child = self.bear(unit, manner, Some(parent));
+        let excused = self.process(parent).is_some_and(|it| it.excused);
+        if let Some(it) = self.process_mut(child) {
+            it.excused = excused;
+        }
         self.live(child);
         self.note(|| format!("process {parent} forks {child}"));
     }
@@ -329,7 +333,8 @@ impl World<'_> {
         let forks = config
             .service()
             .is_some_and(|service| service.service_type == ServiceType::Forking);
-        let childless = self.members(it.unit).count() == 1;
+        let starts = self.picture.unit(it.unit).sub == "start" && !it.asked;
+        let childless = starts && self.members(it.unit).count() == 1;
         if let Some(service) = config.service()
             && forks
             && childless
@@ -339,6 +344,19 @@ impl World<'_> {
                 self.fork(pid, child);
             }
             self.plan(0, Happening::WritePidFile(pid, Named::Child));
+        }
+    }
+
+    /// Ends the processes of services in `start`: where files read anew have made another
+    /// type of a service that was starting, it may wait for an end of what was to stay.
+    pub(crate) fn end_what_starts(&mut self) {
+        let living: Vec<i32> = self.alive.values().flatten().copied().collect();
+        for pid in living {
+            let unit = self.process(pid).expect("it lives").unit;
+            let starts = self.picture.unit(unit).sub == "start";
+            if starts && self.picture.reread.contains(&unit) {
+                self.plan(0, Happening::Exit(pid, ProcessStatus::Exited(0), false));
+            }
         }
     }
 }

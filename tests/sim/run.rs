@@ -81,6 +81,9 @@ fn live(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
 fn settle(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
     while !world.is_quiet() {
         *steps += 1;
+        if world.next().is_none() {
+            world.end_what_starts();
+        }
         let next = world.next();
         let Some((at, timer)) = next.filter(|(at, _)| *at < HORIZON && *steps < STEPS) else {
             let why = if next.is_some() { "no end" } else { "stuck" };

@@ -157,6 +157,10 @@ fn service(dice: &mut Dice, name: &UnitName) -> ServiceConfig {
     service.kill.restart_signal = dice.one_in(10).then_some(Signal::USR2);
     service.kill.send_sigkill = !dice.one_in(20);
     service.kill.send_sighup = dice.one_in(10);
+    if service.kill.mode == KillMode::None || !service.kill.send_sigkill {
+        // What nobody ends would be waited for without end, as it says.
+        service.timeout_stop = TimeSpan::from_secs(2);
+    }
     service
 }
 

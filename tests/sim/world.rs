@@ -89,7 +89,7 @@ impl<'a> World<'a> {
         };
         let units = scenario.units.clone();
         world.handle(Event::Load { units }, None)?;
-        world.picture.reread.clear();
+        world.picture.relations = Relations::of(&world.picture.units);
         for act in &scenario.acts {
             world.plan(act.at, Happening::Act(act.deed.clone()));
         }
@@ -267,7 +267,9 @@ impl<'a> World<'a> {
         if let Event::Shutdown = event {
             self.picture.shutting_down = true;
         }
-        let reread = matches!(event, Event::Load { .. });
+        if let Event::Load { units } = &event {
+            self.picture.read_again(units);
+        }
         let elapsed = matches!(event, Event::Elapsed);
         self.engine.handle(time, event);
         self.picture.touched.clear();
@@ -280,22 +282,18 @@ impl<'a> World<'a> {
             }
             self.carry_out(effect);
         }
-        self.look(reread);
+        self.look();
         self.check(|check, sight| check.after(sight, elapsed))
     }
 
     /// Looks at the units that changed.
-    fn look(&mut self, reread: bool) {
+    fn look(&mut self) {
         self.picture.refresh(&self.engine);
-        if reread {
-            self.picture.reread.extend(self.picture.touched.iter());
-            self.picture.relations = Relations::of(&self.picture.units);
-        }
         let touched: Vec<UnitId> = self.picture.touched.iter().copied().collect();
         for unit in touched {
             let seen = self.picture.unit(unit);
             self.seen.insert(seen.sub);
-            let leaves = seen.is_down()
+            let leaves = seen.is_at_its_end()
                 && (seen.may_leave_processes() || self.picture.reread.contains(&unit));
             let main = seen.main_pid;
             let pids = self.alive.get(&unit).cloned().unwrap_or_default();

@@ -19,7 +19,8 @@ impl Check for OneMain {
         let Effect::Spawn(spawn) = effect else {
             return Ok(());
         };
-        if spawn.kind != CommandKind::Start {
+        let left_behind = sight.picture().unit(spawn.unit).may_leave_main();
+        if spawn.kind != CommandKind::Start || left_behind {
             return Ok(());
         }
         let mut members = sight.world.members(spawn.unit);
@@ -38,14 +39,12 @@ impl Check for OneMain {
 }
 
 fn is_ordered(sight: &Sight<'_, '_>, spawn: &Spawn) -> bool {
-    let leaves = sight.picture().unit(spawn.unit).may_leave_processes();
-    !leaves
-        && sight.world.known.values().any(|known| match known {
-            Known::Starting(unit, Role::Main, shots) => {
-                *unit == spawn.unit && !shots.contains(&Signal::KILL)
-            }
-            Known::Starting(..) | Known::Running(..) => false,
-        })
+    sight.world.known.values().any(|known| match known {
+        Known::Starting(unit, Role::Main, shots) => {
+            *unit == spawn.unit && !shots.contains(&Signal::KILL)
+        }
+        Known::Starting(..) | Known::Running(..) => false,
+    })
 }
 
 /// Every living process belongs to a unit that is not down, but for those that are being
@@ -58,7 +57,7 @@ impl Owners {
         let units = sight.world.alive.keys();
         for unit in units.filter(|unit| everywhere || picture.touched.contains(unit)) {
             let seen = picture.unit(*unit);
-            if !seen.is_down() {
+            if !seen.is_at_its_end() {
                 continue;
             }
             let mut members = sight.world.members(*unit);
