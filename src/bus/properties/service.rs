@@ -2,6 +2,7 @@
 
 use super::unit::{UnitSnapshot, clock, timestamp_name};
 use crate::bus::value::Value;
+use crate::engine::Timestamp;
 use crate::engine::inspect::{CommandView, ServiceView};
 use crate::unit::config::{Command, CommandKind, Privileges, ServiceConfig};
 
@@ -19,6 +20,10 @@ pub(super) fn live(unit: &UnitSnapshot, name: &str) -> Option<Value> {
         "ReloadResult" => Value::from(service.reload_result.as_str()),
         "NRestarts" => Value::U32(service.restarts),
         "StatusText" => Value::from(service.status_text.as_str()),
+        // Known once the service was started; until then it is as if there was none.
+        "WatchdogUSec" if unit.view.times.inactive_exit == Timestamp::default() => {
+            Value::U64(u64::MAX)
+        }
         "StatusErrno" => Value::I32(service.status_errno),
         "ExecMainPID" => pid(service.exec_main_pid),
         "ExecMainCode" => Value::I32(status.map_or(0, |s| s.code_number())),

@@ -8,6 +8,7 @@ use crate::engine::Timestamp;
 use crate::engine::inspect::{CheckView, DEPENDENCY_PROPERTIES, UnitView};
 use crate::host::View;
 use crate::unit::config::{CommandKind, Condition, LoadState, ServiceType, UnitBody};
+use crate::unit::directive::PropertyValue;
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
 
@@ -73,8 +74,13 @@ impl UnitSnapshot {
     }
 
     fn configured(&self, row: &Row, unit_type: Option<UnitType>) -> Option<Value> {
-        let property = directive_of(unit_type, row.name)?;
-        let value = Value::from_property((property.get)(&self.view.config), row.signature);
+        let config = &self.view.config;
+        let value = match directive_of(unit_type, row.name) {
+            Some(property) => property.value(config),
+            // Shown by no directive, but following from some.
+            None => config.written.get(row.name)?.clone(),
+        };
+        let value = Value::from_property(value, row.signature);
         if value.is_none() {
             tracing::error!(
                 property = row.name,
@@ -102,7 +108,8 @@ impl UnitSnapshot {
             "UnitFileState" => Value::from(self.file_state()),
             "LoadError" => self.load_error(),
             "CanStart" => Value::Bool(self.can_start()),
-            "CanStop" => Value::Bool(self.can_start() && !config.unit.refuse_manual_stop),
+            "CanStop" => Value::Bool(self.can_stop()),
+            "CanIsolate" => Value::Bool(self.can_start() && self.allows_isolate()),
             "CanReload" => Value::Bool(self.can_reload()),
             "Job" => self.job(),
             "InvocationID" => Value::Bytes(self.invocation()),
@@ -172,6 +179,29 @@ impl UnitSnapshot {
             UnitBody::Socket(_) | UnitBody::Fact | UnitBody::Other => false,
         };
         startable && config.load == LoadState::Loaded && !config.unit.refuse_manual_start
+    }
+
+    /// As in systemd a unit can be stopped whatever became of its file.
+    fn can_stop(&self) -> bool {
+        let kind = match self.unit_type() {
+            UnitType::Service | UnitType::Target => true,
+            UnitType::Socket
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Slice
+            | UnitType::Scope
+            | UnitType::Mount
+            | UnitType::Automount
+            | UnitType::Swap
+            | UnitType::Device => false,
+        };
+        let fact = self.view.config.body == UnitBody::Fact;
+        kind && !fact && !self.view.config.unit.refuse_manual_stop
+    }
+
+    fn allows_isolate(&self) -> bool {
+        let written = self.view.config.written.get("AllowIsolate");
+        written == Some(&PropertyValue::Bool(true))
     }
 
     fn can_reload(&self) -> bool {
