@@ -223,6 +223,9 @@ mod tests {
 
     fn facts() -> SystemFacts {
         SystemFacts {
+            limits: std::collections::BTreeMap::new(),
+            tasks: 0,
+            memory: 0,
             runtime_directory: "/run".into(),
             state_directory: "/var/lib".into(),
             cache_directory: "/var/cache".into(),

@@ -55,19 +55,27 @@ fn commands(config: &ServiceConfig, service: &ServiceView, name: &str) -> Option
         .into_iter()
         .find(|kind| kind.directive() == directive)?;
     let list = config.commands.get(kind).iter().enumerate();
+    // PermissionsStartOnly= gives commands the prefix, but they are not shown with it.
+    let lifted = config.permissions_start_only && kind != CommandKind::Start;
     let show = |(index, command): (usize, &Command)| {
         let run = service
             .commands
             .iter()
             .find(|run| run.kind == kind && run.index == index);
-        command_value(command, run, extended)
+        command_value(command, run, extended, lifted)
     };
     Some(Value::Array(list.map(show).collect()))
 }
 
-fn command_value(command: &Command, run: Option<&CommandView>, extended: bool) -> Value {
+fn command_value(
+    command: &Command,
+    run: Option<&CommandView>,
+    extended: bool,
+    lifted: bool,
+) -> Value {
     let flags = if extended {
-        Value::strings(flags(command))
+        let shown = flags(command).into_iter();
+        Value::strings(shown.filter(|flag| !lifted || *flag != "privileged"))
     } else {
         Value::Bool(command.ignore_failure)
     };

@@ -6,6 +6,7 @@ use super::row::{Kind, PropertyValue, Row, Support};
 use super::shape;
 use super::{EXEC, Parse};
 use crate::unit::config::UnitConfig;
+use crate::unit::name::UnitType;
 
 const SANDBOX: &str = "the sandbox is not built yet, and a unit does not start without its own";
 const FILTERS: &str = "filters of system calls are not built yet, and a unit does not start \
@@ -87,6 +88,12 @@ fn no_filter(_: &UnitConfig) -> PropertyValue {
 /// No label: `(bs)`.
 fn no_label(_: &UnitConfig) -> PropertyValue {
     PropertyValue::Struct(vec![PropertyValue::Bool(false), text("")])
+}
+
+/// Services have a keyring of their own, other units the manager's.
+fn keyring(config: &UnitConfig) -> PropertyValue {
+    let service = config.name.unit_type() == UnitType::Service;
+    text(if service { "private" } else { "shared" })
 }
 
 fn empty(_: &UnitConfig) -> PropertyValue {
@@ -478,7 +485,7 @@ pub(super) static ROWS: &[Row] = &[
     .kept(shape::secure_bits),
     label("KeyringMode", 235, "Whose kernel keyring processes have.")
         .neutral(&["inherit", "private"])
-        .show("KeyringMode", "s", |_| text("private"))
+        .show("KeyringMode", "s", keyring)
         .kept(shape::word),
     label("SELinuxContext", 209, "The SELinux context of processes.").show(
         "SELinuxContext",

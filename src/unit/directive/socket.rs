@@ -39,11 +39,20 @@ fn show_listen(config: &UnitConfig) -> PropertyValue {
             ListenKind::MessageQueue => "MessageQueue",
             ListenKind::UsbFunction => "USBFunction",
         };
+        let path = listen.address.starts_with(['/', '@']);
         let port = listen.address.bytes().all(|byte| byte.is_ascii_digit());
         let address = if port && !listen.address.is_empty() {
             format!("[::]:{}", listen.address)
         } else {
-            listen.address.clone()
+            // As systemd prints addresses of sockets; others are shown as written.
+            match listen.kind {
+                ListenKind::Stream | ListenKind::Datagram | ListenKind::SequentialPacket
+                    if path =>
+                {
+                    listen.address.replace('\\', "\\\\")
+                }
+                _ => listen.address.clone(),
+            }
         };
         PropertyValue::Struct(vec![text(kind), PropertyValue::String(address)])
     });

@@ -4,9 +4,9 @@
 //! Only what is shown is changed here: settings that are not carried out keep the unit from
 //! starting or are left out, as their own rows say.
 
-use crate::unit::config::{ExecConfig, LoadState, UnitBody, UnitConfig};
+use crate::unit::config::{ExecConfig, InputSource, LoadState, OutputTarget, UnitBody, UnitConfig};
 use crate::unit::directive::PropertyValue;
-use crate::unit::escape::escape;
+use crate::unit::escape::{escape, unescape_path};
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::{CapabilitySet, LimitKind};
@@ -17,10 +17,11 @@ const TASKS_PERCENT: u64 = 15;
 
 /// Fills in what follows from the unit's settings and from the machine.
 pub(super) fn settle(config: &mut UnitConfig, system: &SystemFacts) {
+    isolate(config);
     if config.load != LoadState::Loaded || !has_group(config.name.unit_type()) {
         return;
     }
-    if let Some(slice) = default_slice(&config.name) {
+    if let Some(slice) = default_slice(config) {
         let slice = PropertyValue::String(slice);
         config.written.entry("Slice").or_insert(slice);
     }
@@ -72,7 +73,11 @@ pub(super) fn is_on(config: &UnitConfig, property: &str) -> bool {
 
 /// The slice of a unit that names none: the one that its own name stands for below, a slice
 /// for all instances of its template, else system.slice (systemd.slice(5)).
-fn default_slice(name: &UnitName) -> Option<String> {
+fn default_slice(config: &UnitConfig) -> Option<String> {
+    let name = &config.name;
+    if name.unit_type() == UnitType::Mount && is_api_mount(name) {
+        return Some("-.slice".to_owned());
+    }
     if name.unit_type() == UnitType::Slice {
         let stem = name.stem();
         return match stem.rfind('-') {
@@ -85,6 +90,52 @@ fn default_slice(name: &UnitName) -> Option<String> {
         Some(_) => format!("system-{}.slice", escape(name.prefix())),
         None => "system.slice".to_owned(),
     })
+}
+
+/// Whether a mount or automount is for one of the kernel's own file systems.
+fn is_api_mount(name: &UnitName) -> bool {
+    let path = unescape_path(name.stem()).unwrap_or_default();
+    ["/dev/", "/proc/", "/sys/"]
+        .iter()
+        .any(|top| path.starts_with(top))
+}
+
+/// What stays when another unit is isolated, unless its file says otherwise.
+fn isolate(config: &mut UnitConfig) {
+    let stays = match config.name.unit_type() {
+        UnitType::Slice | UnitType::Scope | UnitType::Device => true,
+        UnitType::Mount | UnitType::Automount => is_api_mount(&config.name),
+        UnitType::Service
+        | UnitType::Socket
+        | UnitType::Target
+        | UnitType::Timer
+        | UnitType::Path
+        | UnitType::Swap => false,
+    };
+    if stays {
+        let yes = PropertyValue::Bool(true);
+        config.written.entry("IgnoreOnIsolate").or_insert(yes);
+    }
+}
+
+/// What is shown of a unit without usable files: settings that depend on others were never
+/// decided, the machine's limits stand.
+pub(super) fn unusable(config: &mut UnitConfig, system: &SystemFacts) {
+    if !runs_processes(config.name.unit_type()) {
+        return;
+    }
+    inherit_limits(config, system);
+    let written = &mut config.written;
+    if system.tasks > 0 {
+        let tasks = PropertyValue::U64(system.tasks * TASKS_PERCENT / 100);
+        written.insert("TasksMax", tasks);
+    }
+    written.insert("Slice", word(""));
+    written.insert("StandardOutput", word("inherit"));
+    if config.name.unit_type() == UnitType::Service {
+        written.insert("Type", word(""));
+        written.insert("OOMPolicy", word(""));
+    }
 }
 
 /// Names of the two properties of each limit that a unit may keep from the manager. CORE and
@@ -124,6 +175,12 @@ fn inherit_limits(config: &mut UnitConfig, system: &SystemFacts) {
 /// What is implied by PrivateDevices=, ProtectClock=, ProtectKernelModules=,
 /// ProtectKernelLogs= and DynamicUser=.
 fn imply(config: &mut UnitConfig) {
+    if matches!(config.name.unit_type(), UnitType::Mount | UnitType::Swap) {
+        config
+            .written
+            .insert("SameProcessGroup", PropertyValue::Bool(true));
+    }
+    imply_output(config);
     imply_capabilities(config);
     if is_on(config, "DynamicUser") {
         imply_dynamic_user(config);
@@ -141,12 +198,29 @@ fn imply(config: &mut UnitConfig) {
     if is_on(config, "ProtectClock") && limits_devices {
         let clock = PropertyValue::Struct(vec![word("char-rtc"), word("r")]);
         match config.written.get_mut("DeviceAllow") {
-            Some(PropertyValue::Array(list)) => list.push(clock),
+            Some(PropertyValue::Array(list)) => list.insert(0, clock),
             _ => {
                 let list = PropertyValue::Array(vec![clock]);
                 config.written.insert("DeviceAllow", list);
             }
         }
+    }
+}
+
+/// Output goes where input comes from, if that is a terminal, a socket or a descriptor and
+/// nothing else is said.
+fn imply_output(config: &mut UnitConfig) {
+    let Some(exec) = exec_of(config) else {
+        return;
+    };
+    let follows = match &exec.standard_input {
+        InputSource::Unsupported(kind) => kind != "data",
+        InputSource::Null | InputSource::File(_) => false,
+    };
+    let unset = exec.standard_output == OutputTarget::Log;
+    if follows && unset {
+        let inherit = word("inherit");
+        config.written.entry("StandardOutput").or_insert(inherit);
     }
 }
 

@@ -96,13 +96,18 @@ impl<'a> Loader<'a> {
             Ok(draft) => draft,
             Err(mut unusable) => {
                 unusable.aliases = aliases;
+                context::unusable(&mut unusable, &self.settings.system);
                 return *unusable;
             }
         };
         draft.config.aliases = aliases;
         if let Some(path) = draft.config.fragment.clone() {
             match self.source.read(&path) {
-                Ok(content) if content.is_empty() => return masked(draft.config, path),
+                Ok(content) if content.is_empty() => {
+                    let mut unit = masked(draft.config, path);
+                    context::unusable(&mut unit, &self.settings.system);
+                    return unit;
+                }
                 Ok(content) => self.parse_main(&path, &content, &mut draft),
                 Err(error) => return unreadable(draft.config, &path, &error),
             }

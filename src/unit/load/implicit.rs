@@ -73,13 +73,47 @@ fn add_slice(draft: &mut Draft) {
     }
 }
 
+/// The commands that a socket unit may have.
+const SOCKET_COMMANDS: [&str; 4] = [
+    "ExecStartPre",
+    "ExecStartPost",
+    "ExecStopPre",
+    "ExecStopPost",
+];
+
+/// Mount points that the kernel or a container's manager sets up: systemd has no units for
+/// them unless there are files.
+const API_MOUNTS: [&str; 12] = [
+    "/dev",
+    "/dev/console",
+    "/dev/pts",
+    "/dev/shm",
+    "/proc",
+    "/proc/kmsg",
+    "/proc/sys",
+    "/run",
+    "/sys",
+    "/sys/fs/bpf",
+    "/sys/fs/cgroup",
+    "/sys/fs/pstore",
+];
+
 /// What processes of a unit need: the log, the bus, temporary files, the paths they use.
 fn add_processes(loader: &Loader<'_>, draft: &mut Draft) {
     use DependencyKind::{After, Requires, Wants};
     if draft.config.load != LoadState::Loaded {
         return;
     }
-    let Some(exec) = context::exec_of(&draft.config).cloned() else {
+    let type_of_unit = draft.config.name.unit_type();
+    let made = matches!(type_of_unit, UnitType::Mount | UnitType::Swap);
+    if made && draft.config.fragment.is_some() {
+        depend(draft, After, "systemd-journald.socket");
+    }
+    let runs = type_of_unit == UnitType::Service
+        || SOCKET_COMMANDS
+            .iter()
+            .any(|name| draft.set.contains_key(name));
+    let Some(exec) = context::exec_of(&draft.config).cloned().filter(|_| runs) else {
         return;
     };
     let bus = draft
@@ -206,7 +240,8 @@ fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
             if loader.has_file(&mount) {
                 draft.depend(kind, &mount, DependencyOrigin::Implicit);
             }
-            if loader.has(&mount) {
+            let known = loader.has_file(&mount) || !API_MOUNTS.contains(&prefix.as_str());
+            if known && loader.has(&mount) {
                 draft.depend(DependencyKind::After, &mount, DependencyOrigin::Implicit);
             }
         }

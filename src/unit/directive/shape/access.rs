@@ -20,7 +20,8 @@ pub(in crate::unit::directive) fn devices(
     let mut list = items(before);
     if let [(_, device), rest @ ..] = parse::words(reading, value)?.as_slice() {
         let how = rest.first().map_or("rwm", |(_, how)| how.as_str());
-        list.push(allowed(device, how));
+        // systemd shows the last one first.
+        list.insert(0, allowed(device, how));
     }
     Ok(Some(PropertyValue::Array(list)))
 }

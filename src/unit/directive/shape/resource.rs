@@ -209,6 +209,7 @@ fn device(
         PropertyValue::U64(read(amount)?),
     ];
     let mut list = items(before);
-    list.push(PropertyValue::Struct(entry));
+    // systemd shows the last one first.
+    list.insert(0, PropertyValue::Struct(entry));
     Ok(Some(PropertyValue::Array(list)))
 }
