@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release test lint fmt doc deny ci
+.PHONY: run build release test lint fmt doc deny fuzz bench ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -26,6 +26,13 @@ doc:
 
 deny:
 	cargo deny check
+
+# TARGET=unit_files, command_lines or values; all of them, ten minutes each, if it is not set.
+fuzz:
+	@tests/fuzz/run.sh $(TARGET)
+
+bench:
+	@tests/bench/run.sh
 
 ci:
 	@.ci/run

@@ -25,6 +25,9 @@ import json, os, sys
 unit = os.environb.pop(b"COMPAT_UNIT", b"unknown").decode()
 for name in (b"INVOCATION_ID", b"JOURNAL_STREAM", b"SYSTEMD_EXEC_PID", b"LC_CTYPE"):
     os.environb.pop(name, None)
+# Debian's systemd names /sbin and /bin even where they are links to the others (differences.md).
+if os.path.islink("/bin"):
+    os.environ["PATH"] = os.environ["PATH"].removesuffix(":/sbin:/bin")
 record = {"argv": [os.fsencode(a).decode("latin-1") for a in sys.argv[1:]],
           "env": sorted((k + b"=" + v).decode("latin-1") for k, v in os.environb.items())}
 os.makedirs("%s", exist_ok=True)
@@ -51,7 +54,7 @@ class Case:
         extra = "/run/compat/extra/%s" % unit
         text = self.unit_text.replace("@PRINT@", PRINT).replace("@FILE@", extra)
         if self.action == "run":
-            text += "\n[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nUnsetEnvironment=\nEnvironment=COMPAT_UNIT=%s\n" % unit
+            text += "\n[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nEnvironment=COMPAT_UNIT=%s\n" % unit
         return {os.path.join(world.UNITS, unit): text, extra: self.extra}
 
 

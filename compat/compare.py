@@ -40,11 +40,19 @@ def plain(name, value):
     return value
 
 
-def differences(left, right):
-    """Properties of one unit: those that count, and (name, left, right) of those that differ."""
+def without(value, names):
+    return " ".join(word for word in value.split() if word not in names)
+
+
+def differences(left, right, foreign=()):
+    """Properties of one unit: those that count, and (name, left, right) of those that differ.
+    foreign: units that stand for what the machine happens to have mounted."""
     counted = [name for name in sorted(left) if counts(name)]
     different = []
     for name in counted:
+        if foreign and name in UNORDERED:
+            left = {**left, name: without(left[name], foreign)}
+            right = {**right, name: without(right.get(name, ""), foreign)}
         ours = right.get(name)
         if ours is None or plain(name, left[name]) != plain(name, ours):
             different.append((name, left[name], "(not shown)" if ours is None else ours))

@@ -21,8 +21,8 @@ class Shown:
     def percent(self):
         return 100.0 * sum(self.equal.values()) / max(1, sum(self.total.values()))
 
-    def add(self, package, unit, left, right):
-        counted, different = values.differences(left, right)
+    def add(self, package, unit, left, right, foreign):
+        counted, different = values.differences(left, right, foreign)
         self.units[package] += 1
         self.total[package] += len(counted)
         self.equal[package] += len(counted) - len(different)
@@ -55,19 +55,27 @@ def add_directory(collection, directory):
             collection._add_one(directory, directory, os.path.join(place, name))
 
 
+def machine_mounts(one, collection):
+    """Names of mount units for what is mounted in the namespaces besides / and without a file."""
+    paths = [line.split(" ")[4] for line in one.run(["cat", "/proc/self/mountinfo"])[1].splitlines()]
+    names = one.run(["systemd-escape", "--path", "--suffix=mount", *sorted(set(paths) - {"/"})])[1].split()
+    return {name for name in names if name not in collection.owner}
+
+
 def compare(options):
     """Load everything on both sides, held by one target, and compare what is shown."""
     collection, versions = collect(options)
     units = sorted(collection.owner)
     goal = "[Unit]\nDefaultDependencies=no\n" + "".join("After=%s\n" % unit for unit in units)
     files = {**collection.files, os.path.join(world.UNITS, world.GOAL): goal}
-    seen = []
+    seen, foreign = [], set()
     for kind in world.KINDS:
         with world.World(kind, files, collection.links, daemon=options.daemon) as one:
             one.show(units, ("LoadState",))
             seen.append(one.show(units))
+            foreign |= machine_mounts(one, collection)
     shown = Shown()
     shown.versions = versions
     for unit in units:
-        shown.add(collection.owner[unit], unit, seen[0][unit], seen[1][unit])
+        shown.add(collection.owner[unit], unit, seen[0][unit], seen[1][unit], foreign)
     return shown

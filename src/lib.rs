@@ -15,6 +15,7 @@ pub mod daemon;
 pub mod engine;
 pub mod exec;
 pub mod host;
+pub mod offline;
 pub mod places;
 #[allow(unsafe_code)]
 pub mod sys;

@@ -317,8 +317,11 @@ fn five_quick_crashes_end_in_crashed_and_a_start_by_hand_resets_that() {
         assert_eq!(machine.stable.of("agent", "start").len(), 5);
         assert_eq!(machine.stable.of("agent", "crash").len(), 5);
         assert_eq!(daemon.list_row(AGENT)[2], "crashed");
-        // As in systemd 252 the Result keeps what the last crash was.
+        // As in systemd 252 the Result keeps what the last crash was; our own words say more.
         assert_eq!(daemon.show(AGENT, "Result"), "exit-code");
+        let status = daemon.run(&["status", AGENT]);
+        let both = "failed (Result: exit-code, start-limit-hit)";
+        assert!(status.stdout.contains(both), "{status:?}");
         let log = daemon.log();
         assert!(
             log.contains("start-limit-hit"),

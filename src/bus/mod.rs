@@ -21,6 +21,7 @@ mod list;
 mod manager;
 mod names;
 mod news;
+mod offline;
 mod own;
 mod path;
 mod properties;
@@ -30,6 +31,8 @@ mod value;
 
 #[cfg(test)]
 mod tests;
+
+pub use offline::unit_properties;
 
 use crate::host::Handle;
 use hub::Hub;

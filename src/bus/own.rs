@@ -58,7 +58,12 @@ async fn list(call: &Call<'_>) -> Result<Body, Failure> {
 fn row(unit: &UnitView) -> Value {
     let service = unit.service.as_ref();
     let pid = service.map_or(0, |s| s.main_pid);
-    let result = service.map_or(ServiceResult::Success, |s| s.result);
+    // Unlike the property of systemd's interface, which keeps the failure before (M17).
+    let result = if unit.start_limit_hit {
+        ServiceResult::StartLimitHit
+    } else {
+        service.map_or(ServiceResult::Success, |s| s.result)
+    };
     Value::properties([
         ("MainPID", "u", Value::U32(pid.try_into().unwrap_or(0))),
         ("State", "s", Value::from(unit.list_state)),
@@ -212,19 +217,11 @@ async fn start_unit(call: &Call<'_>) -> Result<Body, Failure> {
     let handle = &call.client.hub.handle;
     let wanted = name.clone();
     let limited = handle
-        .look(move |view| view.engine.unit(&wanted).is_some_and(|u| hit_limit(&u)))
+        .look(move |view| view.engine.unit(&wanted).is_some_and(|u| u.start_limit_hit))
         .await?;
     let job = handle.job(&name, Verb::Start, mode, true).await?;
     let job = Value::String(job_path(call, &name, job));
     Ok(Body::of("ob", vec![job, Value::Bool(limited)]))
-}
-
-fn hit_limit(unit: &UnitView) -> bool {
-    unit.list_state == "crashed"
-        || unit
-            .service
-            .as_ref()
-            .is_some_and(|s| s.result == ServiceResult::StartLimitHit)
 }
 
 fn line_values(line: &LogLine) -> Vec<Value> {

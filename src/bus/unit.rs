@@ -76,7 +76,7 @@ fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Fai
 }
 
 /// The type's interface first, then the unit's, as systemd sends them.
-fn get_all(unit: &UnitSnapshot, interface: &str) -> Result<Vec<Shown>, Failure> {
+pub(super) fn get_all(unit: &UnitSnapshot, interface: &str) -> Result<Vec<Shown>, Failure> {
     if interface.is_empty() {
         let mut shown = unit.type_properties();
         shown.extend(unit.unit_properties());

@@ -38,6 +38,10 @@ pub(super) enum Format {
     Json,
     /// JSON, indented.
     JsonPretty,
+    /// One line a finding; only of verify.
+    Short,
+    /// SARIF 2.1.0; only of verify.
+    Sarif,
 }
 
 /// Units to act on.
@@ -101,6 +105,13 @@ pub(super) enum Command {
         /// Empty properties too
         #[arg(short, long)]
         all: bool,
+        /// Read the files, without asking a daemon
+        #[arg(long)]
+        offline: bool,
+        /// Unit directories for --offline, separated by colons [default: DD_PM_UNIT_PATH, else
+        /// the user's own]
+        #[arg(long, value_name = "PATH", requires = "offline")]
+        unit_path: Option<String>,
     },
     /// Show the files of units
     Cat(Units),
@@ -167,6 +178,18 @@ pub(super) enum Command {
         /// Lines to begin with
         #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
         lines: u32,
+    },
+    /// Check unit files without a daemon
+    Verify {
+        /// Files, directories or units; none: all units of the unit path
+        #[arg(value_name = "PATH|UNIT")]
+        names: Vec<String>,
+        /// Warnings count as failure
+        #[arg(long)]
+        strict: bool,
+        /// Unit directories, separated by colons [default: DD_PM_UNIT_PATH, else the user's own]
+        #[arg(long, value_name = "PATH")]
+        unit_path: Option<String>,
     },
     /// Print the versions of this program and of the daemon
     Version,

@@ -26,6 +26,9 @@ impl Verb {
     }
 }
 
+/// How far back in the log a reason is looked for.
+const LINES_LOOKED_AT: u32 = 20;
+
 struct Waiting {
     unit: String,
     job: String,
@@ -110,7 +113,27 @@ async fn explain(client: &mut Client, unit: &str, result: &str) -> Result<Option
         }
         _ => String::new(),
     };
-    Ok(sentence(unit, result, &failed))
+    let Some(mut text) = sentence(unit, result, &failed) else {
+        return Ok(None);
+    };
+    if result == "unsupported"
+        && let Some(reason) = last_word(client, unit).await
+    {
+        text.push_str(&format!("\n{reason}"));
+    }
+    Ok(Some(text))
+}
+
+/// What the manager said last of a unit, which is why it did not do something.
+async fn last_word(client: &mut Client, unit: &str) -> Option<String> {
+    // A log that cannot be read is no reason to fail: this is a courtesy.
+    let lines = client
+        .log(&[unit.to_owned()], LINES_LOOKED_AT, false)
+        .await
+        .ok()?;
+    let mut lines = lines.into_iter().rev();
+    let line = lines.find(|line| line.stream == "manager")?;
+    Some(line.text)
 }
 
 /// The sentence for a job's result and, if it is `failed`, the service's.
@@ -130,7 +153,7 @@ fn sentence(unit: &str, result: &str, service_result: &str) -> Option<String> {
         }
         "invalid" => format!("{unit} is not active, cannot reload."),
         "assert" => format!("Assertion failed on job for {unit}."),
-        "unsupported" => format!("Operation on {unit} is not supported here."),
+        "unsupported" => format!("Operation on {unit} is not supported here.\n{hint}"),
         "collected" => format!("Queued job for {unit} was dropped with its unit."),
         "once" => format!("{unit} was started already and runs only once."),
         other => format!("Job for {unit} ended with result \"{other}\"."),

@@ -21,10 +21,11 @@ mod state;
 mod status;
 mod table;
 mod time;
+mod verify;
 
 use crate::places::Places;
 use crate::unit::value::Signal;
-use args::{Arguments, Command, Common, Whom};
+use args::{Arguments, Command, Common, Format, Whom};
 use clap::Parser;
 use client::Client;
 use error::{FAILURE, Problem};
@@ -67,12 +68,51 @@ fn socket(common: &Common) -> PathBuf {
 
 async fn run(arguments: &Arguments) -> Result<u8, Problem> {
     let output = Output::new(&arguments.common);
+    if let Some(done) = without_daemon(&output, &arguments.command) {
+        return done;
+    }
     let socket = socket(&arguments.common);
     if matches!(arguments.command, Command::Version) {
         return version(&socket, &output).await;
     }
     let mut client = Client::connect(&socket).await?;
     execute(&mut client, &output, &arguments.command).await
+}
+
+/// What is answered from the files alone; nothing if the daemon has to be asked.
+fn without_daemon(output: &Output, command: &Command) -> Option<Result<u8, Problem>> {
+    match command {
+        Command::Verify {
+            names,
+            strict,
+            unit_path,
+        } => Some(verify::run(output, names, unit_path.as_deref(), *strict)),
+        _ if matches!(output.format, Format::Short | Format::Sarif) => {
+            let message = "the formats short and sarif are for verify only";
+            Some(Err(Problem::local(message)))
+        }
+        Command::Show {
+            units,
+            properties,
+            value,
+            all,
+            offline: true,
+            unit_path,
+        } => {
+            let selection = show::Selection {
+                names: properties,
+                value_only: *value,
+                all: *all,
+            };
+            Some(show::offline(
+                output,
+                units,
+                &selection,
+                unit_path.as_deref(),
+            ))
+        }
+        _ => None,
+    }
 }
 
 async fn execute(client: &mut Client, output: &Output, command: &Command) -> Result<u8, Problem> {
@@ -91,6 +131,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             properties,
             value,
             all,
+            ..
         } => {
             let selection = show::Selection {
                 names: properties,
@@ -128,7 +169,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
         | Command::ReloadOrRestart(jobs)
         | Command::TryReloadOrRestart(jobs) => jobs::run(client, output, verb(command), jobs).await,
         // Answered before there is a connection.
-        Command::Version => Ok(0),
+        Command::Version | Command::Verify { .. } => Ok(0),
     }
 }
 

@@ -47,6 +47,11 @@ impl Output {
         self.format == Format::Text
     }
 
+    /// Whether there is to be any colour.
+    pub(super) fn is_colored(&self) -> bool {
+        self.color
+    }
+
     /// A colour, if there is to be any.
     pub(super) fn color(&self, color: &'static str) -> &'static str {
         if self.color { color } else { "" }
@@ -71,7 +76,9 @@ impl Output {
     pub(super) fn json(&self, value: &impl Serialize) {
         let text = match self.format {
             Format::JsonPretty => serde_json::to_string_pretty(value),
-            Format::Text | Format::Json => serde_json::to_string(value),
+            Format::Text | Format::Json | Format::Short | Format::Sarif => {
+                serde_json::to_string(value)
+            }
         };
         match text {
             Ok(text) => say(&(text + "\n")),

@@ -5,6 +5,9 @@ use super::error::Problem;
 use super::names;
 use super::output::{Output, say};
 use super::property;
+use super::verify;
+use crate::offline;
+use crate::unit::name::UnitName;
 use serde_json::{Map, Value as Json};
 
 /// What to show of each object.
@@ -32,6 +35,35 @@ pub(super) async fn run(
         let properties = client.unit(&unit).await;
         objects.push(properties.map_err(|p| p.during(&format!("Failed to show {unit}")))?);
     }
+    print(output, units, objects, selection);
+    Ok(0)
+}
+
+/// Prints properties of units as their files have them, never started.
+///
+/// # Errors
+/// No unit is named, or a pattern, or what can be no name.
+pub(super) fn offline(
+    output: &Output,
+    units: &[String],
+    selection: &Selection<'_>,
+    unit_path: Option<&str>,
+) -> Result<u8, Problem> {
+    if units.is_empty() {
+        return Err(Problem::local("show --offline needs the name of a unit"));
+    }
+    let settings = verify::settings(unit_path)?;
+    let mut objects = Vec::new();
+    for unit in units {
+        let name = UnitName::parse(&names::complete(unit))
+            .map_err(|error| Problem::local(format!("Failed to show {unit}: {error}")))?;
+        objects.push(offline::show(&name, &settings));
+    }
+    print(output, units, objects, selection);
+    Ok(0)
+}
+
+fn print(output: &Output, units: &[String], objects: Vec<Properties>, selection: &Selection<'_>) {
     if output.is_text() {
         let texts: Vec<String> = objects.iter().map(|o| lines(o, selection)).collect();
         say(&texts.join("\n"));
@@ -44,7 +76,6 @@ pub(super) async fn run(
             _ => output.json(&objects.collect::<Vec<_>>()),
         }
     }
-    Ok(0)
 }
 
 fn is_selected(name: &str, selection: &Selection<'_>) -> bool {

@@ -25,6 +25,9 @@ pub(super) struct Style<'a> {
 /// What is shown of one unit.
 struct Unit {
     properties: Properties,
+    /// Why it is down, in our own words: `start-limit-hit` also where the Result property
+    /// keeps the failure before.
+    reason: String,
     processes: Vec<(u32, String)>,
     log: Vec<Line>,
 }
@@ -49,6 +52,7 @@ pub(super) async fn run(
         }
         let id = properties.text("Id").to_owned();
         shown.push(Unit {
+            reason: reason(client, &id).await?,
             processes: client.processes(&id).await.unwrap_or_default(),
             log: client.log(&[id], style.lines, false).await?,
             properties,
@@ -64,6 +68,12 @@ pub(super) async fn run(
             .json(&shown.iter().map(object).collect::<Vec<_>>());
     }
     Ok(status)
+}
+
+async fn reason(client: &mut Client, id: &str) -> Result<String, Problem> {
+    let rows = client.list(&[id.to_owned()]).await?;
+    let row = rows.iter().find(|(name, _)| name == id);
+    Ok(row.map_or_else(String::new, |(_, row)| row.text("Result").to_owned()))
 }
 
 /// systemctl's: 0 active or reloading, 4 not there, 3 anything else.
@@ -133,7 +143,7 @@ fn text(unit: &Unit, style: &Style<'_>, now: u64) -> String {
     if !drop_ins.is_empty() {
         text.push_str(&labelled("Drop-In", &drop_ins.join(", ")));
     }
-    text.push_str(&labelled("Active", &active(p, output, now)));
+    text.push_str(&labelled("Active", &active(unit, output, now)));
     for line in process::finished_commands(p) {
         text.push_str(&labelled("Process", &line));
     }
@@ -188,10 +198,19 @@ fn loaded(p: &Properties) -> String {
     }
 }
 
-fn active(p: &Properties, output: &Output, now: u64) -> String {
+/// `exit-code`, or `exit-code, start-limit-hit` where the start limit came on top.
+fn result(result: &str, reason: &str) -> String {
+    if reason == "start-limit-hit" && result != reason {
+        format!("{result}, {reason}")
+    } else {
+        result.to_owned()
+    }
+}
+
+fn active(unit: &Unit, output: &Output, now: u64) -> String {
+    let p = &unit.properties;
     let state = p.text("ActiveState");
-    let result = p.text("Result");
-    let sub = match (state, result) {
+    let sub = match (state, result(p.text("Result"), &unit.reason).as_str()) {
         ("failed" | "inactive", result) if !matches!(result, "" | "success") => {
             format!(" (Result: {result})")
         }
@@ -313,6 +332,7 @@ mod tests {
                 ("ExecMainStatus", json!(1)),
                 ("StatusText", json!("busy")),
             ]),
+            reason: "start-limit-hit".to_owned(),
             processes: vec![(7, "/bin/x".to_owned()), (8, "/bin/y".to_owned())],
             log: Vec::new(),
         };
@@ -331,7 +351,7 @@ mod tests {
             text,
             "× a.service - An agent\n\
              \u{20}    Loaded: loaded (/u/a.service)\n\
-             \u{20}    Active: failed (Result: exit-code)\n\
+             \u{20}    Active: failed (Result: exit-code, start-limit-hit)\n\
              \u{20}  Main PID: 71 (code=exited, status=1/FAILURE)\n\
              \u{20}    Status: \"busy\"\n\
              \u{20} Processes:\n\

@@ -21,6 +21,8 @@ pub struct Engine {
     pub(super) next_job: u32,
     /// Waiting jobs that may have become runnable.
     pub(super) run_queue: BTreeSet<JobId>,
+    /// Units that may be up although what they are bound to is down.
+    pub(super) bound_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
     pub(super) effects: VecDeque<Effect>,
@@ -48,6 +50,7 @@ impl Engine {
             jobs: BTreeMap::new(),
             next_job: 1,
             run_queue: BTreeSet::new(),
+            bound_queue: BTreeSet::new(),
             changes: VecDeque::new(),
             effects: VecDeque::new(),
             processes: BTreeMap::new(),
@@ -138,6 +141,8 @@ impl Engine {
                 self.propagate(change);
             } else if let Some(job) = self.run_queue.pop_first() {
                 self.run_job(job);
+            } else if let Some(unit) = self.bound_queue.pop_first() {
+                self.stop_if_bound_to_inactive(unit);
             } else if !self.advance_shutdown() {
                 return;
             }

@@ -88,7 +88,7 @@ impl Engine {
             self.trigger(change.unit, Edge::OnSuccess);
         }
         if change.to.is_active_or_reloading() && !change.from.is_active_or_reloading() {
-            self.stop_if_bound_to_inactive(change.unit);
+            self.bound_queue.insert(change.unit);
         }
     }
 
@@ -221,8 +221,12 @@ impl Engine {
         }
     }
 
-    /// A unit that came up while what it is bound to went away goes down again.
-    fn stop_if_bound_to_inactive(&mut self, unit: UnitId) {
+    /// A unit that is up while what it is bound to is down, and no job will bring that up, goes
+    /// down too (BindsTo= without After= lets it come up first).
+    pub(super) fn stop_if_bound_to_inactive(&mut self, unit: UnitId) {
+        if !self.graph.get(unit).active_state().is_active_or_reloading() {
+            return;
+        }
         let gone = self.graph.get(unit).edges.of(Edge::BindsTo).any(|other| {
             let other = self.graph.get(other);
             other.job.is_none() && other.active_state().is_inactive_or_failed()

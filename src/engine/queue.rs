@@ -248,6 +248,8 @@ impl Engine {
                 self.trigger(job.unit, Edge::OnFailure);
             }
             self.wake_neighbours(job.unit);
+            self.bound_queue
+                .extend(self.graph.get(job.unit).edges.of(Edge::BoundBy));
         }
     }
 

@@ -4,6 +4,7 @@ use crate::unit::load::{Entry, EntryKind, Source};
 use crate::unit::name::{UnitName, UnitType};
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Largest unit file read, in bytes; nobody writes a larger one by hand.
@@ -35,7 +36,19 @@ impl Source for DiskSource {
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        let file = fs::File::open(path)?;
+        // Without waiting: a FIFO nobody writes to must not hold the loader.
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
+        let kind = file.metadata()?.file_type();
+        // As in systemd: /dev/null masks by whatever links, and so does any other device.
+        if kind.is_char_device() || kind.is_block_device() {
+            return Ok(Vec::new());
+        }
+        if !kind.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
         let mut content = Vec::new();
         file.take(MAX_FILE + 1).read_to_end(&mut content)?;
         if content.len() as u64 > MAX_FILE {

@@ -208,6 +208,23 @@ impl Groups {
         pids.into_iter().collect()
     }
 
+    /// How many processes that the engine does not know are in the unit's group: left by an
+    /// earlier run, or by a daemon that was killed.
+    pub(super) fn left_over(&self, unit: UnitId, known: &Known) -> usize {
+        let Some(members) = self.units.get(&unit) else {
+            return 0;
+        };
+        let possible = match &members.group {
+            Some(_) => self.populated(unit),
+            None => members.occupied,
+        };
+        if !possible {
+            return 0;
+        }
+        let pids = self.processes(unit, known);
+        pids.iter().filter(|pid| !known.contains_key(pid)).count()
+    }
+
     /// The unit a process belongs to, if any.
     pub(super) fn unit_of(&self, pid: i32, known: &Known) -> Option<UnitId> {
         if let Some(unit) = known.get(&pid) {

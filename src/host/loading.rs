@@ -5,8 +5,8 @@ use super::handle::{Answer, Job};
 use super::run::{Fact, Host};
 use crate::engine::{Event, LogLevel, Verb};
 use crate::unit::config::{JobMode, LoadState, UnitConfig};
-use crate::unit::diagnostic::Severity;
-use crate::unit::load::load_closure;
+use crate::unit::diagnostic::{Diagnostic, Severity};
+use crate::unit::load;
 use crate::unit::name::UnitName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,6 +32,7 @@ pub(super) enum After {
 #[derive(Debug)]
 pub(super) struct Loaded {
     units: Vec<Arc<UnitConfig>>,
+    unreadable: Vec<Diagnostic>,
     after: After,
 }
 
@@ -47,15 +48,22 @@ impl Host {
         let settings = self.options.load.clone();
         let facts = self.facts.clone();
         tokio::task::spawn_blocking(move || {
-            let units = load_closure(&names, &loaded, &settings, &DiskSource);
-            let units = unique(units.into_values());
-            let _ = facts.send(Fact::Loaded(Box::new(Loaded { units, after })));
+            let closure = load::load(&names, &loaded, &settings, &DiskSource);
+            let _ = facts.send(Fact::Loaded(Box::new(Loaded {
+                units: unique(closure.units.into_values()),
+                unreadable: closure.unreadable,
+                after,
+            })));
         });
     }
 
     /// Units were read.
     pub(super) fn loaded(&mut self, loaded: Loaded) {
         self.requests.loading = false;
+        for finding in &loaded.unreadable {
+            let text = finding.to_string();
+            self.log.manager(LogLevel::Warning, None, &text);
+        }
         for unit in &loaded.units {
             self.show_findings(unit);
         }
@@ -75,8 +83,13 @@ impl Host {
             };
             self.log.manager(level, name, &finding.to_string());
         }
-        if let (LoadState::BadSetting | LoadState::Error, Some(error)) =
-            (unit.load, &unit.load_error)
+        // An error among the findings is the reason itself, and was just said.
+        let said = unit
+            .diagnostics
+            .iter()
+            .any(|f| f.severity == Severity::Error);
+        if let (LoadState::BadSetting | LoadState::Error, Some(error), false) =
+            (unit.load, &unit.load_error, said)
         {
             self.log.manager(LogLevel::Error, name, error);
         }

@@ -184,7 +184,7 @@ impl Host {
 
     fn has_hit_start_limit(&self, unit: &UnitName) -> bool {
         let view = self.engine.unit(unit.as_str());
-        view.is_some_and(|view| view.list_state == "crashed")
+        view.is_some_and(|view| view.start_limit_hit)
     }
 
     /// All names whose units need not be read again: a unit that was not found may have come.

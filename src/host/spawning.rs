@@ -108,6 +108,9 @@ impl Host {
             .groups
             .prepare(order.unit, &order.config.name, &invocation)
             .map_err(|error| format!("cannot make the control group: {error}"))?;
+        if order.first {
+            self.warn_of_left_over(order);
+        }
         Ok(Start {
             order: Box::new(order.clone()),
             common: self.common.clone(),
@@ -115,6 +118,16 @@ impl Host {
             stdout: pipes.stdout.take(),
             stderr: pipes.stderr.take(),
         })
+    }
+
+    /// As systemd does: what an earlier run left behind is told of and left alone.
+    fn warn_of_left_over(&self, order: &Spawn) {
+        let count = self.groups.left_over(order.unit, &self.known());
+        if count > 0 {
+            let text = format!("{count} processes of an earlier run are still there");
+            self.log
+                .manager(LogLevel::Warning, Some(&order.config.name), &text);
+        }
     }
 
     /// The answer to an order is known.

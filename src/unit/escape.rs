@@ -23,7 +23,7 @@ pub fn escape(text: &str) -> String {
 /// Reverses [`escape`].
 ///
 /// # Errors
-/// A backslash without `xHH` behind it, or bytes that are no text.
+/// A backslash without `xHH` behind it, NUL, or bytes that are no text.
 pub fn unescape(name: &str) -> Result<String, ValueError> {
     let bad = |what: &str| ValueError(format!("\"{name}\" cannot be unescaped: {what}"));
     let mut bytes = Vec::with_capacity(name.len());
@@ -37,6 +37,7 @@ pub fn unescape(name: &str) -> Result<String, ValueError> {
                 bytes.push(byte);
                 rest = &behind[3..];
             }
+            0 => return Err(bad("it holds NUL")),
             other => bytes.push(other),
         }
     }
@@ -124,7 +125,7 @@ mod tests {
         }
         assert_eq!(unescape(r"\x2D").as_deref(), Ok("-"));
         for bad in [
-            r"\", r"\x", r"\x2", r"\x2g", r"\y2d", r"\x00", r"\xff", r"\x+1",
+            r"\", r"\x", r"\x2", r"\x2g", r"\y2d", r"\x00", r"\xff", r"\x+1", "a\0",
         ] {
             assert!(unescape(bad).is_err(), "{bad}");
         }

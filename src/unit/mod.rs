@@ -22,4 +22,5 @@ pub mod name;
 pub mod specifier;
 pub mod syntax;
 pub mod value;
+pub mod verify;
 pub mod words;

@@ -8,7 +8,7 @@
 
 mod lines;
 
-use super::diagnostic::{Diagnostic, Position, Severity};
+use super::diagnostic::{Diagnostic, Position, Rule, Severity};
 use lines::{Line, Lines};
 use std::sync::Arc;
 
@@ -50,6 +50,15 @@ impl Assignment {
             column: first.column + columns as u32,
         }
     }
+
+    /// Where the physical line that holds a byte of the value ends, as an offset in the value.
+    pub fn line_end(&self, offset: usize) -> usize {
+        let later = self
+            .value_lines
+            .partition_point(|(start, _)| *start <= offset);
+        let next = self.value_lines.get(later).map(|(start, _)| *start);
+        next.unwrap_or(self.value.len())
+    }
 }
 
 /// What a file holds.
@@ -73,13 +82,16 @@ pub fn parse(file: &Arc<str>, content: &[u8]) -> Document {
     };
     // What stands before an error is kept; the error itself is among the diagnostics.
     if let Err(Finding { position, message }) = parser.read(content) {
-        parser.document.diagnostics.push(Diagnostic {
-            severity: Severity::Error,
-            position,
-            message,
-        });
+        let finding = Diagnostic::new(Severity::Error, Rule::Syntax, position, message);
+        parser.document.diagnostics.push(finding);
     }
     parser.document
+}
+
+/// The text of a line, counted as positions count them; what is not UTF-8 is replaced.
+pub fn line(content: &[u8], number: u32) -> Option<String> {
+    let line = Lines::new(content).find(|line| line.number == number)?;
+    Some(String::from_utf8_lossy(line.bytes).into_owned())
 }
 
 /// An error that ends the reading of the file.
@@ -133,18 +145,19 @@ impl Parser<'_> {
         }
         let place = logical.place(start);
         let Some(section) = self.section.clone() else {
-            self.warn(place, "assignment before any section");
+            let length = trimmed.chars().count();
+            self.warn(place, length, "assignment before any section");
             return Ok(());
         };
         let Some((key, value)) = trimmed.split_once('=') else {
             // Nobody but their owner knows what X- sections hold (U6).
             if !section.starts_with("X-") {
-                self.warn(place, "the line has no \"=\"");
+                self.warn(place, trimmed.chars().count(), "the line has no \"=\"");
             }
             return Ok(());
         };
         if key.is_empty() {
-            self.warn(place, "there is no key before \"=\"");
+            self.warn(place, 1, "there is no key before \"=\"");
             return Ok(());
         }
         let behind = start + key.len() + 1;
@@ -206,13 +219,10 @@ impl Parser<'_> {
         }
     }
 
-    fn warn(&mut self, place: Place, message: &str) {
+    fn warn(&mut self, place: Place, length: usize, message: &str) {
         let position = self.position(place);
-        self.document.diagnostics.push(Diagnostic {
-            severity: Severity::Warning,
-            position,
-            message: message.to_owned(),
-        });
+        let finding = Diagnostic::new(Severity::Warning, Rule::Syntax, position, message);
+        self.document.diagnostics.push(finding.length(length));
     }
 }
 

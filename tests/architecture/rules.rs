@@ -17,7 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["unit", "engine", "exec", "cgroup", "sys", "places"],
     ),
     ("bus", &["engine", "unit", "host"]),
-    ("cli", &["places", "unit", "sys"]),
+    // What the command line answers without a daemon.
+    ("offline", &["host", "bus", "engine", "unit"]),
+    ("cli", &["places", "unit", "sys", "offline"]),
     ("daemon", &["host", "bus", "engine", "places", "unit"]),
 ];
 

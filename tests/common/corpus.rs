@@ -15,13 +15,24 @@ pub fn debrpm() -> Option<PathBuf> {
     found
 }
 
-/// DD_PM_CORPUS, else a `corpus/datadog` in a directory beside the checkout.
+/// DD_PM_CORPUS, which then must be right, else a `corpus/datadog` in a directory beside the
+/// checkout or beside the directory around it.
 fn root() -> Option<PathBuf> {
     if let Some(set) = std::env::var_os("DD_PM_CORPUS") {
-        return Some(set.into());
+        let set = PathBuf::from(set);
+        assert!(
+            set.join("sd-debrpm").is_dir(),
+            "DD_PM_CORPUS is {}, where no sd-debrpm is",
+            set.display()
+        );
+        return Some(set);
     }
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-    let mut candidates: Vec<PathBuf> = std::fs::read_dir(beside)
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    checkout.ancestors().skip(1).take(2).find_map(beside)
+}
+
+fn beside(directory: &Path) -> Option<PathBuf> {
+    let mut candidates: Vec<PathBuf> = std::fs::read_dir(directory)
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path().join("corpus/datadog")))
         .filter(|path| path.join("sd-debrpm").is_dir())

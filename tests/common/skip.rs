@@ -28,7 +28,11 @@ impl fmt::Display for Missing {
 /// Says that the running test is skipped, and why. Under CI=true a missing package fails.
 pub fn skip(missing: Missing, reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    eprintln!("SKIP {test} ({missing}): {reason}");
+    // Past the harness, which keeps what passing tests print.
+    let line = format!("SKIP {test} ({missing}): {reason}\n");
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("standard error can be written");
     if let Some(file) = std::env::var_os("DD_PM_SKIPS") {
         let line = format!("{missing}\t{test}\t{reason}\n");
         std::fs::OpenOptions::new()

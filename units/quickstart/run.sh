@@ -5,6 +5,15 @@
 # built. Ctrl-C stops everything; nothing is left behind.
 set -euo pipefail
 
+# Ctrl-C asks the daemon to end, as soon as there is one.
+pid='' stopping='' interrupted=''
+stop() {
+    [ -n "$stopping" ] || echo "run: stopping"
+    stopping=yes interrupted=yes
+    [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null
+}
+trap stop INT TERM HUP
+
 units=$(cd "$(dirname "$0")" && pwd)
 services=(quickstart-sysprobe quickstart-core quickstart-trace quickstart-process quickstart-security)
 
@@ -29,19 +38,18 @@ cat >"$place/units/service.d/10-quickstart.conf" <<END
 ExecSearchPath=$agents:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 END
 
+[ -z "$stopping" ] || exit 130
+# From here on Ctrl-C may end any command of ours, but the daemon is waited for in any case.
+set +e
+
 # A job of its own process group: Ctrl-C reaches this script only, which asks once.
 set -m
 XDG_RUNTIME_DIR=$place/run "$daemon" --socket "$socket" --unit-path "$place/units" \
     --runtime-dir "$place/state" quickstart-core.service &
 pid=$!
 set +m
-stopping='' interrupted=''
-stop() {
-    [ -n "$stopping" ] || echo "run: stopping"
-    stopping=yes interrupted=yes
-    kill -TERM "$pid" 2>/dev/null || true
-}
-trap stop INT TERM HUP
+# Asked before there was anybody to ask.
+[ -z "$stopping" ] || stop
 
 all_active() {
     local service
@@ -75,7 +83,7 @@ if [ -n "$up" ]; then
         "Ctrl-C stops everything."
 elif [ -z "$stopping" ]; then
     echo "run: the set did not come up" >&2
-    "$client" --socket "$socket" list >&2 || true
+    "$client" --socket "$socket" list >&2
     stop
 fi
 

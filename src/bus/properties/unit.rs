@@ -27,10 +27,13 @@ impl UnitSnapshot {
     /// Copies what there is of a loaded unit.
     pub(in crate::bus) fn take(view: &View<'_>, name: &str) -> Option<UnitSnapshot> {
         let unit = view.engine.unit(name)?;
-        let dependencies = DEPENDENCY_PROPERTIES
+        let mut dependencies: BTreeMap<_, _> = DEPENDENCY_PROPERTIES
             .into_iter()
             .map(|property| (property, view.engine.dependencies(name, property)))
             .collect();
+        if unit.name().unit_type() == UnitType::Slice {
+            dependencies.insert("SliceOf", members_of(view, unit.name()));
+        }
         let control_group = view.facts.control_group(unit.name());
         Some(UnitSnapshot {
             view: unit,
@@ -225,6 +228,18 @@ impl UnitSnapshot {
             id => id.to_be_bytes().to_vec(),
         }
     }
+}
+
+/// The units whose Slice= is this one.
+fn members_of(view: &View<'_>, slice: &UnitName) -> Vec<UnitName> {
+    let slice = PropertyValue::String(slice.to_string());
+    let names = view.engine.unit_names().into_iter();
+    names
+        .filter(|name| {
+            let unit = view.engine.unit(name.as_str());
+            unit.is_some_and(|unit| unit.config.written.get("Slice") == Some(&slice))
+        })
+        .collect()
 }
 
 /// A timestamp property's name without `Timestamp` and `Monotonic`, and whether it had that.

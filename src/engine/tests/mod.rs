@@ -195,6 +195,22 @@ fn binds_to_stops_with_its_dependency_and_requires_does_not() {
 }
 
 #[test]
+fn a_unit_that_came_up_before_what_it_is_bound_to_failed_to_goes_down_again() {
+    for (other, path) in [("true", Some("/none")), ("false", None)] {
+        let mut bound_to = unit("core.service").oneshot(other);
+        if let Some(path) = path {
+            bound_to = bound_to.condition(path, false);
+        }
+        let early = unit("early.service")
+            .binds_to("core.service")
+            .before("core.service");
+        let mut world = World::new([bound_to, early]);
+        world.start("early.service").unwrap();
+        assert_eq!(world.state("early.service"), ActiveState::Inactive);
+    }
+}
+
+#[test]
 fn j1_an_automatic_restart_takes_those_along_that_need_the_unit() {
     let mut world = World::new([
         unit("core.service").restart(Restart::OnFailure),

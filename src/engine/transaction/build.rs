@@ -9,7 +9,6 @@ use crate::engine::service::can_reload;
 use crate::engine::state::JobKind;
 use crate::engine::unit::{Machine, Unit};
 use crate::unit::config::{JobMode, LoadState};
-use std::collections::VecDeque;
 
 /// What a kind of edge adds to a transaction.
 struct Follow {
@@ -17,6 +16,12 @@ struct Follow {
     job: Added,
     matters: bool,
     conflicts: bool,
+}
+
+/// A job whose edges are being followed.
+struct Frame {
+    job: usize,
+    pulls: std::vec::IntoIter<(&'static Follow, UnitId)>,
 }
 
 /// The job that an edge adds at its other end.
@@ -111,54 +116,69 @@ impl Transaction {
         ) {
             return Ok(transaction);
         }
-        let mut pending = VecDeque::from([ANCHOR]);
-        while let Some(index) = pending.pop_front() {
-            let restart = index == ANCHOR && wish.restart_dependents;
-            if let Err(refusal) = transaction.expand(graph, index, restart, &mut pending) {
-                let unit = transaction.job(index).map(|job| job.unit);
-                transaction.delete(index, true);
-                if transaction.job(ANCHOR).is_none() {
-                    return Err(refusal);
+        // Depth first, as systemd: where a unit gets two jobs, which of them is the younger one
+        // decides what an ordering cycle is (see `order`).
+        let mut path = vec![transaction.pulls(graph, ANCHOR, wish.restart_dependents)];
+        while let Some(frame) = path.last_mut() {
+            let (by, pull) = (frame.job, frame.pulls.next());
+            // The job may have gone meanwhile, with something that it needed.
+            let Some(pull) = pull.filter(|_| transaction.job(by).is_some()) else {
+                path.pop();
+                continue;
+            };
+            match transaction.follow(graph, by, &pull) {
+                Ok(Some(fresh)) => path.push(transaction.pulls(graph, fresh, false)),
+                Ok(None) => {}
+                Err(refusal) => {
+                    let unit = transaction.job(by).map(|job| job.unit);
+                    transaction.delete(by, true);
+                    if transaction.job(ANCHOR).is_none() {
+                        return Err(refusal);
+                    }
+                    notes.extend(unit.map(|u| (u, format!("cannot be started: {refusal}"))));
                 }
-                notes.extend(unit.map(|u| (u, format!("cannot be started: {refusal}"))));
             }
         }
         Ok(transaction)
     }
 
-    /// Adds what one job pulls in.
-    fn expand(
-        &mut self,
-        graph: &Graph,
-        index: usize,
-        restart_dependents: bool,
-        pending: &mut VecDeque<usize>,
-    ) -> Result<(), Refusal> {
-        let Some((unit, kind)) = self.job(index).map(|job| (job.unit, job.kind)) else {
-            return Ok(());
-        };
-        for rule in rules(kind, restart_dependents) {
-            for other in graph.get(unit).edges.of(rule.edge) {
-                let target = graph.get(other);
-                let Some(kind) = settle(rule.job, target) else {
-                    continue;
-                };
-                match admissible(target, kind) {
-                    Ok(()) => {}
-                    Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
-                    Err(Missing::Refused(_) | Missing::Pointless) => continue,
-                }
-                let pull = Pull {
-                    by: index,
-                    matters: rule.matters,
-                    conflicts: rule.conflicts,
-                };
-                if let Some(fresh) = self.add(other, kind, Some(pull)) {
-                    pending.push_back(fresh);
-                }
+    /// What one job pulls in, to be followed one by one.
+    fn pulls(&self, graph: &Graph, index: usize, restart_dependents: bool) -> Frame {
+        let mut pulls = Vec::new();
+        if let Some(job) = self.job(index) {
+            for rule in rules(job.kind, restart_dependents) {
+                let others = graph.get(job.unit).edges.of(rule.edge);
+                pulls.extend(others.map(|other| (rule, other)));
             }
         }
-        Ok(())
+        Frame {
+            job: index,
+            pulls: pulls.into_iter(),
+        }
+    }
+
+    /// Adds what one edge pulls in; the index if it is new.
+    fn follow(
+        &mut self,
+        graph: &Graph,
+        by: usize,
+        (rule, other): &(&'static Follow, UnitId),
+    ) -> Result<Option<usize>, Refusal> {
+        let target = graph.get(*other);
+        let Some(kind) = settle(rule.job, target) else {
+            return Ok(None);
+        };
+        match admissible(target, kind) {
+            Ok(()) => {}
+            Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
+            Err(Missing::Refused(_) | Missing::Pointless) => return Ok(None),
+        }
+        let pull = Pull {
+            by,
+            matters: rule.matters,
+            conflicts: rule.conflicts,
+        };
+        Ok(self.add(*other, kind, Some(pull)))
     }
 
     /// Adds a job, or another reason for one that is there; the index if it is new.

@@ -108,12 +108,10 @@ impl Transaction {
         units
     }
 
-    /// What ordering sees at a unit: the transaction's job, else the installed one.
+    /// What ordering sees at a unit: the transaction's youngest job for it, else the installed
+    /// one.
     fn ordered(&self, graph: &Graph, installed: &Installed, unit: UnitId) -> Option<Ordered> {
-        let candidate = self
-            .of_unit(unit)
-            .first()
-            .and_then(|index| self.job(*index));
+        let candidate = self.of_unit(unit).last().and_then(|index| self.job(*index));
         if let Some(job) = candidate {
             return Some(Ordered {
                 kind: job.kind,

@@ -3,14 +3,14 @@
 
 use super::read::{Draft, Reading, Trouble};
 use super::row::Row;
-use super::{find, known_sections, sections_of};
+use super::{find, hint, known_sections, sections_of};
 use crate::unit::config::LoadState;
-use crate::unit::diagnostic::{Diagnostic, Severity};
+use crate::unit::diagnostic::{Diagnostic, Rule, Severity};
 use crate::unit::specifier::SystemFacts;
 use crate::unit::syntax::{Assignment, Document};
 
 /// Why a directive of a unit that is not run yet is without effect.
-const NOT_RUN: &str = "units of this type are not run yet";
+pub const NOT_RUN: &str = "units of this type are not run yet";
 
 /// Reads a document into the draft; `main` tells the main file from a drop-in.
 ///
@@ -52,16 +52,19 @@ fn foreign_sections(document: &Document, draft: &Draft) -> Vec<Diagnostic> {
         .iter()
         .filter(|(name, _)| !known.contains(&name.as_str()) && !name.starts_with("X-"))
         .map(|(name, position)| {
-            let message = if known_sections().contains(&name.as_str()) {
-                format!("section [{name}] does not belong in a .{unit_type} unit, ignored")
+            let (rule, message, hint) = if known_sections().contains(&name.as_str()) {
+                let message =
+                    format!("section [{name}] does not belong in a .{unit_type} unit, ignored");
+                (Rule::MisplacedSection, message, None)
             } else {
-                format!("unknown section [{name}], ignored")
+                let near = hint::nearest_of(known.iter().copied(), name);
+                let hint = near.map(|near| format!("did you mean [{near}]?"));
+                let message = format!("unknown section [{name}], ignored");
+                (Rule::UnknownSection, message, hint)
             };
-            Diagnostic {
-                severity: Severity::Warning,
-                position: position.clone(),
-                message,
-            }
+            Diagnostic::new(Severity::Warning, rule, position.clone(), message)
+                .length(name.chars().count() + 2)
+                .hint(hint)
         })
         .collect()
 }
@@ -105,9 +108,13 @@ fn record(
         Err(Trouble::NotRun) => {}
         Err(Trouble::Ignored { offset, message }) => {
             reading.warn(offset, &format!("{message}, ignored"));
+            if let Some(last) = reading.findings.last_mut() {
+                last.hint = hint::of_value(row.kind, &assignment.value);
+            }
         }
         Err(Trouble::Fatal { offset, message }) => {
             reading.report(Severity::Error, offset, &message);
+            reading.draft.bad.insert(row.name);
             fatal = true;
         }
     }
@@ -126,16 +133,17 @@ fn unknown(assignment: &Assignment) -> Diagnostic {
         .filter(|other| find(other, key).is_some())
         .map(|other| format!("[{other}]"))
         .collect();
-    let hint = if !elsewhere.is_empty() {
-        format!("; it belongs in {}", elsewhere.join(" or "))
-    } else if let Some(near) = super::hint::nearest(section, key) {
-        format!("; did you mean {near}=?")
+    let (rule, hint) = if !elsewhere.is_empty() {
+        let hint = format!("it belongs in {}", elsewhere.join(" or "));
+        (Rule::MisplacedDirective, Some(hint))
     } else {
-        String::new()
+        let near = hint::nearest(section, key);
+        let hint = near.map(|near| format!("did you mean {near}=?"));
+        (Rule::UnknownDirective, hint)
     };
-    Diagnostic {
-        severity: Severity::Warning,
-        position: assignment.key_position.clone(),
-        message: format!("unknown key {key}= in section [{section}], ignored{hint}"),
-    }
+    let position = assignment.key_position.clone();
+    let message = format!("unknown key {key}= in section [{section}], ignored");
+    Diagnostic::new(Severity::Warning, rule, position, message)
+        .length(key.chars().count())
+        .hint(hint)
 }

@@ -1,17 +1,34 @@
-//! The directive that a misspelt one was probably meant to be.
+//! What a misspelt name was probably meant to be, and a misspelt value.
 
+use super::row::Kind;
 use super::table;
 
 /// The name in the section that is nearest to `key`, if it is near enough to be a slip: the
 /// same letters in another case, or at most two letters (one of a short name) off.
 pub fn nearest(section: &str, key: &str) -> Option<&'static str> {
-    let allowed = if key.chars().count() < 6 { 1 } else { 2 };
-    table()
-        .filter(|row| row.sections.contains(&section))
-        .map(|row| (distance(row.name, key), row.name))
+    let names = table().filter(|row| row.sections.contains(&section));
+    nearest_of(names.map(|row| row.name), key)
+}
+
+/// As [`nearest`], of any names.
+pub fn nearest_of<'a>(names: impl Iterator<Item = &'a str>, word: &str) -> Option<&'a str> {
+    let letters = word.chars().count();
+    let allowed = if letters < 6 { 1 } else { 2 };
+    names
+        .filter(|name| name.len().abs_diff(letters) <= allowed)
+        .map(|name| (distance(name, word), name))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, name)| name)
+}
+
+/// The word that a bad value was probably meant to be, where there are words to choose from.
+pub(super) fn of_value(kind: Kind, value: &str) -> Option<String> {
+    let Kind::Choice(words) = kind else {
+        return None;
+    };
+    let near = nearest_of(words.iter().copied(), value)?;
+    Some(format!("did you mean {near}?"))
 }
 
 /// How many letters must be put in, taken out or changed to turn one into the other, case

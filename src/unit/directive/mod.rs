@@ -36,8 +36,8 @@ mod unit;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{apply, fail};
-pub use hint::nearest;
+pub use apply::{NOT_RUN, apply, fail};
+pub use hint::{nearest, nearest_of};
 pub use read::{Draft, Reading, Trouble};
 pub use row::{Get, Kind, Parse, Property, PropertyValue, Row, Shape, Support};
 

@@ -5,12 +5,12 @@ use crate::unit::config::{
     DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, ServiceConfig,
     SocketConfig, UnitBody, UnitConfig,
 };
-use crate::unit::diagnostic::{Diagnostic, Position, Severity};
+use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::name::UnitName;
 use crate::unit::specifier::{self, SpecifierContext, SystemFacts};
 use crate::unit::syntax::Assignment;
 use crate::unit::value::{self, ValueError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A unit under construction: its configuration and what only the loader needs to finish it.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Draft {
     pub dependencies: BTreeMap<(DependencyKind, UnitName), DependencyOrigin>,
     /// Where each directive was last set, by the name of its row.
     pub set: BTreeMap<&'static str, Position>,
+    /// Directives with a value that made the unit bad-setting, by the name of their rows.
+    pub bad: BTreeSet<&'static str>,
     /// RequiresMountsFor= and WantsMountsFor=: kind of dependency and path.
     pub mounts: Vec<(DependencyKind, String)>,
     /// Unit= of a path or timer.
@@ -36,6 +38,7 @@ impl Draft {
             config,
             dependencies: BTreeMap::new(),
             set: BTreeMap::new(),
+            bad: BTreeSet::new(),
             mounts: Vec::new(),
             activates: None,
             permissions_start_only: false,
@@ -154,11 +157,31 @@ impl Reading<'_> {
 
     /// Adds a finding about the byte of the value at `offset`.
     pub fn report(&mut self, severity: Severity, offset: usize, message: &str) {
-        self.findings.push(Diagnostic {
+        let finding = Diagnostic::new(
             severity,
-            position: self.assignment.position_at(offset),
-            message: format!("{}=: {message}", self.assignment.key),
-        });
+            Rule::BadValue,
+            self.assignment.position_at(offset),
+            format!("{}=: {message}", self.assignment.key),
+        );
+        self.findings.push(finding.length(self.length_at(offset)));
+    }
+
+    /// How many characters a finding at this byte is about: the word there in what is made of
+    /// words, else the rest of the value, but no more than the line.
+    fn length_at(&self, offset: usize) -> usize {
+        let words = match self.row.kind {
+            Kind::List | Kind::Commands | Kind::Dependencies => true,
+            Kind::Boolean | Kind::Number | Kind::Span | Kind::Choice(_) => offset > 0,
+            Kind::Text | Kind::Condition => false,
+        };
+        let end = self.assignment.line_end(offset);
+        let rest = self.assignment.value.get(offset..end).unwrap_or("");
+        let rest = if words {
+            rest.split([' ', '\t']).next().unwrap_or("")
+        } else {
+            rest
+        };
+        rest.trim_end().chars().count()
     }
 
     /// Adds a warning.

@@ -224,6 +224,13 @@ fn imply_output(config: &mut UnitConfig) {
     }
 }
 
+/// Whether output or error goes to the log.
+pub(super) fn logs(config: &UnitConfig, exec: &ExecConfig) -> bool {
+    let inherits = config.written.get("StandardOutput") == Some(&word("inherit"));
+    let output = exec.standard_output == OutputTarget::Log && !inherits;
+    output || exec.standard_error == OutputTarget::Log
+}
+
 /// The capabilities that a switch takes away.
 const TAKEN: [(&str, &str); 4] = [
     ("PrivateDevices", "CAP_MKNOD CAP_SYS_RAWIO"),

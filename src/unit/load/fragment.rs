@@ -1,11 +1,11 @@
 //! Loads one unit: its main file, drop-ins and dependency links.
 
-use super::index::{Found, Index, normal};
+use super::index::{self, Found, Index, normal};
 use super::{Entry, EntryKind, Settings, Source, builtin, context, implicit, verify};
 use crate::unit::config::{
     Dependency, DependencyKind, DependencyOrigin, DirectoryKind, LoadState, UnitBody, UnitConfig,
 };
-use crate::unit::diagnostic::{Diagnostic, Position, Severity};
+use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, apply};
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::syntax;
@@ -26,12 +26,15 @@ pub(super) struct Loader<'a> {
     index: Index,
     /// Directories that were listed, for those that many units share.
     listings: BTreeMap<String, Vec<Entry>>,
+    /// Directories that could not be read.
+    unreadable: Vec<Diagnostic>,
 }
 
 impl<'a> Loader<'a> {
     /// Lists the load path.
     pub(super) fn new(settings: &'a Settings, source: &'a dyn Source) -> Loader<'a> {
         let mut index = Index::scan(&settings.path, source);
+        let unreadable = index.take_unreadable();
         let goal = ("default.target", "multi-user.target");
         if let (Ok(alias), Ok(target)) = (UnitName::parse(goal.0), UnitName::parse(goal.1)) {
             index.add_alias(alias, target);
@@ -41,7 +44,13 @@ impl<'a> Loader<'a> {
             source,
             index,
             listings: BTreeMap::new(),
+            unreadable,
         }
+    }
+
+    /// A warning for each directory that could not be read.
+    pub(super) fn into_unreadable(self) -> Vec<Diagnostic> {
+        self.unreadable
     }
 
     /// The name of its own of the unit that `name` stands for.
@@ -199,7 +208,10 @@ impl<'a> Loader<'a> {
                 apply(&document, draft, &self.settings.system, false);
                 draft.config.drop_ins.push(path);
             }
-            Err(error) => warn(draft, &path, format!("cannot be read: {error}")),
+            Err(error) => {
+                let message = format!("the drop-in cannot be read: {error}");
+                warn(draft, Rule::Unreadable, &path, message);
+            }
         }
     }
 
@@ -227,11 +239,14 @@ impl<'a> Loader<'a> {
     fn entries(&mut self, id: &UnitName, suffix: &str) -> Vec<(String, Entry)> {
         let mut found = Vec::new();
         for directory in self.index.directories_of(id, suffix) {
-            let entries = self
-                .listings
-                .entry(directory.to_owned())
-                .or_insert_with(|| self.source.list(directory).unwrap_or_default());
-            let entries = entries.iter().cloned();
+            if !self.listings.contains_key(directory) {
+                let listing = self.source.list(directory).unwrap_or_else(|error| {
+                    self.unreadable.push(index::unreadable(directory, &error));
+                    Vec::new()
+                });
+                self.listings.insert(directory.to_owned(), listing);
+            }
+            let entries = self.listings.get(directory).into_iter().flatten().cloned();
             found.extend(entries.map(|entry| (directory.to_owned(), entry)));
         }
         found
@@ -252,10 +267,11 @@ fn add_link(
             Ok(target) => {
                 draft.depend(kind, &target, DependencyOrigin::Link);
             }
-            Err(error) => warn(draft, &path, format!("{error}, ignored")),
+            Err(error) => warn(draft, Rule::BadLink, &path, format!("{error}, ignored")),
         },
         EntryKind::File | EntryKind::Directory | EntryKind::Other => {
-            warn(draft, &path, "not a symbolic link, ignored".to_owned());
+            let message = "not a symbolic link, ignored".to_owned();
+            warn(draft, Rule::BadLink, &path, message);
         }
     }
 }
@@ -269,16 +285,9 @@ fn is_null(directory: &str, target: &str) -> bool {
     full == "/dev/null"
 }
 
-fn warn(draft: &mut Draft, path: &str, message: String) {
-    draft.config.diagnostics.push(Diagnostic {
-        severity: Severity::Warning,
-        position: Position {
-            file: path.into(),
-            line: 1,
-            column: 1,
-        },
-        message,
-    });
+fn warn(draft: &mut Draft, rule: Rule, path: &str, message: String) {
+    let finding = Diagnostic::new(Severity::Warning, rule, Position::top(path), message);
+    draft.config.diagnostics.push(finding);
 }
 
 fn without_files(id: UnitName, load: LoadState, reason: String) -> UnitConfig {
@@ -304,6 +313,10 @@ fn unreadable(named: UnitConfig, path: &str, error: &io::Error) -> UnitConfig {
     if error.kind() != io::ErrorKind::NotFound {
         config.load = LoadState::Error;
         config.load_error = Some(format!("Failed to read {path}: {error}"));
+        let message = format!("the unit file cannot be read: {error}");
+        let top = Position::top(path);
+        let finding = Diagnostic::new(Severity::Error, Rule::Unreadable, top, message);
+        config.diagnostics.push(finding);
         config.fragment = Some(path.to_owned());
     }
     config

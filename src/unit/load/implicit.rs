@@ -6,7 +6,7 @@ use super::fragment::Loader;
 use super::{PULLS, Settings, context};
 use crate::unit::config::{
     Dependency, DependencyKind, DependencyOrigin, DirectoryKind, ExecConfig, ListenKind, LoadState,
-    OutputTarget, ServiceType, UnitBody, UnitConfig, WorkingDirectoryPlace,
+    ServiceType, UnitBody, UnitConfig, WorkingDirectoryPlace,
 };
 use crate::unit::directive::{Draft, PropertyValue};
 use crate::unit::escape::escape_path;
@@ -150,8 +150,7 @@ fn add_processes(loader: &Loader<'_>, draft: &mut Draft) {
             depend(draft, Requires, &socket);
             depend(draft, After, &socket);
         }
-    } else if exec.standard_output == OutputTarget::Log || exec.standard_error == OutputTarget::Log
-    {
+    } else if context::logs(&draft.config, &exec) {
         depend(draft, After, "systemd-journald.socket");
     }
 }

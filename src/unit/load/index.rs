@@ -3,8 +3,10 @@
 //! directories are.
 
 use super::{EntryKind, Source};
+use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 /// Longest chain of alias links; longer ones run in a circle.
 const LONGEST_CHAIN: usize = 16;
@@ -31,20 +33,32 @@ pub(super) struct Index {
     directories: BTreeMap<String, Vec<String>>,
     /// The alias links that lead to a name.
     aliases: BTreeMap<UnitName, BTreeSet<UnitName>>,
+    /// Directories of the load path that could not be read.
+    unreadable: Vec<Diagnostic>,
 }
 
 impl Index {
-    /// Lists the directories, highest priority first. One that cannot be read counts as empty.
+    /// Lists the directories, highest priority first. One that cannot be read counts
+    /// as empty and is remembered.
     pub(super) fn scan(path: &[String], source: &dyn Source) -> Index {
         let path: Vec<String> = path.iter().map(|directory| normal(directory)).collect();
         let mut index = Index::default();
         for directory in &path {
-            for entry in source.list(directory).unwrap_or_default() {
+            let entries = source.list(directory).unwrap_or_else(|error| {
+                index.unreadable.push(unreadable(directory, &error));
+                Vec::new()
+            });
+            for entry in entries {
                 index.add(&path, directory, &entry.name, &entry.kind);
             }
         }
         index.aliases = index.reverse();
         index
+    }
+
+    /// A warning for each directory that could not be read, once.
+    pub(super) fn take_unreadable(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.unreadable)
     }
 
     /// Makes one name an alias of another unless the load path has it already.
@@ -158,6 +172,13 @@ impl Index {
         }
         found
     }
+}
+
+/// The warning about a directory that could not be read.
+pub(super) fn unreadable(directory: &str, error: &io::Error) -> Diagnostic {
+    let message = format!("the directory cannot be read and counts as empty: {error}");
+    let top = Position::top(directory);
+    Diagnostic::new(Severity::Warning, Rule::Unreadable, top, message)
 }
 
 /// The names whose directories count for a unit, with how far each is from the full name: the

@@ -43,6 +43,13 @@ impl MemorySource {
         self
     }
 
+    /// With a directory that cannot be read.
+    #[must_use]
+    pub fn unreadable_directory(mut self, path: &str) -> MemorySource {
+        self.unreadable.insert(path.to_owned());
+        self
+    }
+
     /// With something that the kernel has: a mount, device or swap by its unit name.
     #[must_use]
     pub fn hold(mut self, name: &str) -> MemorySource {
@@ -64,6 +71,9 @@ impl MemorySource {
 
 impl Source for MemorySource {
     fn list(&self, directory: &str) -> io::Result<Vec<Entry>> {
+        if self.unreadable.contains(directory) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let below = format!("{}/", directory.trim_end_matches('/'));
         let mut entries: BTreeMap<&str, EntryKind> = BTreeMap::new();
         let paths = self.files.keys().chain(self.links.keys());

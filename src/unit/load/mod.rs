@@ -19,6 +19,7 @@ mod tests;
 pub use memory::MemorySource;
 
 use super::config::{DependencyKind, UnitConfig};
+use super::diagnostic::Diagnostic;
 use super::name::UnitName;
 use super::specifier::SystemFacts;
 use fragment::Loader;
@@ -101,6 +102,25 @@ pub fn load_closure(
     settings: &Settings,
     source: &dyn Source,
 ) -> BTreeMap<UnitName, Arc<UnitConfig>> {
+    load(names, loaded, settings, source).units
+}
+
+/// What was loaded, and what could not be looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Closure {
+    /// The units, under their own names.
+    pub units: BTreeMap<UnitName, Arc<UnitConfig>>,
+    /// A warning for each directory that could not be read, so that what it holds is missed.
+    pub unreadable: Vec<Diagnostic>,
+}
+
+/// As [`load_closure`], with the directories that could not be read.
+pub fn load(
+    names: &BTreeSet<UnitName>,
+    loaded: &BTreeSet<UnitName>,
+    settings: &Settings,
+    source: &dyn Source,
+) -> Closure {
     let mut loader = Loader::new(settings, source);
     let mut units: BTreeMap<UnitName, UnitConfig> = BTreeMap::new();
     let mut waiting = names.clone();
@@ -119,10 +139,11 @@ pub fn load_closure(
             unit.dependencies.sort();
         }
     }
-    units
-        .into_iter()
-        .map(|(name, unit)| (name, Arc::new(unit)))
-        .collect()
+    let units = units.into_iter();
+    Closure {
+        units: units.map(|(name, unit)| (name, Arc::new(unit))).collect(),
+        unreadable: loader.into_unreadable(),
+    }
 }
 
 /// The names of all unit files in the load path, templates and aliases included.
@@ -131,7 +152,7 @@ pub fn all_names(settings: &Settings, source: &dyn Source) -> BTreeSet<UnitName>
 }
 
 /// The kinds of dependency by which a unit pulls others in.
-const PULLS: [DependencyKind; 5] = [
+pub(super) const PULLS: [DependencyKind; 5] = [
     DependencyKind::Requires,
     DependencyKind::Requisite,
     DependencyKind::Wants,

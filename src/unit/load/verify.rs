@@ -2,9 +2,10 @@
 //! and settings that make no sense together (systemd.service(5); checklist X11, X12, M8).
 
 use crate::unit::config::{
-    CommandKind, KillMode, NotifyAccess, Privileges, Restart, ServiceConfig, ServiceType, UnitBody,
+    CommandKind, KillMode, LoadState, NotifyAccess, Privileges, Restart, ServiceConfig,
+    ServiceType, UnitBody,
 };
-use crate::unit::diagnostic::{Diagnostic, Position, Severity};
+use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, fail};
 use crate::unit::value::TimeSpan;
 
@@ -19,6 +20,12 @@ pub(super) fn settle(draft: &mut Draft) {
         .iter()
         .any(|record| record.directive == "FileDescriptorStoreMax");
     let start_only = draft.permissions_start_only;
+    // What stands behind a bad line was not read, and a bad command is said already: that one
+    // is missing then is no news.
+    let lost = draft.config.load == LoadState::Error
+        || ["ExecStart", "ExecStop"]
+            .iter()
+            .any(|name| draft.bad.contains(name));
     let problems = match &mut draft.config.body {
         UnitBody::Service(service) => {
             if !type_set {
@@ -32,8 +39,9 @@ pub(super) fn settle(draft: &mut Draft) {
             if start_only {
                 lift_permissions(service);
             }
-            check_service(service, &draft.config.not_applied)
+            check_service(service, &draft.config.not_applied, lost)
         }
+        UnitBody::Socket(_) if draft.config.load == LoadState::Error => Vec::new(),
         UnitBody::Socket(socket) if socket.listen.is_empty() => vec![Problem::error(
             &[],
             "Listen...=: a socket unit needs at least one address, such as ListenStream=",
@@ -79,18 +87,20 @@ impl Problem {
 /// Puts a problem where the first of its directives was set last, or at the top of the file.
 fn report(draft: &mut Draft, problem: &Problem) {
     let set = problem.about.iter().find_map(|name| draft.set.get(name));
-    let top = || Position {
-        file: draft.config.fragment.clone().unwrap_or_default().into(),
-        line: 1,
-        column: 1,
-    };
-    let finding = Diagnostic {
-        severity: problem.severity,
-        position: set.cloned().unwrap_or_else(top),
-        message: problem.message.to_owned(),
-    };
+    let name = problem
+        .about
+        .iter()
+        .find(|name| draft.set.contains_key(*name));
+    let top = || Position::top(draft.config.fragment.as_deref().unwrap_or_default());
+    let finding = Diagnostic::new(
+        problem.severity,
+        Rule::Contradiction,
+        set.cloned().unwrap_or_else(top),
+        problem.message,
+    )
+    .length(name.map_or(0, |name| name.len()));
     if problem.severity == Severity::Error {
-        fail(draft, crate::unit::config::LoadState::BadSetting, &finding);
+        fail(draft, LoadState::BadSetting, &finding);
     }
     draft.config.diagnostics.push(finding);
 }
@@ -137,13 +147,14 @@ fn lift_permissions(service: &mut ServiceConfig) {
 fn check_service(
     service: &ServiceConfig,
     not_applied: &[crate::unit::config::NotApplied],
+    lost: bool,
 ) -> Vec<Problem> {
     let oneshot = service.service_type == ServiceType::Oneshot;
     let starts = service.commands.get(CommandKind::Start).len();
     let stops = !service.commands.get(CommandKind::Stop).is_empty();
     let acts = not_applied.iter().any(|r| r.directive == "SuccessAction");
     let mut problems = Vec::new();
-    if starts == 0 && !acts {
+    if starts == 0 && !acts && !lost {
         problems.extend(check_without_start(service, oneshot, stops));
     }
     if starts > 1 && !oneshot {

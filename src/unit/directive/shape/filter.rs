@@ -165,7 +165,7 @@ pub(in crate::unit::directive) fn architectures(
 }
 
 /// Namespaces by the bits of clone(2) that make them.
-const NAMESPACES: [(&str, u64); 8] = [
+const NAMESPACES: [(&str, u64); 7] = [
     ("cgroup", 0x0200_0000),
     ("ipc", 0x0800_0000),
     ("net", 0x4000_0000),
@@ -173,7 +173,6 @@ const NAMESPACES: [(&str, u64); 8] = [
     ("pid", 0x2000_0000),
     ("user", 0x1000_0000),
     ("uts", 0x0400_0000),
-    ("time", 0x0000_0080),
 ];
 
 /// RestrictNamespaces=: the kinds that may still be made, as bits.

@@ -51,8 +51,19 @@ pub(in crate::unit::directive) fn limit_bytes(
     match value {
         "" => Ok(None),
         "infinity" => Ok(Some(PropertyValue::U64(u64::MAX))),
-        _ if value.ends_with('%') => part_of(reading.system.memory, value),
+        _ if value.ends_with('%') => {
+            let part = part_of(reading.system.memory, value)?;
+            Ok(part.map(whole_pages))
+        }
         _ => Ok(Some(PropertyValue::U64(value::parse_size(value)?))),
+    }
+}
+
+/// A size cut down to pages of 4 KiB.
+fn whole_pages(size: PropertyValue) -> PropertyValue {
+    match size {
+        PropertyValue::U64(bytes) => PropertyValue::U64(bytes & !4095),
+        other => other,
     }
 }
 

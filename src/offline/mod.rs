@@ -1,0 +1,57 @@
+//! What the command line answers without a daemon, from the files on the disk: what is wrong
+//! with units, and what their properties are before they are ever started.
+//!
+//! Runs nothing and changes nothing. Results are those the daemon would give: the same loader,
+//! the same engine, the same tables.
+
+mod machine;
+
+use crate::bus;
+use crate::engine::{Engine, Event, Timestamp};
+use crate::host::{DiskSource, gather_facts};
+use crate::unit::diagnostic::Diagnostic;
+use crate::unit::load::{self, Settings, Source};
+use crate::unit::name::UnitName;
+use crate::unit::verify;
+use machine::ThisMachine;
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+/// The target that a daemon begins with, under both its names.
+const FIRST: [&str; 1] = ["default.target"];
+
+/// Files from the disk, in these unit directories.
+pub fn settings(path: Vec<String>, env: &dyn Fn(&str) -> Option<String>) -> Settings {
+    Settings {
+        path,
+        system: gather_facts(env),
+        ..Settings::default()
+    }
+}
+
+/// The names of all unit files in the path, templates and aliases included.
+pub fn all_names(settings: &Settings) -> BTreeSet<UnitName> {
+    load::all_names(settings, &DiskSource)
+}
+
+/// What is wrong with the units named and with what they name; see [`verify::verify`].
+pub fn verify(names: &BTreeSet<UnitName>, settings: &Settings) -> Vec<Diagnostic> {
+    verify::verify(names, settings, &DiskSource, &ThisMachine)
+}
+
+/// The content of a unit file; empty if it cannot be read.
+pub fn read(file: &str) -> Vec<u8> {
+    DiskSource.read(file).unwrap_or_default()
+}
+
+/// The properties of a unit that was loaded and never started, as [`bus::unit_properties`];
+/// what a daemon begins with is loaded, too, since it may depend on the unit.
+pub fn show(name: &UnitName, settings: &Settings) -> Vec<(String, Json)> {
+    let first = FIRST.iter().filter_map(|name| UnitName::parse(name).ok());
+    let names: BTreeSet<UnitName> = first.chain([name.clone()]).collect();
+    let units = load::load_closure(&names, &BTreeSet::new(), settings, &DiskSource);
+    let mut engine = Engine::new(0);
+    let units = units.into_values().collect();
+    engine.handle(Timestamp::default(), Event::Load { units });
+    bus::unit_properties(&engine, name.as_str()).unwrap_or_default()
+}

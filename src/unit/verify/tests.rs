@@ -1,0 +1,1 @@
+//! Findings beyond the language, with their places.
