@@ -83,6 +83,7 @@ def write_files(spec):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.symlink(target, path)
     for source, target in spec["copies"].items():
+        os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(source, "rb") as a, open(target, "wb") as b:
             b.write(a.read())
         os.chmod(target, 0o755)

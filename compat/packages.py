@@ -55,9 +55,9 @@ class Collection:
             top = os.path.join(place, base)
             for directory, inner, names in os.walk(top):
                 for name in sorted(names + [d for d in inner if os.path.islink(os.path.join(directory, d))]):
-                    self._add_one(package, top, os.path.join(directory, name))
+                    self.add_one(package, top, os.path.join(directory, name))
 
-    def _add_one(self, package, top, path):
+    def add_one(self, package, top, path):
         relative = os.path.relpath(path, top)
         inside = os.path.join(self.root, relative)
         if inside in self.files or inside in self.links:

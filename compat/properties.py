@@ -50,9 +50,10 @@ def collect(options):
 
 
 def add_directory(collection, directory):
-    for place, _, names in os.walk(directory):
-        for name in sorted(names):
-            collection._add_one(directory, directory, os.path.join(place, name))
+    for place, inner, names in os.walk(directory):
+        links = [name for name in inner if os.path.islink(os.path.join(place, name))]
+        for name in sorted(names + links):
+            collection.add_one(directory, directory, os.path.join(place, name))
 
 
 def machine_mounts(one, collection):

@@ -16,7 +16,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-UNITS = "/run/compat/units"
+UNITS = "/var/lib/compat/units"
 SYSTEMD = "/lib/systemd/systemd"
 CLIENT = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0",
           "SYSTEMD_URLIFY": "0", "TZ": "UTC", "SYSTEMD_UNIT_PATH": UNITS}
