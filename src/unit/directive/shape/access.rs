@@ -7,7 +7,6 @@ use crate::unit::directive::read::Reading;
 use crate::unit::directive::row::PropertyValue;
 // From core: a value that knows nothing of the network.
 use core::net::IpAddr;
-use std::net::IpAddr;
 
 /// DeviceAllow=: a device and what may be done with it, everything if nothing is said:
 /// `a(ss)`.
