@@ -23,6 +23,10 @@ pub struct Engine {
     pub(super) run_queue: BTreeSet<JobId>,
     /// Units that may be up although what they are bound to is down.
     pub(super) bound_queue: BTreeSet<UnitId>,
+    /// Units that may be down although an active one upholds them.
+    pub(super) upheld_queue: BTreeSet<UnitId>,
+    /// Units that may be up although nobody needs them.
+    pub(super) unneeded_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
     pub(super) effects: VecDeque<Effect>,
@@ -51,6 +55,8 @@ impl Engine {
             next_job: 1,
             run_queue: BTreeSet::new(),
             bound_queue: BTreeSet::new(),
+            upheld_queue: BTreeSet::new(),
+            unneeded_queue: BTreeSet::new(),
             changes: VecDeque::new(),
             effects: VecDeque::new(),
             processes: BTreeMap::new(),
@@ -141,8 +147,12 @@ impl Engine {
                 self.propagate(change);
             } else if let Some(job) = self.run_queue.pop_first() {
                 self.run_job(job);
+            } else if let Some(unit) = self.upheld_queue.pop_first() {
+                self.start_if_upheld(unit);
             } else if let Some(unit) = self.bound_queue.pop_first() {
                 self.stop_if_bound_to_inactive(unit);
+            } else if let Some(unit) = self.unneeded_queue.pop_first() {
+                self.stop_if_unneeded(unit);
             } else if !self.advance_shutdown() {
                 return;
             }

@@ -27,6 +27,7 @@ pub mod service;
 mod shutdown;
 mod start;
 mod state;
+mod steady;
 #[cfg(test)]
 mod tests;
 mod transaction;

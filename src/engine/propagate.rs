@@ -75,6 +75,7 @@ impl Engine {
         if unexpected {
             self.follow_unasked(change);
         }
+        self.look_at_neighbours(change.unit, change.from, change.to);
         if change.from == change.to {
             return;
         }
@@ -86,9 +87,6 @@ impl Engine {
             && !change.will_restart
         {
             self.trigger(change.unit, Edge::OnSuccess);
-        }
-        if change.to.is_active_or_reloading() && !change.from.is_active_or_reloading() {
-            self.bound_queue.insert(change.unit);
         }
     }
 
@@ -218,23 +216,6 @@ impl Engine {
             {
                 self.add_quietly(other, JobKind::Stop, JobMode::Replace);
             }
-        }
-    }
-
-    /// A unit that is up while what it is bound to is down, and no job will bring that up, goes
-    /// down too (BindsTo= without After= lets it come up first).
-    pub(super) fn stop_if_bound_to_inactive(&mut self, unit: UnitId) {
-        if !self.graph.get(unit).active_state().is_active_or_reloading() {
-            return;
-        }
-        let gone = self.graph.get(unit).edges.of(Edge::BindsTo).any(|other| {
-            let other = self.graph.get(other);
-            other.job.is_none() && other.active_state().is_inactive_or_failed()
-        });
-        if gone {
-            let text = "stopped too: it is bound to a unit that is not active".to_owned();
-            self.log(LogLevel::Info, unit, text);
-            self.add_quietly(unit, JobKind::Stop, JobMode::Replace);
         }
     }
 

@@ -212,6 +212,27 @@ mod tests {
     }
 
     #[test]
+    fn only_regular_files_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        nix::unistd::mkfifo(at("fifo").as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for (link, target) in [("null", "/dev/null"), ("zero", "/dev/zero"), ("dir", "/")] {
+            std::os::unix::fs::symlink(target, at(link)).unwrap();
+        }
+        std::os::unix::fs::symlink(at("null"), at("twice")).unwrap();
+        std::os::unix::fs::symlink(at("circle"), at("circle")).unwrap();
+        // Nobody writes to it: reading it must not wait.
+        assert!(DiskSource.read(&at("fifo")).is_err());
+        assert!(DiskSource.read(&at("dir")).is_err());
+        assert!(DiskSource.read(&at("circle")).is_err());
+        assert!(DiskSource.list(&at("circle")).is_err());
+        // Devices mask, by however many links.
+        for name in ["null", "twice", "zero"] {
+            assert_eq!(DiskSource.read(&at(name)).unwrap(), b"", "{name}");
+        }
+    }
+
+    #[test]
     fn paths_of_names() {
         assert_eq!(path_of(&name("-.mount")), "/");
         assert_eq!(

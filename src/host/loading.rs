@@ -97,7 +97,7 @@ impl Host {
             let level = if skipped.refuses_start {
                 LogLevel::Warning
             } else {
-                LogLevel::Debug
+                LogLevel::Notice
             };
             let text = format!(
                 "{}={} is not applied: {}",

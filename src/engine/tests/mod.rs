@@ -519,3 +519,79 @@ fn same_events_same_trace() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn an_upheld_unit_comes_back_however_it_went() {
+    let mut world = World::new([
+        unit("keeper.service")
+            .dependency(DependencyKind::Upholds, "kept.service")
+            .after("kept.service"),
+        unit("kept.service"),
+    ]);
+    world.must(Verb::Start, "keeper.service");
+    assert_eq!(world.state("kept.service"), ActiveState::Active);
+    for status in [KILLED, ProcessStatus::Exited(0)] {
+        world.take_trace();
+        world.end("kept.service", status);
+        assert_eq!(world.state("kept.service"), ActiveState::Active);
+        assert!(world.take_trace().contains(&"kept ExecStart".to_owned()));
+    }
+    world.must(Verb::Stop, "kept.service");
+    assert_eq!(world.state("kept.service"), ActiveState::Active);
+    world.must(Verb::Stop, "keeper.service");
+    world.must(Verb::Stop, "kept.service");
+    assert_eq!(world.state("kept.service"), ActiveState::Inactive);
+    world.must(Verb::Start, "keeper.service");
+    assert_eq!(world.state("kept.service"), ActiveState::Active);
+}
+
+#[test]
+fn upholding_gives_up_on_a_unit_that_does_not_stay() {
+    for (limit, starts) in [(5, 5), (0, 17)] {
+        let mut world = World::new([
+            unit("keeper.service").dependency(DependencyKind::Upholds, "kept.service"),
+            unit("kept.service")
+                .oneshot("true")
+                .config(|c| c.unit.start_limit_burst = limit),
+        ]);
+        world.start("keeper.service").unwrap();
+        let trace = world.take_trace();
+        let seen = trace.iter().filter(|line| *line == "kept ExecStart");
+        assert_eq!(seen.count(), starts, "one by the job, the others upheld");
+        let failed = world.state("kept.service") == ActiveState::Failed;
+        assert_eq!(failed, limit > 0);
+    }
+}
+
+#[test]
+fn shutdown_ends_upholding() {
+    let mut world = World::new([
+        unit("keeper.service").dependency(DependencyKind::Upholds, "kept.service"),
+        unit("kept.service"),
+    ]);
+    world.must(Verb::Start, "keeper.service");
+    world.send(Event::Shutdown);
+    assert!(world.finished);
+}
+
+#[test]
+fn j14_a_unit_that_nobody_needs_any_more_stops() {
+    let mut world = World::new([
+        unit("one.service").requires("core.service"),
+        unit("two.service").wants("core.service"),
+        unit("core.service")
+            .config(|c| c.unit.stop_when_unneeded = true)
+            .wants("deep.service"),
+        unit("deep.service").config(|c| c.unit.stop_when_unneeded = true),
+    ]);
+    world.must(Verb::Start, "one.service");
+    world.must(Verb::Start, "two.service");
+    world.must(Verb::Stop, "one.service");
+    assert_eq!(world.state("core.service"), ActiveState::Active);
+    world.must(Verb::Stop, "two.service");
+    assert_eq!(world.state("core.service"), ActiveState::Inactive);
+    assert_eq!(world.state("deep.service"), ActiveState::Inactive);
+    // Asked for by itself, nobody needs it from the start.
+    world.must(Verb::Start, "core.service");
+    assert_eq!(world.state("core.service"), ActiveState::Inactive);
+}

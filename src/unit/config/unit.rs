@@ -251,6 +251,8 @@ pub struct UnitSection {
     pub refuse_manual_start: bool,
     /// RefuseManualStop=.
     pub refuse_manual_stop: bool,
+    /// StopWhenUnneeded=.
+    pub stop_when_unneeded: bool,
 }
 
 impl Default for UnitSection {
@@ -267,6 +269,7 @@ impl Default for UnitSection {
             on_success_job_mode: JobMode::Fail,
             refuse_manual_start: false,
             refuse_manual_stop: false,
+            stop_when_unneeded: false,
         }
     }
 }
