@@ -3,7 +3,7 @@
 mod common;
 
 use common::daemon::Place;
-use common::{Daemon, Run, wait_for};
+use common::{Daemon, Missing, Run, skip, wait_for};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -226,6 +226,124 @@ fn without_a_daemon_the_files_are_changed() {
     let run = fed(command, "");
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stderr.contains("/nonexistent/pm.sock"), "{run:?}");
+}
+
+#[test]
+fn on_dbus_it_is_as_in_systemd() {
+    let version = Command::new("busctl").arg("--version").output();
+    if version.is_err() {
+        return skip(Missing::Package, "busctl is not installed");
+    }
+    let daemon = place().start();
+    let manager = "org.freedesktop.systemd1.Manager";
+    let call = |arguments: &[&str]| {
+        let mut command = Command::new("busctl");
+        command
+            .arg(format!(
+                "--address=unix:path={}",
+                daemon.place().socket().display()
+            ))
+            .args([
+                "call",
+                "org.freedesktop.systemd1",
+                "/org/freedesktop/systemd1",
+            ])
+            .arg(manager)
+            .args(arguments);
+        fed(command, "")
+    };
+    let enable = call(&[
+        "EnableUnitFiles",
+        "asbb",
+        "1",
+        "agent.service",
+        "false",
+        "false",
+    ]);
+    let vendor = daemon.file("vendor/agent.service").display().to_string();
+    let alias = daemon
+        .file("units/other-name.service")
+        .display()
+        .to_string();
+    let start = format!("ba(sss) true 2 \"symlink\" \"{alias}\" \"{vendor}\" \"symlink\"");
+    assert!(enable.stdout.starts_with(&start), "{enable:?}");
+    let state = call(&["GetUnitFileState", "s", "agent.service"]);
+    assert_eq!(state.stdout, "s \"enabled\"\n", "{state:?}");
+    let links = call(&["GetUnitFileLinks", "sb", "agent.service", "false"]);
+    assert!(links.stdout.starts_with("as 2 "), "{links:?}");
+    let listed = call(&["ListUnitFilesByPatterns", "asas", "1", "static", "1", "pl*"]);
+    let plain = daemon.file("vendor/plain.service").display().to_string();
+    assert_eq!(listed.stdout, format!("a(ss) 1 \"{plain}\" \"static\"\n"));
+    let disable = call(&[
+        "DisableUnitFilesWithFlagsAndInstallInfo",
+        "ast",
+        "1",
+        "agent.service",
+        "0",
+    ]);
+    assert!(
+        disable.stdout.starts_with("ba(sss) true 2 \"unlink\""),
+        "{disable:?}"
+    );
+    let preset = call(&[
+        "PresetUnitFilesWithMode",
+        "assbb",
+        "1",
+        "agent.service",
+        "enable-only",
+        "false",
+        "false",
+    ]);
+    assert!(preset.stdout.starts_with("ba(sss) true 2"), "{preset:?}");
+    let default = call(&["GetDefaultTarget"]);
+    assert_eq!(default.stdout, "s \"multi-user.target\"\n");
+    for (arguments, message) in [
+        (
+            &[
+                "EnableUnitFiles",
+                "asbb",
+                "1",
+                "missing.service",
+                "false",
+                "false",
+            ][..],
+            "Unit file missing.service does not exist.",
+        ),
+        (
+            &["GetUnitFileState", "s", "missing.service"],
+            "No such file or directory",
+        ),
+        (
+            &[
+                "AddDependencyUnitFiles",
+                "asssbb",
+                "1",
+                "agent.service",
+                "m.target",
+                "Likes",
+                "false",
+                "false",
+            ],
+            "Invalid dependency type Likes",
+        ),
+        (
+            &[
+                "MaskUnitFiles",
+                "asbb",
+                "1",
+                "a/b.service",
+                "false",
+                "false",
+            ],
+            "not a valid unit name",
+        ),
+    ] {
+        let run = call(arguments);
+        assert!(
+            run.code != 0 && run.stderr.contains(message),
+            "{arguments:?}: {run:?}"
+        );
+    }
 }
 
 #[test]

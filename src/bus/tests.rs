@@ -324,6 +324,11 @@ fn refusals_have_systemds_names() {
         refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
         let reply = client.manager("EnableUnitFiles", &()).await;
         refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
+        // The small loop has no unit directories at all.
+        let arguments = (vec!["agent.service"], false, false);
+        let reply = client.manager("EnableUnitFiles", &arguments).await;
+        let message = refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
+        assert!(message.contains("no persistent directory"), "{message}");
         let reply = client.manager("AttachDevice", &()).await;
         refused(reply, "org.freedesktop.DBus.Error.UnknownMethod");
         refused(

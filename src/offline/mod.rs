@@ -54,5 +54,30 @@ pub fn show(name: &UnitName, settings: &Settings) -> Vec<(String, Json)> {
     let mut engine = Engine::new(0);
     let units = units.into_values().collect();
     engine.handle(Timestamp::default(), Event::Load { units });
-    bus::unit_properties(&engine, name.as_str()).unwrap_or_default()
+    let mut properties = bus::unit_properties(&engine, name.as_str()).unwrap_or_default();
+    add_file_state(&mut properties, settings);
+    properties
+}
+
+/// What the disk says of the unit's file, if it has one.
+fn add_file_state(properties: &mut [(String, Json)], settings: &Settings) {
+    let text = |name: &str| {
+        let found = properties.iter().find(|(n, _)| n == name);
+        found.and_then(|(_, value)| value.as_str()).unwrap_or("")
+    };
+    let Ok(id) = UnitName::parse(text("Id")) else {
+        return;
+    };
+    if text("FragmentPath").is_empty() {
+        return;
+    }
+    let (state, wanted) = unit_files::state_and_preset(&id, settings);
+    let preset = if wanted { "enabled" } else { "disabled" };
+    for (name, value) in properties {
+        match name.as_str() {
+            "UnitFileState" => *value = Json::from(state.as_str()),
+            "UnitFilePreset" => *value = Json::from(preset),
+            _ => {}
+        }
+    }
 }

@@ -208,10 +208,8 @@ async fn start_or_stop(
         job_mode: "replace".to_owned(),
     };
     // What was done to the files has been told already; two JSON documents would be one too many.
-    let quiet = Output {
-        format: Format::Text,
-        ..output.clone()
-    };
+    let mut quiet = output.clone();
+    quiet.format = Format::Text;
     jobs::run(client, &quiet, verb, &jobs).await
 }
 
