@@ -58,6 +58,8 @@ def mounts():
     mount("tmpfs", "/var", "tmpfs", 0, "mode=755,size=64m")
     for directory in ("/var/tmp", "/var/log", "/var/lib", "/run/systemd/system", "/run/dbus"):
         os.makedirs(directory, exist_ok=True)
+    # what the machine has enabled is not of interest
+    mount("tmpfs", "/etc/systemd/system", "tmpfs", 0, "mode=755,size=8m")
     mount("sysfs", "/sys", "sysfs", MS_RDONLY)
     mount("cgroup2", CGROUPS, "cgroup2")
     mount("/proc/sys", "/proc/sys", "", MS_BIND)

@@ -18,8 +18,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 UNITS = "/var/lib/compat/units"
 SYSTEMD = "/lib/systemd/systemd"
+# Where links of enable would be, then the unit files.
+UNIT_PATH = "/etc/systemd/system:" + UNITS
 CLIENT = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0",
-          "SYSTEMD_URLIFY": "0", "TZ": "UTC", "SYSTEMD_UNIT_PATH": UNITS}
+          "SYSTEMD_URLIFY": "0", "TZ": "UTC", "SYSTEMD_UNIT_PATH": UNIT_PATH}
 GOAL = "compat.target"
 KINDS = ("systemd", "dd-procmgrd")
 
@@ -81,14 +83,14 @@ class World:
         env = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root", "TZ": "UTC", **self.environment}
         if self.kind == "systemd":
             nowhere = "/nonexistent"
-            env.update(container="compat", SYSTEMD_UNIT_PATH=UNITS, SYSTEMD_GENERATOR_PATH=nowhere,
+            env.update(container="compat", SYSTEMD_UNIT_PATH=UNIT_PATH, SYSTEMD_GENERATOR_PATH=nowhere,
                        SYSTEMD_ENVIRONMENT_GENERATOR_PATH=nowhere)
             return [SYSTEMD, "--system", "--unit=" + GOAL, "--log-target=console", "--show-status=no"], env
         inside, place = "/run/compat/dd-procmgrd", "/run/compat/control.sock"
         self.spec["copies"][self.daemon] = inside
         self.spec["links"]["/run/systemd/private"] = place
         env["DD_PM_SOCKET"] = place
-        return [inside, "--unit-path", UNITS, "--socket", place, "--runtime-dir", "/run/compat/state",
+        return [inside, "--unit-path", UNIT_PATH, "--socket", place, "--runtime-dir", "/run/compat/state",
                 "--mode", "host", GOAL], env
 
     def _start(self):
