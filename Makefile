@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release test lint fmt doc deny fuzz bench ci
+.PHONY: run build release test compat lint fmt doc deny fuzz bench ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -14,6 +14,10 @@ release:
 
 test:
 	@packaging/ci/test.sh
+
+# Beside systemd 252 (root, Debian); writes compat/REPORT.md.
+compat: build
+	compat/run.py all --report compat/REPORT.md
 
 lint:
 	@packaging/ci/lint.sh

@@ -25,7 +25,8 @@ pub(super) struct Output {
     pub(super) legend: bool,
     /// Columns of the terminal; `None` where there is no terminal and nothing is cut.
     pub(super) width: Option<usize>,
-    color: bool,
+    /// Whether colour may be used.
+    pub(super) color: bool,
 }
 
 impl Output {

@@ -1,6 +1,7 @@
 //! What specifiers and conditions need to know of the machine, gathered once at start.
 
 use crate::unit::specifier::SystemFacts;
+use crate::unit::value::{Limit, LimitKind};
 use nix::unistd::{Group, Uid, User, getegid, geteuid};
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,6 +38,9 @@ pub fn gather(env: Lookup<'_>) -> SystemFacts {
         kernel_release: uname.release().to_string_lossy().into_owned(),
         architecture: architecture(&uname.machine().to_string_lossy()).to_owned(),
         os_release: os_release(),
+        limits: limits(),
+        tasks: tasks(),
+        memory: memory(),
         ..SystemFacts::default()
     };
     if facts.pretty_hostname.is_empty() {
@@ -44,6 +48,69 @@ pub fn gather(env: Lookup<'_>) -> SystemFacts {
     }
     directories(&mut facts, uid.is_root(), &home, env);
     facts
+}
+
+/// The limits that this process itself has.
+fn limits() -> BTreeMap<LimitKind, Limit> {
+    let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let number = |text: &str| match text {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
+    };
+    let mut limits = BTreeMap::new();
+    for (name, kind) in LIMITS {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let mut fields = line.into_iter().flat_map(str::split_whitespace);
+        if let (Some(soft), Some(hard)) = (
+            fields.next().and_then(number),
+            fields.next().and_then(number),
+        ) {
+            limits.insert(kind, Limit { soft, hard });
+        }
+    }
+    limits
+}
+
+/// The names of /proc/self/limits.
+const LIMITS: [(&str, LimitKind); 16] = [
+    ("Max cpu time", LimitKind::Cpu),
+    ("Max file size", LimitKind::Fsize),
+    ("Max data size", LimitKind::Data),
+    ("Max stack size", LimitKind::Stack),
+    ("Max core file size", LimitKind::Core),
+    ("Max resident set", LimitKind::Rss),
+    ("Max processes", LimitKind::Nproc),
+    ("Max open files", LimitKind::Nofile),
+    ("Max locked memory", LimitKind::Memlock),
+    ("Max address space", LimitKind::As),
+    ("Max file locks", LimitKind::Locks),
+    ("Max pending signals", LimitKind::Sigpending),
+    ("Max msgqueue size", LimitKind::Msgqueue),
+    ("Max nice priority", LimitKind::Nice),
+    ("Max realtime priority", LimitKind::Rtprio),
+    ("Max realtime timeout", LimitKind::Rttime),
+];
+
+/// How many tasks the kernel, or the control group this runs in, has room for.
+fn tasks() -> u64 {
+    let places = [
+        "/proc/sys/kernel/pid_max",
+        "/proc/sys/kernel/threads-max",
+        "/sys/fs/cgroup/pids.max",
+        "/sys/fs/cgroup/pids/pids.max",
+    ];
+    let numbers = places
+        .iter()
+        .filter_map(|path| first_line(path).parse().ok());
+    numbers.min().unwrap_or(0)
+}
+
+/// MemTotal, in bytes.
+fn memory() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    kib.map_or(0, |kib: u64| kib.saturating_mul(1024))
 }
 
 /// %t, %S, %C, %L, %E, %T and %V (systemd.unit(5), "SPECIFIERS"; file-hierarchy(7)).

@@ -48,6 +48,13 @@ pub struct SystemFacts {
     /// os-release: ID (%o), VERSION_ID (%w), BUILD_ID (%B), VARIANT_ID (%W), IMAGE_ID (%M),
     /// IMAGE_VERSION (%A) by their key.
     pub os_release: std::collections::BTreeMap<String, String>,
+    /// The manager's own limits, which a unit that sets none keeps; what is not in it is as
+    /// Linux sets it by default.
+    pub limits: std::collections::BTreeMap<super::value::LimitKind, super::value::Limit>,
+    /// How many tasks there can be on the machine; 0 if not known.
+    pub tasks: u64,
+    /// The machine's memory in bytes; 0 if not known.
+    pub memory: u64,
 }
 
 /// The unit a value belongs to and the machine it is on.
@@ -216,6 +223,9 @@ mod tests {
 
     fn facts() -> SystemFacts {
         SystemFacts {
+            limits: std::collections::BTreeMap::new(),
+            tasks: 0,
+            memory: 0,
             runtime_directory: "/run".into(),
             state_directory: "/var/lib".into(),
             cache_directory: "/var/cache".into(),

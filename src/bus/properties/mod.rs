@@ -8,8 +8,10 @@ pub(super) mod row;
 
 mod manager;
 mod service;
+mod table_context;
 mod table_manager;
 mod table_service;
+mod table_types;
 mod table_unit;
 #[cfg(test)]
 mod tests;
@@ -86,33 +88,36 @@ static TYPE_ROWS: LazyLock<BTreeMap<UnitType, Vec<Row>>> = LazyLock::new(|| {
     UnitType::ALL
         .into_iter()
         .map(|t| {
-            let table = match t {
-                UnitType::Service => table_service::SERVICE,
-                UnitType::Socket
-                | UnitType::Target
-                | UnitType::Timer
-                | UnitType::Path
-                | UnitType::Slice
-                | UnitType::Scope
-                | UnitType::Mount
-                | UnitType::Automount
-                | UnitType::Swap
-                | UnitType::Device => &[],
-            };
-            (t, with_newer(table, directive::type_properties(t)))
+            let table = type_tables(t).concat();
+            (t, with_newer(&table, directive::type_properties(t)))
         })
         .collect()
 });
+
+/// The tables of a type's interface.
+fn type_tables(unit_type: UnitType) -> Vec<&'static [Row]> {
+    use table_context::{CONTROL_GROUP, EXEC, KILL};
+    match unit_type {
+        UnitType::Service => vec![table_service::SERVICE, CONTROL_GROUP, EXEC, KILL],
+        UnitType::Socket => vec![table_types::SOCKET, CONTROL_GROUP, EXEC, KILL],
+        UnitType::Mount => vec![table_types::MOUNT, CONTROL_GROUP, EXEC, KILL],
+        UnitType::Swap => vec![table_types::SWAP, CONTROL_GROUP, EXEC, KILL],
+        UnitType::Scope => vec![table_types::SCOPE, CONTROL_GROUP, KILL],
+        UnitType::Slice => vec![CONTROL_GROUP],
+        UnitType::Timer => vec![table_types::TIMER],
+        UnitType::Path => vec![table_types::PATH],
+        UnitType::Automount => vec![table_types::AUTOMOUNT],
+        UnitType::Device => vec![table_types::DEVICE],
+        UnitType::Target => Vec::new(),
+    }
+}
 
 fn by_name(properties: impl Iterator<Item = &'static Property>) -> ByName {
     properties.map(|p| (p.name, p)).collect()
 }
 
 /// The table, and behind it rows for the directives that systemd 252 does not have.
-fn with_newer(
-    table: &'static [Row],
-    properties: impl Iterator<Item = &'static Property>,
-) -> Vec<Row> {
+fn with_newer(table: &[Row], properties: impl Iterator<Item = &'static Property>) -> Vec<Row> {
     let mut rows = table.to_vec();
     for property in properties {
         if !rows.iter().any(|row| row.name == property.name) {

@@ -2,6 +2,7 @@
 
 use super::unit::{UnitSnapshot, clock, timestamp_name};
 use crate::bus::value::Value;
+use crate::engine::Timestamp;
 use crate::engine::inspect::{CommandView, ServiceView};
 use crate::unit::config::{Command, CommandKind, Privileges, ServiceConfig};
 
@@ -19,6 +20,10 @@ pub(super) fn live(unit: &UnitSnapshot, name: &str) -> Option<Value> {
         "ReloadResult" => Value::from(service.reload_result.as_str()),
         "NRestarts" => Value::U32(service.restarts),
         "StatusText" => Value::from(service.status_text.as_str()),
+        // Known once the service was started; until then it is as if there was none.
+        "WatchdogUSec" if unit.view.times.inactive_exit == Timestamp::default() => {
+            Value::U64(u64::MAX)
+        }
         "StatusErrno" => Value::I32(service.status_errno),
         "ExecMainPID" => pid(service.exec_main_pid),
         "ExecMainCode" => Value::I32(status.map_or(0, |s| s.code_number())),
@@ -50,19 +55,27 @@ fn commands(config: &ServiceConfig, service: &ServiceView, name: &str) -> Option
         .into_iter()
         .find(|kind| kind.directive() == directive)?;
     let list = config.commands.get(kind).iter().enumerate();
+    // PermissionsStartOnly= gives commands the prefix, but they are not shown with it.
+    let lifted = config.permissions_start_only && kind != CommandKind::Start;
     let show = |(index, command): (usize, &Command)| {
         let run = service
             .commands
             .iter()
             .find(|run| run.kind == kind && run.index == index);
-        command_value(command, run, extended)
+        command_value(command, run, extended, lifted)
     };
     Some(Value::Array(list.map(show).collect()))
 }
 
-fn command_value(command: &Command, run: Option<&CommandView>, extended: bool) -> Value {
+fn command_value(
+    command: &Command,
+    run: Option<&CommandView>,
+    extended: bool,
+    lifted: bool,
+) -> Value {
     let flags = if extended {
-        Value::strings(flags(command))
+        let shown = flags(command).into_iter();
+        Value::strings(shown.filter(|flag| !lifted || *flag != "privileged"))
     } else {
         Value::Bool(command.ignore_failure)
     };

@@ -8,6 +8,7 @@ use crate::engine::Timestamp;
 use crate::engine::inspect::{CheckView, DEPENDENCY_PROPERTIES, UnitView};
 use crate::host::View;
 use crate::unit::config::{CommandKind, Condition, LoadState, ServiceType, UnitBody};
+use crate::unit::directive::PropertyValue;
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
 
@@ -28,10 +29,13 @@ impl UnitSnapshot {
     /// Copies what there is of a loaded unit.
     pub(in crate::bus) fn take(view: &View<'_>, name: &str) -> Option<UnitSnapshot> {
         let unit = view.engine.unit(name)?;
-        let dependencies = DEPENDENCY_PROPERTIES
+        let mut dependencies: BTreeMap<_, _> = DEPENDENCY_PROPERTIES
             .into_iter()
             .map(|property| (property, view.engine.dependencies(name, property)))
             .collect();
+        if unit.name().unit_type() == UnitType::Slice {
+            dependencies.insert("SliceOf", members_of(view, unit.name()));
+        }
         let control_group = view.facts.control_group(unit.name());
         Some(UnitSnapshot {
             view: unit,
@@ -76,8 +80,13 @@ impl UnitSnapshot {
     }
 
     fn configured(&self, row: &Row, unit_type: Option<UnitType>) -> Option<Value> {
-        let property = directive_of(unit_type, row.name)?;
-        let value = Value::from_property((property.get)(&self.view.config), row.signature);
+        let config = &self.view.config;
+        let value = match directive_of(unit_type, row.name) {
+            Some(property) => property.value(config),
+            // Shown by no directive, but following from some.
+            None => config.written.get(row.name)?.clone(),
+        };
+        let value = Value::from_property(value, row.signature);
         if value.is_none() {
             tracing::error!(
                 property = row.name,
@@ -106,7 +115,8 @@ impl UnitSnapshot {
             "UnitFilePreset" => Value::from(self.file_state.as_ref()?.1.as_str()),
             "LoadError" => self.load_error(),
             "CanStart" => Value::Bool(self.can_start()),
-            "CanStop" => Value::Bool(self.can_start() && !config.unit.refuse_manual_stop),
+            "CanStop" => Value::Bool(self.can_stop()),
+            "CanIsolate" => Value::Bool(self.can_start() && self.allows_isolate()),
             "CanReload" => Value::Bool(self.can_reload()),
             "Job" => self.job(),
             "InvocationID" => Value::Bytes(self.invocation()),
@@ -160,6 +170,29 @@ impl UnitSnapshot {
         startable && config.load == LoadState::Loaded && !config.unit.refuse_manual_start
     }
 
+    /// As in systemd a unit can be stopped whatever became of its file.
+    fn can_stop(&self) -> bool {
+        let kind = match self.unit_type() {
+            UnitType::Service | UnitType::Target => true,
+            UnitType::Socket
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Slice
+            | UnitType::Scope
+            | UnitType::Mount
+            | UnitType::Automount
+            | UnitType::Swap
+            | UnitType::Device => false,
+        };
+        let fact = self.view.config.body == UnitBody::Fact;
+        kind && !fact && !self.view.config.unit.refuse_manual_stop
+    }
+
+    fn allows_isolate(&self) -> bool {
+        let written = self.view.config.written.get("AllowIsolate");
+        written == Some(&PropertyValue::Bool(true))
+    }
+
     fn can_reload(&self) -> bool {
         self.view.config.service().is_some_and(|service| {
             service.service_type == ServiceType::NotifyReload
@@ -181,6 +214,18 @@ impl UnitSnapshot {
             id => id.to_be_bytes().to_vec(),
         }
     }
+}
+
+/// The units whose Slice= is this one.
+fn members_of(view: &View<'_>, slice: &UnitName) -> Vec<UnitName> {
+    let slice = PropertyValue::String(slice.to_string());
+    let names = view.engine.unit_names().into_iter();
+    names
+        .filter(|name| {
+            let unit = view.engine.unit(name.as_str());
+            unit.is_some_and(|unit| unit.config.written.get("Slice") == Some(&slice))
+        })
+        .collect()
 }
 
 /// A timestamp property's name without `Timestamp` and `Monotonic`, and whether it had that.

@@ -168,6 +168,8 @@ pub struct ServiceConfig {
     pub restart_prevent_exit_status: ExitStatusSet,
     /// RestartForceExitStatus=.
     pub restart_force_exit_status: ExitStatusSet,
+    /// PermissionsStartOnly=.
+    pub permissions_start_only: bool,
     /// The execution environment.
     pub exec: ExecConfig,
     /// How processes are ended.
@@ -195,6 +197,7 @@ impl Default for ServiceConfig {
             success_exit_status: ExitStatusSet::default(),
             restart_prevent_exit_status: ExitStatusSet::default(),
             restart_force_exit_status: ExitStatusSet::default(),
+            permissions_start_only: false,
             exec: ExecConfig::default(),
             kill: KillConfig::default(),
         }

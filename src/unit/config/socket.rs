@@ -1,5 +1,6 @@
 //! The [Socket] section: loaded and shown; listening comes with socket activation.
 
+use super::{ExecConfig, KillConfig};
 use crate::unit::name::UnitName;
 
 /// Which Listen...= directive.
@@ -44,6 +45,10 @@ pub struct SocketConfig {
     pub directory_mode: u32,
     /// RemoveOnStop=.
     pub remove_on_stop: bool,
+    /// The execution environment of its commands.
+    pub exec: ExecConfig,
+    /// How they are ended.
+    pub kill: KillConfig,
 }
 
 impl Default for SocketConfig {
@@ -57,6 +62,8 @@ impl Default for SocketConfig {
             mode: 0o666,
             directory_mode: 0o755,
             remove_on_stop: false,
+            exec: ExecConfig::default(),
+            kill: KillConfig::default(),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::{ServiceConfig, SocketConfig};
 use crate::unit::diagnostic::Diagnostic;
+use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
 use crate::unit::value::TimeSpan;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether the unit's files could be read (systemctl(1), LOAD).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -346,6 +347,9 @@ pub struct UnitConfig {
     pub body: UnitBody,
     /// What was read but is not carried out.
     pub not_applied: Vec<NotApplied>,
+    /// What settings that are read, but that nothing here acts on yet, were set to: by the
+    /// name of the D-Bus property that shows them. What is not in it has its default.
+    pub written: BTreeMap<&'static str, PropertyValue>,
 }
 
 impl UnitConfig {
@@ -367,6 +371,7 @@ impl UnitConfig {
             install: InstallSection::default(),
             body: UnitBody::Other,
             not_applied: Vec::new(),
+            written: BTreeMap::new(),
         }
     }
 

@@ -2,10 +2,12 @@
 //! [Mount], [Automount], [Swap] and [Scope], which are only looked up. What paths and timers
 //! activate is read, for it is a dependency.
 
-use super::parse::{string, unit_names};
+use super::parse::{string, text, unit_names};
 use super::read::{Reading, Trouble};
-use super::row::{Kind, Row, Support};
+use super::row::{Kind, PropertyValue, Row, Support};
+use super::shape;
 use super::{PATH, Parse, TIMER};
+use crate::unit::config::{DependencyKind, UnitConfig};
 
 const PATHS: &str = "path units are not built yet";
 const LOOKED_UP: &str = "units of this type are only looked up, never made";
@@ -20,6 +22,24 @@ fn unit(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
         reading.draft.activates = Some(name);
     }
     Ok(())
+}
+
+/// What the unit activates.
+fn activated(config: &UnitConfig) -> PropertyValue {
+    let target = config.dependencies_of(DependencyKind::Triggers).next();
+    text(target.map_or("", |name| name.as_str()))
+}
+
+fn empty(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::Array(Vec::new())
+}
+
+fn usual_mode(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::U32(0o755)
+}
+
+fn usual_timeout(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::U64(90_000_000)
 }
 
 const fn path(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
@@ -40,56 +60,71 @@ pub(super) static PATH_ROWS: &[Row] = &[
         33,
         Kind::List,
         "A path that activates while it exists.",
-    ),
+    )
+    .show("Paths", "a(ss)", empty)
+    .kept(shape::paths_watched),
     path(
         "PathExistsGlob",
         33,
         Kind::List,
         "A pattern that activates while something matches it.",
-    ),
+    )
+    .reads("Paths", shape::paths_watched),
     path(
         "PathChanged",
         33,
         Kind::List,
         "A path that activates when it was changed.",
-    ),
+    )
+    .reads("Paths", shape::paths_watched),
     path(
         "PathModified",
         38,
         Kind::List,
         "A path that activates when it was written to.",
-    ),
+    )
+    .reads("Paths", shape::paths_watched),
     path(
         "DirectoryNotEmpty",
         33,
         Kind::List,
         "A directory that activates while something is in it.",
-    ),
-    Row::new(PATH, "Unit", 33, Kind::Text, unit, UNIT),
+    )
+    .reads("Paths", shape::paths_watched),
+    Row::new(PATH, "Unit", 33, Kind::Text, unit, UNIT).show("Unit", "s", activated),
     path(
         "MakeDirectory",
         33,
         Kind::Boolean,
         "Whether directories to watch are made.",
-    ),
+    )
+    .off(),
     path(
         "DirectoryMode",
         33,
         Kind::Number,
         "The access mode of directories that are made.",
-    ),
+    )
+    .show("DirectoryMode", "u", usual_mode)
+    .kept(shape::mode),
     path(
         "TriggerLimitIntervalSec",
         250,
         Kind::Span,
         "The time within which TriggerLimitBurst= activations are allowed.",
-    ),
+    )
+    .show("TriggerLimitIntervalUSec", "t", |_| {
+        PropertyValue::U64(2_000_000)
+    })
+    .kept(shape::span),
     path(
         "TriggerLimitBurst",
         250,
         Kind::Number,
         "How many activations are allowed within TriggerLimitIntervalSec=.",
-    ),
+    )
+    .show("TriggerLimitBurst", "u", |_| PropertyValue::U32(200))
+    .kept(shape::unsigned),
 ];
 
 pub(super) static TIMER_ROWS: &[Row] = &[
@@ -98,86 +133,105 @@ pub(super) static TIMER_ROWS: &[Row] = &[
         197,
         Kind::List,
         "Times of the calendar at which the timer fires.",
-    ),
+    )
+    .show("TimersCalendar", "a(sst)", empty)
+    .kept(shape::calendar),
     timer(
         "OnActiveSec",
         33,
         Kind::List,
         "How long after the timer's own start it fires.",
-    ),
+    )
+    .show("TimersMonotonic", "a(stt)", empty)
+    .kept(shape::monotonic),
     timer(
         "OnBootSec",
         33,
         Kind::List,
         "How long after the boot the timer fires.",
-    ),
+    )
+    .reads("TimersMonotonic", shape::monotonic),
     timer(
         "OnStartupSec",
         33,
         Kind::List,
         "How long after the manager's start the timer fires.",
-    ),
+    )
+    .reads("TimersMonotonic", shape::monotonic),
     timer(
         "OnUnitActiveSec",
         33,
         Kind::List,
         "How long after the last start of its unit the timer fires.",
-    ),
+    )
+    .reads("TimersMonotonic", shape::monotonic),
     timer(
         "OnUnitInactiveSec",
         33,
         Kind::List,
         "How long after the last end of its unit the timer fires.",
-    ),
+    )
+    .reads("TimersMonotonic", shape::monotonic),
     timer(
         "OnClockChange",
         242,
         Kind::Boolean,
         "Whether a jump of the clock fires the timer.",
-    ),
+    )
+    .off(),
     timer(
         "OnTimezoneChange",
         242,
         Kind::Boolean,
         "Whether a change of the time zone fires the timer.",
-    ),
+    )
+    .off(),
     timer(
         "Persistent",
         212,
         Kind::Boolean,
         "Whether a time that was missed is made up for.",
-    ),
+    )
+    .off(),
     timer(
         "WakeSystem",
         212,
         Kind::Boolean,
         "Whether the timer wakes the machine up.",
-    ),
+    )
+    .off(),
     timer(
         "RemainAfterElapse",
         228,
         Kind::Boolean,
         "Whether the timer stays loaded when it has fired for the last time.",
     )
+    .show("RemainAfterElapse", "b", |_| PropertyValue::Bool(true))
+    .kept(shape::boolean)
     .neutral(&["yes"]),
     timer(
         "FixedRandomDelay",
         247,
         Kind::Boolean,
         "Whether the random delay is the same each time.",
-    ),
+    )
+    .off(),
     timer(
         "AccuracySec",
         209,
         Kind::Span,
         "How late the timer may fire to save wake-ups.",
-    ),
+    )
+    .show("AccuracyUSec", "t", |_| PropertyValue::U64(60_000_000))
+    .kept(shape::span),
     timer(
         "RandomizedDelaySec",
         229,
         Kind::Span,
         "Up to how much the timer is late by chance.",
-    ),
+    )
+    .show("RandomizedDelayUSec", "t", |_| PropertyValue::U64(0))
+    .kept(shape::span),
     timer(
         "RandomizedOffsetSec",
         258,
@@ -190,7 +244,7 @@ pub(super) static TIMER_ROWS: &[Row] = &[
         Kind::Boolean,
         "Whether the timer waits for its unit to end before it counts on.",
     ),
-    Row::new(TIMER, "Unit", 33, Kind::Text, unit, UNIT),
+    Row::new(TIMER, "Unit", 33, Kind::Text, unit, UNIT).show("Unit", "s", activated),
 ];
 
 const fn looked_up(
@@ -210,128 +264,155 @@ const SWAP: &[&str] = &["Swap"];
 const SCOPE: &[&str] = &["Scope"];
 
 pub(super) static LOOKED_UP_ROWS: &[Row] = &[
-    looked_up(MOUNT, "What", 33, Kind::Text, "What is mounted."),
-    looked_up(MOUNT, "Where", 33, Kind::Text, "Where it is mounted."),
+    looked_up(MOUNT, "What", 33, Kind::Text, "What is mounted.").no_text(),
+    looked_up(MOUNT, "Where", 33, Kind::Text, "Where it is mounted.")
+        .no_text()
+        .kept(shape::path),
     looked_up(
         MOUNT,
         "Type",
         33,
         Kind::Text,
         "The type of the file system.",
-    ),
-    looked_up(MOUNT, "Options", 33, Kind::Text, "How it is mounted."),
+    )
+    .no_text(),
+    looked_up(MOUNT, "Options", 33, Kind::Text, "How it is mounted.").no_text(),
     looked_up(
         MOUNT,
         "SloppyOptions",
         215,
         Kind::Boolean,
         "Whether options that are not known are passed over.",
-    ),
+    )
+    .off(),
     looked_up(
         MOUNT,
         "LazyUnmount",
         233,
         Kind::Boolean,
         "Whether it is detached at once and unmounted when it is free.",
-    ),
+    )
+    .off(),
     looked_up(
         MOUNT,
         "ForceUnmount",
         233,
         Kind::Boolean,
         "Whether it is unmounted though it is in use.",
-    ),
+    )
+    .off(),
     looked_up(
         MOUNT,
         "ReadWriteOnly",
         246,
         Kind::Boolean,
         "Whether a mount that cannot be written fails.",
-    ),
+    )
+    .off(),
     looked_up(
         MOUNT,
         "DirectoryMode",
         33,
         Kind::Number,
         "The access mode of directories that are made for it.",
-    ),
+    )
+    .show("DirectoryMode", "u", usual_mode)
+    .kept(shape::mode),
     looked_up(
         MOUNT,
         "TimeoutSec",
         33,
         Kind::Span,
         "How long mounting may take.",
-    ),
+    )
+    .show("TimeoutUSec", "t", usual_timeout)
+    .kept(shape::timeout),
     looked_up(
         AUTOMOUNT,
         "Where",
         33,
         Kind::Text,
         "Where something is mounted on use.",
-    ),
+    )
+    .no_text()
+    .kept(shape::path),
     looked_up(
         AUTOMOUNT,
         "ExtraOptions",
         250,
         Kind::Text,
         "More options for the automatic mount.",
-    ),
+    )
+    .no_text(),
     looked_up(
         AUTOMOUNT,
         "DirectoryMode",
         33,
         Kind::Number,
         "The access mode of directories that are made for the mount point.",
-    ),
+    )
+    .show("DirectoryMode", "u", usual_mode)
+    .kept(shape::mode),
     looked_up(
         AUTOMOUNT,
         "TimeoutIdleSec",
         220,
         Kind::Span,
         "How long an unused mount stays.",
-    ),
+    )
+    .show("TimeoutIdleUSec", "t", |_| PropertyValue::U64(0))
+    .kept(shape::timeout),
     looked_up(
         SWAP,
         "What",
         33,
         Kind::Text,
         "The device or file that is swapped to.",
-    ),
+    )
+    .no_text(),
     looked_up(
         SWAP,
         "Priority",
         33,
         Kind::Number,
         "The order in which swaps are used.",
-    ),
+    )
+    .show("Priority", "i", |_| PropertyValue::I32(-1))
+    .kept(shape::integer),
     looked_up(
         SWAP,
         "Options",
         217,
         Kind::Text,
         "How swapping is switched on.",
-    ),
+    )
+    .no_text(),
     looked_up(
         SWAP,
         "TimeoutSec",
         33,
         Kind::Span,
         "How long switching it on may take.",
-    ),
+    )
+    .show("TimeoutUSec", "t", usual_timeout)
+    .kept(shape::timeout),
     looked_up(
         SCOPE,
         "RuntimeMaxSec",
         244,
         Kind::Span,
         "How long the scope may last.",
-    ),
+    )
+    .unlimited("RuntimeMaxUSec", shape::span),
     looked_up(
         SCOPE,
         "RuntimeRandomizedExtraSec",
         250,
         Kind::Span,
         "Up to how much RuntimeMaxSec= is lengthened by chance.",
-    ),
+    )
+    .show("RuntimeRandomizedExtraUSec", "t", |_| PropertyValue::U64(0))
+    .kept(shape::span),
     looked_up(
         SCOPE,
         "OOMPolicy",

@@ -67,7 +67,9 @@ fn mode(reading: &mut Reading<'_>, value: &str, kind: DirectoryKind) -> Result<(
 
 fn show_paths(config: &UnitConfig, kind: DirectoryKind) -> PropertyValue {
     let directories = exec(config).directories.get(&kind);
-    strings(directories.map_or(&[], |d| d.paths.as_slice()))
+    let mut paths = directories.map(|d| d.paths.clone()).unwrap_or_default();
+    paths.sort();
+    strings(&paths)
 }
 
 fn show_mode(config: &UnitConfig, kind: DirectoryKind) -> PropertyValue {

@@ -2,6 +2,7 @@
 
 use super::parse::text;
 use super::row::{Kind, PropertyValue, Row, Support};
+use super::shape;
 use super::unit::dropped;
 use super::{EXEC, Parse};
 
@@ -56,7 +57,8 @@ pub(super) static ROWS: &[Row] = &[
             "The input/output class of processes.",
         ),
         |_| PropertyValue::I32(2),
-    ),
+    )
+    .kept(shape::io_class),
     number(
         scheduling(
             "IOSchedulingPriority",
@@ -65,7 +67,8 @@ pub(super) static ROWS: &[Row] = &[
             "The priority within the input/output class.",
         ),
         |_| PropertyValue::I32(4),
-    ),
+    )
+    .kept(shape::integer),
     number(
         scheduling(
             "CPUSchedulingPolicy",
@@ -75,7 +78,8 @@ pub(super) static ROWS: &[Row] = &[
         )
         .neutral(&["other"]),
         |_| PropertyValue::I32(0),
-    ),
+    )
+    .kept(shape::policy),
     number(
         scheduling(
             "CPUSchedulingPriority",
@@ -84,7 +88,8 @@ pub(super) static ROWS: &[Row] = &[
             "The priority of real-time policies.",
         ),
         |_| PropertyValue::I32(0),
-    ),
+    )
+    .kept(shape::integer),
     scheduling(
         "CPUSchedulingResetOnFork",
         33,
@@ -98,7 +103,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "The processors that processes may run on.",
     )
-    .show("CPUAffinity", "ay", |_| PropertyValue::Bytes(Vec::new())),
+    .show("CPUAffinity", "ay", |_| PropertyValue::Bytes(Vec::new()))
+    .kept(shape::processors),
     number(
         scheduling(
             "NUMAPolicy",
@@ -122,7 +128,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         "How late timers of processes may come.",
     )
-    .show("TimerSlackNSec", "t", |_| PropertyValue::U64(50_000)),
+    .show("TimerSlackNSec", "t", |_| PropertyValue::U64(50_000))
+    .kept(shape::span),
     scheduling(
         "CoredumpFilter",
         246,
@@ -149,8 +156,11 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         "The architecture that uname(2) tells processes.",
     )
-    .no_text(),
-    terminal("TTYPath", 33, Kind::Text, "The terminal of tty streams.").no_text(),
+    .no_text()
+    .kept(shape::personality),
+    terminal("TTYPath", 33, Kind::Text, "The terminal of tty streams.")
+        .no_text()
+        .kept(shape::path),
     terminal(
         "TTYReset",
         33,
@@ -172,13 +182,19 @@ pub(super) static ROWS: &[Row] = &[
         "Whether the virtual terminal is cleared.",
     )
     .off(),
-    terminal("TTYRows", 250, Kind::Number, "The height of the terminal."),
+    terminal("TTYRows", 250, Kind::Number, "The height of the terminal.")
+        .show("TTYRows", "q", |_| PropertyValue::U32(u32::from(u16::MAX)))
+        .kept(shape::unsigned),
     terminal(
         "TTYColumns",
         250,
         Kind::Number,
         "The width of the terminal.",
-    ),
+    )
+    .show("TTYColumns", "q", |_| {
+        PropertyValue::U32(u32::from(u16::MAX))
+    })
+    .kept(shape::unsigned),
     Row::new(
         EXEC,
         "StandardInputText",
@@ -207,7 +223,8 @@ pub(super) static ROWS: &[Row] = &[
         "The facility of lines in the log.",
     )
     .neutral(&["daemon"])
-    .show("SyslogFacility", "i", |_| PropertyValue::I32(3)),
+    .show("SyslogFacility", "i", |_| PropertyValue::I32(3))
+    .kept(shape::facility),
     logging(
         "SyslogLevel",
         33,
@@ -215,7 +232,8 @@ pub(super) static ROWS: &[Row] = &[
         "The level of lines that have none of their own.",
     )
     .neutral(&["info"])
-    .show("SyslogLevel", "i", |_| PropertyValue::I32(6)),
+    .show("SyslogLevel", "i", |_| PropertyValue::I32(6))
+    .kept(shape::level),
     logging(
         "SyslogLevelPrefix",
         33,
@@ -223,7 +241,8 @@ pub(super) static ROWS: &[Row] = &[
         "Whether a level such as <3> before a line is taken for its level.",
     )
     .neutral(&["yes"])
-    .show("SyslogLevelPrefix", "b", |_| PropertyValue::Bool(true)),
+    .show("SyslogLevelPrefix", "b", |_| PropertyValue::Bool(true))
+    .kept(shape::boolean),
     logging(
         "LogLevelMax",
         236,
@@ -231,7 +250,8 @@ pub(super) static ROWS: &[Row] = &[
         "The least important level that is logged.",
     )
     .neutral(&["debug"])
-    .show("LogLevelMax", "i", |_| PropertyValue::I32(-1)),
+    .show("LogLevelMax", "i", |_| PropertyValue::I32(-1))
+    .kept(shape::level),
     logging(
         "LogRateLimitIntervalSec",
         240,
@@ -239,7 +259,8 @@ pub(super) static ROWS: &[Row] = &[
         "The time within which LogRateLimitBurst= lines are logged.",
     )
     .neutral(&["0"])
-    .show("LogRateLimitIntervalUSec", "t", |_| PropertyValue::U64(0)),
+    .show("LogRateLimitIntervalUSec", "t", |_| PropertyValue::U64(0))
+    .kept(shape::span),
     logging(
         "LogRateLimitBurst",
         240,
@@ -247,13 +268,20 @@ pub(super) static ROWS: &[Row] = &[
         "How many lines are logged within LogRateLimitIntervalSec=.",
     )
     .neutral(&["0"])
-    .show("LogRateLimitBurst", "u", |_| PropertyValue::U32(0)),
+    .show("LogRateLimitBurst", "u", |_| PropertyValue::U32(0))
+    .kept(shape::unsigned),
     logging(
         "LogExtraFields",
         236,
         Kind::List,
         "Fields that every line of the unit gets in the log.",
-    ),
+    )
+    .show(
+        "LogExtraFields",
+        "aay",
+        |_| PropertyValue::Array(Vec::new()),
+    )
+    .kept(shape::log_fields),
     logging(
         "LogFilterPatterns",
         253,
@@ -293,7 +321,7 @@ pub(super) static ROWS: &[Row] = &[
         "How long cleaning the unit's directories may take.",
     )
     .neutral(&["infinity"])
-    .unlimited("TimeoutCleanUSec"),
+    .unlimited("TimeoutCleanUSec", shape::span),
     plain(
         "UtmpIdentifier",
         33,
@@ -308,7 +336,8 @@ pub(super) static ROWS: &[Row] = &[
         "The kind of record in utmp.",
     )
     .neutral(&["init"])
-    .show("UtmpMode", "s", |_| text("init")),
+    .show("UtmpMode", "s", |_| text("init"))
+    .kept(shape::word),
     quota(
         "StateDirectoryAccounting",
         Kind::Boolean,

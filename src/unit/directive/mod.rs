@@ -28,6 +28,7 @@ mod row;
 mod sandbox;
 mod service;
 mod service_more;
+mod shape;
 mod socket;
 mod stdio;
 mod unit;
@@ -38,7 +39,7 @@ mod tests;
 pub use apply::{NOT_RUN, apply, fail};
 pub use hint::{nearest, nearest_of};
 pub use read::{Draft, Reading, Trouble};
-pub use row::{Get, Kind, Parse, Property, PropertyValue, Row, Support};
+pub use row::{Get, Kind, Parse, Property, PropertyValue, Row, Shape, Support};
 
 use super::name::UnitType;
 use std::collections::BTreeMap;

@@ -196,12 +196,20 @@ pub(super) fn service(config: &UnitConfig) -> &ServiceConfig {
 
 /// The execution environment, or the defaults where there is none.
 pub(super) fn exec(config: &UnitConfig) -> &ExecConfig {
-    &service(config).exec
+    match &config.body {
+        UnitBody::Service(service) => &service.exec,
+        UnitBody::Socket(socket) => &socket.exec,
+        UnitBody::Target | UnitBody::Fact | UnitBody::Other => &SERVICE.exec,
+    }
 }
 
 /// The kill settings, or the defaults where there are none.
 pub(super) fn kill(config: &UnitConfig) -> &KillConfig {
-    &service(config).kill
+    match &config.body {
+        UnitBody::Service(service) => &service.kill,
+        UnitBody::Socket(socket) => &socket.kill,
+        UnitBody::Target | UnitBody::Fact | UnitBody::Other => &SERVICE.kill,
+    }
 }
 
 /// The socket part, or the defaults where there is none.

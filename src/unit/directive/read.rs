@@ -220,7 +220,11 @@ impl Reading<'_> {
     /// # Errors
     /// [`Trouble::NotRun`] for a type of unit whose processes are not run yet.
     pub fn exec(&mut self) -> Result<&mut ExecConfig, Trouble> {
-        self.service().map(|service| &mut service.exec)
+        match &mut self.draft.config.body {
+            UnitBody::Service(service) => Ok(&mut service.exec),
+            UnitBody::Socket(socket) => Ok(&mut socket.exec),
+            UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
+        }
     }
 
     /// The kill settings.
@@ -228,7 +232,11 @@ impl Reading<'_> {
     /// # Errors
     /// As [`Reading::exec`].
     pub fn kill(&mut self) -> Result<&mut KillConfig, Trouble> {
-        self.service().map(|service| &mut service.kill)
+        match &mut self.draft.config.body {
+            UnitBody::Service(service) => Ok(&mut service.kill),
+            UnitBody::Socket(socket) => Ok(&mut socket.kill),
+            UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
+        }
     }
 
     /// Records that the value is not carried out, or that nothing is asked for any more.
@@ -243,6 +251,7 @@ impl Reading<'_> {
     ) -> Result<(), Trouble> {
         let row = self.row;
         let asks = self.asks(value)?;
+        self.keep(value)?;
         let list = match row.kind {
             Kind::List | Kind::Commands | Kind::Dependencies | Kind::Condition => true,
             Kind::Boolean | Kind::Number | Kind::Span | Kind::Choice(_) | Kind::Text => false,
@@ -258,6 +267,28 @@ impl Reading<'_> {
                 reason,
                 refuses_start,
             });
+        }
+        Ok(())
+    }
+
+    /// Keeps the value to be shown. A word that only later versions of systemd know asks for
+    /// something all the same, so it is no error here.
+    fn keep(&mut self, value: &str) -> Result<(), Trouble> {
+        let Some((property, shape)) = self.row.shape else {
+            return Ok(());
+        };
+        let before = self.draft.config.written.get(property).cloned();
+        match shape(self, value, before) {
+            Ok(Some(kept)) => {
+                self.draft.config.written.insert(property, kept);
+            }
+            Ok(None) => {
+                self.draft.config.written.remove(property);
+            }
+            Err(trouble) => {
+                let later = matches!(self.row.kind, Kind::Choice(words) if words.contains(&value));
+                return if later { Ok(()) } else { Err(trouble) };
+            }
         }
         Ok(())
     }

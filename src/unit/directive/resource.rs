@@ -3,6 +3,7 @@
 
 use super::parse::text;
 use super::row::{Kind, PropertyValue, Row, Support};
+use super::shape;
 use super::unit::dropped;
 use super::{Parse, RESOURCE};
 use crate::unit::config::UnitConfig;
@@ -23,6 +24,10 @@ const fn access(name: &'static str, since: u16, kind: Kind, doc: &'static str) -
     Row::new(RESOURCE, name, since, kind, parse, doc)
         .support(Support::Planned(ACCESS))
         .settable()
+}
+
+fn yes(_: &UnitConfig) -> PropertyValue {
+    PropertyValue::Bool(true)
 }
 
 fn zero(_: &UnitConfig) -> PropertyValue {
@@ -56,84 +61,90 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Boolean,
         "Whether processor time is counted.",
     )
-    .off(),
+    .show("CPUAccounting", "b", yes)
+    .kept(shape::boolean),
     resource(
         "CPUWeight",
         232,
         Kind::Number,
         "The share of processor time against siblings.",
     )
-    .unlimited("CPUWeight"),
+    .unlimited("CPUWeight", shape::weight),
     resource(
         "StartupCPUWeight",
         232,
         Kind::Number,
         "CPUWeight= during start-up and shutdown.",
     )
-    .unlimited("StartupCPUWeight"),
+    .unlimited("StartupCPUWeight", shape::weight),
     resource(
         "CPUShares",
         34,
         Kind::Number,
         "The share of processor time in control groups of old.",
     )
-    .unlimited("CPUShares"),
+    .unlimited("CPUShares", shape::weight),
     resource(
         "StartupCPUShares",
         213,
         Kind::Number,
         "CPUShares= during start-up and shutdown.",
     )
-    .unlimited("StartupCPUShares"),
+    .unlimited("StartupCPUShares", shape::weight),
     resource(
         "CPUQuota",
         213,
         Kind::Text,
         "The most processor time, in percent of one processor.",
     )
-    .unlimited("CPUQuotaPerSecUSec"),
+    .unlimited("CPUQuotaPerSecUSec", shape::cpu_quota),
     resource(
         "CPUQuotaPeriodSec",
         242,
         Kind::Span,
         "The time over which CPUQuota= is counted.",
     )
-    .unlimited("CPUQuotaPeriodUSec"),
+    .unlimited("CPUQuotaPeriodUSec", shape::span),
     resource(
         "AllowedCPUs",
         244,
         Kind::Text,
         "The processors that the unit may use.",
     )
-    .show("AllowedCPUs", "ay", no_bytes),
+    .show("AllowedCPUs", "ay", no_bytes)
+    .kept(shape::processors),
     resource(
         "StartupAllowedCPUs",
         250,
         Kind::Text,
         "AllowedCPUs= during start-up and shutdown.",
     )
-    .show("StartupAllowedCPUs", "ay", no_bytes),
+    .show("StartupAllowedCPUs", "ay", no_bytes)
+    .kept(shape::processors),
     resource(
         "AllowedMemoryNodes",
         244,
         Kind::Text,
         "The memory nodes that the unit may use.",
     )
-    .show("AllowedMemoryNodes", "ay", no_bytes),
+    .show("AllowedMemoryNodes", "ay", no_bytes)
+    .kept(shape::processors),
     resource(
         "StartupAllowedMemoryNodes",
         250,
         Kind::Text,
         "AllowedMemoryNodes= during start-up and shutdown.",
     )
-    .show("StartupAllowedMemoryNodes", "ay", no_bytes),
+    .show("StartupAllowedMemoryNodes", "ay", no_bytes)
+    .kept(shape::processors),
     resource(
         "MemoryAccounting",
         205,
         Kind::Boolean,
         "Whether memory is counted.",
     )
-    .off(),
+    .show("MemoryAccounting", "b", yes)
+    .kept(shape::boolean),
     resource(
         "MemoryMin",
         240,
@@ -141,7 +152,8 @@ pub(super) static ROWS: &[Row] = &[
         "Memory that is never taken from the unit.",
     )
     .neutral(&["0"])
-    .show("MemoryMin", "t", zero),
+    .show("MemoryMin", "t", zero)
+    .kept(shape::limit_bytes),
     resource(
         "MemoryLow",
         231,
@@ -149,7 +161,8 @@ pub(super) static ROWS: &[Row] = &[
         "Memory that is taken from the unit last.",
     )
     .neutral(&["0"])
-    .show("MemoryLow", "t", zero),
+    .show("MemoryLow", "t", zero)
+    .kept(shape::limit_bytes),
     resource(
         "StartupMemoryLow",
         254,
@@ -162,14 +175,16 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         "MemoryMin= of the units below a slice.",
     )
-    .show("DefaultMemoryMin", "t", zero),
+    .show("DefaultMemoryMin", "t", zero)
+    .kept(shape::limit_bytes),
     resource(
         "DefaultMemoryLow",
         243,
         Kind::Text,
         "MemoryLow= of the units below a slice.",
     )
-    .show("DefaultMemoryLow", "t", zero),
+    .show("DefaultMemoryLow", "t", zero)
+    .kept(shape::limit_bytes),
     resource(
         "DefaultStartupMemoryLow",
         254,
@@ -183,7 +198,7 @@ pub(super) static ROWS: &[Row] = &[
         "Memory above which the unit is slowed down.",
     )
     .neutral(&["infinity"])
-    .unlimited("MemoryHigh"),
+    .unlimited("MemoryHigh", shape::limit_bytes),
     resource(
         "StartupMemoryHigh",
         254,
@@ -198,7 +213,7 @@ pub(super) static ROWS: &[Row] = &[
         "The most memory that the unit may use.",
     )
     .neutral(&["infinity"])
-    .unlimited("MemoryMax"),
+    .unlimited("MemoryMax", shape::limit_bytes),
     resource(
         "StartupMemoryMax",
         254,
@@ -213,7 +228,7 @@ pub(super) static ROWS: &[Row] = &[
         "The most swap that the unit may use.",
     )
     .neutral(&["infinity"])
-    .unlimited("MemorySwapMax"),
+    .unlimited("MemorySwapMax", shape::limit_bytes),
     resource(
         "StartupMemorySwapMax",
         254,
@@ -249,7 +264,7 @@ pub(super) static ROWS: &[Row] = &[
         "The most memory in control groups of old.",
     )
     .neutral(&["infinity"])
-    .unlimited("MemoryLimit"),
+    .unlimited("MemoryLimit", shape::limit_bytes),
     resource(
         "MemoryPressureWatch",
         254,
@@ -268,7 +283,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Boolean,
         "Whether processes and threads are counted.",
     )
-    .off(),
+    .show("TasksAccounting", "b", yes)
+    .kept(shape::boolean),
     resource(
         "TasksMax",
         227,
@@ -276,7 +292,7 @@ pub(super) static ROWS: &[Row] = &[
         "The most processes and threads that the unit may have.",
     )
     .neutral(&["infinity"])
-    .unlimited("TasksMax"),
+    .unlimited("TasksMax", shape::tasks),
     resource(
         "IOAccounting",
         230,
@@ -290,49 +306,54 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Number,
         "The share of input and output against siblings.",
     )
-    .unlimited("IOWeight"),
+    .unlimited("IOWeight", shape::weight),
     resource(
         "StartupIOWeight",
         230,
         Kind::Number,
         "IOWeight= during start-up and shutdown.",
     )
-    .unlimited("StartupIOWeight"),
+    .unlimited("StartupIOWeight", shape::weight),
     resource(
         "IODeviceWeight",
         230,
         Kind::List,
         "IOWeight= for single devices.",
     )
-    .show("IODeviceWeight", "a(st)", empty),
+    .show("IODeviceWeight", "a(st)", empty)
+    .kept(shape::device_weights),
     resource(
         "IOReadBandwidthMax",
         230,
         Kind::List,
         "The most bytes read from a device in a second.",
     )
-    .show("IOReadBandwidthMax", "a(st)", empty),
+    .show("IOReadBandwidthMax", "a(st)", empty)
+    .kept(shape::device_bytes),
     resource(
         "IOWriteBandwidthMax",
         230,
         Kind::List,
         "The most bytes written to a device in a second.",
     )
-    .show("IOWriteBandwidthMax", "a(st)", empty),
+    .show("IOWriteBandwidthMax", "a(st)", empty)
+    .kept(shape::device_bytes),
     resource(
         "IOReadIOPSMax",
         230,
         Kind::List,
         "The most reads from a device in a second.",
     )
-    .show("IOReadIOPSMax", "a(st)", empty),
+    .show("IOReadIOPSMax", "a(st)", empty)
+    .kept(shape::device_bytes),
     resource(
         "IOWriteIOPSMax",
         230,
         Kind::List,
         "The most writes to a device in a second.",
     )
-    .show("IOWriteIOPSMax", "a(st)", empty),
+    .show("IOWriteIOPSMax", "a(st)", empty)
+    .kept(shape::device_bytes),
     resource(
         "IODeviceLatencyTargetSec",
         240,
@@ -353,35 +374,38 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Number,
         "The share of input and output in control groups of old.",
     )
-    .unlimited("BlockIOWeight"),
+    .unlimited("BlockIOWeight", shape::weight),
     resource(
         "StartupBlockIOWeight",
         213,
         Kind::Number,
         "BlockIOWeight= during start-up and shutdown.",
     )
-    .unlimited("StartupBlockIOWeight"),
+    .unlimited("StartupBlockIOWeight", shape::weight),
     resource(
         "BlockIODeviceWeight",
         206,
         Kind::List,
         "BlockIOWeight= for single devices.",
     )
-    .show("BlockIODeviceWeight", "a(st)", empty),
+    .show("BlockIODeviceWeight", "a(st)", empty)
+    .kept(shape::device_weights),
     resource(
         "BlockIOReadBandwidth",
         34,
         Kind::List,
         "The most bytes read from a device in control groups of old.",
     )
-    .show("BlockIOReadBandwidth", "a(st)", empty),
+    .show("BlockIOReadBandwidth", "a(st)", empty)
+    .kept(shape::device_bytes),
     resource(
         "BlockIOWriteBandwidth",
         34,
         Kind::List,
         "The most bytes written to a device in control groups of old.",
     )
-    .show("BlockIOWriteBandwidth", "a(st)", empty),
+    .show("BlockIOWriteBandwidth", "a(st)", empty)
+    .kept(shape::device_bytes),
     resource(
         "Slice",
         205,
@@ -389,14 +413,16 @@ pub(super) static ROWS: &[Row] = &[
         "The slice that the unit belongs to.",
     )
     .neutral(&["system.slice"])
-    .show("Slice", "s", |_| text("system.slice")),
+    .show("Slice", "s", |_| text("system.slice"))
+    .kept(shape::text),
     resource(
         "Delegate",
         218,
         Kind::Choice(&["no", "yes"]),
         "Whether the unit manages the control groups below its own.",
     )
-    .off()
+    .show("Delegate", "b", |_| PropertyValue::Bool(false))
+    .kept(shape::controllers)
     .show("DelegateControllers", "as", no_list),
     resource(
         "DisableControllers",
@@ -412,7 +438,8 @@ pub(super) static ROWS: &[Row] = &[
         "Whether a watcher may kill the unit for swap use.",
     )
     .neutral(&["auto"])
-    .show("ManagedOOMSwap", "s", |_| text("auto")),
+    .show("ManagedOOMSwap", "s", |_| text("auto"))
+    .kept(shape::word),
     resource(
         "ManagedOOMMemoryPressure",
         247,
@@ -420,7 +447,8 @@ pub(super) static ROWS: &[Row] = &[
         "Whether a watcher may kill the unit for memory pressure.",
     )
     .neutral(&["auto"])
-    .show("ManagedOOMMemoryPressure", "s", |_| text("auto")),
+    .show("ManagedOOMMemoryPressure", "s", |_| text("auto"))
+    .kept(shape::word),
     resource(
         "ManagedOOMMemoryPressureLimit",
         248,
@@ -443,7 +471,8 @@ pub(super) static ROWS: &[Row] = &[
         "Whether a watcher spares the unit.",
     )
     .neutral(&["none"])
-    .show("ManagedOOMPreference", "s", |_| text("none")),
+    .show("ManagedOOMPreference", "s", |_| text("none"))
+    .kept(shape::word),
     resource(
         "IPAccounting",
         235,
@@ -463,7 +492,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "The devices that the unit may use.",
     )
-    .show("DeviceAllow", "a(ss)", empty),
+    .show("DeviceAllow", "a(ss)", empty)
+    .kept(shape::devices),
     access(
         "DevicePolicy",
         205,
@@ -471,21 +501,24 @@ pub(super) static ROWS: &[Row] = &[
         "Whether devices that are not named may be used.",
     )
     .neutral(&["auto"])
-    .show("DevicePolicy", "s", |_| text("auto")),
+    .show("DevicePolicy", "s", |_| text("auto"))
+    .kept(shape::word),
     access(
         "IPAddressAllow",
         235,
         Kind::List,
         "The network addresses that the unit may talk to.",
     )
-    .show("IPAddressAllow", "a(iayu)", empty),
+    .show("IPAddressAllow", "a(iayu)", empty)
+    .kept(shape::addresses),
     access(
         "IPAddressDeny",
         235,
         Kind::List,
         "The network addresses that the unit may not talk to.",
     )
-    .show("IPAddressDeny", "a(iayu)", empty),
+    .show("IPAddressDeny", "a(iayu)", empty)
+    .kept(shape::addresses),
     access(
         "IPIngressFilterPath",
         243,
@@ -527,7 +560,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "The network interfaces that the unit may use; with ~ may not.",
     )
-    .show("RestrictNetworkInterfaces", "(bas)", no_filter),
+    .show("RestrictNetworkInterfaces", "(bas)", no_filter)
+    .kept(shape::name_filter),
     access(
         "NFTSet",
         255,

@@ -1,10 +1,11 @@
 //! What the table says of one directive.
 
 use super::read::{Reading, Trouble};
+use super::shape;
 use crate::unit::config::UnitConfig;
 
 /// A value as D-Bus carries it, without knowing D-Bus.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum PropertyValue {
     Bool(bool),
@@ -33,9 +34,27 @@ pub struct Property {
     pub name: &'static str,
     /// Its D-Bus signature.
     pub signature: &'static str,
-    /// Reads it from a configuration.
+    /// Reads it from a configuration; for a directive with a [`Shape`] its default.
     pub get: Get,
 }
+
+impl Property {
+    /// The property's value: what was written and is only kept, else what `get` says.
+    pub fn value(&self, config: &UnitConfig) -> PropertyValue {
+        match config.written.get(self.name) {
+            Some(written) => written.clone(),
+            None => (self.get)(config),
+        }
+    }
+}
+
+/// Reads the value of a directive that is kept to be shown, given what earlier assignments
+/// made of it; `None` is the default again.
+///
+/// # Errors
+/// A value that systemd 252 does not take: the assignment is ignored.
+pub type Shape =
+    fn(&mut Reading<'_>, &str, Option<PropertyValue>) -> Result<Option<PropertyValue>, Trouble>;
 
 /// How far this build carries a directive out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +125,9 @@ pub struct Row {
     pub neutral: &'static [&'static str],
     /// Records a value.
     pub parse: Parse,
+    /// How its value is kept to be shown, and the property that shows it; only for directives
+    /// that are not carried out.
+    pub shape: Option<(&'static str, Shape)>,
     /// How D-Bus shows it.
     pub properties: [Option<Property>; 2],
     /// Whether it can be set while the unit runs (`systemctl set-property`).
@@ -134,6 +156,7 @@ impl Row {
             kind,
             neutral: &[],
             parse,
+            shape: None,
             properties: [None, None],
             settable: false,
             support: Support::Full,
@@ -167,6 +190,20 @@ impl Row {
         self
     }
 
+    /// The row with its value kept for a property.
+    pub(super) const fn reads(mut self, property: &'static str, shape: Shape) -> Row {
+        self.shape = Some((property, shape));
+        self
+    }
+
+    /// The row with its value kept for its first property, whose default is there already.
+    pub(super) const fn kept(self, shape: Shape) -> Row {
+        match self.properties[0] {
+            Some(property) => self.reads(property.name, shape),
+            None => self,
+        }
+    }
+
     /// The row with values that ask for nothing.
     pub(super) const fn neutral(mut self, words: &'static [&'static str]) -> Row {
         self.neutral = words;
@@ -185,26 +222,30 @@ impl Row {
         self
     }
 
-    /// Shown under its own name as `b`, always no: what is not carried out is off.
+    /// Shown under its own name as `b`, no unless written.
     pub(super) const fn off(self) -> Row {
         let name = self.name;
         self.show(name, "b", |_| PropertyValue::Bool(false))
+            .kept(shape::boolean)
     }
 
-    /// Shown under its own name as an empty `s`.
+    /// Shown under its own name as `s`, empty unless written.
     pub(super) const fn no_text(self) -> Row {
         let name = self.name;
         self.show(name, "s", |_| PropertyValue::String(String::new()))
+            .kept(shape::text)
     }
 
-    /// Shown under its own name as an empty `as`.
+    /// Shown under its own name as `as`, empty unless written.
     pub(super) const fn no_list(self) -> Row {
         let name = self.name;
         self.show(name, "as", |_| PropertyValue::Strings(Vec::new()))
+            .kept(shape::words)
     }
 
-    /// Shown as a `t` of 2^64-1, systemd's way to say unset or infinite.
-    pub(super) const fn unlimited(self, name: &'static str) -> Row {
+    /// Shown as a `t`, 2^64-1 unless written: systemd's way to say unset or infinite.
+    pub(super) const fn unlimited(self, name: &'static str, shape: Shape) -> Row {
         self.show(name, "t", |_| PropertyValue::U64(u64::MAX))
+            .kept(shape)
     }
 }

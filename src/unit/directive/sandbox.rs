@@ -3,8 +3,10 @@
 
 use super::parse::text;
 use super::row::{Kind, PropertyValue, Row, Support};
+use super::shape;
 use super::{EXEC, Parse};
 use crate::unit::config::UnitConfig;
+use crate::unit::name::UnitType;
 
 const SANDBOX: &str = "the sandbox is not built yet, and a unit does not start without its own";
 const FILTERS: &str = "filters of system calls are not built yet, and a unit does not start \
@@ -88,6 +90,12 @@ fn no_label(_: &UnitConfig) -> PropertyValue {
     PropertyValue::Struct(vec![PropertyValue::Bool(false), text("")])
 }
 
+/// Services have a keyring of their own, other units the manager's.
+fn keyring(config: &UnitConfig) -> PropertyValue {
+    let service = config.name.unit_type() == UnitType::Service;
+    text(if service { "private" } else { "shared" })
+}
+
 fn empty(_: &UnitConfig) -> PropertyValue {
     PropertyValue::Array(Vec::new())
 }
@@ -99,14 +107,16 @@ pub(super) static ROWS: &[Row] = &[
         &["no", "yes", "full", "strict"],
         "How much of the operating system's files cannot be written.",
     )
-    .show("ProtectSystem", "s", |_| text("no")),
+    .show("ProtectSystem", "s", |_| text("no"))
+    .kept(shape::degree),
     degree(
         "ProtectHome",
         214,
         &["no", "yes", "read-only", "tmpfs"],
         "How far home directories are out of reach.",
     )
-    .show("ProtectHome", "s", |_| text("no")),
+    .show("ProtectHome", "s", |_| text("no"))
+    .kept(shape::degree),
     degree(
         "PrivateTmp",
         33,
@@ -196,17 +206,19 @@ pub(super) static ROWS: &[Row] = &[
         "Which processes of others are seen in /proc.",
     )
     .neutral(&["default"])
-    .show("ProtectProc", "s", |_| text("default")),
+    .show("ProtectProc", "s", |_| text("default"))
+    .kept(shape::word),
     value("ProcSubset", 247, "How much of /proc is there.")
         .neutral(&["all"])
-        .show("ProcSubset", "s", |_| text("all")),
+        .show("ProcSubset", "s", |_| text("all"))
+        .kept(shape::word),
     degree(
         "RestrictNamespaces",
         233,
         &["no", "yes"],
         "Which kinds of namespace cannot be made.",
     )
-    .unlimited("RestrictNamespaces"),
+    .unlimited("RestrictNamespaces", shape::namespaces),
     degree(
         "DelegateNamespaces",
         258,
@@ -224,7 +236,8 @@ pub(super) static ROWS: &[Row] = &[
         ("Mount", "ReadWriteDirectories"),
         ("Swap", "ReadWriteDirectories"),
     ])
-    .no_list(),
+    .no_list()
+    .kept(shape::paths),
     list("ReadOnlyPaths", 231, "Paths that cannot be written.")
         .also(&[
             ("Service", "ReadOnlyDirectories"),
@@ -232,7 +245,8 @@ pub(super) static ROWS: &[Row] = &[
             ("Mount", "ReadOnlyDirectories"),
             ("Swap", "ReadOnlyDirectories"),
         ])
-        .no_list(),
+        .no_list()
+        .kept(shape::paths),
     list("InaccessiblePaths", 231, "Paths that are out of reach.")
         .also(&[
             ("Service", "InaccessibleDirectories"),
@@ -240,43 +254,47 @@ pub(super) static ROWS: &[Row] = &[
             ("Mount", "InaccessibleDirectories"),
             ("Swap", "InaccessibleDirectories"),
         ])
-        .no_list(),
+        .no_list()
+        .kept(shape::paths),
     list(
         "ExecPaths",
         248,
         "Paths from which programs can be executed in spite of NoExecPaths=.",
     )
-    .no_list(),
+    .no_list()
+    .kept(shape::paths),
     list(
         "NoExecPaths",
         248,
         "Paths from which nothing can be executed.",
     )
-    .no_list(),
-    list("BindPaths", 233, "Paths that are shown at other places.").show(
-        "BindPaths",
-        "a(ssbt)",
-        empty,
-    ),
+    .no_list()
+    .kept(shape::paths),
+    list("BindPaths", 233, "Paths that are shown at other places.")
+        .show("BindPaths", "a(ssbt)", empty)
+        .kept(shape::binds),
     list(
         "BindReadOnlyPaths",
         233,
         "Paths that are shown at other places and cannot be written there.",
     )
-    .show("BindReadOnlyPaths", "a(ssbt)", empty),
+    .show("BindReadOnlyPaths", "a(ssbt)", empty)
+    .kept(shape::binds),
     list(
         "TemporaryFileSystem",
         238,
         "Paths that hold an empty file system of the unit's own.",
     )
-    .show("TemporaryFileSystem", "a(ss)", empty),
+    .show("TemporaryFileSystem", "a(ss)", empty)
+    .kept(shape::temporary_file_systems),
     value(
         "MountFlags",
         33,
         "Which way mounts travel between the unit and the rest.",
     )
     .neutral(&["shared"])
-    .show("MountFlags", "t", |_| PropertyValue::U64(0)),
+    .show("MountFlags", "t", |_| PropertyValue::U64(0))
+    .kept(shape::mount_flags),
     switch(
         "MountAPIVFS",
         233,
@@ -288,13 +306,15 @@ pub(super) static ROWS: &[Row] = &[
         242,
         "The network namespace that the unit runs in.",
     )
-    .no_text(),
+    .no_text()
+    .kept(shape::path),
     value(
         "IPCNamespacePath",
         248,
         "The IPC namespace that the unit runs in.",
     )
-    .no_text(),
+    .no_text()
+    .kept(shape::path),
     value(
         "UserNamespacePath",
         259,
@@ -306,14 +326,16 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "The system calls that processes may make; with ~ may not make.",
     )
-    .show("SystemCallFilter", "(bas)", no_filter),
+    .show("SystemCallFilter", "(bas)", no_filter)
+    .kept(shape::system_calls),
     filter(
         "SystemCallArchitectures",
         209,
         Kind::List,
         "The architectures whose system calls processes may make.",
     )
-    .no_list(),
+    .no_list()
+    .kept(shape::architectures),
     Row::new(
         EXEC,
         "SystemCallErrorNumber",
@@ -326,7 +348,8 @@ pub(super) static ROWS: &[Row] = &[
     .support(Support::Planned(CALL_ERROR))
     .show("SystemCallErrorNumber", "i", |_| {
         PropertyValue::I32(i32::MAX - 1)
-    }),
+    })
+    .kept(shape::call_error),
     Row::new(
         EXEC,
         "SystemCallLog",
@@ -336,7 +359,8 @@ pub(super) static ROWS: &[Row] = &[
         "The system calls that are written to the log.",
     )
     .support(Support::Planned(CALL_LOG))
-    .show("SystemCallLog", "(bas)", no_filter),
+    .show("SystemCallLog", "(bas)", no_filter)
+    .kept(shape::system_calls),
     filter(
         "MemoryDenyWriteExecute",
         231,
@@ -364,7 +388,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "The address families that sockets may have; with ~ may not have.",
     )
-    .show("RestrictAddressFamilies", "(bas)", no_filter),
+    .show("RestrictAddressFamilies", "(bas)", no_filter)
+    .kept(shape::address_families),
     filter(
         "LockPersonality",
         235,
@@ -378,7 +403,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "The kinds of file system that can be opened; with ~ cannot.",
     )
-    .show("RestrictFileSystems", "(bas)", no_filter),
+    .show("RestrictFileSystems", "(bas)", no_filter)
+    .kept(shape::name_filter),
     filter(
         "BPFDelegateCommands",
         258,
@@ -408,13 +434,15 @@ pub(super) static ROWS: &[Row] = &[
         247,
         "Files that the unit gets as credentials.",
     )
-    .show("LoadCredential", "a(ss)", empty),
+    .show("LoadCredential", "a(ss)", empty)
+    .kept(shape::pairs),
     credential(
         "LoadCredentialEncrypted",
         250,
         "Encrypted files that the unit gets as credentials.",
     )
-    .show("LoadCredentialEncrypted", "a(ss)", empty),
+    .show("LoadCredentialEncrypted", "a(ss)", empty)
+    .kept(shape::pairs),
     inline_credential(
         "SetCredential",
         247,
@@ -453,10 +481,12 @@ pub(super) static ROWS: &[Row] = &[
         33,
         "Which special treatment of root is switched off.",
     )
-    .show("SecureBits", "i", |_| PropertyValue::I32(0)),
+    .show("SecureBits", "i", |_| PropertyValue::I32(0))
+    .kept(shape::secure_bits),
     label("KeyringMode", 235, "Whose kernel keyring processes have.")
         .neutral(&["inherit", "private"])
-        .show("KeyringMode", "s", |_| text("inherit")),
+        .show("KeyringMode", "s", keyring)
+        .kept(shape::word),
     label("SELinuxContext", 209, "The SELinux context of processes.").show(
         "SELinuxContext",
         "(bs)",
@@ -479,7 +509,8 @@ pub(super) static ROWS: &[Row] = &[
         "The directory that is the root for processes.",
     )
     .neutral(&["/"])
-    .no_text(),
+    .no_text()
+    .kept(shape::path),
     image(
         "RootImage",
         233,
@@ -531,7 +562,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "Directories that are laid over the operating system's.",
     )
-    .no_list(),
+    .no_list()
+    .kept(shape::paths),
     image(
         "ExtensionImages",
         248,

@@ -2,8 +2,10 @@
 
 use super::parse::{micros, service, text};
 use super::row::{Kind, PropertyValue, Row, Support};
+use super::shape;
 use super::unit::dropped;
 use super::{Parse, SERVICE};
+use crate::unit::config::UnitConfig;
 
 const FAILURES: &str = "failure modes of timeouts are not built yet; SIGTERM, then SIGKILL is sent";
 const STORE: &str = "the store of file descriptors is not built yet";
@@ -27,6 +29,13 @@ const fn failure_mode(name: &'static str, doc: &'static str) -> Row {
         .neutral(&["terminate"])
         .support(Support::Planned(FAILURES))
         .show(name, "s", |_| text("terminate"))
+        .kept(shape::word)
+}
+
+/// What is left to itself is left to itself in this, too.
+fn oom_policy(config: &UnitConfig) -> PropertyValue {
+    let delegated = config.written.get("Delegate") == Some(&PropertyValue::Bool(true));
+    text(if delegated { "continue" } else { "stop" })
 }
 
 pub(super) static ROWS: &[Row] = &[
@@ -38,7 +47,8 @@ pub(super) static ROWS: &[Row] = &[
         "How long an aborted service may take to end; as TimeoutStopSec= if unset.",
     )
     .support(Support::Planned(FAILURES))
-    .show("TimeoutAbortUSec", "t", |c| micros(service(c).timeout_stop)),
+    .show("TimeoutAbortUSec", "t", |c| micros(service(c).timeout_stop))
+    .kept(shape::timeout),
     failure_mode(
         "TimeoutStartFailureMode",
         "How a service is ended that did not start in time.",
@@ -56,7 +66,8 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["0"])
     .support(Support::Planned(RANDOM))
-    .show("RuntimeRandomizedExtraUSec", "t", |_| PropertyValue::U64(0)),
+    .show("RuntimeRandomizedExtraUSec", "t", |_| PropertyValue::U64(0))
+    .kept(shape::span),
     later(
         "ExitType",
         250,
@@ -66,7 +77,8 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["main"])
     .support(Support::Planned(MAIN_PROCESS))
-    .show("ExitType", "s", |_| text("main")),
+    .show("ExitType", "s", |_| text("main"))
+    .kept(shape::word),
     later(
         "RestartMode",
         254,
@@ -103,7 +115,8 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["0"])
     .support(Support::Planned(STORE))
-    .show("FileDescriptorStoreMax", "u", |_| PropertyValue::U32(0)),
+    .show("FileDescriptorStoreMax", "u", |_| PropertyValue::U32(0))
+    .kept(shape::unsigned),
     later(
         "FileDescriptorStorePreserve",
         254,
@@ -120,9 +133,10 @@ pub(super) static ROWS: &[Row] = &[
         |r, v| r.not_applied(v, OOM, false),
         "What becomes of the service when the kernel kills a process of it for memory.",
     )
-    .neutral(&["continue"])
+    .neutral(&["continue", "stop"])
     .support(Support::Planned(OOM))
-    .show("OOMPolicy", "s", |_| text("continue")),
+    .show("OOMPolicy", "s", oom_policy)
+    .kept(shape::word),
     later(
         "OpenFile",
         253,

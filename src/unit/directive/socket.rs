@@ -4,6 +4,7 @@
 use super::parse::{boolean, modern_run, optional, socket, string, text, tidy};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
+use super::shape;
 use super::{Parse, SOCKET};
 use crate::unit::config::{Listen, ListenKind, UnitConfig};
 use crate::unit::name::{UnitName, UnitType};
@@ -38,7 +39,22 @@ fn show_listen(config: &UnitConfig) -> PropertyValue {
             ListenKind::MessageQueue => "MessageQueue",
             ListenKind::UsbFunction => "USBFunction",
         };
-        PropertyValue::Struct(vec![text(kind), text(&listen.address)])
+        let path = listen.address.starts_with(['/', '@']);
+        let port = listen.address.bytes().all(|byte| byte.is_ascii_digit());
+        let address = if port && !listen.address.is_empty() {
+            format!("[::]:{}", listen.address)
+        } else {
+            // As systemd prints addresses of sockets; others are shown as written.
+            match listen.kind {
+                ListenKind::Stream | ListenKind::Datagram | ListenKind::SequentialPacket
+                    if path =>
+                {
+                    listen.address.replace('\\', "\\\\")
+                }
+                _ => listen.address.clone(),
+            }
+        };
+        PropertyValue::Struct(vec![text(kind), PropertyValue::String(address)])
     });
     PropertyValue::Array(entries.collect())
 }
@@ -244,14 +260,16 @@ pub(super) static ROWS: &[Row] = &[
         "Whether IPv6 sockets also take IPv4.",
     )
     .neutral(&["default"])
-    .show("BindIPv6Only", "s", |_| text("default")),
+    .show("BindIPv6Only", "s", |_| text("default"))
+    .kept(shape::word),
     later(
         "Backlog",
         33,
         Kind::Number,
         "How many connections may wait to be taken.",
     )
-    .show("Backlog", "u", |_| PropertyValue::U32(2_147_483_647)),
+    .show("Backlog", "u", |_| PropertyValue::U32(2_147_483_647))
+    .kept(shape::unsigned),
     refused(
         "BindToDevice",
         33,
@@ -289,7 +307,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Span,
         "How long each command of the socket unit may take.",
     )
-    .show("TimeoutUSec", "t", |_| PropertyValue::U64(90_000_000)),
+    .show("TimeoutUSec", "t", |_| PropertyValue::U64(90_000_000))
+    .kept(shape::timeout),
     later(
         "FlushPending",
         247,
@@ -310,14 +329,16 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Number,
         "How many instances may serve connections at a time.",
     )
-    .show("MaxConnections", "u", |_| PropertyValue::U32(64)),
+    .show("MaxConnections", "u", |_| PropertyValue::U32(64))
+    .kept(shape::unsigned),
     later(
         "MaxConnectionsPerSource",
         232,
         Kind::Number,
         "How many connections one peer may have at a time.",
     )
-    .show("MaxConnectionsPerSource", "u", |_| PropertyValue::U32(0)),
+    .show("MaxConnectionsPerSource", "u", |_| PropertyValue::U32(0))
+    .kept(shape::unsigned),
     later(
         "KeepAlive",
         33,
@@ -331,28 +352,32 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Span,
         "How long a peer may be quiet before TCP asks.",
     )
-    .show("KeepAliveTimeUSec", "t", zero),
+    .show("KeepAliveTimeUSec", "t", zero)
+    .kept(shape::span),
     later(
         "KeepAliveIntervalSec",
         216,
         Kind::Span,
         "How long TCP waits between two questions.",
     )
-    .show("KeepAliveIntervalUSec", "t", zero),
+    .show("KeepAliveIntervalUSec", "t", zero)
+    .kept(shape::span),
     later(
         "KeepAliveProbes",
         216,
         Kind::Number,
         "How often TCP asks before it gives a peer up.",
     )
-    .show("KeepAliveProbes", "u", |_| PropertyValue::U32(0)),
+    .show("KeepAliveProbes", "u", |_| PropertyValue::U32(0))
+    .kept(shape::unsigned),
     later(
         "DeferAcceptSec",
         216,
         Kind::Span,
         "How long a connection may wait for its first data.",
     )
-    .show("DeferAcceptUSec", "t", zero),
+    .show("DeferAcceptUSec", "t", zero)
+    .kept(shape::span),
     later(
         "NoDelay",
         216,
@@ -360,21 +385,25 @@ pub(super) static ROWS: &[Row] = &[
         "Whether TCP sends small packets at once.",
     )
     .off(),
-    later("Priority", 33, Kind::Number, "The priority of packets.").show("Priority", "i", unset),
+    later("Priority", 33, Kind::Number, "The priority of packets.")
+        .show("Priority", "i", unset)
+        .kept(shape::integer),
     later(
         "ReceiveBuffer",
         33,
         Kind::Text,
         "The size of the buffer for what comes in.",
     )
-    .show("ReceiveBuffer", "t", zero),
+    .show("ReceiveBuffer", "t", zero)
+    .kept(shape::bytes),
     later(
         "SendBuffer",
         33,
         Kind::Text,
         "The size of the buffer for what goes out.",
     )
-    .show("SendBuffer", "t", zero),
+    .show("SendBuffer", "t", zero)
+    .kept(shape::bytes),
     later(
         "IPTOS",
         33,
@@ -388,15 +417,19 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Number,
         "How many hops IP packets may take.",
     )
-    .show("IPTTL", "i", unset),
+    .show("IPTTL", "i", unset)
+    .kept(shape::integer),
     later(
         "Mark",
         33,
         Kind::Number,
         "The mark of packets for the packet filter.",
     )
-    .show("Mark", "i", unset),
-    later("PipeSize", 33, Kind::Text, "The size of FIFOs.").show("PipeSize", "t", zero),
+    .show("Mark", "i", unset)
+    .kept(shape::integer),
+    later("PipeSize", 33, Kind::Text, "The size of FIFOs.")
+        .show("PipeSize", "t", zero)
+        .kept(shape::bytes),
     later(
         "FreeBind",
         33,
@@ -465,7 +498,8 @@ pub(super) static ROWS: &[Row] = &[
         "Whether packets carry when they came in.",
     )
     .neutral(&["off"])
-    .show("Timestamping", "s", |_| text("off")),
+    .show("Timestamping", "s", |_| text("off"))
+    .kept(shape::timestamps),
     later(
         "TCPCongestion",
         33,
@@ -486,28 +520,32 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Number,
         "How many messages a message queue holds.",
     )
-    .show("MessageQueueMaxMessages", "x", |_| PropertyValue::I64(0)),
+    .show("MessageQueueMaxMessages", "x", |_| PropertyValue::I64(0))
+    .kept(shape::long),
     later(
         "MessageQueueMessageSize",
         33,
         Kind::Number,
         "How long messages of a message queue may be.",
     )
-    .show("MessageQueueMessageSize", "x", |_| PropertyValue::I64(0)),
+    .show("MessageQueueMessageSize", "x", |_| PropertyValue::I64(0))
+    .kept(shape::long),
     later(
         "Symlinks",
         214,
         Kind::List,
         "Links that are made to the socket's node.",
     )
-    .no_list(),
+    .no_list()
+    .kept(shape::paths),
     later(
         "FileDescriptorName",
         227,
         Kind::Text,
         "The name that the sockets are passed under.",
     )
-    .show("FileDescriptorName", "s", |c| text(c.name.as_str())),
+    .show("FileDescriptorName", "s", |c| text(c.name.as_str()))
+    .kept(shape::text),
     later(
         "TriggerLimitIntervalSec",
         230,
@@ -516,14 +554,16 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("TriggerLimitIntervalUSec", "t", |_| {
         PropertyValue::U64(2_000_000)
-    }),
+    })
+    .kept(shape::span),
     later(
         "TriggerLimitBurst",
         230,
         Kind::Number,
         "How many activations are allowed within TriggerLimitIntervalSec=.",
     )
-    .show("TriggerLimitBurst", "u", |_| PropertyValue::U32(20)),
+    .show("TriggerLimitBurst", "u", |_| PropertyValue::U32(20))
+    .kept(shape::unsigned),
     later(
         "PollLimitIntervalSec",
         255,

@@ -55,6 +55,20 @@ fn target(reading: &Reading<'_>, value: &str) -> Result<OutputTarget, Trouble> {
     })
 }
 
+/// Keeps the word for the log that was written, to be shown.
+fn keep_word(reading: &mut Reading<'_>, property: &'static str, value: &str) {
+    let written = &mut reading.draft.config.written;
+    match value.strip_suffix("+console").unwrap_or(value) {
+        "journal" | "syslog" | "kmsg" => {
+            let word = value.replace("syslog", "journal");
+            written.insert(property, PropertyValue::String(word));
+        }
+        _ => {
+            written.remove(property);
+        }
+    }
+}
+
 /// Records that a target is served in part or not at all.
 fn unserved(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
     if is_unserved(value) {
@@ -101,6 +115,7 @@ pub(super) static ROWS: &[Row] = &[
         |r, v| {
             let target = target(r, v)?;
             r.exec()?.standard_output = target;
+            keep_word(r, "StandardOutput", v);
             unserved(r, v)
         },
         "Where descriptor 1 of processes leads.",
@@ -114,6 +129,7 @@ pub(super) static ROWS: &[Row] = &[
         |r, v| {
             let target = target(r, v)?;
             r.exec()?.standard_error = target;
+            keep_word(r, "StandardError", v);
             unserved(r, v)
         },
         "Where descriptor 2 of processes leads.",

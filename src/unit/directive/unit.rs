@@ -4,6 +4,7 @@ use super::UNIT;
 use super::parse::{Choice, boolean, micros, raw_words, span, string, strings, text, unsigned};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
+use super::shape;
 use crate::unit::config::JobMode;
 
 const JOB_MODE: Choice<JobMode> = Choice {
@@ -74,6 +75,7 @@ const fn action(name: &'static str, since: u16, doc: &'static str) -> Row {
         .neutral(&["none"])
         .support(Support::Planned(ACTION))
         .show(name, "s", |_| PropertyValue::String("none".to_owned()))
+        .kept(shape::word)
 }
 
 const fn action_text(name: &'static str, since: u16, doc: &'static str) -> Row {
@@ -268,13 +270,15 @@ pub(super) static ROWS: &[Row] = &[
         240,
         "The exit status of the manager when FailureAction= ends it.",
     )
-    .show("FailureActionExitStatus", "i", |_| PropertyValue::I32(-1)),
+    .show("FailureActionExitStatus", "i", |_| PropertyValue::I32(-1))
+    .kept(shape::integer),
     action_text(
         "SuccessActionExitStatus",
         240,
         "The exit status of the manager when SuccessAction= ends it.",
     )
-    .show("SuccessActionExitStatus", "i", |_| PropertyValue::I32(-1)),
+    .show("SuccessActionExitStatus", "i", |_| PropertyValue::I32(-1))
+    .kept(shape::integer),
     action_text(
         "RebootArgument",
         229,
@@ -287,13 +291,17 @@ pub(super) static ROWS: &[Row] = &[
         33,
         "How long a job of the unit may take from when it is queued.",
     )
-    .unlimited("JobTimeoutUSec"),
+    .unlimited("JobTimeoutUSec", shape::timeout),
     job_limit(
         "JobRunningTimeoutSec",
         234,
         "How long a job of the unit may take from when it runs.",
     )
-    .unlimited("JobRunningTimeoutUSec"),
+    .show("JobRunningTimeoutUSec", "t", |c| {
+        let whole = c.written.get("JobTimeoutUSec").cloned();
+        whole.unwrap_or(PropertyValue::U64(u64::MAX))
+    })
+    .kept(shape::timeout),
     action(
         "JobTimeoutAction",
         217,
@@ -348,7 +356,8 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["inactive"])
     .support(Support::Planned(GRAPH))
-    .show("CollectMode", "s", |_| text("inactive")),
+    .show("CollectMode", "s", |_| text("inactive"))
+    .kept(shape::word),
     dropped(UNIT, "IgnoreOnSnapshot", 33),
 ];
 

@@ -10,8 +10,9 @@ use crate::unit::directive::Draft;
 use crate::unit::name::UnitName;
 
 /// Names that hold at once, and what they are called.
-const FACTS: [(&str, &str); 21] = [
+const FACTS: [(&str, &str); 25] = [
     ("cryptsetup.target", "Encrypted Volumes"),
+    ("dbus.socket", "D-Bus System Message Bus Socket"),
     ("getty.target", "Login Prompts"),
     ("init.scope", "System and Service Manager"),
     ("integritysetup.target", "Integrity Protected Volumes"),
@@ -30,6 +31,15 @@ const FACTS: [(&str, &str); 21] = [
     ("remote-fs.target", "Remote File Systems"),
     ("rpcbind.target", "RPC Port Mapper"),
     ("swap.target", "Swaps"),
+    ("systemd-journald.socket", "Journal Socket"),
+    (
+        "systemd-remount-fs.service",
+        "Remount Root and Kernel File Systems",
+    ),
+    (
+        "systemd-tmpfiles-setup.service",
+        "Create Volatile Files and Directories",
+    ),
     ("sysinit.target", "System Initialization"),
     ("time-set.target", "System Time Set"),
     ("time-sync.target", "System Time Synchronized"),

@@ -1,9 +1,9 @@
 //! Loads one unit: its main file, drop-ins and dependency links.
 
 use super::index::{self, Found, Index, normal};
-use super::{Entry, EntryKind, Settings, Source, builtin, implicit, verify};
+use super::{Entry, EntryKind, Settings, Source, builtin, context, implicit, verify};
 use crate::unit::config::{
-    Dependency, DependencyKind, DependencyOrigin, LoadState, UnitBody, UnitConfig,
+    Dependency, DependencyKind, DependencyOrigin, DirectoryKind, LoadState, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, apply};
@@ -63,6 +63,23 @@ impl<'a> Loader<'a> {
         self.index.resolve(name).1.is_some() || self.holds(name)
     }
 
+    /// Whether there is a file for the name.
+    pub(super) fn has_file(&self, name: &UnitName) -> bool {
+        self.index.resolve(name).1.is_some()
+    }
+
+    /// Where the managed directories of a kind lie.
+    pub(super) fn base_of(&self, kind: DirectoryKind) -> &str {
+        let system = &self.settings.system;
+        match kind {
+            DirectoryKind::Runtime => &system.runtime_directory,
+            DirectoryKind::State => &system.state_directory,
+            DirectoryKind::Cache => &system.cache_directory,
+            DirectoryKind::Logs => &system.logs_directory,
+            DirectoryKind::Configuration => &system.configuration_directory,
+        }
+    }
+
     /// Whether a unit without a file holds by itself. Slices need none and make no difference
     /// here, so every one does.
     fn holds(&self, name: &UnitName) -> bool {
@@ -88,13 +105,18 @@ impl<'a> Loader<'a> {
             Ok(draft) => draft,
             Err(mut unusable) => {
                 unusable.aliases = aliases;
+                context::unusable(&mut unusable, &self.settings.system);
                 return *unusable;
             }
         };
         draft.config.aliases = aliases;
         if let Some(path) = draft.config.fragment.clone() {
             match self.source.read(&path) {
-                Ok(content) if content.is_empty() => return masked(draft.config, path),
+                Ok(content) if content.is_empty() => {
+                    let mut unit = masked(draft.config, path);
+                    context::unusable(&mut unit, &self.settings.system);
+                    return unit;
+                }
                 Ok(content) => self.parse_main(&path, &content, &mut draft),
                 Err(error) => return unreadable(draft.config, &path, &error),
             }
@@ -102,6 +124,7 @@ impl<'a> Loader<'a> {
         self.add_drop_ins(&mut draft);
         self.add_links(&mut draft);
         verify::settle(&mut draft);
+        context::settle(&mut draft.config, &self.settings.system);
         implicit::add(self, &mut draft, self.settings.default_dependencies);
         finish(draft)
     }

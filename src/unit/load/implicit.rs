@@ -1,16 +1,14 @@
 //! Dependencies that nobody wrote: those that follow from other settings, and the default ones
 //! (checklist section 4; "IMPLICIT DEPENDENCIES" and "DEFAULT DEPENDENCIES" of the manual page
 //! of each unit type).
-//!
-//! systemd's own on dbus.socket and on the journal's sockets are left out: neither is ours to
-//! start, and output goes to our log.
 
 use super::fragment::Loader;
-use super::{PULLS, Settings};
+use super::{PULLS, Settings, context};
 use crate::unit::config::{
-    Dependency, DependencyKind, DependencyOrigin, LoadState, UnitBody, UnitConfig,
+    Dependency, DependencyKind, DependencyOrigin, DirectoryKind, ExecConfig, ListenKind, LoadState,
+    ServiceType, UnitBody, UnitConfig, WorkingDirectoryPlace,
 };
-use crate::unit::directive::Draft;
+use crate::unit::directive::{Draft, PropertyValue};
 use crate::unit::escape::escape_path;
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Adds what follows from the settings of a unit, and the default dependencies if it has them.
 pub(super) fn add(loader: &Loader<'_>, draft: &mut Draft, defaults: bool) {
     add_activated(draft);
+    if defaults {
+        add_slice(draft);
+        add_processes(loader, draft);
+        add_addresses(draft);
+    }
     add_mounts(loader, draft);
     if defaults && draft.config.unit.default_dependencies {
         add_defaults(draft);
@@ -36,13 +39,13 @@ fn add_activated(draft: &mut Draft) {
             UnitType::Path | UnitType::Timer => {
                 Some(draft.activates.clone().unwrap_or_else(service))
             }
+            UnitType::Automount => Some(name.with_type(UnitType::Mount)),
             UnitType::Service
             | UnitType::Socket
             | UnitType::Target
             | UnitType::Slice
             | UnitType::Scope
             | UnitType::Mount
-            | UnitType::Automount
             | UnitType::Swap
             | UnitType::Device => None,
         },
@@ -55,12 +58,178 @@ fn add_activated(draft: &mut Draft) {
     }
 }
 
-/// RequiresMountsFor=: every mount point on the way to the path, as far as there is one.
+/// Adds an edge to a unit whose name is fixed, or made from one that was checked.
+fn depend(draft: &mut Draft, kind: DependencyKind, target: &str) {
+    if let Ok(target) = UnitName::parse(target) {
+        draft.depend(kind, &target, DependencyOrigin::Implicit);
+    }
+}
+
+/// A unit needs the slice that it belongs to.
+fn add_slice(draft: &mut Draft) {
+    if let Some(PropertyValue::String(slice)) = draft.config.written.get("Slice").cloned() {
+        depend(draft, DependencyKind::Requires, &slice);
+        depend(draft, DependencyKind::After, &slice);
+    }
+}
+
+/// The commands that a socket unit may have.
+const SOCKET_COMMANDS: [&str; 4] = [
+    "ExecStartPre",
+    "ExecStartPost",
+    "ExecStopPre",
+    "ExecStopPost",
+];
+
+/// Mount points that the kernel or a container's manager sets up: systemd has no units for
+/// them unless there are files.
+const API_MOUNTS: [&str; 12] = [
+    "/dev",
+    "/dev/console",
+    "/dev/pts",
+    "/dev/shm",
+    "/proc",
+    "/proc/kmsg",
+    "/proc/sys",
+    "/run",
+    "/sys",
+    "/sys/fs/bpf",
+    "/sys/fs/cgroup",
+    "/sys/fs/pstore",
+];
+
+/// What processes of a unit need: the log, the bus, temporary files, the paths they use.
+fn add_processes(loader: &Loader<'_>, draft: &mut Draft) {
+    use DependencyKind::{After, Requires, Wants};
+    if draft.config.load != LoadState::Loaded {
+        return;
+    }
+    let type_of_unit = draft.config.name.unit_type();
+    let made = matches!(type_of_unit, UnitType::Mount | UnitType::Swap);
+    if made && draft.config.fragment.is_some() {
+        depend(draft, After, "systemd-journald.socket");
+    }
+    let runs = type_of_unit == UnitType::Service
+        || SOCKET_COMMANDS
+            .iter()
+            .any(|name| draft.set.contains_key(name));
+    let Some(exec) = context::exec_of(&draft.config).cloned().filter(|_| runs) else {
+        return;
+    };
+    let bus = draft
+        .config
+        .service()
+        .is_some_and(|service| service.service_type == ServiceType::Dbus);
+    if bus {
+        depend(draft, Requires, "dbus.socket");
+        depend(draft, After, "dbus.socket");
+    }
+    add_paths_used(loader, draft, &exec);
+    let mut stays = [
+        DirectoryKind::State,
+        DirectoryKind::Cache,
+        DirectoryKind::Logs,
+    ]
+    .iter();
+    if stays.any(|kind| {
+        exec.directories
+            .get(kind)
+            .is_some_and(|d| !d.paths.is_empty())
+    }) {
+        depend(draft, After, "systemd-remount-fs.service");
+    }
+    if context::is_on(&draft.config, "PrivateTmp") {
+        depend(draft, Wants, "tmp.mount");
+        depend(draft, After, "tmp.mount");
+        draft.mounts.push((Requires, "/var/tmp".to_owned()));
+        depend(draft, After, "systemd-tmpfiles-setup.service");
+    }
+    if let Some(PropertyValue::String(name)) = draft.config.written.get("LogNamespace").cloned() {
+        for socket in ["systemd-journald", "systemd-journald-varlink"] {
+            let socket = format!("{socket}@{name}.socket");
+            depend(draft, Requires, &socket);
+            depend(draft, After, &socket);
+        }
+    } else if context::logs(&draft.config, &exec) {
+        depend(draft, After, "systemd-journald.socket");
+    }
+}
+
+/// The working directory, another root and the managed directories.
+fn add_paths_used(loader: &Loader<'_>, draft: &mut Draft, exec: &ExecConfig) {
+    let mut paths = Vec::new();
+    if let Some(directory) = &exec.working_directory
+        && let WorkingDirectoryPlace::Path(path) = &directory.place
+        && !directory.optional
+    {
+        paths.push(path.clone());
+    }
+    for root in ["RootDirectory", "RootImage"] {
+        if let Some(PropertyValue::String(path)) = draft.config.written.get(root) {
+            paths.push(path.clone());
+        }
+    }
+    for (kind, directories) in &exec.directories {
+        let base = loader.base_of(*kind);
+        paths.extend(
+            directories
+                .paths
+                .iter()
+                .map(|path| format!("{base}/{path}")),
+        );
+    }
+    let absolute = paths.into_iter().filter(|path| path.starts_with('/'));
+    let mounts = absolute.map(|path| (DependencyKind::Requires, path));
+    draft.mounts.extend(mounts);
+}
+
+/// Sockets need the file systems that their addresses lie on, paths those that they watch,
+/// mounts those below them.
+fn add_addresses(draft: &mut Draft) {
+    let mut paths = Vec::new();
+    if let UnitBody::Socket(socket) = &draft.config.body {
+        let addresses = socket.listen.iter();
+        paths.extend(
+            addresses
+                .filter(|listen| listen.kind != ListenKind::MessageQueue)
+                .map(|listen| listen.address.clone()),
+        );
+    }
+    if let Some(PropertyValue::Array(watched)) = draft.config.written.get("Paths") {
+        for entry in watched {
+            if let PropertyValue::Struct(fields) = entry
+                && let [_, PropertyValue::String(path)] = fields.as_slice()
+            {
+                paths.push(path.clone());
+            }
+        }
+    }
+    if let Some(PropertyValue::String(place)) = draft.config.written.get("Where")
+        && let Some((parent, _)) = place.rsplit_once('/')
+    {
+        paths.push(if parent.is_empty() { "/" } else { parent }.to_owned());
+    }
+    let absolute = paths.into_iter().filter(|path| path.starts_with('/'));
+    let mounts = absolute.map(|path| (DependencyKind::Requires, path));
+    draft.mounts.extend(mounts);
+}
+
+/// RequiresMountsFor=: every mount point on the way to the path, as far as there is one. As in
+/// systemd only those with a file are pulled in; the others are there, or nobody knows of them.
 fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
-    for (kind, path) in std::mem::take(&mut draft.mounts) {
+    let mounts = std::mem::take(&mut draft.mounts);
+    let required = mounts
+        .iter()
+        .filter(|(kind, _)| *kind == DependencyKind::Requires);
+    let shown: BTreeSet<String> = required.map(|(_, path)| path.clone()).collect();
+    if !shown.is_empty() {
+        let shown = PropertyValue::Strings(shown.into_iter().collect());
+        draft.config.written.insert("RequiresMountsFor", shown);
+    }
+    for (kind, path) in mounts {
         let mut prefix = String::new();
-        for part in path.split('/').filter(|part| !part.is_empty()) {
-            prefix = format!("{prefix}/{part}");
+        for part in path.split('/') {
+            prefix = format!("{}/{part}", prefix.trim_end_matches('/'));
             let Ok(stem) = escape_path(&prefix) else {
                 break;
             };
@@ -68,8 +237,11 @@ fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
             let Ok(mount) = UnitName::parse(&format!("{stem}.mount")) else {
                 break;
             };
-            if loader.has(&mount) {
+            if loader.has_file(&mount) {
                 draft.depend(kind, &mount, DependencyOrigin::Implicit);
+            }
+            let known = loader.has_file(&mount) || !API_MOUNTS.contains(&prefix.as_str());
+            if known && loader.has(&mount) {
                 draft.depend(DependencyKind::After, &mount, DependencyOrigin::Implicit);
             }
         }
@@ -93,12 +265,13 @@ fn add_defaults(draft: &mut Draft) {
         UnitType::Path => [&early[..], &[(Before, "paths.target")], &shutdown].concat(),
         UnitType::Timer => [&early[..], clocks, &[(Before, "timers.target")], &shutdown].concat(),
         UnitType::Target => shutdown.to_vec(),
-        UnitType::Slice
-        | UnitType::Scope
-        | UnitType::Mount
-        | UnitType::Automount
-        | UnitType::Swap
-        | UnitType::Device => Vec::new(),
+        // These two are always there.
+        UnitType::Slice if matches!(draft.config.name.as_str(), "-.slice" | "system.slice") => {
+            draft.config.unit.default_dependencies = false;
+            Vec::new()
+        }
+        UnitType::Slice | UnitType::Scope => shutdown.to_vec(),
+        UnitType::Mount | UnitType::Automount | UnitType::Swap | UnitType::Device => Vec::new(),
     };
     for (kind, target) in edges {
         if let Ok(target) = UnitName::parse(target) {

@@ -6,6 +6,7 @@
 //! per call, then every unit is read once, so the cost grows with what there is to read.
 
 mod builtin;
+mod context;
 mod fragment;
 mod implicit;
 mod index;

@@ -35,6 +35,7 @@ pub(super) fn settle(draft: &mut Draft) {
                 service.timeout_start = TimeSpan::INFINITY;
             }
             imply_notify_access(service, stores);
+            service.permissions_start_only = start_only;
             if start_only {
                 lift_permissions(service);
             }

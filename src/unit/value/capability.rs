@@ -62,6 +62,9 @@ impl CapabilitySet {
     /// Every capability, also those that later kernels will have.
     pub const ALL: CapabilitySet = CapabilitySet(u64::MAX);
 
+    /// Every capability there is a name for.
+    pub const KNOWN: CapabilitySet = CapabilitySet((1 << NAMES.len()) - 1);
+
     /// Reads blank-separated `CAP_...` names in any case, or numbers; a leading `~` inverts
     /// the set.
     ///

@@ -63,7 +63,7 @@ fn fits(value: &PropertyValue, signature: &str) -> bool {
     match value {
         PropertyValue::Bool(_) => signature == "b",
         PropertyValue::I32(_) => signature == "i",
-        PropertyValue::U32(_) => signature == "u",
+        PropertyValue::U32(_) => signature == "u" || signature == "q",
         PropertyValue::I64(_) => signature == "x",
         PropertyValue::U64(_) => signature == "t",
         PropertyValue::String(_) => signature == "s",
@@ -92,7 +92,7 @@ fn values_fit_their_signatures_for_units_of_every_state() {
             .chain(type_properties(UnitType::Service))
             .chain(type_properties(UnitType::Socket))
         {
-            let value = (property.get)(&draft.config);
+            let value = property.value(&draft.config);
             assert!(
                 fits(&value, property.signature),
                 "{}: {value:?}",

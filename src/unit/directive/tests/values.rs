@@ -250,6 +250,8 @@ fn sockets() {
     assert_eq!(socket.listen[0].address, "/run/a.sock");
     assert_eq!(socket.listen[1].kind, ListenKind::Datagram);
     assert_eq!((socket.mode, socket.remove_on_stop), (0o600, true));
+    assert_eq!(socket.exec.user.as_deref(), Some("x"));
+    assert_eq!(socket.kill.mode, KillMode::Mixed);
     assert_eq!(socket.service.as_ref().unwrap().as_str(), "b.service");
     let kept: Vec<_> = draft
         .config
@@ -257,7 +259,7 @@ fn sockets() {
         .iter()
         .map(|n| n.directive)
         .collect();
-    assert_eq!(kept, ["Backlog", "User", "KillMode", "ProtectHome"]);
+    assert_eq!(kept, ["Backlog", "ProtectHome"]);
     assert_eq!(messages(&draft).len(), 1);
 }
 

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Plays the same on systemd 252 and on dd-procmgrd and compares; see README.md beside this file."""
+import argparse
+import os
+import sys
+
+import cases
+import packages
+import properties
+import report
+import world
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("properties", "cases", "all"))
+    parser.add_argument("--daemon", default=os.path.join(HERE, "../target/debug/dd-procmgrd"))
+    parser.add_argument("--cache", default=packages.default_cache(), help="where packages are unpacked")
+    parser.add_argument("--packages", help="only these, separated by commas")
+    parser.add_argument("--units", action="append", default=[], help="a directory of unit files instead of packages")
+    parser.add_argument("--report", help="write the report to this file")
+    parser.add_argument("--differences", action="store_true", help="print each difference")
+    parser.add_argument("--at-least", type=float, default=99.0, help="per cent of equal values that is enough")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    options.daemon = os.path.abspath(options.daemon)
+    reason = world.missing()
+    if not reason and not os.path.exists(options.daemon):
+        reason = "%s is not built" % options.daemon
+    if reason:
+        print("SKIP: %s" % reason)
+        return 77
+    shown = played = None
+    if options.what in ("properties", "all"):
+        shown = properties.compare(options)
+        report.print_properties(shown, options.differences)
+    if options.what in ("cases", "all"):
+        played = cases.compare(os.path.join(HERE, "cases"), options.daemon)
+        report.print_cases(played)
+    if options.report:
+        with open(options.report, "w") as f:
+            f.write(report.text(shown, played, os.path.join(HERE, "differences.md")))
+    enough = shown is None or shown.percent() >= options.at_least
+    return 0 if enough and (played is None or not cases.failed(played)) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except world.Trouble as trouble:
+        sys.exit("compat: %s" % trouble)

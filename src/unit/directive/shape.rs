@@ -1,0 +1,179 @@
+//! Values of directives that are read but not carried out, as D-Bus shows them: one function
+//! per form of value. Nothing acts on these values; what has to protect is refused elsewhere.
+//!
+//! Each takes what was kept so far and gives what is kept from now on, `None` for the default.
+
+mod access;
+mod filter;
+mod resource;
+mod stream;
+
+pub(super) use access::{addresses, devices};
+pub(super) use filter::{
+    address_families, architectures, call_error, name_filter, namespaces, system_calls,
+};
+pub(super) use resource::{
+    bytes, controllers, cpu_quota, device_bytes, device_weights, limit_bytes, processors, tasks,
+    weight,
+};
+pub(super) use stream::{
+    binds, calendar, facility, io_class, level, log_fields, monotonic, mount_flags, paths_watched,
+    personality, policy, secure_bits, temporary_file_systems,
+};
+
+use super::parse;
+use super::read::{Reading, Trouble};
+use super::row::PropertyValue;
+use crate::unit::value::{self, TimeSpan};
+
+/// What was kept before an assignment.
+type Before = Option<PropertyValue>;
+/// What is kept after it.
+type After = Result<Option<PropertyValue>, Trouble>;
+
+/// yes or no.
+pub(super) fn boolean(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    Ok(Some(PropertyValue::Bool(value::parse_boolean(value)?)))
+}
+
+/// Any text with specifiers.
+pub(super) fn text(reading: &mut Reading<'_>, value: &str, _: Before) -> After {
+    Ok(parse::string(reading, value)?.map(PropertyValue::String))
+}
+
+/// One word of the row's choices.
+pub(super) fn word(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    Ok(Some(parse::text(value)).filter(|_| !value.is_empty()))
+}
+
+/// A boolean in any spelling, or another word.
+pub(super) fn degree(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    Ok(Some(match value::parse_boolean(value) {
+        Ok(true) => parse::text("yes"),
+        Ok(false) => parse::text("no"),
+        Err(_) if value.is_empty() => return Ok(None),
+        Err(_) => parse::text(value),
+    }))
+}
+
+/// Timestamping=.
+pub(super) fn timestamps(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    match value {
+        "" | "off" => Ok(None),
+        "us" | "usec" | "\u{b5}s" => Ok(Some(parse::text("us"))),
+        "ns" | "nsec" => Ok(Some(parse::text("ns"))),
+        _ => Err(Trouble::ignored(format!(
+            "\"{value}\" is none of off, us, ns"
+        ))),
+    }
+}
+
+/// Words that add up.
+pub(super) fn words(reading: &mut Reading<'_>, value: &str, before: Before) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut list = listed(before);
+    for (_, word) in parse::words(reading, value)? {
+        list.push(word);
+    }
+    Ok(Some(PropertyValue::Strings(list)))
+}
+
+/// Absolute paths that add up, each with `-` and `+` before it as written.
+pub(super) fn paths(reading: &mut Reading<'_>, value: &str, before: Before) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut list = listed(before);
+    for (offset, word) in parse::words(reading, value)? {
+        let path = word.trim_start_matches(['-', '+']);
+        let prefix = &word[..word.len() - path.len()];
+        match parse::absolute(path) {
+            Ok(path) => list.push(format!("{prefix}{path}")),
+            Err(_) => reading.warn(
+                offset,
+                &format!("\"{word}\" is not an absolute path, ignored"),
+            ),
+        }
+    }
+    Ok(Some(PropertyValue::Strings(list)))
+}
+
+/// One absolute path.
+pub(super) fn path(reading: &mut Reading<'_>, value: &str, _: Before) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(PropertyValue::String(parse::path(reading, value)?)))
+}
+
+/// A length of time.
+pub(super) fn span(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(PropertyValue::U64(
+        TimeSpan::parse(value)?.as_micros(),
+    )))
+}
+
+/// A length of time where 0 means none at all.
+pub(super) fn timeout(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(PropertyValue::U64(parse::timeout(value)?.as_micros())))
+}
+
+/// A `u`.
+pub(super) fn unsigned(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    Ok(Some(PropertyValue::U32(parse::unsigned(value)?)))
+}
+
+/// An `i`.
+pub(super) fn integer(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    let number = parse::small(value, i32::MIN, i32::MAX)?;
+    Ok(Some(PropertyValue::I32(number)))
+}
+
+/// An `x`.
+pub(super) fn long(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    let number = value::parse_integer(value, i64::MIN, i64::MAX)?;
+    Ok(Some(PropertyValue::I64(number)))
+}
+
+/// An access mode.
+pub(super) fn mode(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    Ok(Some(PropertyValue::U32(value::parse_mode(value)?)))
+}
+
+/// Names of files and what they are, `NAME:VALUE`: `a(ss)`.
+pub(super) fn pairs(reading: &mut Reading<'_>, value: &str, before: Before) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut list = items(before);
+    for (_, word) in parse::words(reading, value)? {
+        let (name, rest) = word.split_once(':').unwrap_or((&word, &word));
+        let pair = vec![parse::text(name), parse::text(rest)];
+        list.push(PropertyValue::Struct(pair));
+    }
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+/// The words kept so far.
+fn listed(before: Before) -> Vec<String> {
+    match before {
+        Some(PropertyValue::Strings(list)) => list,
+        _ => Vec::new(),
+    }
+}
+
+/// The elements kept so far.
+fn items(before: Before) -> Vec<PropertyValue> {
+    match before {
+        Some(PropertyValue::Array(list)) => list,
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,97 @@
+//! Access to devices and network addresses (systemd.resource-control(5), DeviceAllow= and
+//! IPAddressAllow=).
+
+use super::{After, Before, items};
+use crate::unit::directive::parse;
+use crate::unit::directive::read::Reading;
+use crate::unit::directive::row::PropertyValue;
+// From core: a value that knows nothing of the network.
+use core::net::IpAddr;
+
+/// DeviceAllow=: a device and what may be done with it, everything if nothing is said:
+/// `a(ss)`.
+pub(in crate::unit::directive) fn devices(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut list = items(before);
+    if let [(_, device), rest @ ..] = parse::words(reading, value)?.as_slice() {
+        let how = rest.first().map_or("rwm", |(_, how)| how.as_str());
+        // systemd shows the last one first.
+        list.insert(0, allowed(device, how));
+    }
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+/// One entry of DeviceAllow=.
+pub(in crate::unit::directive) fn allowed(device: &str, how: &str) -> PropertyValue {
+    PropertyValue::Struct(vec![parse::text(device), parse::text(how)])
+}
+
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+const LINK_LOCAL: [&str; 2] = ["169.254.0.0/16", "fe80::/64"];
+const MULTICAST: [&str; 2] = ["224.0.0.0/4", "ff00::/8"];
+const ANY: [&str; 2] = ["0.0.0.0/0", "::/0"];
+
+/// IPAddressAllow= and IPAddressDeny=: `a(iayu)`, family, address, length of the prefix.
+pub(in crate::unit::directive) fn addresses(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut list = items(before);
+    for (offset, word) in parse::words(reading, value)? {
+        let prefixes: &[&str] = match word.as_str() {
+            "any" => &ANY,
+            "localhost" => &LOOPBACK,
+            "link-local" => &LINK_LOCAL,
+            "multicast" => &MULTICAST,
+            other => &[other],
+        };
+        for prefix in prefixes {
+            match read_prefix(prefix) {
+                Some(entry) if !list.contains(&entry) => list.push(entry),
+                Some(_) => {}
+                None => reading.warn(offset, &format!("\"{word}\" is not an address, ignored")),
+            }
+        }
+    }
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+fn read_prefix(text: &str) -> Option<PropertyValue> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length.parse::<u32>().ok()?)),
+        None => (text, None),
+    };
+    let (family, bytes) = match address.parse().ok()? {
+        IpAddr::V4(address) => (2, address.octets().to_vec()),
+        IpAddr::V6(address) => (10, address.octets().to_vec()),
+    };
+    let whole = u32::try_from(bytes.len() * 8).ok()?;
+    let length = length.unwrap_or(whole);
+    (length <= whole).then(|| {
+        PropertyValue::Struct(vec![
+            PropertyValue::I32(family),
+            PropertyValue::Bytes(masked(bytes, length)),
+            PropertyValue::U32(length),
+        ])
+    })
+}
+
+/// The address with the bits behind the prefix cleared.
+fn masked(mut bytes: Vec<u8>, length: u32) -> Vec<u8> {
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        let before = u32::try_from(index * 8).unwrap_or(u32::MAX);
+        let kept = length.saturating_sub(before).min(8);
+        *byte &= u8::try_from((0xff00u32 >> kept) & 0xff).unwrap_or(0);
+    }
+    bytes
+}

@@ -1,0 +1,292 @@
+//! Values of systemd.exec(5), systemd.timer(5) and systemd.path(5) that have a form of their
+//! own: mounts, scheduling, logging, times, watched paths.
+
+use super::{After, Before, items};
+use crate::unit::directive::parse;
+use crate::unit::directive::read::{Reading, Trouble};
+use crate::unit::directive::row::PropertyValue;
+use crate::unit::value::TimeSpan;
+
+/// Flags of mount(2) that MountFlags= and bind mounts use.
+const RECURSIVE: u64 = 0x4000;
+
+/// The place of a word in a list, as a number of systemd or the kernel.
+fn number(value: &str, words: &[(&str, i32)], low: i32, high: i32) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let named = words.iter().find(|(word, _)| *word == value);
+    let number = match named {
+        Some((_, number)) => *number,
+        None => parse::small(value, low, high)?,
+    };
+    Ok(Some(PropertyValue::I32(number)))
+}
+
+/// IOSchedulingClass=.
+pub(in crate::unit::directive) fn io_class(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    let words = [
+        ("none", 0),
+        ("realtime", 1),
+        ("best-effort", 2),
+        ("idle", 3),
+    ];
+    number(value, &words, 0, 3)
+}
+
+/// CPUSchedulingPolicy=.
+pub(in crate::unit::directive) fn policy(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    let words = [
+        ("other", 0),
+        ("fifo", 1),
+        ("rr", 2),
+        ("batch", 3),
+        ("idle", 5),
+    ];
+    number(value, &words, 0, 5)
+}
+
+/// SyslogLevel= and LogLevelMax=.
+pub(in crate::unit::directive) fn level(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    let words = [
+        ("emerg", 0),
+        ("alert", 1),
+        ("crit", 2),
+        ("err", 3),
+        ("warning", 4),
+        ("notice", 5),
+        ("info", 6),
+        ("debug", 7),
+    ];
+    number(value, &words, 0, 7)
+}
+
+/// SyslogFacility=.
+pub(in crate::unit::directive) fn facility(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+    let words = [
+        ("kern", 0),
+        ("user", 1),
+        ("mail", 2),
+        ("daemon", 3),
+        ("auth", 4),
+        ("syslog", 5),
+        ("lpr", 6),
+        ("news", 7),
+        ("uucp", 8),
+        ("cron", 9),
+        ("authpriv", 10),
+        ("ftp", 11),
+        ("local0", 16),
+        ("local1", 17),
+        ("local2", 18),
+        ("local3", 19),
+        ("local4", 20),
+        ("local5", 21),
+        ("local6", 22),
+        ("local7", 23),
+    ];
+    number(value, &words, 0, 127)
+}
+
+/// SecureBits=: bits of prctl(2).
+pub(in crate::unit::directive) fn secure_bits(
+    reading: &mut Reading<'_>,
+    value: &str,
+    _: Before,
+) -> After {
+    let words = [
+        ("keep-caps", 4),
+        ("keep-caps-locked", 5),
+        ("no-setuid-fixup", 2),
+        ("no-setuid-fixup-locked", 3),
+        ("noroot", 0),
+        ("noroot-locked", 1),
+    ];
+    let mut bits = 0;
+    for (offset, word) in parse::words(reading, value)? {
+        match words.iter().find(|(name, _)| *name == word) {
+            Some((_, bit)) => bits |= 1 << bit,
+            None => reading.warn(offset, &format!("\"{word}\" is not known, ignored")),
+        }
+    }
+    Ok(Some(PropertyValue::I32(bits)))
+}
+
+/// MountFlags=: a kind of propagation as a flag of mount(2).
+pub(in crate::unit::directive) fn mount_flags(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before,
+) -> After {
+    Ok(match value {
+        "" => None,
+        "shared" => Some(PropertyValue::U64(1 << 20)),
+        "slave" => Some(PropertyValue::U64(1 << 19)),
+        "private" => Some(PropertyValue::U64(1 << 18)),
+        _ => {
+            let message = format!("\"{value}\" is none of shared, slave, private");
+            return Err(Trouble::ignored(message));
+        }
+    })
+}
+
+/// Personality=.
+pub(in crate::unit::directive) fn personality(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before,
+) -> After {
+    match value {
+        "" => Ok(None),
+        "x86" | "x86-64" | "arm64" | "arm" | "ppc" | "ppc-le" | "ppc64" | "ppc64-le" | "s390"
+        | "s390x" => Ok(Some(parse::text(value))),
+        _ => Err(Trouble::ignored(format!(
+            "\"{value}\" is not an architecture"
+        ))),
+    }
+}
+
+/// LogExtraFields=: `aay`.
+pub(in crate::unit::directive) fn log_fields(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut list = items(before);
+    for (_, word) in parse::words(reading, value)? {
+        list.push(PropertyValue::Bytes(word.into_bytes()));
+    }
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+/// BindPaths= and BindReadOnlyPaths=: `a(ssbt)`, from, to, whether it may be missing, flags.
+pub(in crate::unit::directive) fn binds(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut list = items(before);
+    for (_, word) in parse::words(reading, value)? {
+        let (optional, spec) = match word.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, word.as_str()),
+        };
+        let mut parts = spec.splitn(3, ':');
+        let from = parse::absolute(parts.next().unwrap_or_default())?;
+        let to = match parts.next() {
+            Some(to) if !to.is_empty() => parse::absolute(to)?,
+            Some(_) | None => from.clone(),
+        };
+        let flags = match parts.next() {
+            None | Some("" | "rbind") => RECURSIVE,
+            Some("norbind") => 0,
+            Some(other) => {
+                return Err(Trouble::ignored(format!(
+                    "\"{other}\" is not a way to bind"
+                )));
+            }
+        };
+        list.push(PropertyValue::Struct(vec![
+            PropertyValue::String(from),
+            PropertyValue::String(to),
+            PropertyValue::Bool(optional),
+            PropertyValue::U64(flags),
+        ]));
+    }
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+/// TemporaryFileSystem=: `a(ss)`, path and mount options.
+pub(in crate::unit::directive) fn temporary_file_systems(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut list = items(before);
+    for (_, word) in parse::words(reading, value)? {
+        let (path, options) = word.split_once(':').unwrap_or((&word, ""));
+        let entry = vec![
+            PropertyValue::String(parse::absolute(path)?),
+            parse::text(options),
+        ];
+        list.push(PropertyValue::Struct(entry));
+    }
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+/// OnActiveSec= and its kin: `a(stt)`, what is counted from, how long, when next. The last
+/// one that was written stands first.
+pub(in crate::unit::directive) fn monotonic(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let base = reading.row.name.trim_end_matches("Sec");
+    let span = TimeSpan::parse(value)?.as_micros();
+    let entry = vec![
+        PropertyValue::String(format!("{base}USec")),
+        PropertyValue::U64(span),
+        PropertyValue::U64(0),
+    ];
+    let mut list = items(before);
+    list.insert(0, PropertyValue::Struct(entry));
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+/// OnCalendar=: `a(sst)`, in systemd.time(7)'s normalized form as far as a word stands for it.
+pub(in crate::unit::directive) fn calendar(
+    _: &mut Reading<'_>,
+    value: &str,
+    before: Before,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let normal = match value {
+        "minutely" => "*-*-* *:*:00",
+        "hourly" => "*-*-* *:00:00",
+        "daily" => "*-*-* 00:00:00",
+        "weekly" => "Mon *-*-* 00:00:00",
+        "monthly" => "*-*-01 00:00:00",
+        "quarterly" => "*-01,04,07,10-01 00:00:00",
+        "semiannually" => "*-01,07-01 00:00:00",
+        "yearly" | "annually" => "*-01-01 00:00:00",
+        other => other,
+    };
+    let entry = vec![
+        parse::text("OnCalendar"),
+        parse::text(normal),
+        PropertyValue::U64(0),
+    ];
+    let mut list = items(before);
+    list.insert(0, PropertyValue::Struct(entry));
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+/// PathExists= and its kin: `a(ss)`, the directive and the path.
+pub(in crate::unit::directive) fn paths_watched(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let path = parse::path(reading, value)?;
+    let entry = vec![parse::text(reading.row.name), PropertyValue::String(path)];
+    let mut list = items(before);
+    list.push(PropertyValue::Struct(entry));
+    Ok(Some(PropertyValue::Array(list)))
+}
