@@ -235,7 +235,8 @@ pub(super) async fn state_of(hub: &Hub, unit: &UnitSnapshot) -> Result<State, Fa
 }
 
 fn states(units: &[UnitName], settings: &Settings) -> BTreeMap<UnitName, State> {
-    let files = UnitFiles::new(settings, &DiskSource::new());
+    let source = DiskSource::new();
+    let files = UnitFiles::new(settings, &source);
     let of = |name: &UnitName| {
         let state = files.state(name).unwrap_or(FileState::Bad);
         let preset = preset_word(files.wants_enabled(name));

@@ -33,7 +33,8 @@ pub fn state(name: &UnitName, settings: &Settings) -> Result<FileState, StateErr
 
 /// UnitFileState and UnitFilePreset of a unit.
 pub fn state_and_preset(name: &UnitName, settings: &Settings) -> (FileState, bool) {
-    let files = UnitFiles::new(settings, &DiskSource::new());
+    let source = DiskSource::new();
+    let files = UnitFiles::new(settings, &source);
     let state = files.state(name).unwrap_or(FileState::Bad);
     (state, files.wants_enabled(name))
 }
