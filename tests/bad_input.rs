@@ -37,6 +37,29 @@ fn an_unbalanced_quote_is_a_bad_setting_with_its_place() {
         log.contains("quote.service:4"),
         "no place in the log:\n{log}"
     );
+    let said = log.matches("the quote that begins here").count();
+    assert_eq!(said, 1, "not said once:\n{log}");
+    assert!(
+        !log.contains("neither ExecStart="),
+        "a consequence is said, too:\n{log}"
+    );
+}
+
+#[test]
+fn a_unit_directory_that_cannot_be_read_is_said_in_the_log() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let circle = directory.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).expect("a link can be made");
+    let place = common::daemon::Place::new().with_units(&circle);
+    place.write_unit(NEIGHBOUR.0, NEIGHBOUR.1);
+    let daemon = place.start();
+    daemon.ok(&["start", NEIGHBOUR.0]);
+    let log = daemon.log();
+    let wanted = format!(
+        "{}:1:1: warning: the directory cannot be read",
+        circle.display()
+    );
+    assert!(log.contains(&wanted), "no {wanted} in the log:\n{log}");
 }
 
 #[test]
@@ -137,6 +160,12 @@ fn a_security_setting_that_is_not_applied_refuses_the_start() {
     assert!(daemon.records().of("sandbox", "start").is_empty());
     let said = format!("{}{}", run.stderr, daemon.log());
     assert!(said.contains("PrivateNetwork"), "no reason given:\n{said}");
+    // Whoever started it sees the reason without having to look for it.
+    assert!(run.stderr.contains("PrivateNetwork"), "{run:?}");
+    assert!(
+        run.stderr.contains("dd-procmgr logs sandbox.service"),
+        "{run:?}"
+    );
 }
 
 #[test]

@@ -323,6 +323,8 @@ fn refusals_have_systemds_names() {
         let reply = client.manager("StartUnit", &"one argument").await;
         refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
         let reply = client.manager("EnableUnitFiles", &()).await;
+        refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
+        let reply = client.manager("AttachDevice", &()).await;
         refused(reply, "org.freedesktop.DBus.Error.UnknownMethod");
         refused(
             client.manager("GetJob", &99u32).await,

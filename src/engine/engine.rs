@@ -2,7 +2,7 @@
 
 use super::effect::{Effect, LogLevel, Outcome, Refusal};
 use super::event::Event;
-use super::graph::Graph;
+use super::graph::{Edge, Graph};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
 use super::propagate::Change;
@@ -29,6 +29,8 @@ pub struct Engine {
     pub(super) unneeded_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
+    /// Units whose OnFailure= or OnSuccess= was acted on while the present event is handled.
+    pub(super) triggered: BTreeSet<(UnitId, Edge)>,
     pub(super) effects: VecDeque<Effect>,
     /// Whose each process is.
     pub(super) processes: BTreeMap<ProcessId, UnitId>,
@@ -58,6 +60,7 @@ impl Engine {
             upheld_queue: BTreeSet::new(),
             unneeded_queue: BTreeSet::new(),
             changes: VecDeque::new(),
+            triggered: BTreeSet::new(),
             effects: VecDeque::new(),
             processes: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -74,6 +77,7 @@ impl Engine {
     /// Takes one event in. Effects are waiting afterwards.
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.now = now;
+        self.triggered.clear();
         match event {
             Event::Load { units } => self.load(units),
             Event::Request {

@@ -219,15 +219,26 @@ impl Engine {
         }
     }
 
-    /// Starts what OnFailure= or OnSuccess= names (J12).
+    /// Starts what OnFailure= or OnSuccess= names (J12), once for one event: a unit that is
+    /// needed by what its failure starts, and fails again at the same moment (a start limit),
+    /// would otherwise go round for ever.
     pub(super) fn trigger(&mut self, unit: UnitId, edge: Edge) {
+        let mut others = self.graph.get(unit).edges.of(edge).peekable();
+        if others.peek().is_none() {
+            return;
+        }
+        let others: Vec<UnitId> = others.collect();
+        if !self.triggered.insert((unit, edge)) {
+            let text = "ended once more at the same moment; nothing is started for it again";
+            self.log(LogLevel::Warning, unit, text.to_owned());
+            return;
+        }
         let section = &self.graph.get(unit).config.unit;
         let mode = match edge {
             Edge::OnSuccess => section.on_success_job_mode,
             _ => section.on_failure_job_mode,
         };
         let monitor = self.monitor_environment(unit);
-        let others: Vec<UnitId> = self.graph.get(unit).edges.of(edge).collect();
         for other in others {
             let waiting = self.graph.get(other).job;
             self.add_quietly(other, JobKind::Start, mode);

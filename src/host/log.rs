@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// Text kept per unit, in bytes.
-const RING_BYTES: usize = 256 * 1024;
-/// What a line costs beside its text, so that many short lines are bounded too.
-const LINE_OVERHEAD: usize = 64;
+/// Memory that the kept lines of a unit may take, in bytes.
+const RING_BYTES: usize = 128 * 1024;
+/// What a line costs beside its text (the line, its counts, two allocations), so that many short
+/// lines are bounded too.
+const LINE_OVERHEAD: usize = size_of::<LogLine>() + 48;
 /// Under this target the daemon's log shows lines of and about units, whatever its level.
 pub const UNIT_TARGET: &str = "unit";
 

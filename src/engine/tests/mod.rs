@@ -595,3 +595,24 @@ fn j14_a_unit_that_nobody_needs_any_more_stops() {
     world.must(Verb::Start, "core.service");
     assert_eq!(world.state("core.service"), ActiveState::Inactive);
 }
+
+#[test]
+fn j12_a_failure_that_starts_what_fails_again_at_once_does_not_go_round_for_ever() {
+    let mut world = World::new([
+        unit("db.service")
+            .oneshot("false")
+            .config(|config| config.unit.start_limit_burst = 1),
+        unit("web.service")
+            .requires("db.service")
+            .after("db.service")
+            .dependency(DependencyKind::OnFailure, "rescue.service"),
+        unit("rescue.service")
+            .requires("web.service")
+            .after("web.service"),
+    ]);
+    let job = world.start("rescue.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Dependency);
+    // Once by us and, as its failure asks for, once more: which the limit forbids.
+    assert_eq!(world.take_trace(), ["db ExecStart", "db ended"]);
+    assert_eq!(world.state("rescue.service"), ActiveState::Inactive);
+}

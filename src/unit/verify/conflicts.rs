@@ -2,10 +2,10 @@
 
 use super::Check;
 use super::places::Places;
-use crate::unit::config::{DependencyKind, LoadState, UnitConfig};
+use crate::unit::config::{DependencyKind, DependencyOrigin, LoadState, UnitConfig};
 use crate::unit::diagnostic::{Diagnostic, Rule};
 use crate::unit::name::UnitName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The dependencies without which a unit does not start.
 const HARD: [DependencyKind; 3] = [
@@ -14,73 +14,99 @@ const HARD: [DependencyKind; 3] = [
     DependencyKind::Requisite,
 ];
 
-/// Each pair of units that conflict is named once, at whoever needs both.
+/// Who needs a unit: the units without which others do not start, and those others.
+type Needers<'a> = BTreeMap<&'a UnitName, BTreeSet<&'a UnitName>>;
+
+/// Each pair of units that conflict is named once, at the nearest that needs both.
 pub(super) fn check(check: &Check<'_>, places: &mut Places<'_>) -> Vec<Diagnostic> {
-    // Most units conflict with nothing but shutdown.target, so looking from the conflict is
-    // cheap.
     let mut findings = Vec::new();
     let mut named: BTreeSet<(&UnitName, &UnitName)> = BTreeSet::new();
-    let loaded = || check.units.values().filter(|u| u.load == LoadState::Loaded);
-    for unit in loaded() {
-        for other in unit.dependencies_of(DependencyKind::Wants) {
-            let both = unit.dependencies_of(DependencyKind::Conflicts);
-            if both.into_iter().any(|name| name == other) {
-                let message = format!("{other} is wanted and conflicts with this unit");
-                let place = places.of_unit(unit, "Conflicts", other);
-                findings.push(place.warning(Rule::ConflictingRequirement, message));
+    let needers = needers(check);
+    for unit in check.units.values().filter(|u| u.load == LoadState::Loaded) {
+        findings.extend(wanted(unit, places));
+        let conflicts = unit.dependencies.iter();
+        let conflicts = conflicts.filter(|d| d.kind == DependencyKind::Conflicts);
+        for conflict in conflicts.filter(|d| d.origin == DependencyOrigin::File) {
+            let other = check.own_name(&conflict.target);
+            let pair = if other < &unit.name {
+                (other, &unit.name)
+            } else {
+                (&unit.name, other)
+            };
+            if !named.insert(pair) {
+                continue;
             }
-        }
-        let needed = needed_by(check, unit);
-        for member in needed.iter().filter_map(|name| check.find(name)) {
-            for other in member.dependencies_of(DependencyKind::Conflicts) {
-                let other = check.own_name(other);
-                let pair = if other < &member.name {
-                    (other, &member.name)
-                } else {
-                    (&member.name, other)
-                };
-                if needed.contains(other) && named.insert(pair) {
-                    findings.push(report(unit, member, other, places));
-                }
+            if let Some(both) = needs_both(&needers, &unit.name, other) {
+                findings.push(report(both, unit, other, places));
             }
         }
     }
     findings
 }
 
-/// The unit and everything it cannot start without.
-fn needed_by<'a>(check: &'a Check<'_>, unit: &'a UnitConfig) -> BTreeSet<&'a UnitName> {
-    let mut needed = BTreeSet::from([&unit.name]);
-    let mut waiting = vec![unit];
-    while let Some(next) = waiting.pop() {
+/// Units that are wanted and conflict all the same.
+fn wanted(unit: &UnitConfig, places: &mut Places<'_>) -> Vec<Diagnostic> {
+    let wanted: BTreeSet<&UnitName> = unit.dependencies_of(DependencyKind::Wants).collect();
+    let conflicts = unit.dependencies_of(DependencyKind::Conflicts);
+    let both = conflicts.filter(|name| wanted.contains(name));
+    both.map(|other| {
+        let message = format!("{other} is wanted and conflicts with this unit");
+        let place = places.of_unit(unit, "Conflicts", other);
+        place.warning(Rule::ConflictingRequirement, message)
+    })
+    .collect()
+}
+
+fn needers<'a>(check: &'a Check<'_>) -> Needers<'a> {
+    let mut needers = Needers::new();
+    for unit in check.units.values() {
         for kind in HARD {
-            for target in next.dependencies_of(kind) {
+            for target in unit.dependencies_of(kind) {
                 let target = check.own_name(target);
-                if needed.insert(target) {
-                    waiting.extend(check.find(target));
-                }
+                needers.entry(target).or_default().insert(&unit.name);
             }
         }
     }
-    needed
+    needers
+}
+
+/// The nearest unit that needs both, itself one of them or another.
+fn needs_both<'a>(
+    needers: &Needers<'a>,
+    one: &'a UnitName,
+    other: &'a UnitName,
+) -> Option<&'a UnitName> {
+    let of_other: BTreeSet<&UnitName> = all_needers(needers, other).into_iter().collect();
+    let of_one = all_needers(needers, one).into_iter();
+    of_one.into_iter().find(|name| of_other.contains(name))
+}
+
+/// A unit and everything that needs it, the nearest first.
+fn all_needers<'a>(needers: &Needers<'a>, name: &'a UnitName) -> Vec<&'a UnitName> {
+    let mut found = vec![name];
+    let mut seen = BTreeSet::from([name]);
+    let mut next = 0;
+    while let Some(name) = found.get(next).copied() {
+        next += 1;
+        let more = needers.get(name).into_iter().flatten();
+        found.extend(more.filter(|name| seen.insert(**name)));
+    }
+    found
 }
 
 fn report(
+    both: &UnitName,
     unit: &UnitConfig,
-    member: &UnitConfig,
     other: &UnitName,
     places: &mut Places<'_>,
 ) -> Diagnostic {
-    let message = if unit.name == member.name {
+    let message = if *both == unit.name {
         format!("{other} is required and conflicts with this unit, which cannot start")
-    } else if unit.name == *other {
-        format!("{} is required by {other}, which cannot start", member.name)
+    } else if both == other {
+        format!("{other} requires this unit and cannot start, since the two conflict")
     } else {
-        format!(
-            "{} and {other} conflict, and {} requires both and cannot start",
-            member.name, unit.name
-        )
+        format!("{both} requires this unit and {other}, which conflict, and cannot start")
     };
-    let place = places.of_unit(member, "Conflicts", other);
+    let place = places.of_unit(unit, "Conflicts", other);
     place.error(Rule::ConflictingRequirement, message)
 }

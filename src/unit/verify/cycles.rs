@@ -1,12 +1,12 @@
 //! Circles of units that wait for each other. The start of one of them would have to be
 //! dropped, and which one is nobody's choice.
 //!
-//! Units that wait for each other and conflict are never started together, so a circle with
-//! two such units in it is none.
+//! Units that conflict are never started together, so a circle with two such units in it is
+//! none.
 
 use super::Check;
 use super::places::Places;
-use crate::unit::config::{DependencyKind, LoadState, UnitConfig};
+use crate::unit::config::{DependencyKind, DependencyOrigin, LoadState, UnitConfig};
 use crate::unit::diagnostic::{Diagnostic, Rule, Severity};
 use crate::unit::load::PULLS;
 use crate::unit::name::UnitName;
@@ -15,60 +15,109 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// For each unit, those it waits for.
 type Graph<'a> = BTreeMap<&'a UnitName, BTreeSet<&'a UnitName>>;
 
+/// How many units of a circle are named.
+const MOST_NAMES: usize = 20;
+
+/// More circles than anybody reads.
+const MOST: usize = 100;
+
 /// Circles within what one start pulls in are errors: that start cannot go as the files say.
-/// Others only come up when somebody starts the units together. Every unit that is in a circle
-/// is in one of the findings.
+/// Others only come up when somebody starts the units together.
+///
+/// A circle is named once, and none is named that would be gone with one that was: of each,
+/// the place that is shown is taken out of the graph before the next is looked for.
 pub(super) fn check(check: &Check<'_>, places: &mut Places<'_>) -> Vec<Diagnostic> {
-    let graph = waits(check);
+    let mut graph = waits(check);
     let suspects = in_circles(&graph);
     let mut findings = Vec::new();
     if suspects.is_empty() {
         return findings;
     }
-    let mut named = BTreeSet::new();
-    for unit in check.units.values() {
-        let mut among = pulled_by(check, unit);
-        among.retain(|name| suspects.contains(name));
-        if among.len() < 2 || among.is_subset(&named) {
+    // What is pulled in by something that was looked at pulls in nothing new.
+    let mut covered: BTreeSet<&UnitName> = BTreeSet::new();
+    for unit in top_first(check) {
+        if covered.contains(&unit.name) {
             continue;
         }
-        let graph = within(&graph, &among);
-        findings.extend(circles(check, &graph, Severity::Error, &mut named, places));
+        let mut among = pulled_by(check, unit);
+        covered.extend(&among);
+        among.retain(|name| suspects.contains(name));
+        for circle in take_circles(check, &mut graph, &among) {
+            findings.extend(report(check, &circle, Severity::Error, places));
+        }
     }
-    let graph = within(&graph, &suspects);
-    findings.extend(circles(
-        check,
-        &graph,
-        Severity::Warning,
-        &mut named,
-        places,
-    ));
+    for circle in take_circles(check, &mut graph, &suspects) {
+        findings.extend(report(check, &circle, Severity::Warning, places));
+    }
+    findings.truncate(MOST);
     findings
 }
 
-/// The circles of a graph, as far as they hold a unit that was not named yet.
-fn circles<'a>(
+/// Takes the circles between some units out of a graph. Each begins with the unit that is to
+/// blame: its first wait is written in a file, if one of them is.
+fn take_circles<'a>(
     check: &Check<'_>,
-    graph: &Graph<'a>,
-    severity: Severity,
-    named: &mut BTreeSet<&'a UnitName>,
-    places: &mut Places<'_>,
-) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    for name in in_circles(graph) {
-        if named.contains(name) {
-            continue;
-        }
-        let Some(circle) = shortest_circle(graph, name) else {
-            continue;
-        };
-        if has_conflict(check, &circle) {
-            continue;
-        }
-        named.extend(&circle);
-        findings.extend(report(check, &circle, severity, places));
+    graph: &mut Graph<'a>,
+    among: &BTreeSet<&'a UnitName>,
+) -> Vec<Vec<&'a UnitName>> {
+    let mut circles = Vec::new();
+    if among.len() < 2 {
+        return circles;
     }
-    findings
+    let mut part = within(graph, among);
+    while circles.len() < MOST {
+        let left = in_circles(&part);
+        let circle = left.iter().find_map(|name| shortest_circle(&part, name));
+        let Some(mut circle) = circle else {
+            break;
+        };
+        let first = blamed(check, &circle);
+        circle.rotate_left(first);
+        let (later, earlier) = (circle[0], circle[1]);
+        part.entry(later).or_default().remove(earlier);
+        // Through a wait that cannot be, others may still lead that can.
+        if !has_conflict(check, &circle) {
+            graph.entry(later).or_default().remove(earlier);
+            circles.push(circle);
+        }
+    }
+    circles
+}
+
+/// Which wait of a circle is shown: the first that is written in a file, else the first of a
+/// unit that has one.
+fn blamed(check: &Check<'_>, circle: &[&UnitName]) -> usize {
+    let written = |at: usize| {
+        let (later, earlier) = (circle[at], circle[(at + 1) % circle.len()]);
+        let states = |unit: &UnitName, kind: DependencyKind, other: &UnitName| {
+            let edges = check.find(unit).into_iter().flat_map(|u| &u.dependencies);
+            let mut edges = edges.filter(|d| d.origin == DependencyOrigin::File && d.kind == kind);
+            let has_file = check.find(unit).is_some_and(|u| u.fragment.is_some());
+            has_file && edges.any(|d| check.own_name(&d.target) == other)
+        };
+        states(later, DependencyKind::After, earlier)
+            || states(earlier, DependencyKind::Before, later)
+    };
+    let has_file = |at: usize| check.find(circle[at]).is_some_and(|u| u.fragment.is_some());
+    let mut places = 0..circle.len();
+    let found = places.clone().find(|at| written(*at));
+    found
+        .or_else(|| places.find(|at| has_file(*at)))
+        .unwrap_or(0)
+}
+
+/// The units that nothing pulls in, then the others.
+fn top_first<'a>(check: &'a Check<'_>) -> Vec<&'a UnitConfig> {
+    let edges = check.units.values().flat_map(|unit| &unit.dependencies);
+    let pulled: BTreeSet<&UnitName> = edges
+        .filter(|dependency| PULLS.contains(&dependency.kind))
+        .map(|dependency| check.own_name(&dependency.target))
+        .collect();
+    let units = check.units.values().map(AsRef::as_ref);
+    let (lower, mut top): (Vec<&UnitConfig>, Vec<&UnitConfig>) =
+        units.partition(|unit| pulled.contains(&unit.name));
+    top.extend(lower);
+    top
 }
 
 /// The unit and all that its start pulls in.
@@ -188,18 +237,15 @@ fn has_conflict(check: &Check<'_>, circle: &[&UnitName]) -> bool {
     })
 }
 
-/// Puts the finding where the first of the circle that has a file says that it waits, or where
-/// the unit it waits for says so.
+/// Puts the finding where the first unit says that it waits, or where the one it waits for
+/// says so.
 fn report(
     check: &Check<'_>,
     circle: &[&UnitName],
     severity: Severity,
     places: &mut Places<'_>,
 ) -> Option<Diagnostic> {
-    let with_file = |name: &&&UnitName| check.find(name).is_some_and(|u| u.fragment.is_some());
-    let first = circle.iter().position(|name| with_file(&name)).unwrap_or(0);
     let mut path: Vec<&UnitName> = circle.to_vec();
-    path.rotate_left(first);
     path.push(path[0]);
     let (later, earlier) = (check.find(path[0])?, check.find(path[1])?);
     let place = match written_as(check, later, DependencyKind::After, earlier) {
@@ -209,7 +255,13 @@ fn report(
             None => Places::top(later),
         },
     };
-    let names: Vec<&str> = path.iter().map(|name| name.as_str()).collect();
+    let mut names: Vec<&str> = path.iter().map(|name| name.as_str()).collect();
+    let left_out = names.len().saturating_sub(MOST_NAMES);
+    let more = format!("(and so on through {left_out} more)");
+    if left_out > 1 {
+        let from = MOST_NAMES - 1;
+        names.splice(from..from + left_out, [more.as_str()]);
+    }
     let rest = names[1..].join(", which waits for ");
     let mut message = format!("ordering cycle: {} waits for {rest}", names[0]);
     if severity == Severity::Warning {

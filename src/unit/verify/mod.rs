@@ -146,7 +146,8 @@ impl Check<'_> {
         if with_template.is_some() {
             return None;
         }
-        let known = self.known.iter().map(UnitName::as_str);
+        let others = self.known.iter().filter(|known| *known != name);
+        let known = others.map(UnitName::as_str);
         let near = super::directive::nearest_of(known, name.as_str())?;
         Some(format!("did you mean {near}?"))
     }
