@@ -12,21 +12,32 @@ use std::path::Path;
 /// Largest unit file read, in bytes; nobody writes a larger one by hand.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
+/// The disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DiskSource;
+
 /// The disk, as it is while some units are loaded: what is mounted is looked up once, since every
-/// unit asks for every directory on the way to its own.
+/// unit asks for every directory on the way to its own. To be made anew for each load.
 #[derive(Debug, Default)]
-pub struct DiskSource {
+pub struct LoadSource {
     mounts: OnceCell<BTreeSet<String>>,
 }
 
-impl DiskSource {
-    /// Nothing looked at yet. To be made anew for each time units are loaded.
-    pub fn new() -> DiskSource {
-        DiskSource::default()
+impl Source for LoadSource {
+    fn list(&self, directory: &str) -> io::Result<Vec<Entry>> {
+        DiskSource.list(directory)
     }
 
-    fn is_mounted(&self, path: &str) -> bool {
-        self.mounts.get_or_init(mount_points).contains(path)
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        DiskSource.read(path)
+    }
+
+    fn holds(&self, name: &UnitName) -> bool {
+        if name.unit_type() == UnitType::Mount {
+            let mounts = self.mounts.get_or_init(mount_points);
+            return mounts.contains(&path_of(name));
+        }
+        DiskSource.holds(name)
     }
 }
 
@@ -75,7 +86,7 @@ impl Source for DiskSource {
 
     fn holds(&self, name: &UnitName) -> bool {
         match name.unit_type() {
-            UnitType::Mount => self.is_mounted(&path_of(name)),
+            UnitType::Mount => is_mounted(&path_of(name)),
             UnitType::Device => Path::new(&path_of(name)).exists(),
             UnitType::Swap => is_swap(&path_of(name)),
             UnitType::Slice => is_slice(name),
@@ -221,7 +232,7 @@ mod tests {
         fs::write(path.join("b.service"), "x").unwrap();
         std::os::unix::fs::symlink("/dev/null", path.join("a.service")).unwrap();
         fs::create_dir(path.join("c.d")).unwrap();
-        let list = DiskSource::new().list(path.to_str().unwrap()).unwrap();
+        let list = DiskSource.list(path.to_str().unwrap()).unwrap();
         let kinds: Vec<_> = list.iter().map(|e| (e.name.as_str(), &e.kind)).collect();
         assert_eq!(
             kinds,
@@ -231,8 +242,8 @@ mod tests {
                 ("c.d", &EntryKind::Directory),
             ]
         );
-        assert!(DiskSource::new().list("/no/such/place").unwrap().is_empty());
-        assert!(DiskSource::new().read("/no/such/file").is_err());
+        assert!(DiskSource.list("/no/such/place").unwrap().is_empty());
+        assert!(DiskSource.read("/no/such/file").is_err());
     }
 
     #[test]
@@ -246,13 +257,13 @@ mod tests {
         std::os::unix::fs::symlink(at("null"), at("twice")).unwrap();
         std::os::unix::fs::symlink(at("circle"), at("circle")).unwrap();
         // Nobody writes to it: reading it must not wait.
-        assert!(DiskSource::new().read(&at("fifo")).is_err());
-        assert!(DiskSource::new().read(&at("dir")).is_err());
-        assert!(DiskSource::new().read(&at("circle")).is_err());
-        assert!(DiskSource::new().list(&at("circle")).is_err());
+        assert!(DiskSource.read(&at("fifo")).is_err());
+        assert!(DiskSource.read(&at("dir")).is_err());
+        assert!(DiskSource.read(&at("circle")).is_err());
+        assert!(DiskSource.list(&at("circle")).is_err());
         // Devices mask, by however many links.
         for name in ["null", "twice", "zero"] {
-            assert_eq!(DiskSource::new().read(&at(name)).unwrap(), b"", "{name}");
+            assert_eq!(DiskSource.read(&at(name)).unwrap(), b"", "{name}");
         }
     }
 
@@ -269,10 +280,13 @@ mod tests {
 
     #[test]
     fn what_the_kernel_has() {
-        let disk = DiskSource::new();
-        assert!(disk.holds(&name("proc.mount")));
+        let disk = DiskSource;
+        let load = LoadSource::default();
+        for (name, there) in [("proc.mount", true), ("no-such-place.mount", false)] {
+            let name = UnitName::parse(name).unwrap();
+            assert_eq!([disk.holds(&name), load.holds(&name)], [there; 2]);
+        }
         assert!(disk.holds(&name("dev-null.device")));
-        assert!(!disk.holds(&name("no-such-place.mount")));
         assert!(!disk.holds(&name("no-such-node.device")));
         assert!(disk.holds(&name("-.slice")));
         assert!(!disk.holds(&name("nobody-has-this.slice")));

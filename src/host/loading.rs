@@ -1,6 +1,6 @@
 //! Reads units from the disk on a pool thread and hands them to the engine.
 
-use super::disk::DiskSource;
+use super::disk::LoadSource;
 use super::handle::{Answer, Job};
 use super::run::{Fact, Host};
 use crate::engine::{Event, LogLevel, Verb};
@@ -48,7 +48,7 @@ impl Host {
         let settings = self.options.load.clone();
         let facts = self.facts.clone();
         tokio::task::spawn_blocking(move || {
-            let closure = load::load(&names, &loaded, &settings, &DiskSource::new());
+            let closure = load::load(&names, &loaded, &settings, &LoadSource::default());
             let _ = facts.send(Fact::Loaded(Box::new(Loaded {
                 units: unique(closure.units.into_values()),
                 unreadable: closure.unreadable,

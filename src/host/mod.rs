@@ -39,7 +39,7 @@ mod unit_files;
 mod view;
 mod wind_up;
 
-pub use disk::DiskSource;
+pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
 pub use facts::gather as gather_facts;
 pub use handle::{ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Stream, View};

@@ -2,7 +2,7 @@
 
 use super::common::daemon::Place;
 use super::units;
-use procmgr::host::{DiskSource, gather_facts};
+use procmgr::host::{LoadSource, gather_facts};
 use procmgr::unit::config::UnitConfig;
 use procmgr::unit::load::{Settings, load_closure};
 use procmgr::unit::name::UnitName;
@@ -68,7 +68,7 @@ pub(crate) fn loading(count: usize) -> Loading {
 fn load(settings: &Settings) -> BTreeMap<UnitName, Arc<UnitConfig>> {
     let target = UnitName::parse(units::TARGET).expect("a name");
     let names = BTreeSet::from([target]);
-    load_closure(&names, &BTreeSet::new(), settings, &DiskSource::new())
+    load_closure(&names, &BTreeSet::new(), settings, &LoadSource::default())
 }
 
 /// Lets a daemon load `count` units and read them again.
