@@ -38,6 +38,7 @@ pub(super) mod names {
         "org.freedesktop.DBus.Error.UnknownInterface";
     pub(in crate::bus) const UNKNOWN_PROPERTY: &str = "org.freedesktop.DBus.Error.UnknownProperty";
     pub(in crate::bus) const READ_ONLY: &str = "org.freedesktop.DBus.Error.PropertyReadOnly";
+    pub(in crate::bus) const FILE_NOT_FOUND: &str = "org.freedesktop.DBus.Error.FileNotFound";
     pub(in crate::bus) const FAILED: &str = "org.freedesktop.DBus.Error.Failed";
     pub(in crate::bus) const SERVICE_UNKNOWN: &str = "org.freedesktop.DBus.Error.ServiceUnknown";
     pub(in crate::bus) const NO_OWNER: &str = "org.freedesktop.DBus.Error.NameHasNoOwner";

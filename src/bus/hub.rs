@@ -1,7 +1,9 @@
 //! What all connections share: the door to the loop and the list of who is connected.
 
 use super::access::Peer;
+use super::unit_files::State;
 use crate::host::Handle;
+use crate::unit::name::UnitName;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -10,8 +12,9 @@ use zbus::{Guid, Message};
 /// Connections at a time; systemd allows 4096.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// Signals that may wait for one connection's task before it is dropped.
-const SIGNAL_QUEUE: usize = 8192;
+/// Signals that may wait for one connection's task before it is dropped: more than the loop's
+/// news hold at a time, of which each may be three signals.
+const SIGNAL_QUEUE: usize = 16_384;
 
 #[derive(Debug)]
 struct Entry {
@@ -34,6 +37,14 @@ pub(super) struct Hub {
     /// The manager's effective user.
     pub(super) uid: u32,
     clients: Mutex<Clients>,
+    file_states: Mutex<FileStates>,
+}
+
+/// What is remembered of unit files; `age` counts how often it was forgotten.
+#[derive(Debug, Default)]
+struct FileStates {
+    age: u64,
+    states: BTreeMap<UnitName, State>,
 }
 
 impl Hub {
@@ -44,7 +55,39 @@ impl Hub {
             guid: Guid::generate(),
             uid: nix::unistd::geteuid().as_raw(),
             clients: Mutex::new(Clients::default()),
+            file_states: Mutex::default(),
         }
+    }
+
+    fn file_states(&self) -> MutexGuard<'_, FileStates> {
+        self.file_states
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is remembered of a unit's file.
+    pub(super) fn file_state(&self, name: &UnitName) -> Option<State> {
+        self.file_states().states.get(name).cloned()
+    }
+
+    /// To be handed to [`Hub::remember_file_states`] with what is found from now on.
+    pub(super) fn file_states_age(&self) -> u64 {
+        self.file_states().age
+    }
+
+    /// Remembers states, unless unit files have changed since they were looked at.
+    pub(super) fn remember_file_states(&self, age: u64, states: BTreeMap<UnitName, State>) {
+        let mut known = self.file_states();
+        if known.age == age {
+            known.states = states;
+        }
+    }
+
+    /// Unit files have changed.
+    pub(super) fn forget_file_states(&self) {
+        let mut known = self.file_states();
+        known.age += 1;
+        known.states.clear();
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {

@@ -66,13 +66,49 @@ const MANAGER_METHODS: &[Member] = &[
     ("Subscribe", &[], &[]),
     ("Unsubscribe", &[], &[]),
     ("Reload", &[], &[]),
+    ("GetUnitFileState", &["s"], &["s"]),
+    ("GetUnitFileLinks", &["s", "b"], &["as"]),
+    ("ListUnitFiles", &[], &["a(ss)"]),
+    ("ListUnitFilesByPatterns", &["as", "as"], &["a(ss)"]),
+    ("GetDefaultTarget", &[], &["s"]),
+    ("SetDefaultTarget", &["s", "b"], &[CHANGES]),
+    ("EnableUnitFiles", &["as", "b", "b"], &["b", CHANGES]),
+    ("EnableUnitFilesWithFlags", &["as", "t"], &["b", CHANGES]),
+    ("DisableUnitFiles", &["as", "b"], &[CHANGES]),
+    ("DisableUnitFilesWithFlags", &["as", "t"], &[CHANGES]),
+    (
+        "DisableUnitFilesWithFlagsAndInstallInfo",
+        &["as", "t"],
+        &["b", CHANGES],
+    ),
+    ("ReenableUnitFiles", &["as", "b", "b"], &["b", CHANGES]),
+    ("LinkUnitFiles", &["as", "b", "b"], &[CHANGES]),
+    ("MaskUnitFiles", &["as", "b", "b"], &[CHANGES]),
+    ("UnmaskUnitFiles", &["as", "b"], &[CHANGES]),
+    ("PresetUnitFiles", &["as", "b", "b"], &["b", CHANGES]),
+    (
+        "PresetUnitFilesWithMode",
+        &["as", "s", "b", "b"],
+        &["b", CHANGES],
+    ),
+    ("PresetAllUnitFiles", &["s", "b", "b"], &[CHANGES]),
+    ("RevertUnitFiles", &["as"], &[CHANGES]),
+    (
+        "AddDependencyUnitFiles",
+        &["as", "s", "s", "b", "b"],
+        &[CHANGES],
+    ),
 ];
+
+/// Changes of unit files: type, path, source.
+const CHANGES: &str = "a(sss)";
 
 const MANAGER_SIGNALS: &[Member] = &[
     ("UnitNew", &[], &["s", "o"]),
     ("JobNew", &[], &["u", "o", "s"]),
     ("JobRemoved", &[], &["u", "o", "s", "s"]),
     ("Reloading", &[], &["b"]),
+    ("UnitFilesChanged", &[], &[]),
 ];
 
 const OWN_METHODS: &[Member] = &[
@@ -81,6 +117,7 @@ const OWN_METHODS: &[Member] = &[
     ("ReadLog", &["as", "u"], &[own::LINES]),
     ("FollowLog", &["as", "u"], &[own::LINES]),
     ("StartUnit", &["s", "s"], &["o", "b"]),
+    ("ListUnitFiles", &["as", "as"], &[own::UNIT_FILES]),
 ];
 
 const OWN_SIGNALS: &[Member] = &[("Logged", &[], &["t", "t", "s", "i", "s", "s"])];

@@ -6,7 +6,7 @@ use super::path;
 use super::properties::{MANAGER_INTERFACE, ManagerSnapshot, manager_rows};
 use super::unit;
 use super::value::{Body, Value};
-use super::{list, news};
+use super::{list, news, unit_files};
 use crate::engine::{JobId, KillWhom, Verb};
 use crate::host::{Job, View};
 use crate::unit::config::JobMode;
@@ -41,12 +41,16 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "Reload" => {
             call.may_change()?;
             call.client.hub.handle.reload().await?;
+            call.client.hub.forget_file_states();
             Ok(Body::EMPTY)
         }
         // Signals are sent whether asked for or not; there is nothing to remember.
         "Subscribe" | "Unsubscribe" => Ok(Body::EMPTY),
         "RefUnit" | "UnrefUnit" => hold(call, &call.arguments::<String>()?).await,
-        _ => Err(call.unknown_method()),
+        _ => match unit_files::call(call).await {
+            Some(answer) => answer,
+            None => Err(call.unknown_method()),
+        },
     }
 }
 

@@ -27,6 +27,7 @@ mod path;
 mod properties;
 mod secret;
 mod unit;
+mod unit_files;
 mod value;
 
 #[cfg(test)]

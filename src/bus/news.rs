@@ -46,6 +46,9 @@ pub(super) async fn pump(hub: Arc<Hub>, mut news: Receiver<News>) {
             }
         }
         jobs.learn(&turn);
+        if missed || turn.iter().any(|item| matches!(item, News::Reloading(_))) {
+            hub.forget_file_states();
+        }
         let caught_up = if missed {
             jobs.catch_up(&hub).await
         } else {
@@ -210,6 +213,17 @@ fn job_removed(id: JobId, unit: &str, result: JobResult) -> zbus::Result<Message
 /// Tells of the end of a job that there was no need to make.
 pub(super) fn tell_nothing_done(hub: &Hub, unit: &str) {
     tell(hub, Some(job_removed(NO_JOB, unit, JobResult::Done)));
+}
+
+/// Tells that links of unit files came or went.
+pub(super) fn tell_unit_files_changed(hub: &Hub) {
+    let changed = signal(
+        path::MANAGER,
+        MANAGER_INTERFACE,
+        "UnitFilesChanged",
+        &Body::EMPTY,
+    );
+    tell(hub, Some(changed));
 }
 
 /// PropertiesChanged of one interface; `None` if nothing in it ever changes.

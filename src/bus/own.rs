@@ -9,6 +9,7 @@ use super::manager::{job_mode, job_path};
 use super::names::Follow;
 use super::path;
 use super::properties::ManagerSnapshot;
+use super::unit_files;
 use super::value::{Body, Value};
 use crate::engine::inspect::UnitView;
 use crate::engine::{ServiceResult, Verb};
@@ -23,6 +24,9 @@ pub(super) const INTERFACE: &str = "com.datadoghq.ProcessManager1";
 
 /// Lines of log: number, CLOCK_REALTIME in microseconds, unit, pid, stream, text.
 pub(super) const LINES: &str = "a(ttsiss)";
+
+/// Unit files: path, state, preset.
+pub(super) const UNIT_FILES: &str = "a(sss)";
 
 /// Lines one call may ask for.
 const MAX_LINES: u32 = 100_000;
@@ -39,6 +43,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         }
         "FollowLog" => follow_log(call).await,
         "StartUnit" => start_unit(call).await,
+        "ListUnitFiles" => unit_files::list_with_presets(call).await,
         _ => Err(call.unknown_method()),
     }
 }

@@ -323,6 +323,13 @@ fn refusals_have_systemds_names() {
         let reply = client.manager("StartUnit", &"one argument").await;
         refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
         let reply = client.manager("EnableUnitFiles", &()).await;
+        refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
+        // The small loop has no unit directories at all.
+        let arguments = (vec!["agent.service"], false, false);
+        let reply = client.manager("EnableUnitFiles", &arguments).await;
+        let message = refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
+        assert!(message.contains("no persistent directory"), "{message}");
+        let reply = client.manager("AttachDevice", &()).await;
         refused(reply, "org.freedesktop.DBus.Error.UnknownMethod");
         refused(
             client.manager("GetJob", &99u32).await,

@@ -7,6 +7,7 @@ use super::properties::row::Row;
 use super::properties::{
     Shown, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows, unit_rows,
 };
+use super::unit_files;
 use super::value::{Body, Value};
 use crate::unit::name::UnitType;
 
@@ -40,12 +41,20 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
     match call.member {
         "Get" => {
             let (interface, property): (String, String) = call.arguments()?;
-            let unit = snapshot(call, name).await?;
+            let mut unit = snapshot(call, name).await?;
+            if property.starts_with("UnitFile") {
+                let state = unit_files::state_of(&call.client.hub, &unit).await?;
+                unit.file_state = Some(state);
+            }
             get(&unit, &interface, &property)
         }
         "GetAll" => {
             let interface: String = call.arguments()?;
-            let unit = snapshot(call, name).await?;
+            let mut unit = snapshot(call, name).await?;
+            if interface.is_empty() || interface == UNIT_INTERFACE {
+                let state = unit_files::state_of(&call.client.hub, &unit).await?;
+                unit.file_state = Some(state);
+            }
             Ok(all(get_all(&unit, &interface)?))
         }
         "Set" => Err(set(call)?),

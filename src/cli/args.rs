@@ -191,8 +191,183 @@ pub(super) enum Command {
         #[arg(long, value_name = "PATH")]
         unit_path: Option<String>,
     },
+    /// Make the links that the [Install] sections of unit files ask for
+    Enable(Edits),
+    /// Remove all links to unit files that enabling or linking made
+    Disable(Edits),
+    /// Disable unit files, then enable them again
+    Reenable(Edits),
+    /// Make it impossible to start units
+    Mask(Edits),
+    /// Undo masking
+    Unmask(Edits),
+    /// Make unit files from elsewhere known, by their paths
+    Link(Edits),
+    /// Enable or disable unit files as the preset files say
+    Preset {
+        /// Units and options.
+        #[command(flatten)]
+        edits: Edits,
+        /// Which half to carry out
+        #[arg(long, value_enum, default_value_t = PresetChoice::Full)]
+        preset_mode: PresetChoice,
+    },
+    /// Enable or disable all unit files as the preset files say
+    PresetAll {
+        /// Options.
+        #[command(flatten)]
+        edits: AllEdits,
+        /// Which half to carry out
+        #[arg(long, value_enum, default_value_t = PresetChoice::Full)]
+        preset_mode: PresetChoice,
+    },
+    /// Go back to the vendor's version of unit files
+    Revert(Edits),
+    /// Make a target want units
+    AddWants {
+        /// The unit that is to want the others
+        #[arg(value_name = "TARGET")]
+        target: String,
+        /// Units and options.
+        #[command(flatten)]
+        edits: Edits,
+    },
+    /// Make a target require units
+    AddRequires {
+        /// The unit that is to require the others
+        #[arg(value_name = "TARGET")]
+        target: String,
+        /// Units and options.
+        #[command(flatten)]
+        edits: Edits,
+    },
+    /// Print what default.target stands for
+    GetDefault,
+    /// Choose what default.target stands for
+    SetDefault {
+        /// The target
+        #[arg(value_name = "TARGET")]
+        target: String,
+        /// Options.
+        #[command(flatten)]
+        edits: AllEdits,
+    },
+    /// Tell whether unit files are enabled
+    IsEnabled {
+        /// Units.
+        #[command(flatten)]
+        units: Units,
+        /// Print nothing
+        #[arg(short, long)]
+        quiet: bool,
+        /// Print the links, too
+        #[arg(short = 'l', long)]
+        full: bool,
+    },
+    /// List unit files with their states
+    ListUnitFiles {
+        /// Patterns of unit names
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+        /// Only those in these states
+        #[arg(long = "state", value_name = "STATE", value_delimiter = ',')]
+        states: Vec<String>,
+    },
+    /// Write drop-ins for units, or copies of their files
+    Edit(EditArguments),
     /// Print the versions of this program and of the daemon
     Version,
+}
+
+/// How unit files are changed.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Edits {
+    /// Units; a name without a type is a .service
+    #[arg(required = true, value_name = "UNIT")]
+    pub(super) units: Vec<String>,
+    /// Until the next reboot only
+    #[arg(long)]
+    pub(super) runtime: bool,
+    /// Replace links that are in the way
+    #[arg(short, long)]
+    pub(super) force: bool,
+    /// Start or stop the units, too
+    #[arg(long)]
+    pub(super) now: bool,
+    /// Do not make the daemon read all unit files again
+    #[arg(long)]
+    pub(super) no_reload: bool,
+    /// Do not tell what was done
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+/// The same where no units are named.
+#[derive(Debug, Clone, Args)]
+pub(super) struct AllEdits {
+    /// Until the next reboot only
+    #[arg(long)]
+    pub(super) runtime: bool,
+    /// Replace links that are in the way
+    #[arg(short, long)]
+    pub(super) force: bool,
+    /// Do not make the daemon read all unit files again
+    #[arg(long)]
+    pub(super) no_reload: bool,
+    /// Do not tell what was done
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+impl AllEdits {
+    /// With these units.
+    pub(super) fn of(&self, units: Vec<String>) -> Edits {
+        Edits {
+            units,
+            runtime: self.runtime,
+            force: self.force,
+            now: false,
+            no_reload: self.no_reload,
+            quiet: self.quiet,
+        }
+    }
+}
+
+/// Which half of a preset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PresetChoice {
+    /// Enable and disable.
+    Full,
+    /// Only enable.
+    EnableOnly,
+    /// Only disable.
+    DisableOnly,
+}
+
+/// What is edited, and how.
+#[derive(Debug, Clone, Args)]
+pub(super) struct EditArguments {
+    /// Units; a name without a type is a .service
+    #[arg(required = true, value_name = "UNIT")]
+    pub(super) units: Vec<String>,
+    /// Take the content from standard input instead of an editor
+    #[arg(long)]
+    pub(super) stdin: bool,
+    /// Edit a copy of the whole file instead of a drop-in
+    #[arg(short = 'l', long)]
+    pub(super) full: bool,
+    /// Until the next reboot only
+    #[arg(long)]
+    pub(super) runtime: bool,
+    /// Make what is not there yet
+    #[arg(short, long)]
+    pub(super) force: bool,
+    /// Name of the drop-in
+    #[arg(long, value_name = "NAME", default_value = "override")]
+    pub(super) drop_in: String,
+    /// Do not make the daemon read all unit files again
+    #[arg(long)]
+    pub(super) no_reload: bool,
 }
 
 /// Which processes a signal is for.

@@ -5,6 +5,9 @@ use super::error::{FAILURE, Problem};
 use super::fields::Fields;
 use super::names;
 use super::output::{FAINT, Output, complain, say};
+use crate::offline::unit_files::files_of;
+use crate::unit::load::Settings;
+use crate::unit::name::UnitName;
 use serde_json::{Value as Json, json};
 
 /// Prints the fragment and drop-ins of each unit.
@@ -39,6 +42,39 @@ pub(super) async fn run(
                 "Warning: {unit} changed on disk; the manager knows it as it was. Run \
                  \"dd-procmgr daemon-reload\"."
             ));
+        }
+    }
+    print(output, &files);
+    Ok(status)
+}
+
+/// The same without a daemon.
+///
+/// # Errors
+/// A name is no unit name.
+pub(super) fn offline(
+    output: &Output,
+    units: &[String],
+    settings: &Settings,
+) -> Result<u8, Problem> {
+    let mut status = 0;
+    let mut files = Vec::new();
+    for unit in units {
+        let unit = names::complete(unit);
+        let name = UnitName::parse(&unit).map_err(|e| Problem::local(e.to_string()))?;
+        let (fragment, drop_ins) = files_of(&name, settings);
+        if fragment.is_none() && drop_ins.is_empty() {
+            complain(&format!("No files found for {unit}."));
+            status = FAILURE;
+        }
+        for path in fragment.into_iter().chain(drop_ins) {
+            match std::fs::read(&path) {
+                Ok(bytes) => files.push((path, bytes)),
+                Err(error) => {
+                    complain(&format!("Failed to read {path}: {error}"));
+                    status = FAILURE;
+                }
+            }
         }
     }
     print(output, &files);

@@ -4,6 +4,10 @@
 //! Replies and signals are read from one stream in their order; signals that come while a reply
 //! is awaited are kept.
 
+mod unit_files;
+
+pub(super) use unit_files::row;
+
 use super::error::Problem;
 use futures_util::StreamExt;
 use serde::Serialize;

@@ -21,6 +21,7 @@ mod state;
 mod status;
 mod table;
 mod time;
+mod unit_files;
 mod verify;
 
 use crate::places::Places;
@@ -35,6 +36,7 @@ use output::{Output, complain, say};
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use unit_files::Desk;
 
 /// Runs the command line; returns its exit status (systemctl's: 0, 1, 3, 4, 5).
 pub fn main() -> ExitCode {
@@ -75,8 +77,90 @@ async fn run(arguments: &Arguments) -> Result<u8, Problem> {
     if matches!(arguments.command, Command::Version) {
         return version(&socket, &output).await;
     }
+    if let Some(verb) = unit_file_command(&arguments.command) {
+        let chosen = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+        let chosen = arguments.common.socket.is_some() || chosen("DD_PM_SOCKET");
+        let mut desk = Desk::open(&socket, chosen).await?;
+        return on_unit_files(&mut desk, &output, verb).await;
+    }
     let mut client = Client::connect(&socket).await?;
     execute(&mut client, &output, &arguments.command).await
+}
+
+/// A command about unit files; nothing if it is about something else.
+fn unit_file_command(command: &Command) -> Option<&Command> {
+    let is = matches!(
+        command,
+        Command::Enable(_)
+            | Command::Disable(_)
+            | Command::Reenable(_)
+            | Command::Mask(_)
+            | Command::Unmask(_)
+            | Command::Link(_)
+            | Command::Preset { .. }
+            | Command::PresetAll { .. }
+            | Command::Revert(_)
+            | Command::AddWants { .. }
+            | Command::AddRequires { .. }
+            | Command::GetDefault
+            | Command::SetDefault { .. }
+            | Command::IsEnabled { .. }
+            | Command::ListUnitFiles { .. }
+            | Command::Edit(_)
+            | Command::Cat(_)
+    );
+    is.then_some(command)
+}
+
+async fn on_unit_files(desk: &mut Desk, output: &Output, command: &Command) -> Result<u8, Problem> {
+    use crate::unit::install::Verb;
+    use unit_files::{preset_mode, run};
+    match command {
+        Command::Enable(edits) => run(desk, output, Verb::Enable, edits).await,
+        Command::Disable(edits) => run(desk, output, Verb::Disable, edits).await,
+        Command::Reenable(edits) => run(desk, output, Verb::Reenable, edits).await,
+        Command::Mask(edits) => run(desk, output, Verb::Mask, edits).await,
+        Command::Unmask(edits) => run(desk, output, Verb::Unmask, edits).await,
+        Command::Link(edits) => run(desk, output, Verb::Link, edits).await,
+        Command::Revert(edits) => run(desk, output, Verb::Revert, edits).await,
+        Command::Preset {
+            edits,
+            preset_mode: m,
+        } => run(desk, output, Verb::Preset(preset_mode(*m)), edits).await,
+        Command::PresetAll {
+            edits,
+            preset_mode: m,
+        } => {
+            let edits = edits.of(Vec::new());
+            run(desk, output, Verb::PresetAll(preset_mode(*m)), &edits).await
+        }
+        Command::AddWants { target, edits } => {
+            let verb = Verb::AddWants(names::complete_as(target, "target"));
+            run(desk, output, verb, edits).await
+        }
+        Command::AddRequires { target, edits } => {
+            let verb = Verb::AddRequires(names::complete_as(target, "target"));
+            run(desk, output, verb, edits).await
+        }
+        Command::SetDefault { target, edits } => {
+            let edits = edits.of(vec![names::complete_as(target, "target")]);
+            run(desk, output, Verb::SetDefault, &edits).await
+        }
+        Command::GetDefault => unit_files::get_default(desk, output).await,
+        Command::IsEnabled { units, quiet, full } => {
+            unit_files::is_enabled(desk, output, &units.units, *quiet, *full).await
+        }
+        Command::ListUnitFiles { patterns, states } => {
+            unit_files::list(desk, output, states, patterns).await
+        }
+        Command::Edit(arguments) => unit_files::edit::run(desk, output, arguments).await,
+        Command::Cat(units) => match desk {
+            Desk::Daemon(client) => cat::run(client, output, &units.units).await,
+            Desk::Disk(settings) => cat::offline(output, &units.units, settings),
+        },
+        // The others never come here.
+        _ => Ok(FAILURE),
+    }
 }
 
 /// What is answered from the files alone; nothing if the daemon has to be asked.
@@ -140,7 +224,6 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             };
             show::run(client, output, units, &selection).await
         }
-        Command::Cat(units) => cat::run(client, output, &units.units).await,
         Command::Kill {
             units,
             signal,
@@ -168,8 +251,8 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
         | Command::TryRestart(jobs)
         | Command::ReloadOrRestart(jobs)
         | Command::TryReloadOrRestart(jobs) => jobs::run(client, output, verb(command), jobs).await,
-        // Answered before there is a connection.
-        Command::Version | Command::Verify { .. } => Ok(0),
+        // Answered before there is a connection, or by `on_unit_files`.
+        _ => Ok(0),
     }
 }
 

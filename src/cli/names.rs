@@ -6,13 +6,18 @@ use crate::unit::name::UnitType;
 
 /// A name with its type: `.service` where none was given.
 pub(super) fn complete(name: &str) -> String {
+    complete_as(name, "service")
+}
+
+/// A name with its type, this one where none was given.
+pub(super) fn complete_as(name: &str, unit_type: &str) -> String {
     let has_type = name
         .rsplit_once('.')
         .is_some_and(|(_, suffix)| UnitType::from_suffix(suffix).is_some());
     if has_type {
         name.to_owned()
     } else {
-        format!("{name}.service")
+        format!("{name}.{unit_type}")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::effect::{Effect, LogLevel, Outcome, Refusal};
 use super::event::Event;
-use super::graph::Graph;
+use super::graph::{Edge, Graph};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
 use super::propagate::Change;
@@ -23,8 +23,16 @@ pub struct Engine {
     pub(super) run_queue: BTreeSet<JobId>,
     /// Units that may be up although what they are bound to is down.
     pub(super) bound_queue: BTreeSet<UnitId>,
+    /// Units that may be down although an active one upholds them.
+    pub(super) upheld_queue: BTreeSet<UnitId>,
+    /// Units that may be up although nobody needs them.
+    pub(super) unneeded_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
+    /// The order among installed jobs may have become cyclic.
+    pub(super) order_suspect: bool,
+    /// Units whose OnFailure= or OnSuccess= was acted on while the present event is handled.
+    pub(super) triggered: BTreeSet<(UnitId, Edge)>,
     pub(super) effects: VecDeque<Effect>,
     /// Whose each process is.
     pub(super) processes: BTreeMap<ProcessId, UnitId>,
@@ -51,7 +59,11 @@ impl Engine {
             next_job: 1,
             run_queue: BTreeSet::new(),
             bound_queue: BTreeSet::new(),
+            upheld_queue: BTreeSet::new(),
+            unneeded_queue: BTreeSet::new(),
             changes: VecDeque::new(),
+            order_suspect: false,
+            triggered: BTreeSet::new(),
             effects: VecDeque::new(),
             processes: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -68,6 +80,7 @@ impl Engine {
     /// Takes one event in. Effects are waiting afterwards.
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.now = now;
+        self.triggered.clear();
         match event {
             Event::Load { units } => self.load(units),
             Event::Request {
@@ -141,8 +154,14 @@ impl Engine {
                 self.propagate(change);
             } else if let Some(job) = self.run_queue.pop_first() {
                 self.run_job(job);
+            } else if let Some(unit) = self.upheld_queue.pop_first() {
+                self.start_if_upheld(unit);
             } else if let Some(unit) = self.bound_queue.pop_first() {
                 self.stop_if_bound_to_inactive(unit);
+            } else if let Some(unit) = self.unneeded_queue.pop_first() {
+                self.stop_if_unneeded(unit);
+            } else if std::mem::take(&mut self.order_suspect) {
+                self.order_suspect = self.break_deadlock();
             } else if !self.advance_shutdown() {
                 return;
             }
@@ -154,6 +173,9 @@ impl Engine {
         for unit in self.graph.load(units) {
             self.effects.push_back(Effect::UnitNew { unit });
         }
+        // What a job waited for may be gone, or there may be more to wait for.
+        self.run_queue.extend(self.jobs.keys());
+        self.order_suspect = true;
         for name in names {
             if let Some(unit) = self.graph.find(name.as_str()) {
                 self.effects.push_back(Effect::Changed { unit });

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod deadlock;
 mod effect;
 #[allow(clippy::module_inception)]
 mod engine;
@@ -27,6 +28,7 @@ pub mod service;
 mod shutdown;
 mod start;
 mod state;
+mod steady;
 #[cfg(test)]
 mod tests;
 mod transaction;

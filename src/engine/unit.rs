@@ -56,12 +56,51 @@ impl Machine {
     }
 }
 
+/// Counts what happens within a window of time that opens with the first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Window {
+    began: Option<u64>,
+    count: u32,
+}
+
+impl Window {
+    /// Counts one more at `now` and tells how many there are, times in µs.
+    fn count(&mut self, now: u64, length: u64) -> u32 {
+        match self.began {
+            Some(began) if now.saturating_sub(began) <= length => {
+                self.count = self.count.saturating_add(1);
+            }
+            Some(_) | None => {
+                self.began = Some(now);
+                self.count = 1;
+            }
+        }
+        self.count
+    }
+}
+
+/// The limit of starts and stops that nobody asked for: 16 in 10 seconds, as in systemd 252.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct OwnAccord(Window);
+
+impl OwnAccord {
+    const LENGTH: u64 = 10_000_000;
+    const MOST: u32 = 16;
+
+    /// Counts one at `now` (monotonic µs) and tells whether it is still allowed.
+    pub(super) fn allow(&mut self, now: u64) -> bool {
+        self.0.count(now, OwnAccord::LENGTH) <= OwnAccord::MOST
+    }
+
+    /// Whether the last one was too many.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.0.count > OwnAccord::MOST
+    }
+}
+
 /// Counts starts within a window that opens with the first one (checklist M17).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct StartLimit {
-    window_began: Option<u64>,
-    starts: u32,
-}
+pub(super) struct StartLimit(Window);
 
 impl StartLimit {
     /// Counts a start at `now` (monotonic µs) and tells whether it is still allowed.
@@ -70,17 +109,7 @@ impl StartLimit {
         if interval == 0 || section.start_limit_burst == 0 {
             return true;
         }
-        match self.window_began {
-            Some(began) if now.saturating_sub(began) <= interval => {
-                self.starts = self.starts.saturating_add(1);
-                self.starts <= section.start_limit_burst
-            }
-            Some(_) | None => {
-                self.window_began = Some(now);
-                self.starts = 1;
-                true
-            }
-        }
+        self.0.count(now, interval) <= section.start_limit_burst
     }
 
     /// Forgets all starts.
@@ -114,6 +143,8 @@ pub(super) struct Unit {
     pub(super) invocation: u128,
     /// Starts within the limit's window.
     pub(super) start_limit: StartLimit,
+    /// Starts and stops of the engine's own accord.
+    pub(super) own_accord: OwnAccord,
     /// The last start was refused by the limit.
     pub(super) start_limit_hit: bool,
     /// MONITOR_... of the unit that triggered the current run (E9).
@@ -137,6 +168,7 @@ impl Unit {
             check: None,
             invocation: 0,
             start_limit: StartLimit::default(),
+            own_accord: OwnAccord::default(),
             start_limit_hit: false,
             monitor: Vec::new(),
             deadline: None,

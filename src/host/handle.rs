@@ -3,6 +3,7 @@
 
 use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Verb};
 use crate::unit::config::JobMode;
+use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct ManagerFacts {
     pub environment: Vec<(String, String)>,
     /// The root of the units' control groups, empty if there are none.
     pub control_group: String,
+    /// What the loader is told.
+    pub load: Settings,
 }
 
 /// Which stream of a service.

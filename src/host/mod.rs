@@ -35,6 +35,7 @@ mod run;
 #[cfg(test)]
 pub(crate) mod small_loop_tests;
 mod spawning;
+mod unit_files;
 mod view;
 mod wind_up;
 
@@ -44,3 +45,4 @@ pub use facts::gather as gather_facts;
 pub use handle::{ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Stream, View};
 pub use log::UNIT_TARGET;
 pub use run::{Host, Options};
+pub use unit_files::{EditError, apply as apply_edits, carry_out as edit_unit_files};

@@ -59,6 +59,7 @@ impl Facts for HostFacts<'_> {
             unit_path: options.load.path.clone(),
             environment: options.environment.clone(),
             control_group: self.0.groups.root_name().to_owned(),
+            load: options.load.clone(),
         }
     }
 }

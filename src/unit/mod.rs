@@ -17,6 +17,7 @@ pub mod directive;
 pub mod environment;
 pub mod escape;
 pub mod expand;
+pub mod install;
 pub mod load;
 pub mod name;
 pub mod specifier;

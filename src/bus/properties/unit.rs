@@ -20,6 +20,8 @@ pub(in crate::bus) struct UnitSnapshot {
     pub(in crate::bus) dependencies: BTreeMap<&'static str, Vec<UnitName>>,
     /// As /proc/PID/cgroup names it; may be empty.
     pub(in crate::bus) control_group: String,
+    /// UnitFileState and UnitFilePreset, where they were asked for.
+    pub(in crate::bus) file_state: Option<(String, String)>,
 }
 
 impl UnitSnapshot {
@@ -35,6 +37,7 @@ impl UnitSnapshot {
             view: unit,
             dependencies,
             control_group,
+            file_state: None,
         })
     }
 
@@ -99,7 +102,8 @@ impl UnitSnapshot {
             "SubState" => Value::from(self.view.sub),
             "FragmentPath" => Value::from(config.fragment.clone().unwrap_or_default()),
             "DropInPaths" => Value::strings(config.drop_ins.iter().map(String::as_str)),
-            "UnitFileState" => Value::from(self.file_state()),
+            "UnitFileState" => Value::from(self.file_state.as_ref()?.0.as_str()),
+            "UnitFilePreset" => Value::from(self.file_state.as_ref()?.1.as_str()),
             "LoadError" => self.load_error(),
             "CanStart" => Value::Bool(self.can_start()),
             "CanStop" => Value::Bool(self.can_start() && !config.unit.refuse_manual_stop),
@@ -132,24 +136,6 @@ impl UnitSnapshot {
         let own = std::iter::once(&config.name);
         let others = config.aliases.iter().filter(|a| **a != config.name);
         Value::strings(own.chain(others).map(UnitName::as_str))
-    }
-
-    /// `static` for files without [Install]; whether others are enabled is for the file system
-    /// to say, which is not asked here.
-    fn file_state(&self) -> &'static str {
-        let config = &self.view.config;
-        let install = &config.install;
-        let installable = !(install.wanted_by.is_empty()
-            && install.required_by.is_empty()
-            && install.alias.is_empty()
-            && install.also.is_empty());
-        match config.load {
-            LoadState::Masked => "masked",
-            LoadState::Loaded if config.fragment.is_some() && !installable => "static",
-            LoadState::Loaded | LoadState::NotFound | LoadState::BadSetting | LoadState::Error => {
-                ""
-            }
-        }
     }
 
     fn load_error(&self) -> Value {

@@ -519,3 +519,154 @@ fn same_events_same_trace() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn an_upheld_unit_comes_back_however_it_went() {
+    let mut world = World::new([
+        unit("keeper.service")
+            .dependency(DependencyKind::Upholds, "kept.service")
+            .after("kept.service"),
+        unit("kept.service"),
+    ]);
+    world.must(Verb::Start, "keeper.service");
+    assert_eq!(world.state("kept.service"), ActiveState::Active);
+    for status in [KILLED, ProcessStatus::Exited(0)] {
+        world.take_trace();
+        world.end("kept.service", status);
+        assert_eq!(world.state("kept.service"), ActiveState::Active);
+        assert!(world.take_trace().contains(&"kept ExecStart".to_owned()));
+    }
+    world.must(Verb::Stop, "kept.service");
+    assert_eq!(world.state("kept.service"), ActiveState::Active);
+    world.must(Verb::Stop, "keeper.service");
+    world.must(Verb::Stop, "kept.service");
+    assert_eq!(world.state("kept.service"), ActiveState::Inactive);
+    world.must(Verb::Start, "keeper.service");
+    assert_eq!(world.state("kept.service"), ActiveState::Active);
+}
+
+#[test]
+fn upholding_gives_up_on_a_unit_that_does_not_stay() {
+    for (limit, starts) in [(5, 5), (0, 17)] {
+        let mut world = World::new([
+            unit("keeper.service").dependency(DependencyKind::Upholds, "kept.service"),
+            unit("kept.service")
+                .oneshot("true")
+                .config(|c| c.unit.start_limit_burst = limit),
+        ]);
+        world.start("keeper.service").unwrap();
+        let trace = world.take_trace();
+        let seen = trace.iter().filter(|line| *line == "kept ExecStart");
+        assert_eq!(seen.count(), starts, "one by the job, the others upheld");
+        let failed = world.state("kept.service") == ActiveState::Failed;
+        assert_eq!(failed, limit > 0);
+    }
+}
+
+#[test]
+fn shutdown_ends_upholding() {
+    let mut world = World::new([
+        unit("keeper.service").dependency(DependencyKind::Upholds, "kept.service"),
+        unit("kept.service"),
+    ]);
+    world.must(Verb::Start, "keeper.service");
+    world.send(Event::Shutdown);
+    assert!(world.finished);
+}
+
+#[test]
+fn j14_a_unit_that_nobody_needs_any_more_stops() {
+    let mut world = World::new([
+        unit("one.service").requires("core.service"),
+        unit("two.service").wants("core.service"),
+        unit("core.service")
+            .config(|c| c.unit.stop_when_unneeded = true)
+            .wants("deep.service"),
+        unit("deep.service").config(|c| c.unit.stop_when_unneeded = true),
+    ]);
+    world.must(Verb::Start, "one.service");
+    world.must(Verb::Start, "two.service");
+    world.must(Verb::Stop, "one.service");
+    assert_eq!(world.state("core.service"), ActiveState::Active);
+    world.must(Verb::Stop, "two.service");
+    assert_eq!(world.state("core.service"), ActiveState::Inactive);
+    assert_eq!(world.state("deep.service"), ActiveState::Inactive);
+    // Asked for by itself, nobody needs it from the start.
+    world.must(Verb::Start, "core.service");
+    assert_eq!(world.state("core.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn j12_a_failure_that_starts_what_fails_again_at_once_does_not_go_round_for_ever() {
+    let mut world = World::new([
+        unit("db.service")
+            .oneshot("false")
+            .config(|config| config.unit.start_limit_burst = 1),
+        unit("web.service")
+            .requires("db.service")
+            .after("db.service")
+            .dependency(DependencyKind::OnFailure, "rescue.service"),
+        unit("rescue.service")
+            .requires("web.service")
+            .after("web.service"),
+    ]);
+    let job = world.start("rescue.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Dependency);
+    // Once by us and, as its failure asks for, once more: which the limit forbids.
+    assert_eq!(world.take_trace(), ["db ExecStart", "db ended"]);
+    assert_eq!(world.state("rescue.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn j8_a_restart_whose_start_half_would_be_in_a_cycle_is_refused() {
+    let units = || {
+        [
+            unit("a.service").after("b.service").before("b.service"),
+            unit("b.service"),
+        ]
+    };
+    let [a, b] = units();
+    let mut world = World::new([a.binds_to("b.service"), b]);
+    assert!(matches!(
+        world.ask(Verb::Restart, "a.service"),
+        Err(Refusal::Cyclic(_))
+    ));
+    let [a, b] = units();
+    let mut world = World::new([a.wants("b.service"), b]);
+    world.must(Verb::Restart, "a.service");
+    assert_eq!(world.state("b.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn a_job_that_waited_for_an_order_that_is_gone_runs_after_the_reload() {
+    let mut world = World::new([
+        unit("slow.service").oneshot("stay"),
+        unit("next.service").after("slow.service"),
+    ]);
+    world.start("slow.service").unwrap();
+    world.start("next.service").unwrap();
+    assert_eq!(world.state("next.service"), ActiveState::Inactive);
+    world.load([unit("next.service")]);
+    assert_eq!(world.state("next.service"), ActiveState::Active);
+}
+
+#[test]
+fn jobs_that_a_reload_has_wait_for_each_other_do_not_wait_for_ever() {
+    let mut world = World::new([
+        unit("slow.service").oneshot("stay"),
+        unit("a.service").after("slow.service"),
+        unit("b.service").after("slow.service"),
+    ]);
+    world.start("slow.service").unwrap();
+    let [a, b] = ["a.service", "b.service"].map(|name| world.start(name).unwrap());
+    world.load([
+        unit("a.service").after("b.service"),
+        unit("b.service").after("a.service"),
+    ]);
+    let results = [world.results.get(&a), world.results.get(&b)];
+    assert_eq!(
+        results,
+        [Some(&JobResult::Canceled), Some(&JobResult::Done)],
+        "one gives way"
+    );
+}

@@ -250,6 +250,8 @@ pub struct UnitSection {
     pub refuse_manual_start: bool,
     /// RefuseManualStop=.
     pub refuse_manual_stop: bool,
+    /// StopWhenUnneeded=.
+    pub stop_when_unneeded: bool,
 }
 
 impl Default for UnitSection {
@@ -266,6 +268,7 @@ impl Default for UnitSection {
             on_success_job_mode: JobMode::Fail,
             refuse_manual_start: false,
             refuse_manual_stop: false,
+            stop_when_unneeded: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The table as a whole, the checklist's rules for values, and directives one by one.
 
 mod checklist;
+mod defaults;
 mod table;
 mod values;
 

@@ -305,11 +305,20 @@ pub(super) static ROWS: &[Row] = &[
         "What the kernel is told when JobTimeoutAction= reboots.",
     )
     .no_text(),
-    graph(
+    Row::new(
+        UNIT,
         "StopWhenUnneeded",
         33,
+        Kind::Boolean,
+        |r, v| {
+            r.draft.config.unit.stop_when_unneeded = boolean(v)?;
+            Ok(())
+        },
         "Whether the unit stops when no other active unit needs it.",
-    ),
+    )
+    .show("StopWhenUnneeded", "b", |c| {
+        PropertyValue::Bool(c.unit.stop_when_unneeded)
+    }),
     graph(
         "AllowIsolate",
         33,

@@ -64,10 +64,11 @@ fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
             let Ok(stem) = escape_path(&prefix) else {
                 break;
             };
-            let name = UnitName::parse(&format!("{stem}.mount"));
-            if let Ok(mount) = name
-                && loader.has(&mount)
-            {
+            // Too long for a name, and so is every longer path.
+            let Ok(mount) = UnitName::parse(&format!("{stem}.mount")) else {
+                break;
+            };
+            if loader.has(&mount) {
                 draft.depend(kind, &mount, DependencyOrigin::Implicit);
                 draft.depend(DependencyKind::After, &mount, DependencyOrigin::Implicit);
             }

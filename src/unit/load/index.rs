@@ -264,7 +264,7 @@ fn instance_of(target: &UnitName, name: &UnitName) -> UnitName {
 }
 
 /// An absolute path without `.`, `..`, doubled slashes and a slash at the end.
-pub(super) fn normal(path: &str) -> String {
+pub(in crate::unit) fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

@@ -15,6 +15,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub(super) use index::normal;
 pub use memory::MemorySource;
 
 use super::config::{DependencyKind, UnitConfig};
@@ -148,6 +149,11 @@ pub fn load(
 /// The names of all unit files in the load path, templates and aliases included.
 pub fn all_names(settings: &Settings, source: &dyn Source) -> BTreeSet<UnitName> {
     index::Index::scan(&settings.path, source).names()
+}
+
+/// Whether a unit of this name is there without a file.
+pub fn is_builtin(name: &UnitName) -> bool {
+    builtin::find(name).is_some()
 }
 
 /// The kinds of dependency by which a unit pulls others in.

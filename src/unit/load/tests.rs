@@ -2,6 +2,7 @@
 //! where they are at hand.
 
 mod corpus;
+mod laws;
 mod paths;
 mod relations;
 

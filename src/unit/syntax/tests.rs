@@ -187,4 +187,21 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn what_is_printed_is_read_as_itself(
+        content in r"(\[[a-zA-Z]{1,3}\]\n|[a-z]{1,3} ?=[a-z\\ \t#=é]{0,9}\n|[#;]x\n|[=\n\r]){0,12}",
+    ) {
+        let document = read(&content);
+        let triples = |document: &Document| -> Vec<[String; 3]> {
+            let all = document.assignments.iter();
+            all.map(|a| [a.section.clone(), a.key.clone(), a.value.clone()]).collect()
+        };
+        // The blank keeps a backslash at the end from continuing the line.
+        let lines = triples(&document).into_iter();
+        let printed: String = lines.map(|[s, k, v]| format!("[{s}]\n{k}={v} \n")).collect();
+        let again = read(&printed);
+        prop_assert!(again.diagnostics.is_empty());
+        prop_assert_eq!(triples(&again), triples(&document));
+    }
 }

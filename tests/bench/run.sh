@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Measures with the programs as they are released; builds them first. Results, with the machine
+# they are from, are kept in RESULTS.md beside this.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
+echo "$(uname -sr), $(nproc) x ${model:-$(uname -m)}, load $(cut -d' ' -f1 /proc/loadavg)"
+exec cargo bench --locked --quiet --bench loading
