@@ -396,6 +396,6 @@ fn is_enabled_of_names_that_no_file_has() {
         };
         assert_eq!(vec![own], lines, "{name}");
     }
-    let links = links_of("u@y.service", false, &settings, &DiskSource).expect("there are");
+    let links = links_of("u@y.service", false, &settings, &DiskSource::new()).expect("there are");
     assert_eq!(links.len(), 1);
 }
