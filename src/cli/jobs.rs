@@ -117,22 +117,23 @@ async fn explain(client: &mut Client, unit: &str, result: &str) -> Result<Option
         return Ok(None);
     };
     if result == "unsupported"
-        && let Some(reason) = last_word(client, unit).await
+        && let Some(reason) = last_reason(client, unit).await
     {
         text.push_str(&format!("\n{reason}"));
     }
     Ok(Some(text))
 }
 
-/// What the manager said last of a unit, which is why it did not do something.
-async fn last_word(client: &mut Client, unit: &str) -> Option<String> {
+/// Why a unit was not started, as the manager said it last.
+async fn last_reason(client: &mut Client, unit: &str) -> Option<String> {
     // A log that cannot be read is no reason to fail: this is a courtesy.
     let lines = client
         .log(&[unit.to_owned()], LINES_LOOKED_AT, false)
         .await
         .ok()?;
     let mut lines = lines.into_iter().rev();
-    let line = lines.find(|line| line.stream == "manager")?;
+    let is_reason = |text: &str| text.starts_with("not started: ");
+    let line = lines.find(|line| line.stream == "manager" && is_reason(&line.text))?;
     Some(line.text)
 }
 

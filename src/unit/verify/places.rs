@@ -45,7 +45,13 @@ pub(super) struct Places<'a> {
     source: &'a dyn Source,
     settings: &'a Settings,
     documents: BTreeMap<String, Document>,
+    /// How many assignments may still be looked through.
+    patience: usize,
 }
+
+/// How many assignments are looked through in all before findings stand at the beginning of
+/// their files: far more than real units need, and no file can make the search endless.
+const PATIENCE: usize = 5_000_000;
 
 impl<'a> Places<'a> {
     /// No file read yet.
@@ -54,6 +60,7 @@ impl<'a> Places<'a> {
             source,
             settings,
             documents: BTreeMap::new(),
+            patience: PATIENCE,
         }
     }
 
@@ -157,6 +164,8 @@ impl<'a> Places<'a> {
         let files = unit.fragment.iter().chain(&unit.drop_ins);
         let files: Vec<&String> = files.rev().collect();
         files.into_iter().find_map(|file| {
+            let cost = self.document(file).assignments.len();
+            self.patience = self.patience.checked_sub(cost)?;
             let document = self.document(file);
             document
                 .assignments
