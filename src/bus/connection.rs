@@ -103,7 +103,7 @@ async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::
             () = outbound.closed() => false,
             messages = finish(&mut pending) => send(&outbound, messages).await,
             signal = signals.recv(), if !holds => match signal {
-                Some(signal) => pass_on(&client, &outbound, signal),
+                Some(signal) => pass_on(&client, &outbound, signal).await,
                 None => false,
             },
             () = room_and_lines(&outbound, &mut lines), if client.session.is_following() => {
@@ -185,9 +185,10 @@ async fn send(outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool 
     true
 }
 
-/// Queues a signal if this client wants it; false if it is too slow.
-fn pass_on(client: &Client, outbound: &mpsc::Sender<Message>, signal: Message) -> bool {
-    !client.session.wants(&signal) || outbound.try_send(signal).is_ok()
+/// Queues a signal if this client wants it. A full queue makes later signals wait where the hub
+/// puts them: a burst, such as all units being loaded, is no reason to drop who reads it.
+async fn pass_on(client: &Client, outbound: &mpsc::Sender<Message>, signal: Message) -> bool {
+    !client.session.wants(&signal) || outbound.send(signal).await.is_ok()
 }
 
 fn begin(client: &Arc<Client>, call: Message) -> Option<Pending> {

@@ -12,8 +12,9 @@ use zbus::{Guid, Message};
 /// Connections at a time; systemd allows 4096.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// Signals that may wait for one connection's task before it is dropped.
-const SIGNAL_QUEUE: usize = 8192;
+/// Signals that may wait for one connection's task before it is dropped: more than the loop's
+/// news hold at a time, of which each may be three signals.
+const SIGNAL_QUEUE: usize = 16_384;
 
 #[derive(Debug)]
 struct Entry {

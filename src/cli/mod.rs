@@ -89,26 +89,26 @@ async fn run(arguments: &Arguments) -> Result<u8, Problem> {
 
 /// A command about unit files; nothing if it is about something else.
 fn unit_file_command(command: &Command) -> Option<&Command> {
-    let is = match command {
+    let is = matches!(
+        command,
         Command::Enable(_)
-        | Command::Disable(_)
-        | Command::Reenable(_)
-        | Command::Mask(_)
-        | Command::Unmask(_)
-        | Command::Link(_)
-        | Command::Preset { .. }
-        | Command::PresetAll { .. }
-        | Command::Revert(_)
-        | Command::AddWants { .. }
-        | Command::AddRequires { .. }
-        | Command::GetDefault
-        | Command::SetDefault { .. }
-        | Command::IsEnabled { .. }
-        | Command::ListUnitFiles { .. }
-        | Command::Edit(_)
-        | Command::Cat(_) => true,
-        _ => false,
-    };
+            | Command::Disable(_)
+            | Command::Reenable(_)
+            | Command::Mask(_)
+            | Command::Unmask(_)
+            | Command::Link(_)
+            | Command::Preset { .. }
+            | Command::PresetAll { .. }
+            | Command::Revert(_)
+            | Command::AddWants { .. }
+            | Command::AddRequires { .. }
+            | Command::GetDefault
+            | Command::SetDefault { .. }
+            | Command::IsEnabled { .. }
+            | Command::ListUnitFiles { .. }
+            | Command::Edit(_)
+            | Command::Cat(_)
+    );
     is.then_some(command)
 }
 

@@ -2,7 +2,7 @@
 
 use super::effect::{Effect, LogLevel, Outcome, Refusal};
 use super::event::Event;
-use super::graph::Graph;
+use super::graph::{Edge, Graph};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
 use super::propagate::Change;
@@ -29,6 +29,10 @@ pub struct Engine {
     pub(super) unneeded_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
+    /// The order among installed jobs may have become cyclic.
+    pub(super) order_suspect: bool,
+    /// Units whose OnFailure= or OnSuccess= was acted on while the present event is handled.
+    pub(super) triggered: BTreeSet<(UnitId, Edge)>,
     pub(super) effects: VecDeque<Effect>,
     /// Whose each process is.
     pub(super) processes: BTreeMap<ProcessId, UnitId>,
@@ -58,6 +62,8 @@ impl Engine {
             upheld_queue: BTreeSet::new(),
             unneeded_queue: BTreeSet::new(),
             changes: VecDeque::new(),
+            order_suspect: false,
+            triggered: BTreeSet::new(),
             effects: VecDeque::new(),
             processes: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -74,6 +80,7 @@ impl Engine {
     /// Takes one event in. Effects are waiting afterwards.
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.now = now;
+        self.triggered.clear();
         match event {
             Event::Load { units } => self.load(units),
             Event::Request {
@@ -153,6 +160,8 @@ impl Engine {
                 self.stop_if_bound_to_inactive(unit);
             } else if let Some(unit) = self.unneeded_queue.pop_first() {
                 self.stop_if_unneeded(unit);
+            } else if std::mem::take(&mut self.order_suspect) {
+                self.order_suspect = self.break_deadlock();
             } else if !self.advance_shutdown() {
                 return;
             }
@@ -164,6 +173,9 @@ impl Engine {
         for unit in self.graph.load(units) {
             self.effects.push_back(Effect::UnitNew { unit });
         }
+        // What a job waited for may be gone, or there may be more to wait for.
+        self.run_queue.extend(self.jobs.keys());
+        self.order_suspect = true;
         for name in names {
             if let Some(unit) = self.graph.find(name.as_str()) {
                 self.effects.push_back(Effect::Changed { unit });

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod deadlock;
 mod effect;
 #[allow(clippy::module_inception)]
 mod engine;

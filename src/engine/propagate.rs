@@ -198,7 +198,9 @@ impl Engine {
             }
             self.stop_neighbours(unit, &[Edge::Conflicts, Edge::ConflictedBy]);
         } else if change.from.is_active_or_activating() && change.to.is_inactive_or_deactivating() {
-            self.stop_neighbours(unit, &[Edge::BoundBy, Edge::PropagatesStopTo]);
+            for edge in [Edge::BoundBy, Edge::PropagatesStopTo] {
+                self.stop_neighbours(unit, &[edge]);
+            }
         }
     }
 
@@ -208,26 +210,47 @@ impl Engine {
             .flat_map(|edge| self.graph.get(unit).edges.of(*edge))
             .collect();
         for other in others {
-            if !self
+            let down = self
                 .graph
                 .get(other)
                 .active_state()
-                .is_inactive_or_deactivating()
-            {
+                .is_inactive_or_deactivating();
+            if !down && edges == [Edge::BoundBy] {
+                self.stop_bound(other);
+            } else if !down {
                 self.add_quietly(other, JobKind::Stop, JobMode::Replace);
             }
         }
     }
 
-    /// Starts what OnFailure= or OnSuccess= names (J12).
+    /// Stops a unit that is up without what it is bound to: with those that need it, or, where
+    /// their jobs stand in the way, alone. It must not stay.
+    pub(super) fn stop_bound(&mut self, unit: UnitId) {
+        if !self.add_quietly(unit, JobKind::Stop, JobMode::Replace) {
+            self.add_quietly(unit, JobKind::Stop, JobMode::IgnoreDependencies);
+        }
+    }
+
+    /// Starts what OnFailure= or OnSuccess= names (J12), once for one event: a unit that is
+    /// needed by what its failure starts, and fails again at the same moment (a start limit),
+    /// would otherwise go round for ever.
     pub(super) fn trigger(&mut self, unit: UnitId, edge: Edge) {
+        let mut others = self.graph.get(unit).edges.of(edge).peekable();
+        if others.peek().is_none() {
+            return;
+        }
+        let others: Vec<UnitId> = others.collect();
+        if !self.triggered.insert((unit, edge)) {
+            let text = "ended once more at the same moment; nothing is started for it again";
+            self.log(LogLevel::Warning, unit, text.to_owned());
+            return;
+        }
         let section = &self.graph.get(unit).config.unit;
         let mode = match edge {
             Edge::OnSuccess => section.on_success_job_mode,
             _ => section.on_failure_job_mode,
         };
         let monitor = self.monitor_environment(unit);
-        let others: Vec<UnitId> = self.graph.get(unit).edges.of(edge).collect();
         for other in others {
             let waiting = self.graph.get(other).job;
             self.add_quietly(other, JobKind::Start, mode);
@@ -282,17 +305,21 @@ impl Engine {
         }
     }
 
-    /// Queues a job on the engine's own account; a refusal is only logged.
-    pub(super) fn add_quietly(&mut self, unit: UnitId, kind: JobKind, mode: JobMode) {
+    /// Queues a job on the engine's own account; a refusal is only logged. Whether it is queued.
+    pub(super) fn add_quietly(&mut self, unit: UnitId, kind: JobKind, mode: JobMode) -> bool {
         let wish = Wish {
             unit,
             kind,
             mode,
             restart_dependents: false,
         };
-        if let Err(refusal) = self.enqueue(wish) {
-            let text = format!("no {} job: {refusal}", kind.as_str());
-            self.log(LogLevel::Info, unit, text);
+        match self.enqueue(wish) {
+            Ok(_) => true,
+            Err(refusal) => {
+                let text = format!("no {} job: {refusal}", kind.as_str());
+                self.log(LogLevel::Info, unit, text);
+                false
+            }
         }
     }
 

@@ -58,15 +58,11 @@ impl Engine {
         irreversible: bool,
         ignore_order: bool,
     ) -> JobId {
-        let state = self.graph.get(unit).active_state();
-        if let Some(there) = self
-            .graph
-            .get(unit)
-            .job
-            .and_then(|id| self.jobs.get(&id))
-            .cloned()
-        {
-            match job::merge(there.kind, kind, state) {
+        let there = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
+        // A job that does nothing stands beside the unit's job, which goes on.
+        let beside = kind == JobKind::Nop && there.is_some();
+        if let Some(there) = there.filter(|_| !beside).cloned() {
+            match self.merged_kind(&there, kind) {
                 Some(merged) => return self.merge_into(there, kind, merged, irreversible),
                 None => self.finish(there.id, JobResult::Canceled, false),
             }
@@ -85,7 +81,9 @@ impl Engine {
                 monitor: Vec::new(),
             },
         );
-        self.graph.get_mut(unit).job = Some(id);
+        if !beside {
+            self.graph.get_mut(unit).job = Some(id);
+        }
         self.effects.push_back(Effect::JobNew {
             job: id,
             unit,
@@ -94,6 +92,20 @@ impl Engine {
         self.effects.push_back(Effect::Changed { unit });
         self.run_queue.insert(id);
         id
+    }
+
+    /// What an installed job and another one for its unit become, if they go together. A unit
+    /// whose restart is due counts as activating, but has nothing to reload yet.
+    fn merged_kind(&self, there: &Job, kind: JobKind) -> Option<JobKind> {
+        let state = self.graph.get(there.unit).active_state();
+        match job::merge(there.kind, kind, state) {
+            Some(JobKind::Reload)
+                if there.kind == JobKind::Start && self.is_new_run(there.unit) =>
+            {
+                Some(JobKind::Start)
+            }
+            merged => merged,
+        }
     }
 
     /// A running job goes on if it covers the new one; a reload never does, what it read may
@@ -260,6 +272,7 @@ impl Engine {
             job.running = false;
             let unit = job.unit;
             self.run_queue.insert(id);
+            self.order_suspect = true;
             self.effects.push_back(Effect::Changed { unit });
         }
     }
@@ -267,8 +280,10 @@ impl Engine {
     fn remove(&mut self, job: &Job, result: JobResult) {
         self.jobs.remove(&job.id);
         self.run_queue.remove(&job.id);
-        self.abandon_check(job.unit);
-        self.graph.get_mut(job.unit).job = None;
+        if self.graph.get(job.unit).job == Some(job.id) {
+            self.abandon_check(job.unit);
+            self.graph.get_mut(job.unit).job = None;
+        }
         let (unit, kind) = (job.unit, job.kind);
         self.log_result(job, result);
         self.effects.push_back(Effect::Changed { unit });

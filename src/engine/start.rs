@@ -182,7 +182,7 @@ impl Engine {
     }
 
     /// Whether a start now begins a run of its own, so that conditions and limit apply.
-    fn is_new_run(&self, id: UnitId) -> bool {
+    pub(super) fn is_new_run(&self, id: UnitId) -> bool {
         match &self.graph.get(id).machine {
             Machine::Service(service) => service.state() == ServiceState::AutoRestartQueued,
             Machine::Target { .. } | Machine::Fact | Machine::Inert => false,

@@ -50,7 +50,7 @@ impl Engine {
         if gone {
             let text = "stopped too: it is bound to a unit that is not active".to_owned();
             self.log(LogLevel::Info, unit, text);
-            self.add_quietly(unit, JobKind::Stop, JobMode::Replace);
+            self.stop_bound(unit);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use crate::unit::load::{Entry, EntryKind, Source};
 use crate::unit::name::{UnitName, UnitType};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -10,9 +12,23 @@ use std::path::Path;
 /// Largest unit file read, in bytes; nobody writes a larger one by hand.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// The disk.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct DiskSource;
+/// The disk, as it is while some units are loaded: what is mounted is looked up once, since every
+/// unit asks for every directory on the way to its own.
+#[derive(Debug, Default)]
+pub struct DiskSource {
+    mounts: OnceCell<BTreeSet<String>>,
+}
+
+impl DiskSource {
+    /// Nothing looked at yet. To be made anew for each time units are loaded.
+    pub fn new() -> DiskSource {
+        DiskSource::default()
+    }
+
+    fn is_mounted(&self, path: &str) -> bool {
+        self.mounts.get_or_init(mount_points).contains(path)
+    }
+}
 
 impl Source for DiskSource {
     fn list(&self, directory: &str) -> io::Result<Vec<Entry>> {
@@ -28,7 +44,7 @@ impl Source for DiskSource {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            let kind = kind_of(&entry.path())?;
+            let kind = kind_of(&entry)?;
             list.push(Entry { name, kind });
         }
         list.sort_by(|a, b| a.name.cmp(&b.name));
@@ -59,7 +75,7 @@ impl Source for DiskSource {
 
     fn holds(&self, name: &UnitName) -> bool {
         match name.unit_type() {
-            UnitType::Mount => is_mounted(&path_of(name)),
+            UnitType::Mount => self.is_mounted(&path_of(name)),
             UnitType::Device => Path::new(&path_of(name)).exists(),
             UnitType::Swap => is_swap(&path_of(name)),
             UnitType::Slice => is_slice(name),
@@ -81,15 +97,20 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-fn kind_of(path: &Path) -> io::Result<EntryKind> {
-    let kind = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata.file_type(),
+/// What an entry is; the listing itself says so, without another look at the file.
+fn kind_of(entry: &fs::DirEntry) -> io::Result<EntryKind> {
+    let kind = match entry.file_type() {
+        Ok(kind) => kind,
         // Removed since it was listed.
         Err(error) if is_absent(&error) => return Ok(EntryKind::Other),
         Err(error) => return Err(error),
     };
     Ok(if kind.is_symlink() {
-        EntryKind::Link(fs::read_link(path)?.to_string_lossy().into_owned())
+        match fs::read_link(entry.path()) {
+            Ok(target) => EntryKind::Link(target.to_string_lossy().into_owned()),
+            Err(error) if is_absent(&error) => EntryKind::Other,
+            Err(error) => return Err(error),
+        }
     } else if kind.is_dir() {
         EntryKind::Directory
     } else if kind.is_file() {
@@ -133,16 +154,19 @@ fn path_of(name: &UnitName) -> String {
 
 /// Whether something is mounted exactly there.
 pub(super) fn is_mounted(path: &str) -> bool {
-    fs::read_to_string("/proc/self/mountinfo").is_ok_and(|table| in_mountinfo(&table, path))
+    mount_points().contains(path)
+}
+
+/// Where something is mounted, for us.
+fn mount_points() -> BTreeSet<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    in_mountinfo(&table)
 }
 
 /// The mount point is the fifth field, blanks in it written as octal escapes (proc(5)).
-fn in_mountinfo(table: &str, path: &str) -> bool {
-    table.lines().any(|line| {
-        line.split(' ')
-            .nth(4)
-            .is_some_and(|point| unescape_octal(point) == path)
-    })
+fn in_mountinfo(table: &str) -> BTreeSet<String> {
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+    points.map(unescape_octal).collect()
 }
 
 fn unescape_octal(text: &str) -> String {
@@ -197,7 +221,7 @@ mod tests {
         fs::write(path.join("b.service"), "x").unwrap();
         std::os::unix::fs::symlink("/dev/null", path.join("a.service")).unwrap();
         fs::create_dir(path.join("c.d")).unwrap();
-        let list = DiskSource.list(path.to_str().unwrap()).unwrap();
+        let list = DiskSource::new().list(path.to_str().unwrap()).unwrap();
         let kinds: Vec<_> = list.iter().map(|e| (e.name.as_str(), &e.kind)).collect();
         assert_eq!(
             kinds,
@@ -207,8 +231,8 @@ mod tests {
                 ("c.d", &EntryKind::Directory),
             ]
         );
-        assert!(DiskSource.list("/no/such/place").unwrap().is_empty());
-        assert!(DiskSource.read("/no/such/file").is_err());
+        assert!(DiskSource::new().list("/no/such/place").unwrap().is_empty());
+        assert!(DiskSource::new().read("/no/such/file").is_err());
     }
 
     #[test]
@@ -245,15 +269,15 @@ mod tests {
 
     #[test]
     fn what_the_kernel_has() {
-        assert!(DiskSource.holds(&name("proc.mount")));
-        assert!(DiskSource.holds(&name("dev-null.device")));
-        assert!(!DiskSource.holds(&name("no-such-place.mount")));
-        assert!(!DiskSource.holds(&name("no-such-node.device")));
-        assert!(DiskSource.holds(&name("-.slice")));
-        assert!(!DiskSource.holds(&name("nobody-has-this.slice")));
-        assert!(!DiskSource.holds(&name("proc.service")));
+        let disk = DiskSource::new();
+        assert!(disk.holds(&name("proc.mount")));
+        assert!(disk.holds(&name("dev-null.device")));
+        assert!(!disk.holds(&name("no-such-place.mount")));
+        assert!(!disk.holds(&name("no-such-node.device")));
+        assert!(disk.holds(&name("-.slice")));
+        assert!(!disk.holds(&name("nobody-has-this.slice")));
+        assert!(!disk.holds(&name("proc.service")));
         let table = "36 35 98:0 / /mnt/a\\040b rw - ext4 /dev/x rw";
-        assert!(in_mountinfo(table, "/mnt/a b"));
-        assert!(!in_mountinfo(table, "/mnt/a"));
+        assert_eq!(in_mountinfo(table), ["/mnt/a b".to_owned()].into());
     }
 }

@@ -48,7 +48,7 @@ impl Host {
         let settings = self.options.load.clone();
         let facts = self.facts.clone();
         tokio::task::spawn_blocking(move || {
-            let closure = load::load(&names, &loaded, &settings, &DiskSource);
+            let closure = load::load(&names, &loaded, &settings, &DiskSource::new());
             let _ = facts.send(Fact::Loaded(Box::new(Loaded {
                 units: unique(closure.units.into_values()),
                 unreadable: closure.unreadable,

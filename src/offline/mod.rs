@@ -32,17 +32,17 @@ pub fn settings(path: Vec<String>, env: &dyn Fn(&str) -> Option<String>) -> Sett
 
 /// The names of all unit files in the path, templates and aliases included.
 pub fn all_names(settings: &Settings) -> BTreeSet<UnitName> {
-    load::all_names(settings, &DiskSource)
+    load::all_names(settings, &DiskSource::new())
 }
 
 /// What is wrong with the units named and with what they name; see [`verify::verify`].
 pub fn verify(names: &BTreeSet<UnitName>, settings: &Settings) -> Vec<Diagnostic> {
-    verify::verify(names, settings, &DiskSource, &ThisMachine)
+    verify::verify(names, settings, &DiskSource::new(), &ThisMachine)
 }
 
 /// The content of a unit file; empty if it cannot be read.
 pub fn read(file: &str) -> Vec<u8> {
-    DiskSource.read(file).unwrap_or_default()
+    DiskSource::new().read(file).unwrap_or_default()
 }
 
 /// The properties of a unit that was loaded and never started, as [`bus::unit_properties`];
@@ -50,7 +50,7 @@ pub fn read(file: &str) -> Vec<u8> {
 pub fn show(name: &UnitName, settings: &Settings) -> Vec<(String, Json)> {
     let first = FIRST.iter().filter_map(|name| UnitName::parse(name).ok());
     let names: BTreeSet<UnitName> = first.chain([name.clone()]).collect();
-    let units = load::load_closure(&names, &BTreeSet::new(), settings, &DiskSource);
+    let units = load::load_closure(&names, &BTreeSet::new(), settings, &DiskSource::new());
     let mut engine = Engine::new(0);
     let units = units.into_values().collect();
     engine.handle(Timestamp::default(), Event::Load { units });

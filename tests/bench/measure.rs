@@ -68,7 +68,7 @@ pub(crate) fn loading(count: usize) -> Loading {
 fn load(settings: &Settings) -> BTreeMap<UnitName, Arc<UnitConfig>> {
     let target = UnitName::parse(units::TARGET).expect("a name");
     let names = BTreeSet::from([target]);
-    load_closure(&names, &BTreeSet::new(), settings, &DiskSource)
+    load_closure(&names, &BTreeSet::new(), settings, &DiskSource::new())
 }
 
 /// Lets a daemon load `count` units and read them again.

@@ -186,10 +186,9 @@ fn typed(verb: &Verb, units: &[String]) -> Result<Vec<String>, Problem> {
 
 async fn warn_of_missing(client: &mut Client, units: &[String]) -> Result<(), Problem> {
     for unit in units {
-        if let Err(problem) = client.unit_file_state(unit).await {
-            if problem.name.ends_with("FileNotFound") {
-                complain(&format!("Unit {unit} does not exist, proceeding anyway."));
-            }
+        let state = client.unit_file_state(unit).await;
+        if state.is_err_and(|problem| problem.name.ends_with("FileNotFound")) {
+            complain(&format!("Unit {unit} does not exist, proceeding anyway."));
         }
     }
     Ok(())

@@ -128,7 +128,7 @@ impl Service {
             | ServiceState::FinalSigterm
             | ServiceState::FinalSigkill => {
                 if self.control.is_none() {
-                    self.enter_dead(cx, outcome, true);
+                    self.final_process_gone(cx, outcome);
                 }
             }
             // ExecStop= is at it.
@@ -272,7 +272,7 @@ impl Service {
             | ServiceState::FinalSigterm
             | ServiceState::FinalSigkill => {
                 if self.main.process().is_none() {
-                    self.enter_dead(cx, outcome, true);
+                    self.final_process_gone(cx, outcome);
                 }
             }
             // No control process in these states.

@@ -161,6 +161,25 @@ impl Service {
         }
     }
 
+    /// Main and control process are gone in one of the last stages. Others that have heard no
+    /// SIGKILL yet are waited for, so that none is left behind unless the settings say so.
+    pub(super) fn final_process_gone(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
+        let kill = &settings(cx).kill;
+        let others = match kill.mode {
+            KillMode::ControlGroup | KillMode::Mixed => self.populated && kill.send_sigkill,
+            KillMode::Process | KillMode::None => false,
+        };
+        match KillStage::of(self.state) {
+            Some(stage) if others && !stage.is_kill() => {
+                self.note_result(result);
+                if !stage.reaches_group(kill.mode) {
+                    self.stage_over(cx, stage);
+                }
+            }
+            Some(_) | None => self.enter_dead(cx, result, true),
+        }
+    }
+
     /// ExecStopPost=; others of the group may be alive still (checklist row M12).
     pub(super) fn enter_stop_post(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
         self.note_result(result);

@@ -595,3 +595,78 @@ fn j14_a_unit_that_nobody_needs_any_more_stops() {
     world.must(Verb::Start, "core.service");
     assert_eq!(world.state("core.service"), ActiveState::Inactive);
 }
+
+#[test]
+fn j12_a_failure_that_starts_what_fails_again_at_once_does_not_go_round_for_ever() {
+    let mut world = World::new([
+        unit("db.service")
+            .oneshot("false")
+            .config(|config| config.unit.start_limit_burst = 1),
+        unit("web.service")
+            .requires("db.service")
+            .after("db.service")
+            .dependency(DependencyKind::OnFailure, "rescue.service"),
+        unit("rescue.service")
+            .requires("web.service")
+            .after("web.service"),
+    ]);
+    let job = world.start("rescue.service").unwrap();
+    assert_eq!(world.results[&job], JobResult::Dependency);
+    // Once by us and, as its failure asks for, once more: which the limit forbids.
+    assert_eq!(world.take_trace(), ["db ExecStart", "db ended"]);
+    assert_eq!(world.state("rescue.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn j8_a_restart_whose_start_half_would_be_in_a_cycle_is_refused() {
+    let units = || {
+        [
+            unit("a.service").after("b.service").before("b.service"),
+            unit("b.service"),
+        ]
+    };
+    let [a, b] = units();
+    let mut world = World::new([a.binds_to("b.service"), b]);
+    assert!(matches!(
+        world.ask(Verb::Restart, "a.service"),
+        Err(Refusal::Cyclic(_))
+    ));
+    let [a, b] = units();
+    let mut world = World::new([a.wants("b.service"), b]);
+    world.must(Verb::Restart, "a.service");
+    assert_eq!(world.state("b.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn a_job_that_waited_for_an_order_that_is_gone_runs_after_the_reload() {
+    let mut world = World::new([
+        unit("slow.service").oneshot("stay"),
+        unit("next.service").after("slow.service"),
+    ]);
+    world.start("slow.service").unwrap();
+    world.start("next.service").unwrap();
+    assert_eq!(world.state("next.service"), ActiveState::Inactive);
+    world.load([unit("next.service")]);
+    assert_eq!(world.state("next.service"), ActiveState::Active);
+}
+
+#[test]
+fn jobs_that_a_reload_has_wait_for_each_other_do_not_wait_for_ever() {
+    let mut world = World::new([
+        unit("slow.service").oneshot("stay"),
+        unit("a.service").after("slow.service"),
+        unit("b.service").after("slow.service"),
+    ]);
+    world.start("slow.service").unwrap();
+    let [a, b] = ["a.service", "b.service"].map(|name| world.start(name).unwrap());
+    world.load([
+        unit("a.service").after("b.service"),
+        unit("b.service").after("a.service"),
+    ]);
+    let results = [world.results.get(&a), world.results.get(&b)];
+    assert_eq!(
+        results,
+        [Some(&JobResult::Canceled), Some(&JobResult::Done)],
+        "one gives way"
+    );
+}

@@ -5,6 +5,7 @@ use crate::engine::effect::Refusal;
 use crate::engine::graph::{Edge, Graph};
 use crate::engine::ids::UnitId;
 use crate::engine::job::{self, Ordered};
+use crate::engine::state::JobKind;
 use crate::unit::config::JobMode;
 use std::collections::BTreeMap;
 
@@ -13,6 +14,29 @@ use std::collections::BTreeMap;
 enum Mark {
     OnPath,
     Done,
+}
+
+/// Which halves of restarts are looked at: both have to get through.
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    /// Restarts stop.
+    Now,
+    /// Everything has stopped, restarts start.
+    Later,
+}
+
+impl Phase {
+    /// The job as it is in this phase; `None` if it is over.
+    fn of(self, job: Ordered) -> Option<Ordered> {
+        match (self, job.kind) {
+            (Phase::Later, JobKind::Stop) => None,
+            (Phase::Later, JobKind::Restart) => Some(Ordered {
+                kind: JobKind::Start,
+                ..job
+            }),
+            (Phase::Now | Phase::Later, _) => Some(job),
+        }
+    }
 }
 
 impl Transaction {
@@ -30,7 +54,10 @@ impl Transaction {
         if mode == JobMode::IgnoreDependencies {
             return Ok(());
         }
-        while let Some(cycle) = self.find_cycle(graph, installed) {
+        while let Some(cycle) = [Phase::Now, Phase::Later]
+            .into_iter()
+            .find_map(|phase| self.find_cycle(graph, installed, phase))
+        {
             let names: Vec<&str> = cycle.iter().map(|unit| graph.get(*unit).name()).collect();
             let text = names.join(" -> ");
             let victim = cycle.iter().copied().find(|unit| {
@@ -58,7 +85,12 @@ impl Transaction {
     }
 
     /// Walks depth first from every job to those that wait for it, without recursion.
-    fn find_cycle(&self, graph: &Graph, installed: &Installed) -> Option<Vec<UnitId>> {
+    fn find_cycle(
+        &self,
+        graph: &Graph,
+        installed: &Installed,
+        phase: Phase,
+    ) -> Option<Vec<UnitId>> {
         let mut marks: BTreeMap<UnitId, Mark> = BTreeMap::new();
         for start in self
             .by_unit
@@ -69,7 +101,7 @@ impl Transaction {
                 continue;
             }
             marks.insert(*start, Mark::OnPath);
-            let mut path = vec![(*start, self.waiting_for(graph, installed, *start))];
+            let mut path = vec![(*start, self.waiting_for(graph, installed, phase, *start))];
             while let Some((unit, next)) = path.last_mut() {
                 let Some(follower) = next.pop() else {
                     marks.insert(*unit, Mark::Done);
@@ -84,7 +116,10 @@ impl Transaction {
                     }
                     None => {
                         marks.insert(follower, Mark::OnPath);
-                        path.push((follower, self.waiting_for(graph, installed, follower)));
+                        path.push((
+                            follower,
+                            self.waiting_for(graph, installed, phase, follower),
+                        ));
                     }
                 }
             }
@@ -93,16 +128,22 @@ impl Transaction {
     }
 
     /// The units whose jobs must wait for the job of this one.
-    fn waiting_for(&self, graph: &Graph, installed: &Installed, unit: UnitId) -> Vec<UnitId> {
-        let Some(mine) = self.ordered(graph, installed, unit) else {
+    fn waiting_for(
+        &self,
+        graph: &Graph,
+        installed: &Installed,
+        phase: Phase,
+        unit: UnitId,
+    ) -> Vec<UnitId> {
+        let ordered = |unit| phase.of(self.ordered(graph, installed, unit)?);
+        let Some(mine) = ordered(unit) else {
             return Vec::new();
         };
         let edges = &graph.get(unit).edges;
         let mut units = Vec::new();
         for (ours, theirs) in [(Edge::After, Edge::Before), (Edge::Before, Edge::After)] {
             units.extend(edges.of(ours).filter(|other| {
-                self.ordered(graph, installed, *other)
-                    .is_some_and(|job| job::must_wait(job, mine, theirs))
+                ordered(*other).is_some_and(|job| job::must_wait(job, mine, theirs))
             }));
         }
         units

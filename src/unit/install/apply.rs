@@ -6,7 +6,7 @@ use super::directories::last;
 use super::edits::Planner;
 use super::info::{Info, Mode};
 use crate::unit::load;
-use crate::unit::name::{UnitName, UnitType};
+use crate::unit::name::UnitName;
 
 /// Whose name may be an instance's or a template's only.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,10 +108,9 @@ impl Planner<'_> {
             return if fits { Ok(Some(alias)) } else { Err(wrong()) };
         }
         let mut name = UnitName::parse(&alias).map_err(|_| wrong())?;
-        if let (true, Some(instance)) = (name.is_template(), info.name.instance()) {
-            if !instance.is_empty() {
-                name = name.with_instance(instance).map_err(|_| wrong())?;
-            }
+        let own = info.name.instance().filter(|instance| !instance.is_empty());
+        if let (true, Some(instance)) = (name.is_template(), own) {
+            name = name.with_instance(instance).map_err(|_| wrong())?;
         }
         if name == info.name {
             return Ok(None);
@@ -223,8 +222,7 @@ impl World<'_> {
 /// Whether a name may be an alias of a unit: of the same type, and plain for plain, template for
 /// template, instance for the same instance or for a template.
 fn may_alias(alias: &UnitName, unit: &UnitName) -> bool {
-    let same: fn(UnitType, UnitType) -> bool = |a, b| a == b;
-    if !same(alias.unit_type(), unit.unit_type()) {
+    if alias.unit_type() != unit.unit_type() {
         return false;
     }
     match (alias.instance(), unit.instance()) {

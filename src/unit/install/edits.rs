@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
         for name in names {
             let path = self.path_of(name)?;
             if self.world.tree.kind(&path).is_some() && self.world.tree.is_null(&path) {
-                self.remove(&path, &parent(&path).to_owned());
+                self.remove(&path, parent(&path));
                 marked.insert(path);
             }
         }
@@ -241,7 +241,7 @@ impl<'a> Planner<'a> {
                 doomed.extend(configured.map(|(file, _)| file));
             }
             for path in doomed {
-                self.remove(&path, &parent(&path).to_owned());
+                self.remove(&path, parent(&path));
                 marked.insert(path);
             }
         }

@@ -172,13 +172,11 @@ fn templates_need_an_instance_from_somewhere() {
 fn what_is_in_the_way_stays_unless_it_is_a_link_and_force_is_used() {
     let file = source().file("/etc/u/al.service", "[Unit]\n");
     let exists = Trouble::FileExists("/etc/u/al.service".into());
-    assert_eq!(
-        refused(&file, &ask(Verb::Enable, &["a.service"])),
-        [exists.clone()]
-    );
+    let exists = [exists];
+    assert_eq!(refused(&file, &ask(Verb::Enable, &["a.service"])), exists);
     assert_eq!(
         refused(&file, &forced(Verb::Enable, &["a.service"])),
-        [exists]
+        exists
     );
     let link = source().link("/etc/u/al.service", "/usr/u/s.service");
     let exists = Trouble::LinkExists("/etc/u/al.service".into(), "/usr/u/s.service".into());

@@ -233,6 +233,7 @@ fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
             let Ok(stem) = escape_path(&prefix) else {
                 break;
             };
+            // Too long for a name, and so is every longer path.
             let Ok(mount) = UnitName::parse(&format!("{stem}.mount")) else {
                 break;
             };

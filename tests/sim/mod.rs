@@ -1,0 +1,17 @@
+//! The simulation: a random scenario, a faulty world, the real engine, and what always holds.
+//!
+//! `dice` decides everything from the seed; `units` and `scenario` make units and requests,
+//! `manner` the ways of processes; `world` and `processes` carry the engine's orders out and
+//! let things go wrong; `picture` is what an observer knows; `checks` say what holds; `run`
+//! is one life from the first event to rest. Snapshot and restore of the engine, once there
+//! is such a thing, are one more `Happening` in `world`.
+
+pub(crate) mod checks;
+pub(crate) mod dice;
+pub(crate) mod manner;
+pub(crate) mod picture;
+pub(crate) mod processes;
+pub(crate) mod run;
+pub(crate) mod scenario;
+pub(crate) mod units;
+pub(crate) mod world;

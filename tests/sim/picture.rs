@@ -1,0 +1,231 @@
+//! What an observer knows: units as they were last told to have changed, jobs by the news of
+//! them, and the edges as the configurations say them. Built without the engine's own graph
+//! and queue, so that the checks do not ask whom they check.
+
+use procmgr::engine::{ActiveState, Effect, Engine, JobId, JobKind, UnitId};
+use procmgr::unit::config::{DependencyKind, KillMode, UnitBody, UnitConfig};
+use procmgr::unit::value::Signal;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A unit as it was seen last.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) active: ActiveState,
+    pub(crate) sub: &'static str,
+    /// 0 if none is known.
+    pub(crate) main_pid: i32,
+    pub(crate) config: Arc<UnitConfig>,
+}
+
+impl Seen {
+    pub(crate) fn name(&self) -> &str {
+        self.config.name.as_str()
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.active.is_active_or_reloading()
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.active.is_inactive_or_failed()
+    }
+
+    /// Down, or waiting for a restart.
+    pub(crate) fn is_at_its_end(&self) -> bool {
+        self.is_down() || self.sub.starts_with("auto-restart")
+    }
+
+    pub(crate) fn is_fact(&self) -> bool {
+        matches!(self.config.body, UnitBody::Fact)
+    }
+
+    /// Whether the unit's settings allow even its main process to live on.
+    pub(crate) fn may_leave_main(&self) -> bool {
+        self.config.service().is_none_or(|service| {
+            let kill = &service.kill;
+            kill.mode == KillMode::None || !kill.send_sigkill || kill.final_signal != Signal::KILL
+        })
+    }
+
+    /// Whether the unit's settings allow a process of it to live on when the unit is down.
+    pub(crate) fn may_leave_processes(&self) -> bool {
+        self.config.service().is_none_or(|service| {
+            let kill = &service.kill;
+            matches!(kill.mode, KillMode::Process | KillMode::None)
+                || !kill.send_sigkill
+                || kill.final_signal != Signal::KILL
+        })
+    }
+}
+
+/// A job as its news told of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Queued {
+    pub(crate) unit: UnitId,
+    /// What it was queued as; it may have been merged with others since.
+    pub(crate) kind: JobKind,
+    pub(crate) ignores_order: bool,
+}
+
+/// Edges by kind, both directions, as stated.
+#[derive(Debug, Default)]
+pub(crate) struct Relations {
+    edges: BTreeMap<(DependencyKind, usize), BTreeSet<usize>>,
+    inverse: BTreeMap<(DependencyKind, usize), BTreeSet<usize>>,
+}
+
+impl Relations {
+    /// The edges that these configurations state; a unit's place is its number.
+    pub(crate) fn of(units: &[Seen]) -> Relations {
+        let numbers: BTreeMap<&str, usize> = units
+            .iter()
+            .enumerate()
+            .map(|(number, unit)| (unit.name(), number))
+            .collect();
+        let mut relations = Relations::default();
+        for (from, unit) in units.iter().enumerate() {
+            for edge in &unit.config.dependencies {
+                let to = numbers[edge.target.as_str()];
+                if from != to {
+                    let (edges, inverse) = (&mut relations.edges, &mut relations.inverse);
+                    edges.entry((edge.kind, from)).or_default().insert(to);
+                    inverse.entry((edge.kind, to)).or_default().insert(from);
+                }
+            }
+        }
+        relations
+    }
+
+    /// Where edges of a kind lead to.
+    pub(crate) fn to(
+        &self,
+        kind: DependencyKind,
+        from: UnitId,
+    ) -> impl Iterator<Item = UnitId> + '_ {
+        ends(&self.edges, kind, from)
+    }
+
+    /// Where edges of a kind come from.
+    pub(crate) fn from(
+        &self,
+        kind: DependencyKind,
+        to: UnitId,
+    ) -> impl Iterator<Item = UnitId> + '_ {
+        ends(&self.inverse, kind, to)
+    }
+
+    /// The units that this one comes after, whoever said so.
+    pub(crate) fn earlier(&self, unit: UnitId) -> BTreeSet<UnitId> {
+        let said = self.to(DependencyKind::After, unit);
+        said.chain(self.from(DependencyKind::Before, unit))
+            .collect()
+    }
+
+    /// The units that come after this one.
+    pub(crate) fn later(&self, unit: UnitId) -> BTreeSet<UnitId> {
+        let said = self.to(DependencyKind::Before, unit);
+        said.chain(self.from(DependencyKind::After, unit)).collect()
+    }
+
+    /// The units that exclude this one, whoever said so.
+    pub(crate) fn rivals(&self, unit: UnitId) -> BTreeSet<UnitId> {
+        let said = self.to(DependencyKind::Conflicts, unit);
+        said.chain(self.from(DependencyKind::Conflicts, unit))
+            .collect()
+    }
+}
+
+type Ends = BTreeMap<(DependencyKind, usize), BTreeSet<usize>>;
+
+fn ends(edges: &Ends, kind: DependencyKind, unit: UnitId) -> impl Iterator<Item = UnitId> + '_ {
+    let found = edges.get(&(kind, unit.0 as usize));
+    found
+        .into_iter()
+        .flatten()
+        .map(|number| UnitId(*number as u32))
+}
+
+/// The whole picture.
+#[derive(Debug, Default)]
+pub(crate) struct Picture {
+    /// By number.
+    pub(crate) units: Vec<Seen>,
+    pub(crate) jobs: BTreeMap<JobId, Queued>,
+    pub(crate) relations: Relations,
+    /// Units that were told to have changed in this step.
+    pub(crate) touched: BTreeSet<UnitId>,
+    /// Units whose files were read anew during the run; what holds between them and others
+    /// may have come about under other rules.
+    pub(crate) reread: BTreeSet<UnitId>,
+    /// Units that were started or stopped without regard to their dependencies.
+    pub(crate) loose: BTreeSet<UnitId>,
+    pub(crate) shutting_down: bool,
+}
+
+impl Picture {
+    pub(crate) fn unit(&self, unit: UnitId) -> &Seen {
+        &self.units[unit.0 as usize]
+    }
+
+    /// The job of a unit.
+    pub(crate) fn job_of(&self, unit: UnitId) -> Option<(JobId, Queued)> {
+        let mut jobs = self.jobs.iter();
+        jobs.find(|(_, job)| job.unit == unit)
+            .map(|(id, job)| (*id, *job))
+    }
+
+    /// Takes an effect's news in. `loose_anchor` is the unit of a request that ignores order.
+    pub(crate) fn note(&mut self, effect: &Effect, loose_anchor: Option<UnitId>) {
+        match effect {
+            Effect::Changed { unit } => {
+                self.touched.insert(*unit);
+            }
+            Effect::JobNew { job, unit, kind } => {
+                let ignores_order = loose_anchor == Some(*unit);
+                self.jobs.insert(
+                    *job,
+                    Queued {
+                        unit: *unit,
+                        kind: *kind,
+                        ignores_order,
+                    },
+                );
+            }
+            Effect::JobRemoved { job, .. } => {
+                self.jobs.remove(job);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes new unit files in: what they say holds from now on.
+    pub(crate) fn read_again(&mut self, configs: &[Arc<UnitConfig>]) {
+        for (number, seen) in self.units.iter_mut().enumerate() {
+            if let Some(config) = configs.iter().find(|it| it.name == seen.config.name) {
+                seen.config = config.clone();
+                self.reread.insert(UnitId(number as u32));
+            }
+        }
+        self.relations = Relations::of(&self.units);
+    }
+
+    /// Looks again at what was told to have changed.
+    pub(crate) fn refresh(&mut self, engine: &Engine) {
+        for unit in &self.touched {
+            let view = engine.unit_by_id(*unit).expect("it was told of");
+            let seen = Seen {
+                active: view.active,
+                sub: view.sub,
+                main_pid: view.service.as_ref().map_or(0, |it| it.main_pid),
+                config: view.config,
+            };
+            let place = unit.0 as usize;
+            if place == self.units.len() {
+                self.units.push(seen);
+            } else {
+                self.units[place] = seen;
+            }
+        }
+    }
+}

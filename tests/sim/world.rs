@@ -1,0 +1,507 @@
+//! The world around one engine: a clock of its own, processes, PID files, people.
+//!
+//! What happens stands in a timeline. News reaches the engine late, and out of order where a
+//! kernel may reorder it: what concerns one process stays in order, and a group is only told
+//! to be empty when it is and when all its ends were told. The rules are those of `host`.
+
+use super::checks::{self, Check, Finding, Sight};
+use super::dice::Dice;
+use super::manner::{Manner, Named, Words};
+use super::picture::{Picture, Relations};
+use super::processes::{Known, Process};
+use super::scenario::{Deed, Scenario};
+use procmgr::engine::{
+    Effect, Engine, Event, KillOrder, MainSource, ProcessId, ProcessStatus, RequestId, Spawn,
+    Timestamp, UnitId,
+};
+use procmgr::unit::config::{Condition, JobMode};
+use procmgr::unit::value::Signal;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Something that is going to happen.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// The engine is told.
+    Tell(Event),
+    /// An ordered process comes to be.
+    Begin(Box<Spawn>),
+    Exit(i32, ProcessStatus, bool),
+    Say(i32, Words),
+    Fork(i32, Box<Manner>),
+    WritePidFile(i32, Named),
+    /// Somebody looks whether a group is empty.
+    LookAtGroup(UnitId),
+    /// Somebody does something.
+    Act(Deed),
+    /// Nothing goes wrong any more.
+    Calm,
+}
+
+pub(crate) struct World<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) engine: Engine,
+    pub(crate) now: u64,
+    pub(crate) calm: bool,
+    pub(crate) picture: Picture,
+    pub(crate) processes: Vec<Process>,
+    /// Living processes by unit, oldest first.
+    pub(crate) alive: BTreeMap<UnitId, Vec<i32>>,
+    pub(crate) known: BTreeMap<ProcessId, Known>,
+    pub(crate) spawns: BTreeMap<UnitId, u64>,
+    /// Units that had a process since their group was last told to be empty.
+    pub(crate) occupied: BTreeSet<UnitId>,
+    pub(crate) dice: Dice,
+    /// What was seen of the engine's ways, to tell that the runs are not dull.
+    pub(crate) seen: BTreeSet<&'static str>,
+    pub(crate) trace: Option<Vec<String>>,
+    timeline: BTreeMap<(u64, u64), Happening>,
+    number: u64,
+    requests: u64,
+    /// Searches that wait for a PID file.
+    awaited: BTreeMap<ProcessId, UnitId>,
+    pid_files: BTreeMap<UnitId, i32>,
+    checks: Vec<Box<dyn Check>>,
+}
+
+impl<'a> World<'a> {
+    /// A world in which all units are loaded and the acts lie ahead.
+    pub(crate) fn new(scenario: &'a Scenario, traced: bool) -> Result<World<'a>, Finding> {
+        let mut world = World {
+            scenario,
+            engine: Engine::new(u128::from(scenario.seed)),
+            now: 1_000_000,
+            calm: false,
+            picture: Picture::default(),
+            processes: Vec::new(),
+            alive: BTreeMap::new(),
+            known: BTreeMap::new(),
+            spawns: BTreeMap::new(),
+            occupied: BTreeSet::new(),
+            dice: Dice::of(scenario.seed, &[3]),
+            seen: BTreeSet::new(),
+            trace: traced.then(Vec::new),
+            timeline: BTreeMap::new(),
+            number: 0,
+            requests: 0,
+            awaited: BTreeMap::new(),
+            pid_files: BTreeMap::new(),
+            checks: checks::all(),
+        };
+        let units = scenario.units.clone();
+        world.handle(Event::Load { units }, None)?;
+        world.picture.relations = Relations::of(&world.picture.units);
+        for act in &scenario.acts {
+            world.plan(act.at, Happening::Act(act.deed.clone()));
+        }
+        let last = scenario.acts.last().map_or(0, |act| act.at);
+        let pause = world.dice.pick(&[0, 300_000, 8_000_000]);
+        world.plan(last + pause, Happening::Calm);
+        Ok(world)
+    }
+
+    /// Writes a line into the trace, if there is one.
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            let time = self.now as f64 / 1e6;
+            trace.push(format!("{time:>11.6}  {}", line()));
+        }
+    }
+
+    /// Something will happen so many microseconds from now.
+    pub(crate) fn plan(&mut self, after: u64, happening: Happening) {
+        self.number += 1;
+        self.timeline
+            .insert((self.now + after, self.number), happening);
+    }
+
+    /// News on its way to the engine; news of one process arrives in order.
+    pub(crate) fn tell(&mut self, of: Option<i32>, event: Event) {
+        let mut at = self.now + self.delay();
+        if let Some(it) = of.and_then(|pid| self.process_mut(pid)) {
+            at = at.max(it.news_until);
+            it.news_until = at;
+        }
+        self.plan(at - self.now, Happening::Tell(event));
+    }
+
+    /// How late the host is.
+    fn delay(&mut self) -> u64 {
+        if self.calm || !self.dice.percent(10 + 2 * self.scenario.trouble) {
+            return 0;
+        }
+        let long = if self.dice.one_in(10) { 3_000_000 } else { 0 };
+        long + self.dice.pick(&[1, 1_000, 50_000, 400_000])
+    }
+
+    /// The group of a unit may have become empty.
+    pub(crate) fn suspect(&mut self, unit: UnitId) {
+        let late = self.delay();
+        self.plan(late, Happening::LookAtGroup(unit));
+    }
+
+    /// When the next thing happens, and whether it is the engine's timer.
+    pub(crate) fn next(&mut self) -> Option<(u64, bool)> {
+        let world = self.timeline.keys().next().map(|(at, _)| *at);
+        let late = if !self.calm && self.dice.one_in(8) {
+            20_000
+        } else {
+            0
+        };
+        let timer = self
+            .engine
+            .next_deadline()
+            .map(|at| at.max(self.now) + late);
+        match (world, timer) {
+            (Some(at), Some(timer)) if timer < at => Some((timer, true)),
+            (Some(at), _) => Some((at, false)),
+            (None, Some(timer)) => Some((timer, true)),
+            (None, None) => None,
+        }
+    }
+
+    /// Nothing is going on and no job is there.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.calm && self.timeline.is_empty() && self.picture.jobs.is_empty()
+    }
+
+    /// The next thing happens.
+    pub(crate) fn step(&mut self, at: u64, timer: bool) -> Result<(), Finding> {
+        self.now = self.now.max(at);
+        if timer {
+            return self.handle(Event::Elapsed, None);
+        }
+        let Some((_, happening)) = self.timeline.pop_first() else {
+            return Ok(());
+        };
+        match happening {
+            Happening::Tell(event) => return self.deliver(event),
+            Happening::Begin(spawn) => self.begin(&spawn),
+            Happening::Exit(pid, status, by_itself) => self.exit(pid, status, by_itself),
+            Happening::Say(pid, words) => self.say(pid, words),
+            Happening::Fork(pid, manner) => self.fork(pid, *manner),
+            Happening::WritePidFile(pid, whom) => self.write_pid_file(pid, whom),
+            Happening::LookAtGroup(unit) => return self.look_at_group(unit),
+            Happening::Act(deed) => return self.act(deed),
+            Happening::Calm => {
+                self.note(|| "calm".to_owned());
+                self.calm_down();
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, event: Event) -> Result<(), Finding> {
+        let gone = match &event {
+            Event::Exited { process, .. } | Event::SpawnFailed { process, .. } => {
+                self.known.remove(process).map(|known| known.unit())
+            }
+            Event::Spawned { pid, .. } => {
+                if let Some(it) = self.process_mut(*pid) {
+                    it.told = true;
+                }
+                None
+            }
+            _ => None,
+        };
+        self.handle(event, None)?;
+        if let Some(unit) = gone {
+            self.suspect(unit);
+        }
+        Ok(())
+    }
+
+    fn look_at_group(&mut self, unit: UnitId) -> Result<(), Finding> {
+        let busy = self.members(unit).next().is_some()
+            || self.known.values().any(|known| known.unit() == unit);
+        if busy || !self.occupied.remove(&unit) {
+            return Ok(());
+        }
+        self.handle(Event::GroupEmpty { unit }, None)
+    }
+
+    /// Somebody does something.
+    pub(crate) fn act(&mut self, deed: Deed) -> Result<(), Finding> {
+        self.requests += 1;
+        let request = RequestId(self.requests);
+        let mut loose = None;
+        let event = match deed {
+            Deed::Job(unit, verb, mode) => {
+                let id = self.engine.unit(unit.as_str()).map(|view| view.id);
+                match mode {
+                    JobMode::IgnoreDependencies => {
+                        loose = id;
+                        self.picture.loose.extend(id);
+                    }
+                    JobMode::IgnoreRequirements => self.picture.loose.extend(id),
+                    _ => {}
+                }
+                Event::Request {
+                    request,
+                    unit,
+                    verb,
+                    mode,
+                }
+            }
+            Deed::Kill(unit, whom, signal) => Event::Kill {
+                request,
+                unit,
+                whom,
+                signal,
+            },
+            Deed::ResetFailed(unit) => Event::ResetFailed { request, unit },
+            Deed::Load(units) => Event::Load { units },
+            Deed::Shutdown => Event::Shutdown,
+        };
+        self.handle(event, loose)
+    }
+
+    /// The engine takes an event in, the world carries its orders out, the checks look on.
+    pub(crate) fn handle(&mut self, event: Event, loose: Option<UnitId>) -> Result<(), Finding> {
+        self.note(|| format!("> {}", checks::words_of_event(&event)));
+        self.seen.insert(checks::kind_of_event(&event));
+        let time = Timestamp {
+            monotonic: self.now,
+            realtime: 1_700_000_000_000_000 + self.now,
+        };
+        self.check(|check, sight| check.before(sight, &event))?;
+        if let Event::Shutdown = event {
+            self.picture.shutting_down = true;
+        }
+        if let Event::Load { units } = &event {
+            self.picture.read_again(units);
+        }
+        let elapsed = matches!(event, Event::Elapsed);
+        self.engine.handle(time, event);
+        self.picture.touched.clear();
+        while let Some(effect) = self.engine.poll_effect() {
+            self.note(|| format!("  < {}", checks::words_of_effect(&effect)));
+            self.check(|check, sight| check.effect(sight, &effect))?;
+            self.picture.note(&effect, loose);
+            if let Effect::JobRemoved { result, .. } = &effect {
+                self.seen.insert(result.as_str());
+            }
+            self.carry_out(effect);
+        }
+        self.look();
+        self.check(|check, sight| check.after(sight, elapsed))
+    }
+
+    /// Looks at the units that changed.
+    fn look(&mut self) {
+        self.picture.refresh(&self.engine);
+        let touched: Vec<UnitId> = self.picture.touched.iter().copied().collect();
+        for unit in touched {
+            let seen = self.picture.unit(unit);
+            self.seen.insert(seen.sub);
+            let leaves = seen.is_at_its_end()
+                && (seen.may_leave_processes() || self.picture.reread.contains(&unit));
+            let main = seen.main_pid;
+            let pids = self.alive.get(&unit).cloned().unwrap_or_default();
+            for pid in pids {
+                let Some(it) = self.process_mut(pid) else {
+                    continue;
+                };
+                it.excused |= leaves && it.told;
+                if main != 0 {
+                    it.main = pid == main;
+                }
+            }
+        }
+    }
+
+    /// Asks all checks; the first finding counts.
+    pub(crate) fn check(
+        &mut self,
+        mut ask: impl FnMut(&mut dyn Check, &Sight<'_, '_>) -> Result<(), String>,
+    ) -> Result<(), Finding> {
+        let mut checks = std::mem::take(&mut self.checks);
+        let sight = Sight { world: self };
+        let finding = checks.iter_mut().find_map(|check| {
+            let text = ask(check.as_mut(), &sight).err()?;
+            let check = check.name();
+            Some(Finding { check, text })
+        });
+        self.checks = checks;
+        finding.map_or(Ok(()), Err)
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(spawn) => {
+                let known = Known::Starting(spawn.unit, spawn.role, Vec::new());
+                self.known.insert(spawn.process, known);
+                let after = self.delay();
+                self.plan(after, Happening::Begin(spawn));
+            }
+            Effect::Kill(order) => self.kill(&order),
+            Effect::Check {
+                check, conditions, ..
+            } => {
+                let results = conditions.iter().map(|it| self.holds(it)).collect();
+                self.tell(None, Event::Checked { check, results });
+            }
+            Effect::FindMain {
+                process,
+                unit,
+                source,
+            } => self.find(process, unit, &source),
+            Effect::ForgetMain { process } => self.forget(process),
+            Effect::CleanUp { unit, .. } => {
+                self.pid_files.remove(&unit);
+            }
+            Effect::Reply { .. }
+            | Effect::UnitNew { .. }
+            | Effect::JobNew { .. }
+            | Effect::JobRemoved { .. }
+            | Effect::Changed { .. }
+            | Effect::Log { .. }
+            | Effect::Finished => {}
+        }
+    }
+
+    /// Whether a condition's path exists: mostly, and not for ever.
+    fn holds(&mut self, condition: &Condition) -> bool {
+        let there = self.calm || !self.dice.percent(15);
+        there != condition.negate
+    }
+
+    fn kill(&mut self, order: &KillOrder) {
+        let mut remaining = false;
+        let mut hit = BTreeSet::new();
+        for process in &order.processes {
+            match self.known.get_mut(process) {
+                Some(Known::Starting(_, _, shots)) => {
+                    shots.push(order.signal);
+                    remaining = true;
+                }
+                // One that ended and was not reaped takes a signal too.
+                Some(Known::Running(_, pid)) => {
+                    hit.insert(*pid);
+                    remaining = true;
+                }
+                None => {}
+            }
+        }
+        let mut group = Vec::new();
+        if let Some(signal) = order.group_signal {
+            for (name, known) in &mut self.known {
+                if let Known::Starting(unit, _, shots) = known
+                    && *unit == order.unit
+                    && !order.processes.contains(name)
+                {
+                    shots.push(signal);
+                    remaining = true;
+                }
+            }
+            let members = self.members(order.unit).map(|it| it.pid);
+            group.extend(members.filter(|pid| !hit.contains(pid)));
+            remaining |= !group.is_empty();
+        }
+        for pid in hit {
+            self.signal(pid, order.signal);
+        }
+        for pid in group {
+            self.signal(pid, order.group_signal.unwrap_or(Signal::KILL));
+        }
+        let (unit, order) = (order.unit, order.order);
+        let killed = Event::Killed {
+            unit,
+            order,
+            remaining,
+        };
+        // Mostly at once, as the host does it.
+        if self.dice.one_in(4) {
+            self.tell(None, killed);
+        } else {
+            self.plan(0, Happening::Tell(killed));
+        }
+    }
+
+    fn find(&mut self, process: ProcessId, unit: UnitId, source: &MainSource) {
+        let found = match source {
+            MainSource::PidFile { wait, .. } => {
+                let found = self.pid_files.get(&unit).copied();
+                let fit = found.filter(|pid| self.is_fit(unit, *pid));
+                if fit.is_none() && *wait {
+                    self.awaited.insert(process, unit);
+                    return;
+                }
+                fit
+            }
+            MainSource::OnlyProcess => {
+                let unknown: Vec<i32> = self
+                    .members(unit)
+                    .filter(|it| it.names.is_empty())
+                    .map(|it| it.pid)
+                    .collect();
+                Some(unknown).filter(|it| it.len() == 1).map(|it| it[0])
+            }
+            MainSource::Told { pid } => Some(*pid).filter(|pid| self.is_fit(unit, *pid)),
+        };
+        self.answer_find(process, unit, found);
+    }
+
+    fn answer_find(&mut self, process: ProcessId, unit: UnitId, found: Option<i32>) {
+        let Some(pid) = found else {
+            let reason = "nobody there".to_owned();
+            self.tell(None, Event::MainNotFound { process, reason });
+            return;
+        };
+        self.known.insert(process, Known::Running(unit, pid));
+        if let Some(it) = self.process_mut(pid) {
+            it.names.push(process);
+        }
+        self.tell(Some(pid), Event::MainFound { process, pid });
+    }
+
+    /// Whether a process may become the unit's main process.
+    fn is_fit(&self, unit: UnitId, pid: i32) -> bool {
+        self.process(pid).is_some_and(|it| {
+            let controls = !it.main && it.parent.is_none();
+            it.alive && it.unit == unit && !controls
+        })
+    }
+
+    fn forget(&mut self, process: ProcessId) {
+        self.awaited.remove(&process);
+        // What was not told yet need not be told any more.
+        self.timeline.retain(|_, happening| match happening {
+            Happening::Tell(
+                Event::MainFound { process: of, .. }
+                | Event::MainNotFound { process: of, .. }
+                | Event::Exited { process: of, .. },
+            ) => *of != process,
+            _ => true,
+        });
+        if let Some(known) = self.known.remove(&process) {
+            if let Known::Running(_, pid) = known
+                && let Some(it) = self.process_mut(pid)
+            {
+                it.names.retain(|name| *name != process);
+            }
+            self.suspect(known.unit());
+        }
+    }
+
+    fn write_pid_file(&mut self, pid: i32, whom: Named) {
+        let Some(unit) = self.process(pid).filter(|it| it.alive).map(|it| it.unit) else {
+            return;
+        };
+        let named = self.named(pid, whom).unwrap_or(1);
+        self.note(|| format!("process {pid} writes {named} into its PID file"));
+        self.pid_files.insert(unit, named);
+        if !self.is_fit(unit, named) {
+            return;
+        }
+        let waiting: Vec<ProcessId> = self
+            .awaited
+            .iter()
+            .filter(|(_, of)| **of == unit)
+            .map(|(process, _)| *process)
+            .collect();
+        for process in waiting {
+            self.awaited.remove(&process);
+            self.answer_find(process, unit, Some(named));
+        }
+    }
+}
