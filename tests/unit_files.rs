@@ -327,7 +327,7 @@ fn same_states(own: &Root, theirs: &Root, after: &str) {
     let wanted: serde_json::Value =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
     let settings = own.settings();
-    let disk = DiskSource::new();
+    let disk = DiskSource;
     let files = UnitFiles::new(&settings, &disk);
     let rows: Vec<serde_json::Value> = files
         .list(&[], &[])

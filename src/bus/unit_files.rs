@@ -155,8 +155,7 @@ async fn state(call: &Call<'_>) -> Result<Body, Failure> {
     let name: String = call.arguments()?;
     let parsed = UnitName::parse(&name).map_err(|error| Failure::invalid(error.to_string()))?;
     let settings = settings(&call.client.hub).await?;
-    let state =
-        blocking(move || UnitFiles::new(&settings, &DiskSource).state(&parsed)).await?;
+    let state = blocking(move || UnitFiles::new(&settings, &DiskSource).state(&parsed)).await?;
     match state {
         Ok(state) => Ok(Body::one("s", Value::from(state.as_str()))),
         Err(error @ StateError::NotFound) => {
@@ -169,7 +168,7 @@ async fn state(call: &Call<'_>) -> Result<Body, Failure> {
 async fn links(call: &Call<'_>) -> Result<Body, Failure> {
     let (name, runtime): (String, bool) = call.arguments()?;
     let settings = settings(&call.client.hub).await?;
-    let links = blocking(move || links_of(&name, runtime, &settings, &DiskSource::new())).await?;
+    let links = blocking(move || links_of(&name, runtime, &settings, &DiskSource)).await?;
     let links = links.map_err(|troubles| refused(&troubles))?;
     Ok(Body::one("as", Value::strings(links)))
 }
@@ -180,7 +179,7 @@ async fn list(
     patterns: Vec<String>,
 ) -> Result<Body, Failure> {
     let settings = settings(&call.client.hub).await?;
-    let list = move || UnitFiles::new(&settings, &DiskSource::new()).list(&states, &patterns);
+    let list = move || UnitFiles::new(&settings, &DiskSource).list(&states, &patterns);
     let rows = blocking(list).await?;
     let rows = rows.into_iter().map(|file| {
         let state = Value::from(file.state.as_str());
@@ -194,7 +193,7 @@ async fn list(
 pub(super) async fn list_with_presets(call: &Call<'_>) -> Result<Body, Failure> {
     let (states, patterns): (Vec<String>, Vec<String>) = call.arguments()?;
     let settings = settings(&call.client.hub).await?;
-    let list = move || UnitFiles::new(&settings, &DiskSource::new()).list(&states, &patterns);
+    let list = move || UnitFiles::new(&settings, &DiskSource).list(&states, &patterns);
     let rows = blocking(list).await?;
     let rows = rows.into_iter().map(|file| {
         let preset = file.preset.map_or("", preset_word);
@@ -206,8 +205,7 @@ pub(super) async fn list_with_presets(call: &Call<'_>) -> Result<Body, Failure> 
 
 async fn default_target(call: &Call<'_>) -> Result<Body, Failure> {
     let settings = settings(&call.client.hub).await?;
-    let target =
-        blocking(move || UnitFiles::new(&settings, &DiskSource).default_target()).await?;
+    let target = blocking(move || UnitFiles::new(&settings, &DiskSource).default_target()).await?;
     let target = target.map_err(|trouble| refused(&[trouble]))?;
     Ok(Body::one("s", Value::from(target)))
 }

@@ -37,7 +37,7 @@ fn first(troubles: &[Trouble]) -> String {
 /// See [`EditError`]; nothing was changed.
 pub fn carry_out(request: &Request, settings: &Settings) -> Result<Plan, EditError> {
     let _one = EDITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let plan = install::plan(request, settings, &DiskSource::new()).map_err(EditError::Refused)?;
+    let plan = install::plan(request, settings, &DiskSource).map_err(EditError::Refused)?;
     apply(&plan.edits).map_err(EditError::Failed)?;
     Ok(plan)
 }

@@ -20,7 +20,7 @@ pub fn edit(request: &Request, settings: &Settings) -> Result<Plan, EditError> {
 
 /// The unit files that match, with their states.
 pub fn list(settings: &Settings, states: &[String], patterns: &[String]) -> Vec<ListedFile> {
-    UnitFiles::new(settings, &DiskSource::new()).list(states, patterns)
+    UnitFiles::new(settings, &DiskSource).list(states, patterns)
 }
 
 /// The state of a unit file.
@@ -28,7 +28,7 @@ pub fn list(settings: &Settings, states: &[String], patterns: &[String]) -> Vec<
 /// # Errors
 /// There is none, or it cannot be told.
 pub fn state(name: &UnitName, settings: &Settings) -> Result<FileState, StateError> {
-    UnitFiles::new(settings, &DiskSource::new()).state(name)
+    UnitFiles::new(settings, &DiskSource).state(name)
 }
 
 /// UnitFileState and UnitFilePreset of a unit.
@@ -44,7 +44,7 @@ pub fn state_and_preset(name: &UnitName, settings: &Settings) -> (FileState, boo
 /// # Errors
 /// It could not be disabled.
 pub fn links(name: &str, settings: &Settings) -> Result<Vec<String>, Vec<Trouble>> {
-    links_of(name, false, settings, &DiskSource::new())
+    links_of(name, false, settings, &DiskSource)
 }
 
 /// What `default.target` stands for.
@@ -52,7 +52,7 @@ pub fn links(name: &str, settings: &Settings) -> Result<Vec<String>, Vec<Trouble
 /// # Errors
 /// It is masked, or leads nowhere.
 pub fn default_target(settings: &Settings) -> Result<String, Trouble> {
-    UnitFiles::new(settings, &DiskSource::new()).default_target()
+    UnitFiles::new(settings, &DiskSource).default_target()
 }
 
 /// The file of a unit, aliases followed.
@@ -60,13 +60,13 @@ pub fn default_target(settings: &Settings) -> Result<String, Trouble> {
 /// # Errors
 /// There is none, or it is masked.
 pub fn file_of(name: &str, settings: &Settings) -> Result<String, Trouble> {
-    UnitFiles::new(settings, &DiskSource::new()).file_of(name)
+    UnitFiles::new(settings, &DiskSource).file_of(name)
 }
 
 /// The file of a unit, if it has one, and its drop-ins, in the order they count.
 pub fn files_of(name: &UnitName, settings: &Settings) -> (Option<String>, Vec<String>) {
     let names = BTreeSet::from([name.clone()]);
-    let units = load::load_closure(&names, &BTreeSet::new(), settings, &DiskSource::new());
+    let units = load::load_closure(&names, &BTreeSet::new(), settings, &DiskSource);
     let stands_for = |unit: &&std::sync::Arc<crate::unit::config::UnitConfig>| {
         unit.name == *name || unit.aliases.contains(name)
     };

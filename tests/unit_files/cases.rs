@@ -380,7 +380,7 @@ fn is_enabled_of_names_that_no_file_has() {
     );
     let (theirs, own) = (Root::new(&files), Root::new(&files).with_targets_inside());
     let settings = own.settings();
-    let disk = DiskSource::new();
+    let disk = DiskSource;
     let ours = UnitFiles::new(&settings, &disk);
     for name in [
         "t@q.service",
@@ -396,6 +396,6 @@ fn is_enabled_of_names_that_no_file_has() {
         };
         assert_eq!(vec![own], lines, "{name}");
     }
-    let links = links_of("u@y.service", false, &settings, &DiskSource::new()).expect("there are");
+    let links = links_of("u@y.service", false, &settings, &DiskSource).expect("there are");
     assert_eq!(links.len(), 1);
 }
