@@ -67,18 +67,36 @@ impl Transaction {
         Ok(())
     }
 
+    /// Two jobs that exclude each other. First those of which the anchor needs one: what goes
+    /// with the other may settle the rest, and the rest could take away what it then lacks.
     fn find_conflict(&self) -> Option<(usize, usize)> {
-        self.by_unit.values().find_map(|list| {
-            list.iter().enumerate().find_map(|(position, a)| {
-                let kind = self.job(*a)?.kind;
-                list[position + 1..]
-                    .iter()
-                    .find(|b| {
-                        self.job(**b)
-                            .is_some_and(|other| job::conflicts(kind, other.kind))
-                    })
-                    .map(|b| (*a, *b))
-            })
+        let matters = |index: usize| self.job(index).is_some_and(|job| job.matters);
+        let mut all = self
+            .by_unit
+            .values()
+            .flat_map(|list| self.conflicts_among(list));
+        let first = all.next()?;
+        let decided = |(a, b): &(usize, usize)| matters(*a) || matters(*b);
+        Some(
+            std::iter::once(first)
+                .chain(all)
+                .find(decided)
+                .unwrap_or(first),
+        )
+    }
+
+    fn conflicts_among<'a>(
+        &'a self,
+        list: &'a [usize],
+    ) -> impl Iterator<Item = (usize, usize)> + 'a {
+        list.iter().enumerate().flat_map(move |(position, a)| {
+            list[position + 1..]
+                .iter()
+                .map(|b| (*a, *b))
+                .filter(|(a, b)| {
+                    let kinds = self.job(*a).zip(self.job(*b));
+                    kinds.is_some_and(|(a, b)| job::conflicts(a.kind, b.kind))
+                })
         })
     }
 
