@@ -171,10 +171,10 @@ impl Picture {
         &self.units[unit.0 as usize]
     }
 
-    /// The job of a unit.
+    /// The job of a unit; one that does nothing aside.
     pub(crate) fn job_of(&self, unit: UnitId) -> Option<(JobId, Queued)> {
         let mut jobs = self.jobs.iter();
-        jobs.find(|(_, job)| job.unit == unit)
+        jobs.find(|(_, job)| job.unit == unit && job.kind != JobKind::Nop)
             .map(|(id, job)| (*id, *job))
     }
 

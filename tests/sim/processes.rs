@@ -93,12 +93,15 @@ impl World<'_> {
             of_command(&mut dice, service, role, spawn.kind, trouble)
         };
         let pid = self.bear(unit, manner, None);
+        let seen = self.picture.unit(unit);
+        let stray = seen.is_at_its_end() && seen.may_leave_processes();
         let executed = !dice.percent(trouble / 2);
         let process = spawn.process;
         self.known.insert(process, Known::Running(unit, pid));
         if let Some(it) = self.process_mut(pid) {
             it.names.push(process);
             it.told = false;
+            it.excused = stray;
             it.main = role == Role::Main;
         }
         self.tell(
@@ -315,7 +318,9 @@ impl World<'_> {
         let living: Vec<i32> = self.alive.values().flatten().copied().collect();
         for pid in living {
             let it = self.process(pid).expect("it lives");
-            let (asked, ends_well) = (it.asked, it.manner.ends_well);
+            let sub = self.picture.unit(it.unit).sub;
+            let stops = sub.starts_with("stop") || sub.starts_with("final");
+            let (asked, ends_well) = (it.asked || stops, it.manner.ends_well);
             if asked || ends_well {
                 self.hand_over(pid);
                 self.plan(10, Happening::Exit(pid, ProcessStatus::Exited(0), false));
