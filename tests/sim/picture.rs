@@ -196,7 +196,9 @@ impl Picture {
                 unit: Some(unit),
                 message,
                 ..
-            } if message.starts_with("job dropped to break") => {
+            } if message.starts_with("job dropped to break")
+                || message.starts_with("not stopped:") =>
+            {
                 self.loose.insert(*unit);
             }
             Effect::JobNew { job, unit, kind } => {

@@ -6,6 +6,7 @@ use crate::engine::graph::Graph;
 use crate::engine::ids::UnitId;
 use crate::engine::job;
 use crate::engine::state::JobKind;
+use std::collections::BTreeSet;
 
 impl Transaction {
     /// Drops the jobs of units for which all of them would find nothing to do.
@@ -52,7 +53,12 @@ impl Transaction {
     ///
     /// # Errors
     /// Two jobs that the anchor needs exclude each other.
-    pub(super) fn merge(&mut self, graph: &Graph) -> Result<(), Refusal> {
+    pub(super) fn merge(
+        &mut self,
+        graph: &Graph,
+        notes: &mut Vec<(UnitId, String)>,
+    ) -> Result<(), Refusal> {
+        let before = self.stops();
         while let Some((a, b)) = self.find_conflict() {
             let victim = self
                 .choose(a, b)
@@ -60,11 +66,21 @@ impl Transaction {
             self.delete(victim, true);
             self.collect_garbage();
         }
+        let after = self.stops();
+        for unit in before.difference(&after) {
+            let text = "not stopped: other jobs of the same request are against it";
+            notes.push((*unit, text.to_owned()));
+        }
         let units: Vec<UnitId> = self.by_unit.keys().copied().collect();
         for unit in units {
             self.merge_unit(graph, unit);
         }
         Ok(())
+    }
+
+    fn stops(&self) -> BTreeSet<UnitId> {
+        let stops = self.live().filter(|(_, job)| job.kind == JobKind::Stop);
+        stops.map(|(_, job)| job.unit).collect()
     }
 
     /// Two jobs that exclude each other. First those of which the anchor needs one: what goes
