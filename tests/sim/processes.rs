@@ -352,14 +352,13 @@ impl World<'_> {
         }
     }
 
-    /// Ends the processes of services in `start`: where files read anew have made another
-    /// type of a service that was starting, it may wait for an end of what was to stay.
+    /// Ends the processes of services that wait without a timeout for something these will
+    /// never do, such as write a PID file, or end although another type was read meanwhile.
     pub(crate) fn end_what_starts(&mut self) {
         let living: Vec<i32> = self.alive.values().flatten().copied().collect();
         for pid in living {
             let unit = self.process(pid).expect("it lives").unit;
-            let starts = self.picture.unit(unit).sub == "start";
-            if starts && self.picture.reread.contains(&unit) {
+            if self.picture.unit(unit).sub.starts_with("start") {
                 self.plan(0, Happening::Exit(pid, ProcessStatus::Exited(0), false));
             }
         }

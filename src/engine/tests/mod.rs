@@ -7,8 +7,10 @@ use super::event::{Event, Verb};
 use super::process::ProcessStatus;
 use super::state::{ActiveState, JobResult};
 
-use crate::unit::config::{CommandKind, DependencyKind, JobMode, LoadState, NotApplied, Restart};
-use crate::unit::value::Signal;
+use crate::unit::config::{
+    CommandKind, DependencyKind, JobMode, LoadState, NotApplied, NotifyAccess, Restart, ServiceType,
+};
+use crate::unit::value::{Signal, TimeSpan};
 use world::{World, unit};
 
 const KILLED: ProcessStatus = ProcessStatus::Killed(Signal::KILL);
@@ -643,6 +645,21 @@ fn a_reload_of_a_unit_whose_restart_waits_for_its_turn_does_not_take_the_restart
     world.end("slow.service", ProcessStatus::Exited(0));
     assert_eq!(world.results[&job], JobResult::Done);
     assert_eq!(world.sub("web.service"), "running");
+}
+
+#[test]
+fn a_start_does_not_wait_for_ready_when_nobody_is_left_to_say_it() {
+    // The group is empty before the search for a successor of the main process is over.
+    let mut world = World::new([unit("web.service").service(|service| {
+        service.service_type = ServiceType::Notify;
+        service.remain_after_exit = true;
+        service.notify_access = NotifyAccess::All;
+        service.pid_file = Some("/run/web.pid".to_owned());
+        service.timeout_start = TimeSpan::INFINITY;
+    })]);
+    let job = world.start("web.service").unwrap();
+    world.end("web.service", ProcessStatus::Exited(0));
+    assert_eq!(world.results[&job], JobResult::Failed);
 }
 
 #[test]
