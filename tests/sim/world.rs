@@ -302,7 +302,7 @@ impl<'a> World<'a> {
                 let Some(it) = self.process_mut(pid) else {
                     continue;
                 };
-                it.excused |= leaves && it.told;
+                it.excused |= leaves;
                 if main != 0 {
                     it.main = pid == main;
                 }
