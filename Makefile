@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release test compat lint fmt doc deny fuzz bench ci
+.PHONY: run build release test sim compat lint fmt doc deny fuzz bench ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -18,6 +18,11 @@ test:
 # Beside systemd 252 (root, Debian); writes compat/REPORT.md.
 compat: build
 	compat/run.py all --report compat/REPORT.md
+
+# SEEDS=N seeds from FROM=S through the simulation of the engine, optimised.
+sim:
+	SIM_SEEDS=$(or $(SEEDS),100000) SIM_FROM=$(or $(FROM),1) \
+		cargo test --locked --profile sim --test sim what_must -- --nocapture
 
 lint:
 	@packaging/ci/lint.sh

@@ -16,6 +16,51 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// What every test run goes through.
 const SEEDS: u64 = 20_000;
 
+/// Events, states and results of jobs that many seeds together must come by.
+const SEEN: [&str; 41] = [
+    "Checked",
+    "Elapsed",
+    "Exited",
+    "GroupEmpty",
+    "Kill",
+    "Killed",
+    "Load",
+    "MainFound",
+    "MainNotFound",
+    "Notified",
+    "Request",
+    "ResetFailed",
+    "Shutdown",
+    "SpawnFailed",
+    "Spawned",
+    "Spawned, not executed",
+    "assert",
+    "auto-restart",
+    "auto-restart-queued",
+    "canceled",
+    "condition",
+    "dead",
+    "dependency",
+    "done",
+    "exited",
+    "failed",
+    "final-sigkill",
+    "final-sigterm",
+    "invalid",
+    "reload",
+    "reload-notify",
+    "reload-signal",
+    "running",
+    "skipped",
+    "start",
+    "start-post",
+    "start-pre",
+    "stop",
+    "stop-post",
+    "stop-sigkill",
+    "unsupported",
+];
+
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(
@@ -176,6 +221,12 @@ fn what_must_hold_holds_for_every_seed() {
     );
     println!("seen: {:?}", sum.seen);
     assert!(sum.findings.is_empty(), "{}", tell(&sum.findings));
+    // No life is dull: what the world can do to the engine, and the engine to services, was
+    // all seen.
+    if seeds >= SEEDS {
+        let missing: Vec<_> = SEEN.iter().filter(|it| !sum.seen.contains(*it)).collect();
+        assert!(missing.is_empty(), "never seen: {missing:?}");
+    }
 }
 
 #[test]

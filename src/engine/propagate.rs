@@ -79,6 +79,11 @@ impl Engine {
         if change.from == change.to {
             return;
         }
+        if change.to.is_inactive_or_failed() {
+            // Those that came up while it was going down heard of no end of it.
+            let bound = self.graph.get(change.unit).edges.of(Edge::BoundBy);
+            self.bound_queue.extend(bound);
+        }
         if change.to == ActiveState::Failed && !change.will_restart {
             self.trigger(change.unit, Edge::OnFailure);
         }
@@ -224,10 +229,17 @@ impl Engine {
     }
 
     /// Stops a unit that is up without what it is bound to: with those that need it, or, where
-    /// their jobs stand in the way, alone. It must not stay.
+    /// their jobs or their order stand in the way, alone. It must not stay.
     pub(super) fn stop_bound(&mut self, unit: UnitId) {
-        if !self.add_quietly(unit, JobKind::Stop, JobMode::Replace) {
-            self.add_quietly(unit, JobKind::Stop, JobMode::IgnoreDependencies);
+        let modes = [
+            JobMode::Replace,
+            JobMode::IgnoreRequirements,
+            JobMode::IgnoreDependencies,
+        ];
+        for mode in modes {
+            if self.add_quietly(unit, JobKind::Stop, mode) {
+                return;
+            }
         }
     }
 

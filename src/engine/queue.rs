@@ -95,12 +95,13 @@ impl Engine {
     }
 
     /// What an installed job and another one for its unit become, if they go together. A unit
-    /// whose restart is due counts as activating, but has nothing to reload yet.
+    /// that waits for its restart counts as activating, but has nothing to reload yet.
     fn merged_kind(&self, there: &Job, kind: JobKind) -> Option<JobKind> {
         let state = self.graph.get(there.unit).active_state();
         match job::merge(there.kind, kind, state) {
             Some(JobKind::Reload)
-                if there.kind == JobKind::Start && self.is_new_run(there.unit) =>
+                if (there.kind == JobKind::Start || kind == JobKind::Start)
+                    && self.waits_for_restart(there.unit) =>
             {
                 Some(JobKind::Start)
             }

@@ -181,8 +181,19 @@ impl Engine {
         }
     }
 
+    /// Whether nothing of the unit runs, though it counts as activating.
+    pub(super) fn waits_for_restart(&self, id: UnitId) -> bool {
+        match &self.graph.get(id).machine {
+            Machine::Service(service) => matches!(
+                service.state(),
+                ServiceState::AutoRestart | ServiceState::AutoRestartQueued
+            ),
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+        }
+    }
+
     /// Whether a start now begins a run of its own, so that conditions and limit apply.
-    pub(super) fn is_new_run(&self, id: UnitId) -> bool {
+    fn is_new_run(&self, id: UnitId) -> bool {
         match &self.graph.get(id).machine {
             Machine::Service(service) => service.state() == ServiceState::AutoRestartQueued,
             Machine::Target { .. } | Machine::Fact | Machine::Inert => false,

@@ -158,8 +158,11 @@ pub(crate) struct Picture {
     /// Units whose files were read anew during the run; what holds between them and others
     /// may have come about under other rules.
     pub(crate) reread: BTreeSet<UnitId>,
-    /// Units that were started or stopped without regard to their dependencies.
+    /// Units that were started or stopped without regard to their dependencies, or whose job
+    /// was dropped to break a cycle of the order.
     pub(crate) loose: BTreeSet<UnitId>,
+    /// Units of which a stop was refused in this step, so that they stop alone.
+    pub(crate) stopped_alone: BTreeSet<UnitId>,
     pub(crate) shutting_down: bool,
 }
 
@@ -168,10 +171,10 @@ impl Picture {
         &self.units[unit.0 as usize]
     }
 
-    /// The job of a unit.
+    /// The job of a unit; one that does nothing aside.
     pub(crate) fn job_of(&self, unit: UnitId) -> Option<(JobId, Queued)> {
         let mut jobs = self.jobs.iter();
-        jobs.find(|(_, job)| job.unit == unit)
+        jobs.find(|(_, job)| job.unit == unit && job.kind != JobKind::Nop)
             .map(|(id, job)| (*id, *job))
     }
 
@@ -181,8 +184,26 @@ impl Picture {
             Effect::Changed { unit } => {
                 self.touched.insert(*unit);
             }
+            // The engine says so when it stops a unit without regard to others.
+            Effect::Log {
+                unit: Some(unit),
+                message,
+                ..
+            } if message.starts_with("no stop job") => {
+                self.stopped_alone.insert(*unit);
+            }
+            Effect::Log {
+                unit: Some(unit),
+                message,
+                ..
+            } if message.starts_with("job dropped to break")
+                || message.starts_with("not stopped:") =>
+            {
+                self.loose.insert(*unit);
+            }
             Effect::JobNew { job, unit, kind } => {
-                let ignores_order = loose_anchor == Some(*unit);
+                let alone = *kind == JobKind::Stop && self.stopped_alone.contains(unit);
+                let ignores_order = loose_anchor == Some(*unit) || alone;
                 self.jobs.insert(
                     *job,
                     Queued {

@@ -93,12 +93,15 @@ impl World<'_> {
             of_command(&mut dice, service, role, spawn.kind, trouble)
         };
         let pid = self.bear(unit, manner, None);
+        let seen = self.picture.unit(unit);
+        let stray = seen.is_at_its_end() && seen.may_leave_processes();
         let executed = !dice.percent(trouble / 2);
         let process = spawn.process;
         self.known.insert(process, Known::Running(unit, pid));
         if let Some(it) = self.process_mut(pid) {
             it.names.push(process);
             it.told = false;
+            it.excused = stray;
             it.main = role == Role::Main;
         }
         self.tell(
@@ -315,7 +318,9 @@ impl World<'_> {
         let living: Vec<i32> = self.alive.values().flatten().copied().collect();
         for pid in living {
             let it = self.process(pid).expect("it lives");
-            let (asked, ends_well) = (it.asked, it.manner.ends_well);
+            let sub = self.picture.unit(it.unit).sub;
+            let stops = sub.starts_with("stop") || sub.starts_with("final");
+            let (asked, ends_well) = (it.asked || stops, it.manner.ends_well);
             if asked || ends_well {
                 self.hand_over(pid);
                 self.plan(10, Happening::Exit(pid, ProcessStatus::Exited(0), false));
@@ -347,14 +352,13 @@ impl World<'_> {
         }
     }
 
-    /// Ends the processes of services in `start`: where files read anew have made another
-    /// type of a service that was starting, it may wait for an end of what was to stay.
+    /// Ends the processes of services that wait without a timeout for something these will
+    /// never do, such as write a PID file, or end although another type was read meanwhile.
     pub(crate) fn end_what_starts(&mut self) {
         let living: Vec<i32> = self.alive.values().flatten().copied().collect();
         for pid in living {
             let unit = self.process(pid).expect("it lives").unit;
-            let starts = self.picture.unit(unit).sub == "start";
-            if starts && self.picture.reread.contains(&unit) {
+            if self.picture.unit(unit).sub.starts_with("start") {
                 self.plan(0, Happening::Exit(pid, ProcessStatus::Exited(0), false));
             }
         }

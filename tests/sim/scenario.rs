@@ -121,7 +121,7 @@ fn name(dice: &mut Dice, index: usize) -> UnitName {
         2..=4 => format!("t{index}.target"),
         _ => format!("s{index}.service"),
     };
-    UnitName::parse(&text).unwrap()
+    UnitName::parse(&text).expect("it is a name")
 }
 
 fn acts(dice: &mut Dice, names: &[UnitName]) -> Vec<Act> {

@@ -273,6 +273,7 @@ impl<'a> World<'a> {
         let elapsed = matches!(event, Event::Elapsed);
         self.engine.handle(time, event);
         self.picture.touched.clear();
+        self.picture.stopped_alone.clear();
         while let Some(effect) = self.engine.poll_effect() {
             self.note(|| format!("  < {}", checks::words_of_effect(&effect)));
             self.check(|check, sight| check.effect(sight, &effect))?;
@@ -301,7 +302,7 @@ impl<'a> World<'a> {
                 let Some(it) = self.process_mut(pid) else {
                     continue;
                 };
-                it.excused |= leaves && it.told;
+                it.excused |= leaves;
                 if main != 0 {
                     it.main = pid == main;
                 }

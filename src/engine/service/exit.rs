@@ -158,8 +158,9 @@ impl Service {
             ServiceType::Notify | ServiceType::NotifyReload => {
                 // It went without saying READY=1 (checklist row M6). Only with RemainAfterExit=
                 // may somebody else of the service still say it.
-                let hopeless =
-                    !config.remain_after_exit || config.notify_access == NotifyAccess::Main;
+                let hopeless = !config.remain_after_exit
+                    || config.notify_access == NotifyAccess::Main
+                    || !self.populated;
                 if hopeless {
                     self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Protocol);
                 }

@@ -253,6 +253,10 @@ impl Service {
             } else {
                 self.enter_stop(cx, protocol);
             }
+        } else if self.state == ServiceState::Start && self.search.is_none() {
+            // Only a daemon-reload that changed the type under a parent leads here.
+            log(cx, LogLevel::Warning, "ended before it was up");
+            self.enter_stop_post(cx, protocol);
         }
     }
 

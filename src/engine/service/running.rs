@@ -33,7 +33,9 @@ impl Service {
                 self.set_state(cx, ServiceState::Running);
                 // RuntimeMaxSec= counts from the moment it became active, reloads or not.
                 let since = self.active_since.unwrap_or(cx.now.monotonic);
-                self.timer = deadline_after(since, settings(cx).runtime_max);
+                let due = deadline_after(since, settings(cx).runtime_max);
+                // It may have passed while it was reloading.
+                self.timer = due.map(|due| due.max(cx.now.monotonic));
             }
         }
     }

@@ -177,7 +177,13 @@ impl Service {
         match self.state {
             // Nothing was started yet, so there is nothing to end either.
             ServiceState::Condition | ServiceState::StartPre if first => {
-                self.enter_dead(cx, result, true);
+                let before = settings(cx).commands.get(CommandKind::Condition);
+                if self.state == ServiceState::Condition || before.is_empty() {
+                    self.enter_dead(cx, result, true);
+                } else {
+                    // But what ExecCondition= may have left.
+                    self.enter_signal(cx, KillStage::FinalSigterm, result);
+                }
             }
             ServiceState::Condition
             | ServiceState::StartPre

@@ -7,8 +7,10 @@ use super::event::{Event, Verb};
 use super::process::ProcessStatus;
 use super::state::{ActiveState, JobResult};
 
-use crate::unit::config::{CommandKind, DependencyKind, JobMode, LoadState, NotApplied, Restart};
-use crate::unit::value::Signal;
+use crate::unit::config::{
+    CommandKind, DependencyKind, JobMode, LoadState, NotApplied, NotifyAccess, Restart, ServiceType,
+};
+use crate::unit::value::{Signal, TimeSpan};
 use world::{World, unit};
 
 const KILLED: ProcessStatus = ProcessStatus::Killed(Signal::KILL);
@@ -669,4 +671,108 @@ fn jobs_that_a_reload_has_wait_for_each_other_do_not_wait_for_ever() {
         [Some(&JobResult::Canceled), Some(&JobResult::Done)],
         "one gives way"
     );
+}
+
+#[test]
+fn j4_what_the_anchor_needs_is_settled_first() {
+    // Restarting web wants db, which excludes web: db cannot come, and has to go.
+    let mut world = World::new([
+        unit("db.service")
+            .conflicts("web.service")
+            .before("web.service"),
+        unit("web.service").wants("db.service"),
+    ]);
+    world.must(Verb::Start, "db.service");
+    world.must(Verb::Restart, "web.service");
+    assert_eq!(world.state("web.service"), ActiveState::Active);
+    assert_eq!(world.state("db.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn a_try_restart_that_finds_nothing_to_do_leaves_the_start_that_is_queued() {
+    let mut world = World::new([
+        unit("slow.service").oneshot("stay"),
+        unit("web.service").after("slow.service"),
+    ]);
+    world.start("slow.service").unwrap();
+    let start = world.start("web.service").unwrap();
+    let nothing = world.ask(Verb::TryRestart, "web.service").unwrap();
+    assert_eq!(world.results[&nothing], JobResult::Done);
+    assert_eq!(world.results.get(&start), None);
+    world.end("slow.service", ProcessStatus::Exited(0));
+    assert_eq!(world.results[&start], JobResult::Done);
+}
+
+#[test]
+fn a_reload_of_a_unit_whose_restart_waits_for_its_turn_does_not_take_the_restart_away() {
+    let mut world = World::new([
+        unit("slow.service").oneshot("stay"),
+        unit("web.service")
+            .after("slow.service")
+            .exec(CommandKind::Reload, "true")
+            .restart(Restart::Always),
+    ]);
+    world.must(Verb::Start, "web.service");
+    world.end("web.service", KILLED);
+    world.start("slow.service").unwrap();
+    world.wait();
+    assert_eq!(world.sub("web.service"), "auto-restart-queued");
+    let job = world.ask(Verb::ReloadOrRestart, "web.service").unwrap();
+    world.end("slow.service", ProcessStatus::Exited(0));
+    assert_eq!(world.results[&job], JobResult::Done);
+    assert_eq!(world.sub("web.service"), "running");
+}
+
+#[test]
+fn a_start_does_not_wait_for_ready_when_nobody_is_left_to_say_it() {
+    // The group is empty before the search for a successor of the main process is over.
+    let mut world = World::new([unit("web.service").service(|service| {
+        service.service_type = ServiceType::Notify;
+        service.remain_after_exit = true;
+        service.notify_access = NotifyAccess::All;
+        service.pid_file = Some("/run/web.pid".to_owned());
+        service.timeout_start = TimeSpan::INFINITY;
+    })]);
+    let job = world.start("web.service").unwrap();
+    world.end("web.service", ProcessStatus::Exited(0));
+    assert_eq!(world.results[&job], JobResult::Failed);
+}
+
+#[test]
+fn a_bound_unit_whose_stop_would_take_along_too_much_goes_down_alone() {
+    let mut world = World::new([
+        unit("slow.service").oneshot("stay"),
+        unit("db.service"),
+        unit("web.service").binds_to("db.service"),
+        unit("top.service")
+            .requires("web.service")
+            .after("web.service")
+            .after("slow.service"),
+    ]);
+    world.must(Verb::Start, "web.service");
+    world.start("slow.service").unwrap();
+    world
+        .ask_mode(Verb::Start, "top.service", JobMode::ReplaceIrreversibly)
+        .unwrap();
+    world.end("db.service", KILLED);
+    assert_eq!(world.state("web.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn a_unit_that_came_up_while_what_it_is_bound_to_went_down_goes_down_too() {
+    let mut world = World::new([
+        unit("db.service").exec(CommandKind::Start, "stubborn"),
+        unit("web.target").binds_to("db.service"),
+    ]);
+    world.must(Verb::Start, "db.service");
+    world
+        .ask_mode(Verb::Stop, "db.service", JobMode::IgnoreDependencies)
+        .unwrap();
+    world
+        .ask_mode(Verb::Start, "web.target", JobMode::IgnoreRequirements)
+        .unwrap();
+    assert_eq!(world.state("web.target"), ActiveState::Active);
+    world.wait();
+    assert_eq!(world.state("db.service"), ActiveState::Failed);
+    assert_eq!(world.state("web.target"), ActiveState::Inactive);
 }

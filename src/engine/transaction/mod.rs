@@ -83,7 +83,7 @@ pub(super) fn plan(graph: &Graph, installed: &Installed, wish: Wish) -> Result<P
     transaction.drop_redundant(graph, installed);
     transaction.collect_garbage();
     transaction.break_cycles(graph, installed, wish.mode, &mut plan.notes)?;
-    transaction.merge(graph)?;
+    transaction.merge(graph, &mut plan.notes)?;
     transaction.drop_redundant(graph, installed);
     transaction.refuse_if_destructive(graph, installed, wish.mode)?;
     plan.jobs = transaction.into_jobs();

@@ -6,6 +6,7 @@ use crate::engine::graph::Graph;
 use crate::engine::ids::UnitId;
 use crate::engine::job;
 use crate::engine::state::JobKind;
+use std::collections::BTreeSet;
 
 impl Transaction {
     /// Drops the jobs of units for which all of them would find nothing to do.
@@ -52,13 +53,23 @@ impl Transaction {
     ///
     /// # Errors
     /// Two jobs that the anchor needs exclude each other.
-    pub(super) fn merge(&mut self, graph: &Graph) -> Result<(), Refusal> {
+    pub(super) fn merge(
+        &mut self,
+        graph: &Graph,
+        notes: &mut Vec<(UnitId, String)>,
+    ) -> Result<(), Refusal> {
+        let before = self.stops();
         while let Some((a, b)) = self.find_conflict() {
             let victim = self
                 .choose(a, b)
                 .ok_or_else(|| self.contradiction(graph, a))?;
             self.delete(victim, true);
             self.collect_garbage();
+        }
+        let after = self.stops();
+        for unit in before.difference(&after) {
+            let text = "not stopped: other jobs of the same request are against it";
+            notes.push((*unit, text.to_owned()));
         }
         let units: Vec<UnitId> = self.by_unit.keys().copied().collect();
         for unit in units {
@@ -67,18 +78,41 @@ impl Transaction {
         Ok(())
     }
 
+    fn stops(&self) -> BTreeSet<UnitId> {
+        let stops = self.live().filter(|(_, job)| job.kind == JobKind::Stop);
+        stops.map(|(_, job)| job.unit).collect()
+    }
+
+    /// Two jobs that exclude each other. First those of which the anchor needs one: what goes
+    /// with the other may settle the rest, and the rest could take away what it then lacks.
     fn find_conflict(&self) -> Option<(usize, usize)> {
-        self.by_unit.values().find_map(|list| {
-            list.iter().enumerate().find_map(|(position, a)| {
-                let kind = self.job(*a)?.kind;
-                list[position + 1..]
-                    .iter()
-                    .find(|b| {
-                        self.job(**b)
-                            .is_some_and(|other| job::conflicts(kind, other.kind))
-                    })
-                    .map(|b| (*a, *b))
-            })
+        let matters = |index: usize| self.job(index).is_some_and(|job| job.matters);
+        let mut all = self
+            .by_unit
+            .values()
+            .flat_map(|list| self.conflicts_among(list));
+        let first = all.next()?;
+        let decided = |(a, b): &(usize, usize)| matters(*a) || matters(*b);
+        Some(
+            std::iter::once(first)
+                .chain(all)
+                .find(decided)
+                .unwrap_or(first),
+        )
+    }
+
+    fn conflicts_among<'a>(
+        &'a self,
+        list: &'a [usize],
+    ) -> impl Iterator<Item = (usize, usize)> + 'a {
+        list.iter().enumerate().flat_map(move |(position, a)| {
+            list[position + 1..]
+                .iter()
+                .map(|b| (*a, *b))
+                .filter(|(a, b)| {
+                    let kinds = self.job(*a).zip(self.job(*b));
+                    kinds.is_some_and(|(a, b)| job::conflicts(a.kind, b.kind))
+                })
         })
     }
 

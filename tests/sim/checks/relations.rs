@@ -82,7 +82,7 @@ impl Check for Ordering {
                 }
                 Ok(())
             }
-            Effect::JobRemoved { unit, .. } => {
+            Effect::JobRemoved { unit, kind, .. } if *kind != JobKind::Nop => {
                 self.begun.remove(unit);
                 Ok(())
             }

@@ -357,3 +357,40 @@ fn one_answer_is_enough_to_know_that_nobody_is_there() {
     });
     assert_eq!(w.states, [S::Start, S::Running, S::StopSigterm, S::Dead]);
 }
+
+#[test]
+fn members_outlive_neither_exec_stop_post_nor_its_end() {
+    for mode in [KillMode::ControlGroup, KillMode::Mixed] {
+        let mut w = World::new(|s| {
+            add(s, K::StopPost, &["slow"]);
+            s.kill.mode = mode;
+        });
+        w.lasting.insert((K::StopPost, 0));
+        w.start();
+        w.stop();
+        assert_eq!(w.state(), S::StopPost);
+        let helper = w.member();
+        w.ignored.insert(Signal::TERM);
+        w.pass(5 * SECOND);
+        assert_eq!(w.state(), S::FinalSigterm);
+        w.end_control(Exited(0));
+        w.pass(5 * SECOND);
+        assert!(!w.lives(helper), "{mode:?}");
+        w.assert(S::Failed, R::Timeout);
+    }
+}
+
+#[test]
+fn what_exec_condition_left_goes_when_exec_start_pre_cannot_be_spawned() {
+    let mut w = World::new(|s| {
+        add(s, K::Condition, &["ask"]);
+        add(s, K::StartPre, &["pre"]);
+    });
+    w.lasting.insert((K::Condition, 0));
+    w.unspawnable.insert((K::StartPre, 0));
+    w.start();
+    let helper = w.member();
+    w.end_control(Exited(0));
+    assert!(!w.lives(helper));
+    w.assert(S::Failed, R::Resources);
+}
