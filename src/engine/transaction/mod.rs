@@ -84,6 +84,8 @@ pub(super) fn plan(graph: &Graph, installed: &Installed, wish: Wish) -> Result<P
     transaction.collect_garbage();
     transaction.break_cycles(graph, installed, wish.mode, &mut plan.notes)?;
     transaction.merge(graph, &mut plan.notes)?;
+    // A unit with two jobs may have hidden a cycle that the one it keeps is part of.
+    transaction.break_cycles(graph, installed, wish.mode, &mut plan.notes)?;
     transaction.drop_redundant(graph, installed);
     transaction.refuse_if_destructive(graph, installed, wish.mode)?;
     plan.jobs = transaction.into_jobs();
