@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 # Command and package; the checks by the real systemd are run where it is, and in CI.
 needs=("kill procps" "setpriv util-linux")
 if [ "${CI:-}" = true ]; then
-    needs+=("systemd-analyze systemd")
+    needs+=("systemd-analyze systemd" "python3 python3")
 fi
 
 missing=()
