@@ -116,6 +116,9 @@ impl Transaction {
             let restart = index == ANCHOR && wish.restart_dependents;
             if let Err(refusal) = transaction.expand(graph, index, restart, &mut pending) {
                 let unit = transaction.job(index).map(|job| job.unit);
+                if let Some(job) = transaction.job(index).map(|job| (job.unit, job.kind)) {
+                    transaction.refused.insert(job, refusal.clone());
+                }
                 transaction.delete(index, true);
                 if transaction.job(ANCHOR).is_none() {
                     return Err(refusal);
@@ -143,7 +146,12 @@ impl Transaction {
                 let Some(kind) = settle(rule.job, target) else {
                     continue;
                 };
-                match admissible(target, kind) {
+                let known = self.refused.get(&(other, kind)).cloned();
+                let verdict = match known {
+                    Some(refusal) => Err(Missing::Refused(refusal)),
+                    None => admissible(target, kind),
+                };
+                match verdict {
                     Ok(()) => {}
                     Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
                     Err(Missing::Refused(_) | Missing::Pointless) => continue,
