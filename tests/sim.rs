@@ -134,6 +134,9 @@ fn watch(at_work: &[AtomicU64], over: &AtomicBool) {
                 0
             };
             before[place] = (seed, times);
+            if seed != u64::MAX && times == 20 {
+                eprintln!("seed {seed} takes long");
+            }
             if seed != u64::MAX && times > 600 {
                 eprintln!("seed {seed} does not come back: the engine hangs in one event");
                 std::process::exit(101);

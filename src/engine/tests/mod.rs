@@ -776,3 +776,18 @@ fn a_unit_that_came_up_while_what_it_is_bound_to_went_down_goes_down_too() {
     assert_eq!(world.state("db.service"), ActiveState::Failed);
     assert_eq!(world.state("web.target"), ActiveState::Inactive);
 }
+
+#[test]
+fn units_that_need_each_other_and_something_missing_are_not_tried_for_ever() {
+    let mut world = World::new([
+        unit("top.service").wants("a.service"),
+        unit("a.service").requires("b.service"),
+        unit("b.service")
+            .requires("c.service")
+            .requires("none.service"),
+        unit("c.service").requires("a.service"),
+    ]);
+    world.must(Verb::Start, "top.service");
+    assert_eq!(world.state("a.service"), ActiveState::Inactive);
+    assert!(world.start("a.service").is_err());
+}

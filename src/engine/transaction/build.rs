@@ -130,12 +130,15 @@ impl Transaction {
                 Ok(Some(fresh)) => path.push(transaction.pulls(graph, fresh, false)),
                 Ok(None) => {}
                 Err(refusal) => {
-                    let unit = transaction.job(by).map(|job| job.unit);
+                    let job = transaction.job(by).map(|job| (job.unit, job.kind));
                     transaction.delete(by, true);
                     if transaction.job(ANCHOR).is_none() {
                         return Err(refusal);
                     }
-                    notes.extend(unit.map(|u| (u, format!("cannot be started: {refusal}"))));
+                    if let Some((unit, kind)) = job {
+                        notes.push((unit, format!("cannot be started: {refusal}")));
+                        transaction.refused.insert((unit, kind), refusal);
+                    }
                 }
             }
         }
@@ -168,7 +171,11 @@ impl Transaction {
         let Some(kind) = settle(rule.job, target) else {
             return Ok(None);
         };
-        match admissible(target, kind) {
+        let verdict = match self.refused.get(&(*other, kind)) {
+            Some(refusal) => Err(Missing::Refused(refusal.clone())),
+            None => admissible(target, kind),
+        };
+        match verdict {
             Ok(()) => {}
             Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
             Err(Missing::Refused(_) | Missing::Pointless) => return Ok(None),

@@ -55,6 +55,9 @@ struct Pull {
 pub(super) struct Transaction {
     jobs: Vec<Option<Candidate>>,
     by_unit: BTreeMap<UnitId, Vec<usize>>,
+    /// Jobs that were found not to be had; units that need each other in a circle would have
+    /// them tried for ever.
+    refused: BTreeMap<(UnitId, JobKind), Refusal>,
 }
 
 const ANCHOR: usize = 0;
