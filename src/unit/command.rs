@@ -84,8 +84,10 @@ pub fn parse_assignment(
 ) -> Result<ParsedCommands, CommandError> {
     let start = assignment.position_at(0);
     let mut parsed = parse(&assignment.value, &start, expand)?;
+    let mut last = (0, start);
     for (command, offset) in parsed.commands.iter_mut().zip(&parsed.offsets) {
-        command.position = assignment.position_at(*offset);
+        last = (*offset, assignment.position_from(Some(&last), *offset));
+        command.position = last.1.clone();
     }
     Ok(parsed)
 }

@@ -34,6 +34,12 @@ pub struct Assignment {
 impl Assignment {
     /// The position of a byte of the value.
     pub fn position_at(&self, offset: usize) -> Position {
+        self.position_from(None, offset)
+    }
+
+    /// As [`Assignment::position_at`], counting from a byte whose position is known, if that
+    /// stands before it in the same line: who asks for many in a row counts each only once.
+    pub fn position_from(&self, known: Option<&(usize, Position)>, offset: usize) -> Position {
         let lines = &self.value_lines;
         let behind = lines.partition_point(|(start, _)| *start <= offset);
         let Some((start, first)) = behind.checked_sub(1).and_then(|at| lines.get(at)) else {
@@ -43,6 +49,8 @@ impl Assignment {
         while !self.value.is_char_boundary(end) {
             end -= 1;
         }
+        let known = known.filter(|(at, _)| (*start..=end).contains(at));
+        let (start, first) = known.map_or((start, first), |(at, position)| (at, position));
         let columns = self.value.get(*start..end).map_or(0, |t| t.chars().count());
         Position {
             file: first.file.clone(),
@@ -88,10 +96,11 @@ pub fn parse(file: &Arc<str>, content: &[u8]) -> Document {
     parser.document
 }
 
-/// The text of a line, counted as positions count them; what is not UTF-8 is replaced.
-pub fn line(content: &[u8], number: u32) -> Option<String> {
-    let line = Lines::new(content).find(|line| line.number == number)?;
-    Some(String::from_utf8_lossy(line.bytes).into_owned())
+/// The texts of the lines, cut as positions count them; what is not UTF-8 is replaced.
+pub fn texts(content: &[u8]) -> Vec<String> {
+    Lines::new(content)
+        .map(|line| String::from_utf8_lossy(line.bytes).into_owned())
+        .collect()
 }
 
 /// An error that ends the reading of the file.

@@ -30,6 +30,7 @@ pub fn apply(document: &Document, draft: &mut Draft, system: &SystemFacts, main:
     for assignment in &document.assignments {
         findings.extend(assign(assignment, draft, system));
     }
+    draft.drop_taken_back();
     findings.sort_by_key(|finding| (finding.position.line, finding.position.column));
     draft.config.diagnostics.extend(findings);
 }
@@ -94,6 +95,7 @@ fn record(
         assignment,
         system,
         findings: Vec::new(),
+        last: None,
     };
     let mut outcome = (row.parse)(&mut reading, &assignment.value);
     if outcome == Err(Trouble::NotRun) {

@@ -48,7 +48,7 @@ fn paths(reading: &mut Reading<'_>, value: &str, kind: DirectoryKind) -> Result<
         let directories = reading.exec()?.directories.entry(kind).or_default();
         directories.paths.push(parts.join("/"));
         if link.is_some() {
-            reading.draft.config.not_applied.push(NotApplied {
+            reading.draft.record(NotApplied {
                 directive: reading.row.name,
                 value: word.clone(),
                 reason: LINKS,

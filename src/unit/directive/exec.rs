@@ -92,19 +92,23 @@ fn show_working_directory(directory: Option<&WorkingDirectory>) -> PropertyValue
 fn environment(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
     if value.is_empty() {
         reading.exec()?.environment.clear();
+        reading.draft.variables.clear();
     }
     let expand = |word: &str| reading.expand(word);
     let parsed = environment::parse_assignments(value, &expand);
     for (offset, message) in &parsed.warnings {
         reading.warn(*offset, message);
     }
+    let mut variables = std::mem::take(&mut reading.draft.variables);
     let list = &mut reading.exec()?.environment;
     for (name, value) in parsed.assignments {
-        match list.iter_mut().find(|(known, _)| *known == name) {
+        let at = *variables.entry(name.clone()).or_insert(list.len());
+        match list.get_mut(at) {
             Some((_, known)) => *known = value,
             None => list.push((name, value)),
         }
     }
+    reading.draft.variables = variables;
     Ok(())
 }
 

@@ -29,6 +29,12 @@ pub struct Draft {
     pub activates: Option<UnitName>,
     /// PermissionsStartOnly=.
     pub permissions_start_only: bool,
+    /// Where each variable of Environment= stands in its list.
+    pub variables: BTreeMap<String, usize>,
+    /// Where the records of each directive stand in `config.not_applied`.
+    records: BTreeMap<&'static str, Vec<usize>>,
+    /// Records that later assignments took back; they go when the file is read.
+    taken_back: BTreeSet<usize>,
 }
 
 impl Draft {
@@ -42,6 +48,9 @@ impl Draft {
             mounts: Vec::new(),
             activates: None,
             permissions_start_only: false,
+            variables: BTreeMap::new(),
+            records: BTreeMap::new(),
+            taken_back: BTreeSet::new(),
         }
     }
 
@@ -72,6 +81,35 @@ impl Draft {
         target
             .with_instance(instance)
             .unwrap_or_else(|_| target.clone())
+    }
+
+    /// Records that a value is not carried out.
+    pub fn record(&mut self, record: NotApplied) {
+        let list = &mut self.config.not_applied;
+        let places = self.records.entry(record.directive).or_default();
+        places.push(list.len());
+        list.push(record);
+    }
+
+    /// Takes back what was recorded of a directive.
+    fn take_back(&mut self, directive: &str) {
+        let places = self.records.remove(directive).unwrap_or_default();
+        self.taken_back.extend(places);
+    }
+
+    /// Drops what was taken back, all at once: each by itself would move all behind it.
+    pub(super) fn drop_taken_back(&mut self) {
+        if self.taken_back.is_empty() {
+            return;
+        }
+        let taken_back = std::mem::take(&mut self.taken_back);
+        self.records.clear();
+        let records = std::mem::take(&mut self.config.not_applied);
+        for (at, record) in records.into_iter().enumerate() {
+            if !taken_back.contains(&at) {
+                self.record(record);
+            }
+        }
     }
 
     /// Whether there is an edge.
@@ -138,7 +176,13 @@ pub struct Reading<'a> {
     pub system: &'a SystemFacts,
     /// Findings so far.
     pub findings: Vec<Diagnostic>,
+    /// The byte of the value that the last finding is about, and its position.
+    pub last: Option<(usize, Position)>,
 }
+
+/// The most characters that a finding is about: nobody looks at more, and each of the many in
+/// a long word would count it to its end.
+const LONGEST_MARK: usize = 1000;
 
 impl Reading<'_> {
     /// Expands specifiers (checklist section 3).
@@ -157,10 +201,12 @@ impl Reading<'_> {
 
     /// Adds a finding about the byte of the value at `offset`.
     pub fn report(&mut self, severity: Severity, offset: usize, message: &str) {
+        let position = self.assignment.position_from(self.last.as_ref(), offset);
+        self.last = Some((offset, position.clone()));
         let finding = Diagnostic::new(
             severity,
             Rule::BadValue,
-            self.assignment.position_at(offset),
+            position,
             format!("{}=: {message}", self.assignment.key),
         );
         self.findings.push(finding.length(self.length_at(offset)));
@@ -176,12 +222,10 @@ impl Reading<'_> {
         };
         let end = self.assignment.line_end(offset);
         let rest = self.assignment.value.get(offset..end).unwrap_or("");
-        let rest = if words {
-            rest.split([' ', '\t']).next().unwrap_or("")
-        } else {
-            rest
-        };
-        rest.trim_end().chars().count()
+        let inside = |c: &char| !words || !matches!(c, ' ' | '\t');
+        let shown = rest.chars().take(LONGEST_MARK).take_while(inside);
+        let text: String = shown.collect();
+        text.trim_end().chars().count()
     }
 
     /// Adds a warning.
@@ -256,12 +300,11 @@ impl Reading<'_> {
             Kind::List | Kind::Commands | Kind::Dependencies | Kind::Condition => true,
             Kind::Boolean | Kind::Number | Kind::Span | Kind::Choice(_) | Kind::Text => false,
         };
-        let records = &mut self.draft.config.not_applied;
         if !list || value.is_empty() {
-            records.retain(|record| record.directive != row.name);
+            self.draft.take_back(row.name);
         }
         if asks {
-            records.push(NotApplied {
+            self.draft.record(NotApplied {
                 directive: row.name,
                 value: value.to_owned(),
                 reason,
@@ -277,15 +320,17 @@ impl Reading<'_> {
         let Some((property, shape)) = self.row.shape else {
             return Ok(());
         };
-        let before = self.draft.config.written.get(property).cloned();
-        match shape(self, value, before) {
+        // Taken out rather than copied: a list may grow by a line at a time.
+        let mut before = self.draft.config.written.remove(property);
+        match shape(self, value, &mut before) {
             Ok(Some(kept)) => {
                 self.draft.config.written.insert(property, kept);
             }
-            Ok(None) => {
-                self.draft.config.written.remove(property);
-            }
+            Ok(None) => {}
             Err(trouble) => {
+                if let Some(before) = before {
+                    self.draft.config.written.insert(property, before);
+                }
                 let later = matches!(self.row.kind, Kind::Choice(words) if words.contains(&value));
                 return if later { Ok(()) } else { Err(trouble) };
             }

@@ -53,8 +53,11 @@ impl Property {
 ///
 /// # Errors
 /// A value that systemd 252 does not take: the assignment is ignored.
-pub type Shape =
-    fn(&mut Reading<'_>, &str, Option<PropertyValue>) -> Result<Option<PropertyValue>, Trouble>;
+pub type Shape = fn(
+    &mut Reading<'_>,
+    &str,
+    &mut Option<PropertyValue>,
+) -> Result<Option<PropertyValue>, Trouble>;
 
 /// How far this build carries a directive out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! Values of directives that are read but not carried out, as D-Bus shows them: one function
 //! per form of value. Nothing acts on these values; what has to protect is refused elsewhere.
 //!
-//! Each takes what was kept so far and gives what is kept from now on, `None` for the default.
+//! Each gives what is kept from now on, `None` for the default. It may take what was kept so
+//! far and add to it, once nothing can go wrong any more: what it does not take stays if the
+//! value turns out to be none.
 
 mod access;
 mod filter;
@@ -27,27 +29,27 @@ use super::row::PropertyValue;
 use crate::unit::value::{self, TimeSpan};
 
 /// What was kept before an assignment.
-type Before = Option<PropertyValue>;
+type Before<'a> = &'a mut Option<PropertyValue>;
 /// What is kept after it.
 type After = Result<Option<PropertyValue>, Trouble>;
 
 /// yes or no.
-pub(super) fn boolean(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn boolean(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     Ok(Some(PropertyValue::Bool(value::parse_boolean(value)?)))
 }
 
 /// Any text with specifiers.
-pub(super) fn text(reading: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn text(reading: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     Ok(parse::string(reading, value)?.map(PropertyValue::String))
 }
 
 /// One word of the row's choices.
-pub(super) fn word(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn word(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     Ok(Some(parse::text(value)).filter(|_| !value.is_empty()))
 }
 
 /// A boolean in any spelling, or another word.
-pub(super) fn degree(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn degree(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     Ok(Some(match value::parse_boolean(value) {
         Ok(true) => parse::text("yes"),
         Ok(false) => parse::text("no"),
@@ -57,7 +59,7 @@ pub(super) fn degree(_: &mut Reading<'_>, value: &str, _: Before) -> After {
 }
 
 /// Timestamping=.
-pub(super) fn timestamps(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn timestamps(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     match value {
         "" | "off" => Ok(None),
         "us" | "usec" | "\u{b5}s" => Ok(Some(parse::text("us"))),
@@ -69,24 +71,24 @@ pub(super) fn timestamps(_: &mut Reading<'_>, value: &str, _: Before) -> After {
 }
 
 /// Words that add up.
-pub(super) fn words(reading: &mut Reading<'_>, value: &str, before: Before) -> After {
+pub(super) fn words(reading: &mut Reading<'_>, value: &str, before: Before<'_>) -> After {
     if value.is_empty() {
         return Ok(None);
     }
+    let words = parse::words(reading, value)?.into_iter();
     let mut list = listed(before);
-    for (_, word) in parse::words(reading, value)? {
-        list.push(word);
-    }
+    list.extend(words.map(|(_, word)| word));
     Ok(Some(PropertyValue::Strings(list)))
 }
 
 /// Absolute paths that add up, each with `-` and `+` before it as written.
-pub(super) fn paths(reading: &mut Reading<'_>, value: &str, before: Before) -> After {
+pub(super) fn paths(reading: &mut Reading<'_>, value: &str, before: Before<'_>) -> After {
     if value.is_empty() {
         return Ok(None);
     }
+    let words = parse::words(reading, value)?;
     let mut list = listed(before);
-    for (offset, word) in parse::words(reading, value)? {
+    for (offset, word) in words {
         let path = word.trim_start_matches(['-', '+']);
         let prefix = &word[..word.len() - path.len()];
         match parse::absolute(path) {
@@ -101,7 +103,7 @@ pub(super) fn paths(reading: &mut Reading<'_>, value: &str, before: Before) -> A
 }
 
 /// One absolute path.
-pub(super) fn path(reading: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn path(reading: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     if value.is_empty() {
         return Ok(None);
     }
@@ -109,7 +111,7 @@ pub(super) fn path(reading: &mut Reading<'_>, value: &str, _: Before) -> After {
 }
 
 /// A length of time.
-pub(super) fn span(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn span(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     if value.is_empty() {
         return Ok(None);
     }
@@ -119,7 +121,7 @@ pub(super) fn span(_: &mut Reading<'_>, value: &str, _: Before) -> After {
 }
 
 /// A length of time where 0 means none at all.
-pub(super) fn timeout(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn timeout(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     if value.is_empty() {
         return Ok(None);
     }
@@ -127,34 +129,35 @@ pub(super) fn timeout(_: &mut Reading<'_>, value: &str, _: Before) -> After {
 }
 
 /// A `u`.
-pub(super) fn unsigned(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn unsigned(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     Ok(Some(PropertyValue::U32(parse::unsigned(value)?)))
 }
 
 /// An `i`.
-pub(super) fn integer(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn integer(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     let number = parse::small(value, i32::MIN, i32::MAX)?;
     Ok(Some(PropertyValue::I32(number)))
 }
 
 /// An `x`.
-pub(super) fn long(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn long(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     let number = value::parse_integer(value, i64::MIN, i64::MAX)?;
     Ok(Some(PropertyValue::I64(number)))
 }
 
 /// An access mode.
-pub(super) fn mode(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(super) fn mode(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     Ok(Some(PropertyValue::U32(value::parse_mode(value)?)))
 }
 
 /// Names of files and what they are, `NAME:VALUE`: `a(ss)`.
-pub(super) fn pairs(reading: &mut Reading<'_>, value: &str, before: Before) -> After {
+pub(super) fn pairs(reading: &mut Reading<'_>, value: &str, before: Before<'_>) -> After {
     if value.is_empty() {
         return Ok(None);
     }
+    let words = parse::words(reading, value)?;
     let mut list = items(before);
-    for (_, word) in parse::words(reading, value)? {
+    for (_, word) in words {
         let (name, rest) = word.split_once(':').unwrap_or((&word, &word));
         let pair = vec![parse::text(name), parse::text(rest)];
         list.push(PropertyValue::Struct(pair));
@@ -163,16 +166,16 @@ pub(super) fn pairs(reading: &mut Reading<'_>, value: &str, before: Before) -> A
 }
 
 /// The words kept so far.
-fn listed(before: Before) -> Vec<String> {
-    match before {
+fn listed(before: Before<'_>) -> Vec<String> {
+    match before.take() {
         Some(PropertyValue::Strings(list)) => list,
         _ => Vec::new(),
     }
 }
 
 /// The elements kept so far.
-fn items(before: Before) -> Vec<PropertyValue> {
-    match before {
+fn items(before: Before<'_>) -> Vec<PropertyValue> {
+    match before.take() {
         Some(PropertyValue::Array(list)) => list,
         _ => Vec::new(),
     }

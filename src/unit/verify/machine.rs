@@ -82,7 +82,7 @@ fn accounts(
         .filter(named)
         .filter(|u| !machine.has_user(u))
     {
-        let place = places.of_value(unit, "User", &|_| true);
+        let place = places.of_value(unit, "User");
         let message = format!("User=: there is no user {user}");
         findings.push(place.warning(Rule::MissingUser, message));
     }
@@ -92,15 +92,13 @@ fn accounts(
         .filter(named)
         .filter(|g| !machine.has_group(g))
     {
-        let place = places.of_value(unit, "Group", &|_| true);
+        let place = places.of_value(unit, "Group");
         let message = format!("Group=: there is no group {group}");
         findings.push(place.warning(Rule::MissingGroup, message));
     }
     let others = exec.supplementary_groups.iter();
     for group in others.filter(|group| !machine.has_group(group)) {
-        let place = places
-            .of_word(unit, "SupplementaryGroups", &|word| word == group)
-            .unwrap_or_else(|| Places::top(unit));
+        let place = places.of_word(unit, "SupplementaryGroups", group);
         let message = format!("SupplementaryGroups=: there is no group {group}");
         findings.push(place.warning(Rule::MissingGroup, message));
     }
@@ -117,9 +115,7 @@ fn files(
     let missing = needed.filter(|file| !machine.has_file(&file.path));
     missing
         .map(|file| {
-            let place = places
-                .of_word(unit, "EnvironmentFile", &|word| word == file.path)
-                .unwrap_or_else(|| Places::top(unit));
+            let place = places.of_word(unit, "EnvironmentFile", &file.path);
             let message = format!("EnvironmentFile=: {} does not exist", file.path);
             let hint = format!("-{} would be read only if it is there", file.path);
             place.warning(Rule::MissingFile, message).hint(Some(hint))
@@ -141,7 +137,7 @@ fn directory(
     if machine.has_directory(path) || is_made_at_start(path, exec, settings) {
         return None;
     }
-    let place = places.of_value(unit, "WorkingDirectory", &|_| true);
+    let place = places.of_value(unit, "WorkingDirectory");
     let message = format!("WorkingDirectory=: {path} is not a directory");
     Some(place.warning(Rule::MissingDirectory, message))
 }

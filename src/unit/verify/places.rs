@@ -40,13 +40,37 @@ impl Place {
     }
 }
 
-/// The files of units, each split once.
+/// The files of units, each split once, and what one unit says in them.
 pub(super) struct Places<'a> {
     source: &'a dyn Source,
     settings: &'a Settings,
-    documents: BTreeMap<String, Document>,
+    documents: BTreeMap<String, Split>,
+    /// The unit that was asked about last, and where its directives say what.
+    unit: Option<UnitName>,
+    said: BTreeMap<String, Said>,
     /// How many assignments may still be looked through.
     patience: usize,
+}
+
+/// A file, with its assignments by the names of their rows.
+struct Split {
+    document: Document,
+    by_row: BTreeMap<&'static str, Vec<usize>>,
+}
+
+/// What the values of a directive say, and where they say it last.
+#[derive(Default)]
+struct Said {
+    /// By word, specifiers expanded.
+    words: BTreeMap<String, Place>,
+    /// By unit; a template stands for its instance, too.
+    units: BTreeMap<UnitName, Place>,
+    /// By position.
+    lengths: BTreeMap<Position, usize>,
+    /// Keys, by value as written.
+    keys: BTreeMap<String, Place>,
+    /// The last value.
+    last: Option<Place>,
 }
 
 /// How many assignments are looked through in all before findings stand at the beginning of
@@ -60,6 +84,8 @@ impl<'a> Places<'a> {
             source,
             settings,
             documents: BTreeMap::new(),
+            unit: None,
+            said: BTreeMap::new(),
             patience: PATIENCE,
         }
     }
@@ -72,115 +98,88 @@ impl<'a> Places<'a> {
     /// Where a directive, by the name of its row, names a unit; else the link that does, else
     /// the beginning of the file.
     pub(super) fn of_unit(&mut self, unit: &UnitConfig, row: &str, target: &UnitName) -> Place {
-        self.of_word(unit, row, &|word| is_name_of(word, target, unit))
+        let place = self.said(unit, row).units.get(target).cloned();
+        place
             .or_else(|| self.of_link(unit, row, target))
             .unwrap_or_else(|| Places::top(unit))
     }
 
-    /// The last word of a directive that satisfies `matches`, specifiers expanded.
-    pub(super) fn of_word(
-        &mut self,
-        unit: &UnitConfig,
-        row: &str,
-        matches: &dyn Fn(&str) -> bool,
-    ) -> Option<Place> {
-        let settings = self.settings;
-        let context = SpecifierContext {
-            unit: &unit.name,
-            fragment: unit.fragment.as_deref(),
-            system: &settings.system,
-        };
-        self.last(unit, row, &|assignment| {
-            let words = words::split_keeping_escapes(&assignment.value).ok()?;
-            let word = words.into_iter().rev().find(|word| {
-                specifier::expand(&word.text, &context).is_ok_and(|text| matches(&text))
-            })?;
-            Some(place_in(
-                assignment,
-                word.offset,
-                word_length(&assignment.value, word.offset),
-            ))
-        })
+    /// The last time that a directive has a word, specifiers expanded.
+    pub(super) fn of_word(&mut self, unit: &UnitConfig, row: &str, word: &str) -> Place {
+        let place = self.said(unit, row).words.get(word).cloned();
+        place.unwrap_or_else(|| Places::top(unit))
     }
 
-    /// The last value of a directive that satisfies `matches`, as written.
-    pub(super) fn of_value(
-        &mut self,
-        unit: &UnitConfig,
-        row: &str,
-        matches: &dyn Fn(&str) -> bool,
-    ) -> Place {
-        let found = self.last(unit, row, &|assignment| {
-            matches(&assignment.value).then(|| {
-                let end = assignment.line_end(0);
-                let line = assignment.value.get(..end).unwrap_or("").trim_end();
-                place_in(assignment, 0, line.chars().count())
-            })
-        });
-        found.unwrap_or_else(|| Places::top(unit))
+    /// The last value of a directive.
+    pub(super) fn of_value(&mut self, unit: &UnitConfig, row: &str) -> Place {
+        let place = self.said(unit, row).last.clone();
+        place.unwrap_or_else(|| Places::top(unit))
     }
 
-    /// The key of the last assignment of a directive that satisfies `matches`.
-    pub(super) fn of_key(
-        &mut self,
-        unit: &UnitConfig,
-        row: &str,
-        matches: &dyn Fn(&str) -> bool,
-    ) -> Place {
-        let found = self.last(unit, row, &|assignment| {
-            matches(&assignment.value).then(|| Place {
-                position: assignment.key_position.clone(),
-                length: assignment.key.chars().count(),
-            })
-        });
-        found.unwrap_or_else(|| Places::top(unit))
+    /// The key of the last assignment of a value, as written, to a directive.
+    pub(super) fn of_key(&mut self, unit: &UnitConfig, row: &str, value: &str) -> Place {
+        let place = self.said(unit, row).keys.get(value).cloned();
+        place.unwrap_or_else(|| Places::top(unit))
     }
 
     /// The word that begins at a position; a command knows where it stands.
     pub(super) fn at(&mut self, unit: &UnitConfig, row: &str, position: &Position) -> Place {
-        let found = self.last(unit, row, &|assignment| {
-            let starts = words::split_keeping_escapes(&assignment.value).ok()?;
-            let word = starts
-                .into_iter()
-                .find(|word| assignment.position_at(word.offset) == *position)?;
-            Some(place_in(
-                assignment,
-                word.offset,
-                word_length(&assignment.value, word.offset),
-            ))
-        });
-        found.unwrap_or_else(|| Place {
+        let length = self.said(unit, row).lengths.get(position);
+        Place {
             position: position.clone(),
-            length: 0,
-        })
+            length: length.copied().unwrap_or(0),
+        }
     }
 
-    fn last(
-        &mut self,
-        unit: &UnitConfig,
-        row: &str,
-        place: &dyn Fn(&Assignment) -> Option<Place>,
-    ) -> Option<Place> {
-        let files = unit.fragment.iter().chain(&unit.drop_ins);
-        let files: Vec<&String> = files.rev().collect();
-        files.into_iter().find_map(|file| {
-            let cost = self.document(file).assignments.len();
-            self.patience = self.patience.checked_sub(cost)?;
-            let document = self.document(file);
-            document
-                .assignments
-                .iter()
-                .rev()
-                .filter(|a| directive::find(&a.section, &a.key).is_some_and(|r| r.name == row))
-                .find_map(place)
-        })
+    /// What a directive of a unit says, looked through once as long as the unit stays the same.
+    fn said(&mut self, unit: &UnitConfig, row: &str) -> &Said {
+        if self.unit.as_ref() != Some(&unit.name) {
+            self.unit = Some(unit.name.clone());
+            self.said.clear();
+        }
+        if !self.said.contains_key(row) {
+            let said = self.look_through(unit, row);
+            self.said.insert(row.to_owned(), said);
+        }
+        &self.said[row]
     }
 
-    fn document(&mut self, file: &str) -> &Document {
+    fn look_through(&mut self, unit: &UnitConfig, row: &str) -> Said {
+        let mut said = Said::default();
+        let system = &self.settings.system;
+        let context = SpecifierContext {
+            unit: &unit.name,
+            fragment: unit.fragment.as_deref(),
+            system,
+        };
+        for file in unit.fragment.iter().chain(&unit.drop_ins) {
+            let patience = self.patience;
+            let split = self.document(file);
+            let places = split.by_row.get(row).map_or(&[][..], Vec::as_slice);
+            // Looking at nothing costs something, too.
+            let Some(left) = patience.checked_sub(places.len() + 1) else {
+                break;
+            };
+            for assignment in places.iter().map(|at| &split.document.assignments[*at]) {
+                said.add(assignment, &context);
+            }
+            self.patience = left;
+        }
+        said
+    }
+
+    fn document(&mut self, file: &str) -> &Split {
         if !self.documents.contains_key(file) {
             let content = self.source.read(file).unwrap_or_default();
             let document = syntax::parse(&file.into(), &content);
-            self.documents.insert(file.to_owned(), document);
+            let mut by_row: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+            for (at, assignment) in document.assignments.iter().enumerate() {
+                if let Some(row) = directive::find(&assignment.section, &assignment.key) {
+                    by_row.entry(row.name).or_default().push(at);
+                }
+            }
+            self.documents
+                .insert(file.to_owned(), Split { document, by_row });
         }
         &self.documents[file]
     }
@@ -200,23 +199,43 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Whether a word names the target for this unit: a template stands for its instance.
-fn is_name_of(word: &str, target: &UnitName, unit: &UnitConfig) -> bool {
-    let Ok(name) = UnitName::parse(word) else {
-        return false;
-    };
-    let instance = unit.name.instance().unwrap_or_else(|| unit.name.prefix());
-    name == *target
-        || name.is_template()
-            && name
-                .with_instance(instance)
-                .is_ok_and(|name| name == *target)
-}
+impl Said {
+    /// Adds an assignment, which stands behind those that were added before.
+    fn add(&mut self, assignment: &Assignment, context: &SpecifierContext<'_>) {
+        let key = Place {
+            position: assignment.key_position.clone(),
+            length: assignment.key.chars().count(),
+        };
+        self.keys.insert(assignment.value.clone(), key);
+        let first = assignment.value.get(..assignment.line_end(0)).unwrap_or("");
+        let mut last = (0, assignment.position_at(0));
+        self.last = Some(Place {
+            position: last.1.clone(),
+            length: first.trim_end().chars().count(),
+        });
+        let words = words::split_keeping_escapes(&assignment.value).unwrap_or_default();
+        for word in words {
+            let position = assignment.position_from(Some(&last), word.offset);
+            last = (word.offset, position.clone());
+            let length = word_length(&assignment.value, word.offset);
+            self.lengths.insert(position.clone(), length);
+            if let Ok(text) = specifier::expand(&word.text, context) {
+                self.add_word(text, &Place { position, length }, context.unit);
+            }
+        }
+    }
 
-fn place_in(assignment: &Assignment, offset: usize, length: usize) -> Place {
-    Place {
-        position: assignment.position_at(offset),
-        length,
+    fn add_word(&mut self, text: String, place: &Place, unit: &UnitName) {
+        if let Ok(name) = UnitName::parse(&text) {
+            let instance = unit.instance().unwrap_or_else(|| unit.prefix());
+            if let Ok(own) = name.with_instance(instance)
+                && name.is_template()
+            {
+                self.units.insert(own, place.clone());
+            }
+            self.units.insert(name, place.clone());
+        }
+        self.words.insert(text, place.clone());
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn check(unit: &UnitConfig, places: &mut Places<'_>) -> Vec<Diagnosti
         if !seen.insert((name, once)) {
             continue;
         }
-        let place = places.of_key(unit, record.directive, &|value| value == record.value);
+        let place = places.of_key(unit, record.directive, &record.value);
         let (directive, reason) = (record.directive, record.reason);
         findings.push(if record.refuses_start {
             let message = format!("{directive}= keeps the unit from starting here: {reason}");

@@ -13,13 +13,14 @@ use core::net::IpAddr;
 pub(in crate::unit::directive) fn devices(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
     }
+    let words = parse::words(reading, value)?;
     let mut list = items(before);
-    if let [(_, device), rest @ ..] = parse::words(reading, value)?.as_slice() {
+    if let [(_, device), rest @ ..] = words.as_slice() {
         let how = rest.first().map_or("rwm", |(_, how)| how.as_str());
         // systemd shows the last one first.
         list.insert(0, allowed(device, how));
@@ -41,13 +42,14 @@ const ANY: [&str; 2] = ["0.0.0.0/0", "::/0"];
 pub(in crate::unit::directive) fn addresses(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
     }
+    let words = parse::words(reading, value)?;
     let mut list = items(before);
-    for (offset, word) in parse::words(reading, value)? {
+    for (offset, word) in words {
         let prefixes: &[&str] = match word.as_str() {
             "any" => &ANY,
             "localhost" => &LOOPBACK,

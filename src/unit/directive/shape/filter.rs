@@ -6,7 +6,7 @@ use crate::unit::directive::parse;
 use crate::unit::directive::read::{Reading, Trouble};
 use crate::unit::directive::row::PropertyValue;
 use crate::unit::value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Groups of system calls.
@@ -24,18 +24,19 @@ static GROUPS: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> = LazyLock::n
 /// A list that permits or forbids.
 struct Filter {
     permits: bool,
-    names: BTreeSet<String>,
+    /// Sorted, each once.
+    names: Vec<String>,
 }
 
 impl Filter {
-    fn from(before: Before) -> Option<Filter> {
-        let Some(PropertyValue::Struct(fields)) = before else {
+    fn from(before: Before<'_>) -> Option<Filter> {
+        let Some(PropertyValue::Struct(mut fields)) = before.take() else {
             return None;
         };
-        match fields.as_slice() {
+        match fields.as_mut_slice() {
             [PropertyValue::Bool(permits), PropertyValue::Strings(names)] => Some(Filter {
                 permits: *permits,
-                names: names.iter().cloned().collect(),
+                names: std::mem::take(names),
             }),
             _ => None,
         }
@@ -43,17 +44,20 @@ impl Filter {
 
     /// Names of the list's own direction are added, names of the other one taken out.
     fn merge(&mut self, inverted: bool, name: &str) {
-        if inverted == self.permits {
-            self.names.remove(name);
-        } else {
-            self.names.insert(name.to_owned());
+        let place = self
+            .names
+            .binary_search_by(|known| known.as_str().cmp(name));
+        match (place, inverted == self.permits) {
+            (Ok(at), true) => drop(self.names.remove(at)),
+            (Err(at), false) => self.names.insert(at, name.to_owned()),
+            (Ok(_), false) | (Err(_), true) => {}
         }
     }
 
     fn shown(self) -> PropertyValue {
         PropertyValue::Struct(vec![
             PropertyValue::Bool(self.permits),
-            PropertyValue::Strings(self.names.into_iter().collect()),
+            PropertyValue::Strings(self.names),
         ])
     }
 }
@@ -70,21 +74,22 @@ fn inverted(value: &str) -> (bool, &str) {
 pub(in crate::unit::directive) fn system_calls(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
     }
     let (inverted, list) = inverted(value);
+    let words = parse::words(reading, list)?;
     let first = before.is_none();
     let mut filter = Filter::from(before).unwrap_or(Filter {
         permits: !inverted,
-        names: BTreeSet::new(),
+        names: Vec::new(),
     });
     if first && filter.permits && reading.row.name == "SystemCallFilter" {
         merge_call(&mut filter, false, "@default", "");
     }
-    for (_, word) in parse::words(reading, list)? {
+    for (_, word) in words {
         let (name, error) = match word.split_once(':') {
             Some((name, error)) => (name, format!(":{error}")),
             None => (word.as_str(), String::new()),
@@ -110,12 +115,12 @@ fn merge_call(filter: &mut Filter, inverted: bool, name: &str, error: &str) {
 pub(in crate::unit::directive) fn address_families(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value == "none" {
         let none = Filter {
             permits: true,
-            names: BTreeSet::new(),
+            names: Vec::new(),
         };
         return Ok(Some(none.shown()));
     }
@@ -126,21 +131,27 @@ pub(in crate::unit::directive) fn address_families(
 pub(in crate::unit::directive) fn name_filter(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     names(reading, value, before, |_| true)
 }
 
-fn names(reading: &mut Reading<'_>, value: &str, before: Before, known: fn(&str) -> bool) -> After {
+fn names(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before<'_>,
+    known: fn(&str) -> bool,
+) -> After {
     if value.is_empty() {
         return Ok(None);
     }
     let (inverted, list) = inverted(value);
+    let words = parse::words(reading, list)?;
     let mut filter = Filter::from(before).unwrap_or(Filter {
         permits: !inverted,
-        names: BTreeSet::new(),
+        names: Vec::new(),
     });
-    for (offset, name) in parse::words(reading, list)? {
+    for (offset, name) in words {
         if known(&name) {
             filter.merge(inverted, &name);
         } else {
@@ -154,14 +165,19 @@ fn names(reading: &mut Reading<'_>, value: &str, before: Before, known: fn(&str)
 pub(in crate::unit::directive) fn architectures(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
     }
-    let mut set: BTreeSet<String> = listed(before).into_iter().collect();
-    set.extend(parse::words(reading, value)?.into_iter().map(|(_, w)| w));
-    Ok(Some(PropertyValue::Strings(set.into_iter().collect())))
+    let words = parse::words(reading, value)?;
+    let mut list = listed(before);
+    for (_, word) in words {
+        if let Err(at) = list.binary_search(&word) {
+            list.insert(at, word);
+        }
+    }
+    Ok(Some(PropertyValue::Strings(list)))
 }
 
 /// Namespaces by the bits of clone(2) that make them.
@@ -179,7 +195,7 @@ const NAMESPACES: [(&str, u64); 7] = [
 pub(in crate::unit::directive) fn namespaces(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     let every = NAMESPACES.iter().fold(0, |bits, (_, bit)| bits | bit);
     if value.is_empty() {
@@ -204,8 +220,8 @@ pub(in crate::unit::directive) fn namespaces(
         }
     }
     let bits = match (before, inverted) {
-        (Some(PropertyValue::U64(bits)), true) => bits & !named,
-        (Some(PropertyValue::U64(bits)), false) => bits | named,
+        (Some(PropertyValue::U64(bits)), true) => *bits & !named,
+        (Some(PropertyValue::U64(bits)), false) => *bits | named,
         (_, true) => every & !named,
         (_, false) => named,
     };
@@ -251,7 +267,11 @@ const ERRORS: [(&str, i32); 34] = [
 ];
 
 /// SystemCallErrorNumber=: an error's name or number; `kill` is the default.
-pub(in crate::unit::directive) fn call_error(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(in crate::unit::directive) fn call_error(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
     if value.is_empty() || value == "kill" {
         return Ok(None);
     }

@@ -26,7 +26,7 @@ const CONTROLLERS: [&str; 11] = [
 const UNIFIED: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
 
 /// A weight from 1 to 10000; `idle` counts as 0.
-pub(in crate::unit::directive) fn weight(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(in crate::unit::directive) fn weight(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     match value {
         "" => Ok(None),
         "idle" => Ok(Some(PropertyValue::U64(0))),
@@ -38,7 +38,7 @@ pub(in crate::unit::directive) fn weight(_: &mut Reading<'_>, value: &str, _: Be
 }
 
 /// A size.
-pub(in crate::unit::directive) fn bytes(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(in crate::unit::directive) fn bytes(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     Ok(Some(PropertyValue::U64(value::parse_size(value)?)))
 }
 
@@ -46,7 +46,7 @@ pub(in crate::unit::directive) fn bytes(_: &mut Reading<'_>, value: &str, _: Bef
 pub(in crate::unit::directive) fn limit_bytes(
     reading: &mut Reading<'_>,
     value: &str,
-    _: Before,
+    _: Before<'_>,
 ) -> After {
     match value {
         "" => Ok(None),
@@ -71,7 +71,7 @@ fn whole_pages(size: PropertyValue) -> PropertyValue {
 pub(in crate::unit::directive) fn tasks(
     reading: &mut Reading<'_>,
     value: &str,
-    _: Before,
+    _: Before<'_>,
 ) -> After {
     match value {
         "" => Ok(None),
@@ -95,7 +95,11 @@ fn part_of(whole: u64, value: &str) -> After {
 }
 
 /// CPUQuota=: percent of one processor, shown as microseconds per second.
-pub(in crate::unit::directive) fn cpu_quota(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(in crate::unit::directive) fn cpu_quota(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
     if value.is_empty() {
         return Ok(None);
     }
@@ -121,13 +125,13 @@ fn hundredths(value: &str) -> Result<u64, Trouble> {
 pub(in crate::unit::directive) fn processors(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
     }
     let mut bits = match before {
-        Some(PropertyValue::Bytes(bits)) => bits,
+        Some(PropertyValue::Bytes(bits)) => bits.clone(),
         _ => Vec::new(),
     };
     let expanded = reading.expand(value)?;
@@ -148,7 +152,7 @@ pub(in crate::unit::directive) fn processors(
 pub(in crate::unit::directive) fn controllers(
     reading: &mut Reading<'_>,
     value: &str,
-    _: Before,
+    _: Before<'_>,
 ) -> After {
     let chosen: BTreeSet<String> = match value::parse_boolean(value) {
         Ok(true) => UNIFIED.iter().map(|name| (*name).to_owned()).collect(),
@@ -171,7 +175,7 @@ pub(in crate::unit::directive) fn controllers(
 pub(in crate::unit::directive) fn device_bytes(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     device(reading, value, before, |amount| {
         if amount == "infinity" {
@@ -195,7 +199,7 @@ pub(in crate::unit::directive) fn device_bytes(
 pub(in crate::unit::directive) fn device_weights(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     device(reading, value, before, |amount| {
         Ok(value::parse_integer(amount, 1, 10_000)?.unsigned_abs())
@@ -205,7 +209,7 @@ pub(in crate::unit::directive) fn device_weights(
 fn device(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
     read: fn(&str) -> Result<u64, Trouble>,
 ) -> After {
     if value.is_empty() {

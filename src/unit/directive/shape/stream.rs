@@ -24,7 +24,11 @@ fn number(value: &str, words: &[(&str, i32)], low: i32, high: i32) -> After {
 }
 
 /// IOSchedulingClass=.
-pub(in crate::unit::directive) fn io_class(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(in crate::unit::directive) fn io_class(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
     let words = [
         ("none", 0),
         ("realtime", 1),
@@ -35,7 +39,7 @@ pub(in crate::unit::directive) fn io_class(_: &mut Reading<'_>, value: &str, _: 
 }
 
 /// CPUSchedulingPolicy=.
-pub(in crate::unit::directive) fn policy(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(in crate::unit::directive) fn policy(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     let words = [
         ("other", 0),
         ("fifo", 1),
@@ -47,7 +51,7 @@ pub(in crate::unit::directive) fn policy(_: &mut Reading<'_>, value: &str, _: Be
 }
 
 /// SyslogLevel= and LogLevelMax=.
-pub(in crate::unit::directive) fn level(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(in crate::unit::directive) fn level(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     let words = [
         ("emerg", 0),
         ("alert", 1),
@@ -62,7 +66,11 @@ pub(in crate::unit::directive) fn level(_: &mut Reading<'_>, value: &str, _: Bef
 }
 
 /// SyslogFacility=.
-pub(in crate::unit::directive) fn facility(_: &mut Reading<'_>, value: &str, _: Before) -> After {
+pub(in crate::unit::directive) fn facility(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
     let words = [
         ("kern", 0),
         ("user", 1),
@@ -92,7 +100,7 @@ pub(in crate::unit::directive) fn facility(_: &mut Reading<'_>, value: &str, _: 
 pub(in crate::unit::directive) fn secure_bits(
     reading: &mut Reading<'_>,
     value: &str,
-    _: Before,
+    _: Before<'_>,
 ) -> After {
     let words = [
         ("keep-caps", 4),
@@ -116,7 +124,7 @@ pub(in crate::unit::directive) fn secure_bits(
 pub(in crate::unit::directive) fn mount_flags(
     _: &mut Reading<'_>,
     value: &str,
-    _: Before,
+    _: Before<'_>,
 ) -> After {
     Ok(match value {
         "" => None,
@@ -134,7 +142,7 @@ pub(in crate::unit::directive) fn mount_flags(
 pub(in crate::unit::directive) fn personality(
     _: &mut Reading<'_>,
     value: &str,
-    _: Before,
+    _: Before<'_>,
 ) -> After {
     match value {
         "" => Ok(None),
@@ -150,15 +158,14 @@ pub(in crate::unit::directive) fn personality(
 pub(in crate::unit::directive) fn log_fields(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
     }
+    let words = parse::words(reading, value)?.into_iter();
     let mut list = items(before);
-    for (_, word) in parse::words(reading, value)? {
-        list.push(PropertyValue::Bytes(word.into_bytes()));
-    }
+    list.extend(words.map(|(_, word)| PropertyValue::Bytes(word.into_bytes())));
     Ok(Some(PropertyValue::Array(list)))
 }
 
@@ -166,12 +173,12 @@ pub(in crate::unit::directive) fn log_fields(
 pub(in crate::unit::directive) fn binds(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
     }
-    let mut list = items(before);
+    let mut more = Vec::new();
     for (_, word) in parse::words(reading, value)? {
         let (optional, spec) = match word.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -192,13 +199,15 @@ pub(in crate::unit::directive) fn binds(
                 )));
             }
         };
-        list.push(PropertyValue::Struct(vec![
+        more.push(PropertyValue::Struct(vec![
             PropertyValue::String(from),
             PropertyValue::String(to),
             PropertyValue::Bool(optional),
             PropertyValue::U64(flags),
         ]));
     }
+    let mut list = items(before);
+    list.append(&mut more);
     Ok(Some(PropertyValue::Array(list)))
 }
 
@@ -206,20 +215,22 @@ pub(in crate::unit::directive) fn binds(
 pub(in crate::unit::directive) fn temporary_file_systems(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
     }
-    let mut list = items(before);
+    let mut more = Vec::new();
     for (_, word) in parse::words(reading, value)? {
         let (path, options) = word.split_once(':').unwrap_or((&word, ""));
         let entry = vec![
             PropertyValue::String(parse::absolute(path)?),
             parse::text(options),
         ];
-        list.push(PropertyValue::Struct(entry));
+        more.push(PropertyValue::Struct(entry));
     }
+    let mut list = items(before);
+    list.append(&mut more);
     Ok(Some(PropertyValue::Array(list)))
 }
 
@@ -228,7 +239,7 @@ pub(in crate::unit::directive) fn temporary_file_systems(
 pub(in crate::unit::directive) fn monotonic(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
@@ -249,7 +260,7 @@ pub(in crate::unit::directive) fn monotonic(
 pub(in crate::unit::directive) fn calendar(
     _: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
@@ -279,7 +290,7 @@ pub(in crate::unit::directive) fn calendar(
 pub(in crate::unit::directive) fn paths_watched(
     reading: &mut Reading<'_>,
     value: &str,
-    before: Before,
+    before: Before<'_>,
 ) -> After {
     if value.is_empty() {
         return Ok(None);
