@@ -46,6 +46,10 @@ fn distance(a: &str, b: &str) -> usize {
             let change = previous[j] + usize::from(from != to);
             current.push(change.min(previous[j + 1] + 1).min(current[j] + 1));
         }
+        // It never becomes less again.
+        if current.iter().all(|changes| *changes > 2) {
+            return usize::MAX;
+        }
         previous = current;
     }
     previous[b.len()]

@@ -2,6 +2,7 @@
 //! where they are at hand.
 
 mod corpus;
+mod cost;
 mod laws;
 mod paths;
 mod relations;
