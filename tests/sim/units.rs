@@ -48,7 +48,7 @@ fn section(dice: &mut Dice, config: &mut UnitConfig) {
     }
     config.unit.start_limit_interval = TimeSpan::from_secs(dice.pick(&[0, 1, 10, 10, 60]));
     config.unit.start_limit_burst = dice.pick(&[0, 1, 2, 3, 5, 5]);
-    let modes = [JobMode::Replace, JobMode::Fail, JobMode::IgnoreRequirements];
+    let modes = [JobMode::Replace, JobMode::Fail];
     config.unit.on_failure_job_mode = dice.pick(&modes);
     config.unit.on_success_job_mode = dice.pick(&modes);
     config.unit.refuse_manual_start = dice.one_in(30);
