@@ -9,7 +9,7 @@ use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::JobId;
 use super::job::{self, Job, Ordered};
-use super::state::{JobKind, JobResult};
+use super::state::{JobKind, JobResult, ServiceResult};
 use std::collections::BTreeSet;
 
 impl Engine {
@@ -40,6 +40,10 @@ impl Engine {
         self.log(LogLevel::Warning, unit, text);
         if victim.is_some() {
             self.finish(id, JobResult::Canceled, true);
+            // No other job comes for a restart that this one was to carry out.
+            self.with_service(unit, |service, cx| {
+                service.give_up_restart(cx, ServiceResult::Success);
+            });
         } else if let Some(job) = self.jobs.get_mut(&id) {
             job.ignore_order = true;
             self.run_queue.insert(id);

@@ -261,6 +261,8 @@ impl Engine {
                 self.trigger(job.unit, Edge::OnFailure);
             }
             self.wake_neighbours(job.unit);
+            // The job may have been in the way of a stop.
+            self.bound_queue.insert(job.unit);
             self.bound_queue
                 .extend(self.graph.get(job.unit).edges.of(Edge::BoundBy));
         }

@@ -4,7 +4,7 @@
 use super::effect::{Effect, LogLevel};
 use super::engine::Engine;
 use super::ids::{JobId, UnitId};
-use super::state::{JobKind, JobResult};
+use super::state::{JobKind, JobResult, ServiceState};
 use super::unit::{Machine, Unit};
 
 impl Engine {
@@ -64,7 +64,11 @@ impl Engine {
     /// Whether a unit is on its way somewhere and a change of state is to come.
     fn anything_moves(&self) -> bool {
         self.graph.iter().any(|unit| match &unit.machine {
-            Machine::Service(service) => service.state().active_state().is_moving(),
+            // A restart whose job was canceled waits for nothing but its stop job.
+            Machine::Service(service) => {
+                service.state() != ServiceState::AutoRestartQueued
+                    && service.state().active_state().is_moving()
+            }
             Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
         })
     }

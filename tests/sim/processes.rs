@@ -326,6 +326,8 @@ impl World<'_> {
                 self.plan(10, Happening::Exit(pid, ProcessStatus::Exited(0), false));
             } else {
                 self.plan(10, Happening::Say(pid, Words::Ready));
+                // An answer to a reload signal that was lost.
+                self.plan(20, Happening::Say(pid, Words::Reloading));
                 self.plan(0, Happening::WritePidFile(pid, Named::Itself));
             }
         }

@@ -781,13 +781,34 @@ fn a_unit_that_came_up_while_what_it_is_bound_to_went_down_goes_down_too() {
 fn units_that_need_each_other_and_something_missing_are_not_tried_for_ever() {
     let mut world = World::new([
         unit("top.service").wants("a.service"),
-        unit("a.service").requires("b.service"),
+        unit("a.service")
+            .requires("b.service")
+            .binds_to("none.service"),
         unit("b.service")
             .requires("c.service")
-            .requires("none.service"),
+            .binds_to("none.service"),
         unit("c.service").requires("a.service"),
     ]);
     world.must(Verb::Start, "top.service");
     assert_eq!(world.state("a.service"), ActiveState::Inactive);
     assert!(world.start("a.service").is_err());
+}
+
+#[test]
+fn j8_a_cycle_that_shows_when_contradictions_are_settled_is_found() {
+    // Of b there is a stop first, which its own start excludes; it must not hide the cycle.
+    let mut world = World::new([
+        unit("top.service")
+            .requires("near.service")
+            .wants("enemy.service"),
+        unit("near.service").requires("far.service"),
+        unit("far.service").requires("b.service"),
+        unit("b.service").requires("c.service").after("c.service"),
+        unit("c.service").after("b.service"),
+        unit("enemy.service").conflicts("b.service"),
+    ]);
+    assert!(matches!(
+        world.start("top.service"),
+        Err(Refusal::Cyclic(_))
+    ));
 }

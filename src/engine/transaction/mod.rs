@@ -85,10 +85,15 @@ pub(super) fn plan(graph: &Graph, installed: &Installed, wish: Wish) -> Result<P
     transaction.find_what_matters();
     transaction.drop_redundant(graph, installed);
     transaction.collect_garbage();
+    let stops = transaction.stops();
     transaction.break_cycles(graph, installed, wish.mode, &mut plan.notes)?;
-    transaction.merge(graph, &mut plan.notes)?;
-    // A unit with two jobs may have hidden a cycle that the one it keeps is part of.
+    transaction.merge(graph)?;
+    // Of two jobs of a unit the other one may have gone than the one that was looked at.
     transaction.break_cycles(graph, installed, wish.mode, &mut plan.notes)?;
+    for unit in stops.difference(&transaction.stops()) {
+        let text = "not stopped: other jobs of the same request, or their order, are against it";
+        plan.notes.push((*unit, text.to_owned()));
+    }
     transaction.drop_redundant(graph, installed);
     transaction.refuse_if_destructive(graph, installed, wish.mode)?;
     plan.jobs = transaction.into_jobs();

@@ -53,23 +53,13 @@ impl Transaction {
     ///
     /// # Errors
     /// Two jobs that the anchor needs exclude each other.
-    pub(super) fn merge(
-        &mut self,
-        graph: &Graph,
-        notes: &mut Vec<(UnitId, String)>,
-    ) -> Result<(), Refusal> {
-        let before = self.stops();
+    pub(super) fn merge(&mut self, graph: &Graph) -> Result<(), Refusal> {
         while let Some((a, b)) = self.find_conflict() {
             let victim = self
                 .choose(a, b)
                 .ok_or_else(|| self.contradiction(graph, a))?;
             self.delete(victim, true);
             self.collect_garbage();
-        }
-        let after = self.stops();
-        for unit in before.difference(&after) {
-            let text = "not stopped: other jobs of the same request are against it";
-            notes.push((*unit, text.to_owned()));
         }
         let units: Vec<UnitId> = self.by_unit.keys().copied().collect();
         for unit in units {
@@ -78,7 +68,8 @@ impl Transaction {
         Ok(())
     }
 
-    fn stops(&self) -> BTreeSet<UnitId> {
+    /// The units that are to be stopped.
+    pub(super) fn stops(&self) -> BTreeSet<UnitId> {
         let stops = self.live().filter(|(_, job)| job.kind == JobKind::Stop);
         stops.map(|(_, job)| job.unit).collect()
     }

@@ -176,7 +176,7 @@ impl Check for Deadlines {
 }
 
 /// What can be seen of a unit only changes when the engine says so; at rest no unit is on its
-/// way somewhere without a timer.
+/// way somewhere without a timer or a process.
 pub(crate) struct Told;
 
 impl Check for Told {
@@ -197,10 +197,13 @@ impl Check for Told {
                     seen.sub
                 ));
             }
-            if matches!(
+            let moves = matches!(
                 seen.active,
                 ActiveState::Activating | ActiveState::Deactivating
-            ) {
+            );
+            // A process that lives may be waited for without a timeout.
+            let unit = UnitId(number as u32);
+            if moves && sight.world.members(unit).next().is_none() {
                 moving = Some((seen.name(), seen.sub));
             }
         }

@@ -19,7 +19,9 @@ impl Check for OneMain {
         let Effect::Spawn(spawn) = effect else {
             return Ok(());
         };
-        let left_behind = sight.picture().unit(spawn.unit).may_leave_main();
+        let picture = sight.picture();
+        let left_behind =
+            picture.unit(spawn.unit).may_leave_main() || picture.reread.contains(&spawn.unit);
         if spawn.kind != CommandKind::Start || left_behind {
             return Ok(());
         }
