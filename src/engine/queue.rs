@@ -290,7 +290,11 @@ impl Engine {
         let (unit, kind) = (job.unit, job.kind);
         self.log_result(job, result);
         self.effects.push_back(Effect::Changed { unit });
-        if kind == JobKind::Start && result != JobResult::Canceled {
+        let starts = matches!(
+            kind,
+            JobKind::Start | JobKind::VerifyActive | JobKind::Reload
+        );
+        if starts && result != JobResult::Canceled {
             // A restart whose job ended before the service was started again (a condition, a
             // dependency): nothing else would ever end its wait. Otherwise this does nothing.
             self.with_service(unit, |service, cx| {

@@ -81,7 +81,7 @@ fn live(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
 fn settle(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
     while !world.is_quiet() {
         *steps += 1;
-        if world.next().is_none() {
+        if world.next().is_none() || *steps == STEPS / 2 {
             world.end_what_starts();
         }
         let next = world.next();

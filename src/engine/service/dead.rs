@@ -109,7 +109,8 @@ impl Service {
             return;
         }
         if cx.job == Some(JobKind::Stop) {
-            // The stop job ends the wait when it runs.
+            // The stop job ends the wait when it runs, or the job that takes its place does.
+            self.set_state(cx, ServiceState::AutoRestartQueued);
             return;
         }
         self.restarts = self.restarts.saturating_add(1);

@@ -240,7 +240,7 @@ fn pending_stop_or_shutdown_when_the_timer_ends() {
     w.end_main(Exited(1));
     w.job = Some(JobKind::Stop);
     w.pass(SECOND);
-    assert_eq!((w.state(), w.restarts_due), (S::AutoRestart, 0));
+    assert_eq!((w.state(), w.restarts_due), (S::AutoRestartQueued, 0));
     w.stop();
     assert_eq!(w.state(), S::Dead);
 
