@@ -2,7 +2,6 @@
 //! where they are at hand.
 
 mod corpus;
-mod cost;
 mod laws;
 mod paths;
 mod relations;
