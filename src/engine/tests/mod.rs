@@ -753,7 +753,7 @@ fn a_start_that_replaces_a_stop_finds_the_restart_that_was_due_meanwhile() {
     // The restart is due while the stop waits for that of the other unit.
     world.wait();
     let start = world.start("db.service").unwrap();
-    while world.results.get(&start).is_none() {
+    while !world.results.contains_key(&start) {
         world.wait();
     }
     assert_eq!(world.results[&start], JobResult::Done);
