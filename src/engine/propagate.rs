@@ -148,7 +148,11 @@ impl Engine {
                 ActiveState::Active => Some(JobResult::Done),
                 _ => ended_as(to),
             },
-            JobKind::Stop | JobKind::Restart if to.is_inactive_or_failed() => Some(JobResult::Done),
+            // It may have gone on to wait for its restart already, which the job has to end.
+            JobKind::Stop | JobKind::Restart if to.is_inactive_or_failed() => {
+                let now = self.graph.get(change.unit).active_state();
+                now.is_inactive_or_failed().then_some(JobResult::Done)
+            }
             JobKind::Stop | JobKind::Restart => {
                 (job.running && to != ActiveState::Deactivating).then_some(JobResult::Failed)
             }
