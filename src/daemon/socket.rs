@@ -4,7 +4,9 @@
 //! first, and a socket that still answers belongs to somebody even without a lock.
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::umask;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -89,22 +91,15 @@ impl ControlSocket {
         name.into()
     }
 
-    /// Binds the socket with mode 0660. To be called while there is one thread only, as it
-    /// changes the umask for a moment.
+    /// Binds the socket with mode 0660.
     ///
     /// # Errors
     /// Another daemon has it, or it cannot be bound.
     pub(super) fn bind(path: &Path) -> Result<(ControlSocket, UnixListener), SocketError> {
         let lock = Lock::take(&ControlSocket::lock_path(path), path)?;
         clear_way(path)?;
-        let before = umask(rustix::fs::Mode::from_raw_mode(0o117));
-        let listener = UnixListener::bind(path);
-        umask(before);
-        let listener =
-            listener.map_err(|e| SocketError::Io("make the control socket", path.to_owned(), e))?;
-        listener
-            .set_nonblocking(true)
-            .map_err(|e| SocketError::Io("set up the control socket", path.to_owned(), e))?;
+        let listener = listen_at(path)
+            .map_err(|e| SocketError::Io("make the control socket", path.to_owned(), e))?;
         let socket = ControlSocket {
             path: path.to_owned(),
             _lock: lock,
@@ -117,6 +112,22 @@ impl Drop for ControlSocket {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Clients that may wait to be accepted.
+const BACKLOG: i32 = 128;
+
+/// A listening socket of mode 0660. The mode is set on the socket before it has a name, so that
+/// the name never allows more, whatever the umask, and set again for what the umask took away.
+fn listen_at(path: &Path) -> io::Result<UnixListener> {
+    let mode = rustix::fs::Mode::from_raw_mode(0o660);
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::fs::fchmod(&socket, mode)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::fs::chmod(path, mode)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Removes what a daemon that died has left.
