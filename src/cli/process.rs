@@ -3,56 +3,8 @@
 use super::client::Properties;
 use super::fields::Fields;
 use super::status::ended;
-use crate::unit::value::Signal;
+use crate::unit::value::{Signal, exit_status_name};
 use serde_json::Value as Json;
-
-/// The names of exit codes (systemd.exec(5), "PROCESS EXIT CODES").
-const EXIT_NAMES: [(i64, &str); 44] = [
-    (0, "SUCCESS"),
-    (1, "FAILURE"),
-    (2, "INVALIDARGUMENT"),
-    (3, "NOTIMPLEMENTED"),
-    (4, "NOPERMISSION"),
-    (5, "NOTINSTALLED"),
-    (6, "NOTCONFIGURED"),
-    (7, "NOTRUNNING"),
-    (200, "CHDIR"),
-    (201, "NICE"),
-    (202, "FDS"),
-    (203, "EXEC"),
-    (204, "MEMORY"),
-    (205, "LIMITS"),
-    (206, "OOM_ADJUST"),
-    (207, "SIGNAL_MASK"),
-    (208, "STDIN"),
-    (209, "STDOUT"),
-    (210, "CHROOT"),
-    (211, "IOPRIO"),
-    (212, "TIMERSLACK"),
-    (213, "SECUREBITS"),
-    (214, "SETSCHEDULER"),
-    (215, "CPUAFFINITY"),
-    (216, "GROUP"),
-    (217, "USER"),
-    (218, "CAPABILITIES"),
-    (219, "CGROUP"),
-    (220, "SETSID"),
-    (221, "CONFIRM"),
-    (222, "STDERR"),
-    (224, "PAM"),
-    (225, "NETWORK"),
-    (226, "NAMESPACE"),
-    (227, "NO_NEW_PRIVILEGES"),
-    (228, "SECCOMP"),
-    (231, "APPARMOR"),
-    (233, "RUNTIME_DIRECTORY"),
-    (235, "CHOWN"),
-    (238, "STATE_DIRECTORY"),
-    (239, "CACHE_DIRECTORY"),
-    (240, "LOGS_DIRECTORY"),
-    (241, "CONFIGURATION_DIRECTORY"),
-    (255, "EXCEPTION"),
-];
 
 /// `1/FAILURE` for exit codes, `TERM` for signals.
 pub(super) fn status_word(code: i64, status: i64) -> String {
@@ -60,8 +12,10 @@ pub(super) fn status_word(code: i64, status: i64) -> String {
         let signal = i32::try_from(status).unwrap_or(0);
         return Signal(signal).name();
     }
-    match EXIT_NAMES.iter().find(|(number, _)| *number == status) {
-        Some((_, name)) => format!("{status}/{name}"),
+    // As systemctl: the names of sysexits(3), 64 to 78, are not shown.
+    let code = u8::try_from(status).ok().filter(|c| !(64..=78).contains(c));
+    match code.and_then(exit_status_name) {
+        Some(name) => format!("{status}/{name}"),
         None => status.to_string(),
     }
 }
