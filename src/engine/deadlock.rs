@@ -1,8 +1,9 @@
 //! Jobs that wait for each other in a circle.
 //!
 //! Transactions never install such jobs. They come to be when unit files are read again while
-//! jobs wait, or when the stop half of a restart is done and a start is left whose order was
-//! none of its concern before. Nothing would ever end them.
+//! jobs wait, when the stop half of a restart is done and a start is left whose order was
+//! none of its concern before, or in a shutdown, whose stops no transaction has looked at.
+//! Nothing would ever end them.
 
 use super::effect::LogLevel;
 use super::engine::Engine;
@@ -47,6 +48,7 @@ impl Engine {
         } else if let Some(job) = self.jobs.get_mut(&id) {
             job.ignore_order = true;
             self.run_queue.insert(id);
+            self.wake_neighbours(unit);
         }
         true
     }

@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// Passes changes on and runs jobs until nothing is left to do at this moment.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             if let Some(change) = self.changes.pop_front() {
                 self.propagate(change);
@@ -162,7 +162,8 @@ impl Engine {
                 self.stop_if_unneeded(unit);
             } else if std::mem::take(&mut self.order_suspect) {
                 self.order_suspect = self.break_deadlock();
-            } else if !self.advance_shutdown() {
+            } else {
+                self.advance_shutdown();
                 return;
             }
         }

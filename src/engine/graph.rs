@@ -8,6 +8,7 @@ use super::ids::UnitId;
 use super::unit::Unit;
 use crate::unit::config::{DependencyKind, UnitConfig};
 use crate::unit::name::UnitName;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ struct Stated {
 }
 
 /// The edges of one unit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Edges(BTreeMap<Edge, BTreeMap<UnitId, Stated>>);
 
 impl Edges {
@@ -190,7 +191,7 @@ impl Edges {
 }
 
 /// All units, by number and by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Graph {
     units: Vec<Unit>,
     names: BTreeMap<UnitName, UnitId>,
@@ -251,6 +252,24 @@ impl Graph {
             self.restate(id);
         }
         fresh
+    }
+
+    /// Takes in what all units' files say after a restore. A unit of which nothing is given
+    /// has no file any more; returns the numbers of units that were not there before.
+    pub(super) fn load_anew(&mut self, configs: Vec<Arc<UnitConfig>>) -> Vec<UnitId> {
+        let given: BTreeSet<UnitName> = configs.iter().map(|it| it.name.clone()).collect();
+        for unit in &mut self.units {
+            if !given.contains(&unit.config.name) {
+                let name = unit.config.name.clone();
+                unit.reconfigure(Arc::new(UnitConfig::not_found(name)));
+            }
+        }
+        self.load(configs)
+    }
+
+    /// The numbers that names lead to.
+    pub(super) fn named(&self) -> impl Iterator<Item = UnitId> + '_ {
+        self.names.values().copied()
     }
 
     /// Replaces the edges that a unit stated by those its configuration states now.

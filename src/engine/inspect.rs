@@ -5,6 +5,7 @@ use super::process::ProcessStatus;
 use super::state::{ActiveState, JobKind, ServiceResult};
 use crate::unit::config::{CommandKind, LoadState, UnitConfig};
 use crate::unit::name::UnitName;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A unit as it is now; cheap to make, owns what it shows.
@@ -63,7 +64,7 @@ pub struct JobView {
 }
 
 /// When a unit changed state last.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateTimes {
     /// StateChangeTimestamp.
     pub change: Timestamp,
@@ -78,7 +79,7 @@ pub struct StateTimes {
 }
 
 /// The last result of conditions or asserts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckView {
     /// Whether they held.
     pub result: bool,
@@ -118,7 +119,7 @@ pub struct ServiceView {
 }
 
 /// The last run of one command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandView {
     /// Which list.
     pub kind: CommandKind,

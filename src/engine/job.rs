@@ -4,9 +4,10 @@
 use super::graph::Edge;
 use super::ids::{JobId, UnitId};
 use super::state::{ActiveState, JobKind};
+use serde::{Deserialize, Serialize};
 
 /// An installed job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Job {
     /// Its number.
     pub(super) id: JobId,

@@ -340,7 +340,7 @@ impl Engine {
     }
 
     /// Jobs that may have waited for this unit's get another look.
-    fn wake_neighbours(&mut self, unit: UnitId) {
+    pub(super) fn wake_neighbours(&mut self, unit: UnitId) {
         let edges = &self.graph.get(unit).edges;
         let jobs: Vec<JobId> = edges
             .of(Edge::After)

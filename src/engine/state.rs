@@ -1,5 +1,7 @@
 //! The words for states and results, spelled as systemd spells them.
 
+use serde::{Deserialize, Serialize};
+
 /// What a unit is doing, the same for all types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)]
@@ -60,7 +62,8 @@ impl ActiveState {
 }
 
 /// The states of a service (checklist section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum ServiceState {
     Dead,
@@ -146,7 +149,8 @@ impl ServiceState {
 }
 
 /// Why a service ended, the Result property.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum ServiceResult {
     #[default]
@@ -184,7 +188,8 @@ impl ServiceResult {
 
 /// What an installed job does. `Nop` and the collapsing kinds (try-restart ...) are settled
 /// when the job is queued (J6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum JobKind {
     Start,

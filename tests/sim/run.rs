@@ -1,6 +1,7 @@
 //! One run: from the scenario to rest, and what was found on the way.
 
 use super::checks::Finding;
+use super::restore::Restores;
 use super::scenario::{Cut, Deed, Ending, Scenario};
 use super::world::World;
 use procmgr::engine::Verb;
@@ -8,6 +9,8 @@ use procmgr::unit::config::{DependencyKind, JobMode, UnitBody};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// How often the engine is restored.
+pub(crate) const USUAL: Restores = Restores::OneIn(100);
 /// More steps than any run takes that ends.
 const STEPS: usize = 20_000;
 /// More time than any run takes that ends, in microseconds: half a day.
@@ -24,8 +27,8 @@ pub(crate) struct Report {
 }
 
 /// Runs a scenario.
-pub(crate) fn run(scenario: &Scenario, traced: bool) -> Report {
-    let mut world = match World::new(scenario, traced) {
+pub(crate) fn run(scenario: &Scenario, restores: Restores, traced: bool) -> Report {
+    let mut world = match World::new(scenario, restores, traced) {
         Ok(world) => world,
         Err(finding) => {
             return Report {
@@ -133,7 +136,7 @@ fn unrest(world: &World<'_>, why: &str) -> Finding {
 /// Cuts out of a failing scenario what its finding does not need.
 pub(crate) fn shrink(scenario: &Scenario, check: &'static str) -> Cut {
     let fails = |cut: &Cut| {
-        let report = run(&scenario.without(cut), false);
+        let report = run(&scenario.without(cut), USUAL, false);
         report.finding.is_some_and(|finding| finding.check == check)
     };
     let mut cut = Cut::default();

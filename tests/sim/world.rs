@@ -9,6 +9,7 @@ use super::dice::Dice;
 use super::manner::{Manner, Named, Words};
 use super::picture::{Picture, Relations};
 use super::processes::{Known, Process};
+use super::restore::Restores;
 use super::scenario::{Deed, Scenario};
 use procmgr::engine::{
     Effect, Engine, Event, KillOrder, MainSource, ProcessId, ProcessStatus, RequestId, Spawn,
@@ -51,6 +52,8 @@ pub(crate) struct World<'a> {
     /// Units that had a process since their group was last told to be empty.
     pub(crate) occupied: BTreeSet<UnitId>,
     pub(crate) dice: Dice,
+    pub(crate) restores: Restores,
+    pub(crate) restore_dice: Dice,
     /// What was seen of the engine's ways, to tell that the runs are not dull.
     pub(crate) seen: BTreeSet<&'static str>,
     pub(crate) trace: Option<Vec<String>>,
@@ -65,7 +68,11 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     /// A world in which all units are loaded and the acts lie ahead.
-    pub(crate) fn new(scenario: &'a Scenario, traced: bool) -> Result<World<'a>, Finding> {
+    pub(crate) fn new(
+        scenario: &'a Scenario,
+        restores: Restores,
+        traced: bool,
+    ) -> Result<World<'a>, Finding> {
         let mut world = World {
             scenario,
             engine: Engine::new(u128::from(scenario.seed)),
@@ -78,6 +85,9 @@ impl<'a> World<'a> {
             spawns: BTreeMap::new(),
             occupied: BTreeSet::new(),
             dice: Dice::of(scenario.seed, &[3]),
+            restores,
+            // Of its own, so that it changes nothing else of a life.
+            restore_dice: Dice::of(scenario.seed, &[4]),
             seen: BTreeSet::new(),
             trace: traced.then(Vec::new),
             timeline: BTreeMap::new(),
@@ -284,7 +294,8 @@ impl<'a> World<'a> {
             self.carry_out(effect);
         }
         self.look();
-        self.check(|check, sight| check.after(sight, elapsed))
+        self.check(|check, sight| check.after(sight, elapsed))?;
+        self.perhaps_restore()
     }
 
     /// Looks at the units that changed.

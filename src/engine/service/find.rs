@@ -11,9 +11,10 @@ use crate::engine::effect::{Effect, LogLevel, MainSource};
 use crate::engine::ids::ProcessId;
 use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
+use serde::{Deserialize, Serialize};
 
 /// A search that the present state waits for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Search {
     process: ProcessId,
     purpose: Purpose,
@@ -21,7 +22,7 @@ pub(super) struct Search {
 }
 
 /// What is gone on with when the search is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Purpose {
     /// The parent of a forking service has returned.
     Start,
@@ -31,7 +32,7 @@ enum Purpose {
     Reload,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Source {
     /// The PID file as it is now.
     PidFile,

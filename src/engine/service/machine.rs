@@ -11,10 +11,11 @@ use crate::engine::inspect::CommandView;
 use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceConfig, ServiceType, UnitConfig};
 use crate::unit::value::TimeSpan;
+use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 
 /// The state machine of one service.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Service {
     pub(super) state: ServiceState,
     /// Why the run ended or is ending; the first failure stays.

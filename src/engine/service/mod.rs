@@ -40,6 +40,7 @@ use super::effect::Effect;
 use super::ids::{ProcessId, Timestamp, UnitId};
 use super::state::{JobKind, ServiceState};
 use crate::unit::config::UnitConfig;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One change of state, in the order they happened within one call.
@@ -65,7 +66,7 @@ pub struct Outbox {
 }
 
 /// Numbers for new processes and kill orders; never reused.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Numbers {
     next_process: u64,
     next_order: u64,

@@ -9,12 +9,13 @@ use crate::engine::ids::ProcessId;
 use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{NotifyAccess, ServiceType};
 use crate::unit::value::TimeSpan;
+use serde::{Deserialize, Serialize};
 
 /// The longest STATUS= that is kept, in bytes.
 const STATUS_MAX: usize = 16 * 1024;
 
 /// What a service last said of its own state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Announced {
     Nothing,
     Ready,

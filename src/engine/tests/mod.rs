@@ -1,15 +1,19 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
+mod snapshot;
 pub(super) mod world;
 
 use super::effect::Refusal;
 use super::event::{Event, Verb};
+use super::ids::RequestId;
 use super::process::ProcessStatus;
 use super::state::{ActiveState, JobResult};
 
 use crate::unit::config::{
-    CommandKind, DependencyKind, JobMode, LoadState, NotApplied, NotifyAccess, Restart, ServiceType,
+    CommandKind, DependencyKind, JobMode, LoadState, NotApplied, NotifyAccess, Restart,
+    ServiceType, UnitConfig,
 };
+use crate::unit::name::UnitName;
 use crate::unit::value::{Signal, TimeSpan};
 use world::{World, unit};
 
@@ -491,6 +495,40 @@ fn shutdown_of_a_stop_cycle_still_ends() {
     world.must(Verb::Start, "b.service");
     world.send(Event::Shutdown);
     assert!(world.finished);
+}
+
+#[test]
+fn shutdown_of_a_stop_cycle_does_not_wait_for_the_one_that_goes_first() {
+    let mut world = World::new([
+        unit("a.service")
+            .after("b.service")
+            .before("b.service")
+            .exec(CommandKind::Start, "stubborn"),
+        unit("b.service"),
+    ]);
+    world.must(Verb::Start, "b.service");
+    world
+        .ask_mode(Verb::Start, "a.service", JobMode::IgnoreDependencies)
+        .unwrap();
+    world.send(Event::Shutdown);
+    assert_eq!(world.state("a.service"), ActiveState::Deactivating);
+    assert_eq!(world.state("b.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn a_failed_unit_whose_file_is_gone_stays_failed_until_that_is_forgotten() {
+    let mut world = World::new([unit("a.service").oneshot("false")]);
+    world.start("a.service").unwrap();
+    let gone = UnitConfig::not_found(UnitName::parse("a.service").unwrap());
+    world.send(Event::Load {
+        units: vec![gone.into()],
+    });
+    assert_eq!(world.state("a.service"), ActiveState::Failed);
+    world.send(Event::ResetFailed {
+        request: RequestId(1000),
+        unit: None,
+    });
+    assert_eq!(world.state("a.service"), ActiveState::Inactive);
 }
 
 #[test]

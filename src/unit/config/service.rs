@@ -3,6 +3,7 @@
 use super::{ExecConfig, KillConfig};
 use crate::unit::diagnostic::Position;
 use crate::unit::value::{ExitStatusSet, TimeSpan};
+use serde::{Deserialize, Serialize};
 
 /// Type= (systemd.service(5), "OPTIONS").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub enum NotifyAccess {
 }
 
 /// Which list of commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum CommandKind {
     Condition,
@@ -81,7 +83,8 @@ impl CommandKind {
 }
 
 /// With which privileges a command runs (the `+`, `!`, `!!` prefixes).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Privileges {
     /// As User=, Group= and the sandbox say.
     #[default]
@@ -95,7 +98,7 @@ pub enum Privileges {
 }
 
 /// One command line of an Exec...= directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// What to execute: an absolute path, or a bare name looked up in ExecSearchPath= or PATH.
     pub program: String,

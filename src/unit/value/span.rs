@@ -3,10 +3,11 @@
 use super::ValueError;
 use super::scalar::BLANKS;
 use super::size::take_digits;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A length of time in microseconds; [`TimeSpan::INFINITY`] is systemd's `infinity`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TimeSpan(pub u64);
 
 const SECOND: u64 = 1_000_000;
