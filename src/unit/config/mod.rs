@@ -15,7 +15,8 @@ pub use exec::{
 };
 pub use kill::{KillConfig, KillMode};
 pub use service::{
-    Command, CommandKind, Commands, NotifyAccess, Privileges, Restart, ServiceConfig, ServiceType,
+    Command, CommandKind, Commands, ExitType, NotifyAccess, OomPolicy, Privileges, Restart,
+    RestartMode, ServiceConfig, ServiceType, TimeoutFailure,
 };
 pub use socket::{Listen, ListenKind, SocketConfig};
 pub use unit::{

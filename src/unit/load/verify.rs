@@ -2,11 +2,11 @@
 //! and settings that make no sense together (systemd.service(5); checklist X11, X12, M8).
 
 use crate::unit::config::{
-    CommandKind, KillMode, LoadState, NotifyAccess, Privileges, Restart, ServiceConfig,
-    ServiceType, UnitBody,
+    CommandKind, ExitType, KillMode, LoadState, NotifyAccess, OomPolicy, Privileges, Restart,
+    ServiceConfig, ServiceType, UnitBody,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
-use crate::unit::directive::{Draft, fail};
+use crate::unit::directive::{Draft, PropertyValue, fail};
 use crate::unit::value::TimeSpan;
 
 /// Fills in dependent defaults, then checks.
@@ -19,6 +19,8 @@ pub(super) fn settle(draft: &mut Draft) {
         .not_applied
         .iter()
         .any(|record| record.directive == "FileDescriptorStoreMax");
+    let oom_policy_set = draft.set.contains_key("OOMPolicy");
+    let delegated = draft.config.written.get("Delegate") == Some(&PropertyValue::Bool(true));
     let start_only = draft.permissions_start_only;
     // What stands behind a bad line was not read, and a bad command is said already: that one
     // is missing then is no news.
@@ -35,6 +37,10 @@ pub(super) fn settle(draft: &mut Draft) {
                 service.timeout_start = TimeSpan::INFINITY;
             }
             imply_notify_access(service, stores);
+            if !oom_policy_set && delegated {
+                // What is left to itself is left to itself in this, too.
+                service.oom_policy = OomPolicy::Continue;
+            }
             service.permissions_start_only = start_only;
             if start_only {
                 lift_permissions(service);
@@ -167,6 +173,12 @@ fn check_service(
         problems.push(Problem::error(
             &["Restart"],
             "Restart=always and Restart=on-success are not possible with Type=oneshot",
+        ));
+    }
+    if oneshot && service.exit_type == ExitType::Cgroup {
+        problems.push(Problem::error(
+            &["ExitType"],
+            "ExitType=cgroup is not possible with Type=oneshot",
         ));
     }
     if service.service_type == ServiceType::Dbus && service.bus_name.is_none() {
