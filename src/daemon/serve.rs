@@ -5,7 +5,7 @@ use super::logging;
 use super::setup::{Setup, StartError};
 use super::socket::{ControlSocket, Lock};
 use crate::bus;
-use crate::host::{ControlError, Handle, Host, Job, Options};
+use crate::host::{BusNameOrder, ControlError, Handle, Host, Job, Options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io::Read;
@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::timeout;
 
 /// What is started when no unit is named, and what if there is no such unit.
@@ -57,10 +58,13 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
 async fn serve(setup: Setup, listener: UnixListener) -> Result<ExitCode, StartError> {
     let units = setup.units.clone();
     let socket = setup.socket.clone();
-    let (host, handle) = Host::new(options(setup), seed()?)?;
+    let bus_address = setup.bus.clone();
+    let (bus_names, orders) = mpsc::unbounded_channel();
+    let (host, handle) = Host::new(options(setup, bus_names), seed()?)?;
     let signals = Signals::new()?;
     let mut serving = tokio::spawn(bus::serve(listener, handle.clone()));
     tokio::spawn(signals.watch(handle.clone()));
+    tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
     let starting = tokio::spawn(start(units, socket, handle));
     // Kept off this function's stack.
     Box::pin(host.run()).await;
@@ -79,7 +83,7 @@ async fn serve(setup: Setup, listener: UnixListener) -> Result<ExitCode, StartEr
     })
 }
 
-fn options(setup: Setup) -> Options {
+fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
     Options {
         name: setup.name,
         mode: setup.mode,
@@ -94,6 +98,7 @@ fn options(setup: Setup) -> Options {
             setup.runtime,
         ],
         cgroup_label: setup.cgroup_label,
+        bus_names,
     }
 }
 

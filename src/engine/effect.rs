@@ -169,6 +169,19 @@ pub enum Effect {
         /// As ordered before.
         process: ProcessId,
     },
+    /// Watch for owners of a name on the bus; answered by `BusNameWatched`, and by
+    /// `BusNameOwned` again and again until `ForgetBusName`.
+    WatchBusName {
+        /// Whose.
+        unit: UnitId,
+        /// Which name.
+        name: String,
+    },
+    /// Watch no longer.
+    ForgetBusName {
+        /// Whose.
+        unit: UnitId,
+    },
     /// The unit is dead: unlink its PID file, release its group, and remove its runtime
     /// directories if `runtime_directories`.
     CleanUp {

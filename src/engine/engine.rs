@@ -6,6 +6,7 @@ use super::graph::{Edge, Graph};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
 use super::propagate::Change;
+use super::random;
 use super::service::{Context, Numbers, Outbox, Service};
 use super::unit::Machine;
 use crate::unit::name::UnitName;
@@ -27,6 +28,8 @@ pub struct Engine {
     pub(super) upheld_queue: BTreeSet<UnitId>,
     /// Units that may be up although nobody needs them.
     pub(super) unneeded_queue: BTreeSet<UnitId>,
+    /// Services whose process waits until there are no jobs (Type=idle).
+    pub(super) idle_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
     /// The order among installed jobs may have become cyclic.
@@ -50,7 +53,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An empty engine; `seed` is all the randomness it will ever have (invocation IDs).
+    /// An empty engine; `seed` is all the randomness it will ever have (invocation IDs,
+    /// RuntimeRandomizedExtraSec=).
     pub fn new(seed: u128) -> Engine {
         Engine {
             now: Timestamp::default(),
@@ -61,6 +65,7 @@ impl Engine {
             bound_queue: BTreeSet::new(),
             upheld_queue: BTreeSet::new(),
             unneeded_queue: BTreeSet::new(),
+            idle_queue: BTreeSet::new(),
             changes: VecDeque::new(),
             order_suspect: false,
             triggered: BTreeSet::new(),
@@ -120,6 +125,15 @@ impl Engine {
             Event::GroupEmpty { unit } => {
                 self.with_service(unit, |service, cx| service.on_group_empty(cx));
             }
+            Event::OutOfMemory { unit } => {
+                self.with_service(unit, Service::on_out_of_memory);
+            }
+            Event::BusNameWatched { unit } => {
+                self.with_service(unit, Service::on_bus_name_watched);
+            }
+            Event::BusNameOwned { unit, owned } => {
+                self.with_service(unit, |service, cx| service.on_bus_name_owned(cx, owned));
+            }
             Event::Notified {
                 unit,
                 process,
@@ -162,6 +176,10 @@ impl Engine {
                 self.stop_if_unneeded(unit);
             } else if std::mem::take(&mut self.order_suspect) {
                 self.order_suspect = self.break_deadlock();
+            } else if self.jobs.is_empty()
+                && let Some(unit) = self.idle_queue.pop_first()
+            {
+                self.with_service(unit, Service::release);
             } else {
                 self.advance_shutdown();
                 return;
@@ -215,6 +233,9 @@ impl Engine {
             | Event::Shutdown
             | Event::Killed { .. }
             | Event::GroupEmpty { .. }
+            | Event::OutOfMemory { .. }
+            | Event::BusNameWatched { .. }
+            | Event::BusNameOwned { .. }
             | Event::Notified { .. }
             | Event::Checked { .. }
             | Event::Elapsed => {}
@@ -267,10 +288,14 @@ impl Engine {
                 shutting_down: self.shutting_down,
                 monitor: &unit.monitor,
                 numbers: &mut self.numbers,
+                random: &mut self.random,
                 out: &mut out,
             },
         );
         let deadline = service.deadline();
+        if service.is_debugging() {
+            out.speak_up();
+        }
         self.set_deadline(id, deadline);
         self.absorb(id, out);
         Some(value)
@@ -298,6 +323,9 @@ impl Engine {
         if out.restart_due {
             self.restart_due(unit);
         }
+        if out.held {
+            self.idle_queue.insert(unit);
+        }
     }
 
     fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
@@ -322,19 +350,10 @@ impl Engine {
         self.effects.push_back(Effect::Reply { request, result });
     }
 
-    /// A new invocation ID: version 4, never zero. The generator is splitmix64, twice.
+    /// A new invocation ID: version 4, never zero.
     pub(super) fn new_invocation(&mut self) -> u128 {
-        let mut half = |salt: u64| {
-            self.random = self
-                .random
-                .wrapping_add(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-            let mut z = (self.random as u64) ^ ((self.random >> 64) as u64).rotate_left(23) ^ salt;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^ (z >> 31)
-        };
-        let high = (half(1) & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
-        let low = (half(2) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
-        (u128::from(high) << 64) | u128::from(low)
+        let high = (random::draw(&mut self.random, 1) & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
+        let low = random::draw(&mut self.random, 2) & 0x3FFF_FFFF_FFFF_FFFF;
+        (u128::from(high) << 64) | u128::from(low | 0x8000_0000_0000_0000)
     }
 }

@@ -126,6 +126,26 @@ pub enum Event {
         /// Whose.
         unit: UnitId,
     },
+    /// The kernel has killed a process of the unit's group for want of memory. Sent before the
+    /// end of that process.
+    OutOfMemory {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// Answer to `Effect::WatchBusName`: from here on the unit hears of it when the name gets
+    /// or loses an owner. Comes late, or never, where there is no bus.
+    BusNameWatched {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// The watched name has got an owner or has lost it, or the bus is back and this is how it
+    /// is now.
+    BusNameOwned {
+        /// Whose.
+        unit: UnitId,
+        /// Whether it has an owner.
+        owned: bool,
+    },
     /// Answer to `Effect::FindMain`: this is the main process now, it is watched.
     MainFound {
         /// As ordered.

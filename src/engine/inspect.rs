@@ -5,6 +5,7 @@ use super::process::ProcessStatus;
 use super::state::{ActiveState, JobKind, ServiceResult};
 use crate::unit::config::{CommandKind, LoadState, UnitConfig};
 use crate::unit::name::UnitName;
+use crate::unit::value::TimeSpan;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -106,6 +107,14 @@ pub struct ServiceView {
     pub status_text: String,
     /// StatusErrno.
     pub status_errno: i32,
+    /// The D-Bus error it last told of (BUSERROR=).
+    pub status_bus_error: String,
+    /// The Varlink error it last told of (VARLINKERROR=).
+    pub status_varlink_error: String,
+    /// What it set in place of WatchdogSec=.
+    pub watchdog_told: Option<TimeSpan>,
+    /// WatchdogTimestamp: when it last fed its watchdog; zero if never.
+    pub watchdog_fed: Timestamp,
     /// ExecMainPID: the last main process, also after it ended.
     pub exec_main_pid: i32,
     /// ExecMainStartTimestamp.

@@ -23,6 +23,7 @@ mod job;
 mod process;
 mod propagate;
 mod queue;
+mod random;
 mod requests;
 pub mod service;
 mod shutdown;

@@ -8,11 +8,11 @@ use super::engine::Engine;
 use super::event::Verb;
 use super::graph::Edge;
 use super::ids::UnitId;
-use super::service::Transition;
+use super::service::{Told, Transition};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult, ServiceState};
 use super::transaction::Wish;
 use super::unit::Machine;
-use crate::unit::config::JobMode;
+use crate::unit::config::{JobMode, RestartMode};
 
 /// A change of state that others have not heard of yet.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,7 @@ pub(super) struct Change {
     unit: UnitId,
     from: ActiveState,
     to: ActiveState,
+    told: Told,
     reload_failed: bool,
     will_restart: bool,
 }
@@ -35,6 +36,7 @@ impl Change {
             unit,
             from: transition.from.active_state(),
             to: transition.to.active_state(),
+            told: transition.told,
             reload_failed: transition.reload_failed,
             will_restart,
         }
@@ -61,6 +63,7 @@ impl Engine {
             unit,
             from,
             to,
+            told: Told::AsAlways,
             reload_failed,
             will_restart,
         });
@@ -206,7 +209,13 @@ impl Engine {
                 }
             }
             self.stop_neighbours(unit, &[Edge::Conflicts, Edge::ConflictedBy]);
-        } else if change.from.is_active_or_activating() && change.to.is_inactive_or_deactivating() {
+        } else if match change.told {
+            Told::AsAlways => {
+                change.from.is_active_or_activating() && change.to.is_inactive_or_deactivating()
+            }
+            Told::Nobody => false,
+            Told::Late => true,
+        } {
             for edge in [Edge::BoundBy, Edge::PropagatesStopTo] {
                 self.stop_neighbours(unit, &[edge]);
             }
@@ -306,11 +315,27 @@ impl Engine {
         if stopping.is_some_and(|job| job.kind == JobKind::Stop) || self.shutting_down {
             return;
         }
+        let direct = self
+            .graph
+            .get(unit)
+            .config
+            .service()
+            .is_some_and(|service| service.restart_mode == RestartMode::Direct);
+        // With RestartMode=direct a start that somebody waits for outlives the failure, and is
+        // carried out once more.
+        if let Some(job) = self
+            .graph
+            .get(unit)
+            .job
+            .and_then(|id| self.jobs.get_mut(&id))
+        {
+            job.running &= job.kind != JobKind::Start;
+        }
         let wish = Wish {
             unit,
             kind: JobKind::Start,
             mode: JobMode::Replace,
-            restart_dependents: true,
+            restart_dependents: !direct,
         };
         if let Err(refusal) = self.enqueue(wish) {
             let text = format!("cannot be restarted: {refusal}");

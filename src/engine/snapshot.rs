@@ -16,6 +16,7 @@ use super::graph::Graph;
 use super::ids::{CheckId, JobId, ProcessId, Timestamp, UnitId};
 use super::job::Job;
 use super::service::Numbers;
+use super::unit::Machine;
 use crate::unit::config::UnitConfig;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +80,8 @@ impl Engine {
             finished,
             // Each unit has its own.
             deadlines: _,
+            // Each of them knows that it is held back.
+            idle_queue: _,
             // Empty between two events.
             run_queue: _,
             bound_queue: _,
@@ -126,6 +129,11 @@ impl Engine {
         let deadlines = timers
             .filter_map(|unit| Some((unit.deadline?, unit.id)))
             .collect();
+        let held = state.graph.iter().filter(|unit| match &unit.machine {
+            Machine::Service(service) => service.is_held(),
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+        });
+        let idle_queue = held.map(|unit| unit.id).collect();
         let mut engine = Engine {
             now: state.now,
             graph: state.graph,
@@ -139,6 +147,7 @@ impl Engine {
             shutting_down: state.shutting_down,
             finished: state.finished,
             deadlines,
+            idle_queue,
             ..Engine::new(state.random)
         };
         for unit in engine.graph.load_anew(configs) {

@@ -28,6 +28,8 @@ impl Host {
                 unit,
                 runtime_directories,
             } => self.clean_up(unit, runtime_directories),
+            Effect::WatchBusName { unit, name } => self.watch_bus_name(unit, name),
+            Effect::ForgetBusName { unit } => self.forget_bus_name(unit),
             Effect::Reply { request, result } => self.requests.reply(request, result),
             Effect::Log {
                 level,
@@ -66,6 +68,8 @@ impl Host {
             | Effect::Check { .. }
             | Effect::FindMain { .. }
             | Effect::ForgetMain { .. }
+            | Effect::WatchBusName { .. }
+            | Effect::ForgetBusName { .. }
             | Effect::CleanUp { .. }
             | Effect::Reply { .. }
             | Effect::Log { .. }

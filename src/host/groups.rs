@@ -24,6 +24,10 @@ struct Members {
     name: Option<UnitName>,
     group: Option<Arc<Group>>,
     watch: Option<WatchId>,
+    /// The watch for kills for want of memory, where the kernel counts them.
+    memory_watch: Option<WatchId>,
+    /// Those that were told.
+    memory_kills: u64,
     /// Sessions and process groups that began with a process of the unit.
     sessions: BTreeSet<i32>,
     /// Invocation IDs in use, as the environment carries them.
@@ -40,6 +44,8 @@ pub(super) struct Groups {
     units: BTreeMap<UnitId, Members>,
     /// Units whose group may have become empty.
     suspects: BTreeSet<UnitId>,
+    /// Units one of whose processes was killed for want of memory.
+    out_of_memory: BTreeSet<UnitId>,
 }
 
 impl Groups {
@@ -61,6 +67,7 @@ impl Groups {
             watcher,
             units: BTreeMap::new(),
             suspects: BTreeSet::new(),
+            out_of_memory: BTreeSet::new(),
         })
     }
 
@@ -97,7 +104,10 @@ impl Groups {
         let group = Arc::new(tree.group(name.as_str())?);
         if let Some((watcher, _)) = &self.watcher {
             members.watch = Some(watcher.add(&group)?);
+            members.memory_watch = watcher.add_memory(&group)?;
         }
+        // A group that an earlier daemon left may have counted some.
+        members.memory_kills = group.memory_kills();
         members.group = Some(group.clone());
         Ok(Some(group))
     }
@@ -135,17 +145,56 @@ impl Groups {
         };
         let changed = match watcher.changed() {
             Ok(changed) if !changed.overflow => changed.groups,
-            Ok(_) => return self.suspect_all(),
+            Ok(_) => return self.look_at_all(),
             Err(error) => {
                 tracing::warn!("cannot watch control groups: {error}");
-                return self.suspect_all();
+                return self.look_at_all();
             }
         };
-        let units = self
-            .units
-            .iter()
-            .filter(|(_, members)| members.watch.is_some_and(|watch| changed.contains(&watch)));
+        let of = |watch: Option<WatchId>| watch.is_some_and(|watch| changed.contains(&watch));
+        let units = self.units.iter().filter(|(_, members)| of(members.watch));
         self.suspects.extend(units.map(|(unit, _)| *unit));
+        let units = self.units.iter().filter(|(_, m)| of(m.memory_watch));
+        for unit in units.map(|(unit, _)| *unit).collect::<Vec<_>>() {
+            self.look_at_memory(unit);
+        }
+    }
+
+    fn look_at_all(&mut self) {
+        self.suspect_all();
+        for unit in self.units.keys().copied().collect::<Vec<_>>() {
+            self.look_at_memory(unit);
+        }
+    }
+
+    /// Looks whether the kernel has killed a process of the unit for want of memory.
+    pub(super) fn look_at_memory(&mut self, unit: UnitId) {
+        let Some(members) = self.units.get_mut(&unit) else {
+            return;
+        };
+        let (Some(group), Some(_)) = (&members.group, members.memory_watch) else {
+            return;
+        };
+        let kills = group.memory_kills();
+        if kills > members.memory_kills {
+            self.out_of_memory.insert(unit);
+        }
+        members.memory_kills = kills;
+    }
+
+    /// The units of which that was seen since this was last asked.
+    pub(super) fn take_out_of_memory(&mut self) -> BTreeSet<UnitId> {
+        std::mem::take(&mut self.out_of_memory)
+    }
+
+    /// Has the kernel kill all processes of the unit when it kills one for want of memory
+    /// (OOMPolicy=kill); where it does not count memory there is nothing to set.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub(super) fn kill_together(&self, unit: UnitId, together: bool) -> io::Result<()> {
+        let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
+        group.map_or(Ok(()), |group| group.kill_together(together))
     }
 
     /// Whether the check in [`Groups::take_empty`] has anything to look at.

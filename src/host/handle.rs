@@ -1,6 +1,7 @@
 //! How `bus` and `http` reach the loop: requests go in through a channel and are answered;
 //! reads run on the loop between two events, over a [`View`].
 
+use super::bus_names::BusNameNews;
 use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Verb};
 use crate::unit::config::JobMode;
 use crate::unit::load::Settings;
@@ -146,6 +147,7 @@ pub(super) enum Message {
         answer: Answer<()>,
     },
     Shutdown,
+    BusName(u64, BusNameNews),
     Look(Look),
 }
 
@@ -236,6 +238,17 @@ impl Handle {
     /// The loop is gone.
     pub async fn reload(&self) -> Result<(), ControlError> {
         self.ask(|answer| Message::Reload { answer }).await
+    }
+
+    /// Tells what was seen of a watched name on the bus.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn bus_name(&self, watch: u64, news: BusNameNews) -> Result<(), ControlError> {
+        self.sender
+            .send(Message::BusName(watch, news))
+            .await
+            .map_err(|_| ControlError::Gone)
     }
 
     /// Asks the loop to stop every unit and to end. It ends by itself then; asking again

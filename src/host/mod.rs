@@ -8,6 +8,7 @@
 //! before the emptiness of the group it leaves, and after every notify message sent before it;
 //! nothing is ever signalled by its number.
 
+mod bus_names;
 mod clock;
 mod conditions;
 mod directories;
@@ -39,6 +40,7 @@ mod unit_files;
 mod view;
 mod wind_up;
 
+pub use bus_names::{BusNameNews, BusNameOrder};
 pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
 pub use facts::gather as gather_facts;

@@ -65,6 +65,7 @@ impl Host {
                 look(&facts.view());
             }
             Message::Shutdown => self.tell(Event::Shutdown),
+            Message::BusName(watch, news) => self.bus_name_news(watch, news),
             message if self.requests.loading => self.requests.queue.push_back(message),
             message => self.ask(message),
         }
@@ -122,7 +123,7 @@ impl Host {
                 let names: BTreeSet<UnitName> = self.engine.unit_names().into_iter().collect();
                 self.load(names, BTreeSet::new(), After::Reloaded(answer));
             }
-            Message::Look(_) | Message::Shutdown => self.message(message),
+            Message::Look(_) | Message::BusName(..) | Message::Shutdown => self.message(message),
         }
     }
 

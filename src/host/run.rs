@@ -1,5 +1,6 @@
 //! The loop itself: waits for what happens, tells the engine, carries out what it orders.
 
+use super::bus_names::{BusNameOrder, BusNames};
 use super::clock;
 use super::conditions::Surroundings;
 use super::environment::Mode;
@@ -57,6 +58,8 @@ pub struct Options {
     pub own_files: Vec<PathBuf>,
     /// The name of the subtree of control groups.
     pub cgroup_label: String,
+    /// Where orders go to watch names on the bus.
+    pub bus_names: UnboundedSender<BusNameOrder>,
 }
 
 /// What comes back from tasks and pool threads.
@@ -103,6 +106,7 @@ pub struct Host {
     pub(super) requests: Requests,
     pub(super) names: BTreeMap<UnitId, UnitName>,
     pub(super) searches: BTreeMap<ProcessId, Search>,
+    pub(super) bus_names: BusNames,
     /// Removals under way; a start of the unit waits for them.
     pub(super) cleaning: BTreeMap<UnitId, JoinHandle<()>>,
     /// MAINPID= last said by a process of root.
@@ -163,6 +167,7 @@ impl Host {
             requests: Requests::default(),
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
+            bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             told_by_root: BTreeMap::new(),
             children_due: false,
@@ -231,7 +236,10 @@ impl Host {
             Woken::Ended(process) => self.process_ended(process),
             Woken::Notification => self.receive_notifications(),
             Woken::ChildEnded => self.reap_children(),
-            Woken::GroupChanged => self.groups.read_changes(),
+            Woken::GroupChanged => {
+                self.groups.read_changes();
+                self.tell_out_of_memory();
+            }
             Woken::Message(message) => self.message(message),
             Woken::Deadline => self.tell(Event::Elapsed),
             Woken::Fact(Fact::Started(started)) => self.started(*started),

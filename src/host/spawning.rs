@@ -12,7 +12,9 @@ use crate::engine::{Event, LogLevel, Spawn};
 use crate::exec::environment::{EnvironmentInput, assemble};
 use crate::exec::plan::{PlanInput, plan};
 use crate::exec::{Child, Identity, identity, spawn};
-use crate::unit::config::{Command, ExecConfig, InputSource, OutputTarget, ServiceConfig};
+use crate::unit::config::{
+    Command, ExecConfig, InputSource, OomPolicy, OutputTarget, ServiceConfig,
+};
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::Signal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -110,6 +112,9 @@ impl Host {
             .map_err(|error| format!("cannot make the control group: {error}"))?;
         if order.first {
             self.warn_of_left_over(order);
+            self.groups
+                .kill_together(order.unit, service.oom_policy == OomPolicy::Kill)
+                .map_err(|error| format!("cannot set OOMPolicy=: {error}"))?;
         }
         Ok(Start {
             order: Box::new(order.clone()),

@@ -3,8 +3,8 @@
 use super::dice::Dice;
 use procmgr::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
-    JobMode, KillMode, LoadState, NotApplied, NotifyAccess, Privileges, Restart, ServiceConfig,
-    ServiceType, UnitBody, UnitConfig,
+    ExitType, JobMode, KillMode, LoadState, NotApplied, NotifyAccess, Privileges, Restart,
+    RestartMode, ServiceConfig, ServiceType, TimeoutFailure, UnitBody, UnitConfig,
 };
 use procmgr::unit::diagnostic::Position;
 use procmgr::unit::name::UnitName;
@@ -215,6 +215,11 @@ fn restarting(dice: &mut Dice, service: &mut ServiceConfig) {
         service.restart_max_delay = TimeSpan::from_secs(20);
         service.restart_steps = dice.pick(&[0, 3]);
     }
+    service.restart_mode = dice.weighted(&[
+        (RestartMode::Normal, 8),
+        (RestartMode::Direct, 2),
+        (RestartMode::Debug, 1),
+    ]);
     for set in [
         &mut service.success_exit_status,
         &mut service.restart_prevent_exit_status,
@@ -237,6 +242,19 @@ fn times(dice: &mut Dice, service: &mut ServiceConfig) {
     service.timeout_stop = if dice.one_in(12) { never } else { some(dice) };
     if dice.one_in(10) {
         service.runtime_max = TimeSpan::from_secs(dice.pick(&[1, 10, 60]));
+        service.runtime_random_extra = TimeSpan::from_secs(dice.pick(&[0, 5]));
+    }
+    let failure = |dice: &mut Dice| {
+        dice.weighted(&[
+            (TimeoutFailure::Terminate, 6),
+            (TimeoutFailure::Abort, 1),
+            (TimeoutFailure::Kill, 1),
+        ])
+    };
+    service.timeout_start_failure = failure(dice);
+    service.timeout_stop_failure = failure(dice);
+    if service.service_type != ServiceType::Oneshot && dice.one_in(10) {
+        service.exit_type = ExitType::Cgroup;
     }
     if dice.one_in(6) {
         service.watchdog = TimeSpan::from_secs(dice.pick(&[1, 3, 20]));

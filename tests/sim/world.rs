@@ -361,7 +361,11 @@ impl<'a> World<'a> {
             Effect::CleanUp { unit, .. } => {
                 self.pid_files.remove(&unit);
             }
-            Effect::Reply { .. }
+            Effect::WatchBusName { unit, .. } => {
+                self.tell(None, Event::BusNameWatched { unit });
+            }
+            Effect::ForgetBusName { .. }
+            | Effect::Reply { .. }
             | Effect::UnitNew { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }

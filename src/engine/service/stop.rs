@@ -5,7 +5,7 @@ use super::machine::{Service, settings};
 use super::{Context, NotNow};
 use crate::engine::effect::{Effect, KillOrder};
 use crate::engine::state::{JobKind, ServiceResult, ServiceState};
-use crate::unit::config::{CommandKind, KillMode};
+use crate::unit::config::{CommandKind, ExitType, KillMode};
 use crate::unit::value::Signal;
 
 impl Service {
@@ -82,7 +82,7 @@ impl Service {
             return;
         };
         self.set_state(cx, stage.state());
-        self.arm(cx, settings(cx).timeout_stop);
+        self.arm(cx, stage.timeout(settings(cx)));
         self.order = Some(order.order);
         cx.out.effects.push(Effect::Kill(order));
     }
@@ -196,7 +196,8 @@ impl Service {
     /// Takes in that no process is left in the unit's group. Where main or control process are
     /// known, their own ends say more and are waited for.
     pub fn on_group_empty(&mut self, cx: &mut Context<'_>) {
-        self.populated = false;
+        // A process that is only held back counts as if it was there.
+        self.populated = self.held.is_some();
         if self.main.process().is_some() || self.control.is_some() {
             return;
         }
@@ -204,6 +205,11 @@ impl Service {
         match self.state {
             ServiceState::Start | ServiceState::StartPost => self.nobody_left_to_start(cx),
             ServiceState::Running => self.enter_running(cx, fine),
+            ServiceState::ReloadSignal | ServiceState::ReloadNotify
+                if settings(cx).exit_type == ExitType::Cgroup =>
+            {
+                self.enter_running(cx, fine);
+            }
             ServiceState::StopWatchdog | ServiceState::StopSigterm | ServiceState::StopSigkill => {
                 self.enter_stop_post(cx, fine);
             }

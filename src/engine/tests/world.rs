@@ -314,7 +314,11 @@ impl World {
                 self.results.insert(job, result);
             }
             Effect::Finished => self.finished = true,
-            Effect::ForgetMain { .. }
+            Effect::WatchBusName { unit, .. } => {
+                self.facts.push_back(Event::BusNameWatched { unit });
+            }
+            Effect::ForgetBusName { .. }
+            | Effect::ForgetMain { .. }
             | Effect::CleanUp { .. }
             | Effect::UnitNew { .. }
             | Effect::JobNew { .. }

@@ -1,6 +1,6 @@
 //! What units are to each other.
 
-use super::{Check, Sight, Verdict};
+use super::{Check, Sight, Verdict, begins_a_start};
 use procmgr::engine::{ActiveState, Effect, JobKind, JobResult, UnitId};
 use procmgr::unit::config::{DependencyKind, UnitBody};
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ impl Check for Ordering {
                 self.begun.insert(*unit);
                 Ordering::look(sight, *unit)
             }
-            Effect::Spawn(spawn) if spawn.first => {
+            Effect::Spawn(spawn) if begins_a_start(spawn) => {
                 if self.begun.remove(&spawn.unit) {
                     return Ok(());
                 }
