@@ -81,6 +81,7 @@ impl Engine {
             deadlines: _,
             // Empty between two events.
             run_queue: _,
+            restart_queue: _,
             bound_queue: _,
             upheld_queue: _,
             unneeded_queue: _,
