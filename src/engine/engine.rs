@@ -22,6 +22,8 @@ pub struct Engine {
     pub(super) next_job: u32,
     /// Waiting jobs that may have become runnable.
     pub(super) run_queue: BTreeSet<JobId>,
+    /// Units whose stop was called off and that may be left waiting for a restart.
+    pub(super) restart_queue: BTreeSet<UnitId>,
     /// Units that may be up although what they are bound to is down.
     pub(super) bound_queue: BTreeSet<UnitId>,
     /// Units that may be down although an active one upholds them.
@@ -62,6 +64,7 @@ impl Engine {
             jobs: BTreeMap::new(),
             next_job: 1,
             run_queue: BTreeSet::new(),
+            restart_queue: BTreeSet::new(),
             bound_queue: BTreeSet::new(),
             upheld_queue: BTreeSet::new(),
             unneeded_queue: BTreeSet::new(),
@@ -168,6 +171,8 @@ impl Engine {
                 self.propagate(change);
             } else if let Some(job) = self.run_queue.pop_first() {
                 self.run_job(job);
+            } else if let Some(unit) = self.restart_queue.pop_first() {
+                self.restart_if_left_waiting(unit);
             } else if let Some(unit) = self.upheld_queue.pop_first() {
                 self.start_if_upheld(unit);
             } else if let Some(unit) = self.bound_queue.pop_first() {

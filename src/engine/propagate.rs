@@ -346,6 +346,19 @@ impl Engine {
         }
     }
 
+    /// A restart that came due while a stop waited is carried out by the start that takes the
+    /// stop's place. Where another job does, or none, it is asked for once more.
+    pub(super) fn restart_if_left_waiting(&mut self, unit: UnitId) {
+        let job = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
+        let seen_to = job.is_some_and(|job| match job.kind {
+            JobKind::Start | JobKind::Stop | JobKind::Restart => true,
+            JobKind::VerifyActive | JobKind::Reload | JobKind::Nop => false,
+        });
+        if !seen_to && !self.shutting_down {
+            self.with_service(unit, |service, cx| service.resume_restart(cx));
+        }
+    }
+
     /// Queues a job on the engine's own account; a refusal is only logged. Whether it is queued.
     pub(super) fn add_quietly(&mut self, unit: UnitId, kind: JobKind, mode: JobMode) -> bool {
         let wish = Wish {

@@ -288,6 +288,9 @@ impl Engine {
             self.graph.get_mut(job.unit).job = None;
         }
         let (unit, kind) = (job.unit, job.kind);
+        if kind == JobKind::Stop && result == JobResult::Canceled {
+            self.restart_queue.insert(unit);
+        }
         self.log_result(job, result);
         self.effects.push_back(Effect::Changed { unit });
         let starts = matches!(

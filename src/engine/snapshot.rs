@@ -84,6 +84,7 @@ impl Engine {
             idle_queue: _,
             // Empty between two events.
             run_queue: _,
+            restart_queue: _,
             bound_queue: _,
             upheld_queue: _,
             unneeded_queue: _,

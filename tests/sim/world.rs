@@ -284,6 +284,7 @@ impl<'a> World<'a> {
         self.engine.handle(time, event);
         self.picture.touched.clear();
         self.picture.stopped_alone.clear();
+        self.picture.stop_called_off.clear();
         while let Some(effect) = self.engine.poll_effect() {
             self.note(|| format!("  < {}", checks::words_of_effect(&effect)));
             self.check(|check, sight| check.effect(sight, &effect))?;

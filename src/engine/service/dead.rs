@@ -146,6 +146,15 @@ impl Service {
         cx.out.restart_due = true;
     }
 
+    /// The stop that a restart had to wait for was called off, and no other job has come that
+    /// starts the service or stops it: the restart is due again. Does nothing in any state but
+    /// `auto-restart-queued`.
+    pub fn resume_restart(&mut self, cx: &mut Context<'_>) {
+        if self.state == ServiceState::AutoRestartQueued {
+            self.restart_due(cx);
+        }
+    }
+
     /// Gives up waiting for the restart; the result of the last run stays to be seen, the unit
     /// is dead all the same, for that is what was asked for (checklist row J9).
     pub(super) fn cancel_restart(&mut self, cx: &mut Context<'_>) {

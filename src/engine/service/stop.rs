@@ -63,6 +63,11 @@ impl Service {
 
     /// The service said STOPPING=1: as if it had been sent SIGTERM, without sending it.
     pub(super) fn enter_stop_by_notify(&mut self, cx: &mut Context<'_>) {
+        if !self.populated && self.main.process().is_none() && self.control.is_none() {
+            // The message was slower than the news of the end; no other end is to come.
+            self.enter_stop_post(cx, ServiceResult::Success);
+            return;
+        }
         self.set_state(cx, ServiceState::StopSigterm);
         self.arm(cx, settings(cx).timeout_stop);
     }

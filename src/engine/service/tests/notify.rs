@@ -242,3 +242,25 @@ fn the_last_feeding_of_the_watchdog_is_shown() {
     w.main_says(&[("WATCHDOG_USEC", "7000000")]);
     assert_eq!(w.service.view().watchdog_told, Some(TimeSpan::from_secs(7)));
 }
+
+#[test]
+fn stopping_that_comes_after_the_last_end_waits_for_nobody() {
+    let mut w = World::new(|s| {
+        s.service_type = ServiceType::Forking;
+        s.guess_main_pid = false;
+        s.notify_access = NotifyAccess::All;
+        s.timeout_start = TimeSpan::INFINITY;
+        s.timeout_stop = TimeSpan::INFINITY;
+    });
+    w.lasting.insert((K::Start, 0));
+    w.start();
+    let daemon = w.member();
+    w.end_control(Exited(0));
+    w.assert(S::Running, R::Success);
+    w.say(daemon, &[("RELOADING", "1")]);
+    w.assert(S::ReloadNotify, R::Success);
+    w.end(daemon, Exited(0));
+    w.assert(S::ReloadNotify, R::Success);
+    w.say(daemon, &[("STOPPING", "1")]);
+    w.assert(S::Dead, R::Success);
+}
