@@ -21,8 +21,9 @@ use tokio::time::timeout;
 const DEFAULT_UNITS: [&str; 2] = ["default.target", "multi-user.target"];
 /// Time for clients to be told of the last changes.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// Threads for what may block; a hung file system holds one each.
-const POOL: usize = 64;
+/// Threads for what may block, made when needed. What hangs in a file system that is gone holds
+/// one each, and nothing that works may wait for it: more than a host has services.
+const POOL: usize = 4096;
 /// How long such a thread stays without work.
 const IDLE: Duration = Duration::from_secs(2);
 

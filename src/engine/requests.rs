@@ -94,7 +94,8 @@ impl Engine {
         }
     }
 
-    /// A signal somebody asked for.
+    /// A signal somebody asked for. That there is nobody to get it is an error only for one who
+    /// asked for the main or the control process.
     pub(super) fn kill(
         &mut self,
         name: &UnitName,
@@ -106,20 +107,14 @@ impl Engine {
             return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
         };
         let (main, control) = (service.main_process(), service.control_process());
-        let (processes, group_signal) = match whom {
-            KillWhom::Main => (main.into_iter().collect::<Vec<_>>(), None),
-            KillWhom::Control => (control.into_iter().collect(), None),
-            KillWhom::All => (main.into_iter().chain(control).collect(), Some(signal)),
+        let (processes, group_signal, which) = match whom {
+            KillWhom::Main => (main.into_iter().collect::<Vec<_>>(), None, "main"),
+            KillWhom::Control => (control.into_iter().collect(), None, "control"),
+            KillWhom::All => (main.into_iter().chain(control).collect(), Some(signal), ""),
         };
-        let idle = service.state().active_state().is_inactive_or_failed();
-        if idle || (processes.is_empty() && group_signal.is_none()) {
-            let which = match whom {
-                KillWhom::Main => "main ",
-                KillWhom::Control => "control ",
-                KillWhom::All => "",
-            };
+        if processes.is_empty() && group_signal.is_none() {
             return Err(Refusal::NoProcess(format!(
-                "Unit {name} has no {which}process to signal."
+                "Unit {name} has no {which} process to signal."
             )));
         }
         let order = self.numbers.order();

@@ -308,6 +308,12 @@ impl Handle {
     }
 }
 
+/// A name that can be a unit's; a template is none before it has an instance.
 fn parse(unit: &str) -> Result<UnitName, ControlError> {
-    UnitName::parse(unit).map_err(|error| ControlError::BadName(error.to_string()))
+    let name = UnitName::parse(unit).map_err(|error| ControlError::BadName(error.to_string()))?;
+    if name.is_template() {
+        let reason = format!("Unit name {name} is missing the instance name.");
+        return Err(ControlError::BadName(reason));
+    }
+    Ok(name)
 }
