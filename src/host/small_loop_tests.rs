@@ -134,6 +134,7 @@ impl SmallLoop {
                     }
                     let _ = answer.send(Ok(()));
                 }
+                Message::Operation(_) => {}
                 Message::Shutdown => return,
             }
         }
