@@ -110,10 +110,10 @@ impl Call<'_> {
 
     /// The refusal of a method that is not there.
     pub(super) fn unknown_method(&self) -> Failure {
-        let interface = self.interface.unwrap_or("(none)");
+        let interface = self.interface.unwrap_or("(null)");
         Failure::new(
             names::UNKNOWN_METHOD,
-            format!("Unknown method {} of interface {interface}", self.member),
+            format!("Unknown method {} or interface {interface}.", self.member),
         )
     }
 }
@@ -213,7 +213,11 @@ async fn on_manager(call: &Call<'_>) -> Result<Body, Failure> {
 
 async fn on_unit(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
     let unit_type = UnitName::parse(name)
-        .map_err(|error| Failure::invalid(error.to_string()))?
+        .map_err(|_| {
+            Failure::invalid(format!(
+                "Unit name {name} is neither a valid invocation ID nor unit name."
+            ))
+        })?
         .unit_type();
     let of_type = type_interface(unit_type);
     match call.interface {

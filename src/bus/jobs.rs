@@ -64,7 +64,7 @@ pub(super) async fn on_job(call: &Call<'_>, id: JobId) -> Result<Body, Failure> 
                 .into_iter()
                 .find(|(name, _, _)| *name == property)
                 .map(|(_, signature, value)| Body::one("v", Value::variant(signature, value)))
-                .ok_or_else(|| unit::unknown_property(&property))
+                .ok_or_else(|| unit::unknown_property(&interface, &property))
         }
         "GetAll" => {
             let interface: String = call.arguments()?;

@@ -3,13 +3,13 @@
 use super::dispatch::{Call, snapshot};
 use super::failure::{Failure, names};
 use super::path;
-use super::properties::{MANAGER_INTERFACE, ManagerSnapshot, manager_rows};
+use super::properties::{MANAGER_INTERFACE, ManagerSnapshot, UnitSnapshot, manager_rows};
 use super::unit;
 use super::value::{Body, Value};
 use super::{callers, dump, environment, jobs, list, log_control, news, unit_files};
-use crate::engine::{JobId, KillWhom, Verb};
-use crate::host::{Job, View};
-use crate::unit::config::{DirectoryKind, JobMode};
+use crate::engine::{JobId, KillWhom, Refusal, Verb};
+use crate::host::{ControlError, Job, View};
+use crate::unit::config::{DirectoryKind, JobMode, LoadState};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use std::collections::BTreeSet;
@@ -104,9 +104,37 @@ fn no_dynamic_user(user: &str) -> Failure {
 
 /// Answers RefUnit, UnrefUnit and kin: what a client holds is let go when it leaves.
 pub(super) async fn hold(call: &Call<'_>, name: &str, more: bool) -> Result<Body, Failure> {
-    let unit = snapshot(call, name).await?;
+    let unit = match more {
+        true => loaded(call, name).await?,
+        false => snapshot(call, name).await?,
+    };
     call.client.session.hold(unit.view.name(), more)?;
     Ok(Body::EMPTY)
+}
+
+/// A unit that is loaded and good, loaded for the purpose if need be.
+///
+/// # Errors
+/// It has no file, is masked, or its file is bad.
+pub(super) async fn loaded(call: &Call<'_>, name: &str) -> Result<UnitSnapshot, Failure> {
+    let unit = snapshot(call, name).await?;
+    let own = unit.view.name();
+    let (error, text) = match unit.view.load() {
+        LoadState::Loaded => return Ok(unit),
+        LoadState::NotFound => (names::NO_SUCH_UNIT, format!("Unit {own} not found.")),
+        LoadState::Masked => (names::MASKED, format!("Unit {own} is masked.")),
+        LoadState::BadSetting => (
+            names::BAD_SETTING,
+            format!("Unit {own} has a bad unit file setting."),
+        ),
+        LoadState::Error => (
+            names::LOAD_FAILED,
+            format!(
+                "Unit {own} failed to load properly, please adjust/correct and reload service manager"
+            ),
+        ),
+    };
+    Err(Failure::new(error, text))
 }
 
 /// StartUnit with a flags word, which knows none so far.
@@ -139,7 +167,7 @@ pub(super) async fn properties(call: &Call<'_>) -> Result<Body, Failure> {
             let (interface, property): (String, String) = call.arguments()?;
             if !interface.is_empty() && interface != MANAGER_INTERFACE {
                 unit::no_properties(&interface)?;
-                return Err(unit::unknown_property(&property));
+                return Err(unit::unknown_property(&interface, &property));
             }
             let snapshot = manager_snapshot(call).await?;
             manager_rows()
@@ -150,7 +178,7 @@ pub(super) async fn properties(call: &Call<'_>) -> Result<Body, Failure> {
                     Some((row.signature, logged.or_else(|| snapshot.value(row))?))
                 })
                 .map(|(signature, value)| Body::one("v", Value::variant(signature, value)))
-                .ok_or_else(|| unit::unknown_property(&property))
+                .ok_or_else(|| unit::unknown_property(&interface, &property))
         }
         "GetAll" => {
             let interface: String = call.arguments()?;
@@ -245,28 +273,35 @@ pub(super) fn job_mode(mode: &str) -> Result<JobMode, Failure> {
     })
 }
 
-/// Sends a signal to a unit's processes.
+/// Sends a signal to a unit's processes. That there are none is a failure only if the caller
+/// says so (`-fail`), or asks for one process.
 pub(super) async fn kill(
     call: &Call<'_>,
     name: &str,
-    whom: &str,
+    word: &str,
     signal: i32,
 ) -> Result<Body, Failure> {
-    let whom = match whom {
-        "" | "all" | "all-fail" => KillWhom::All,
-        "main" | "main-fail" => KillWhom::Main,
-        "control" | "control-fail" => KillWhom::Control,
-        _ => return Err(Failure::invalid(format!("Invalid whom argument: {whom}"))),
+    let (whom, missing) = match word {
+        "" | "all" => (KillWhom::All, None),
+        "all-fail" => (KillWhom::All, Some("No matching processes to kill")),
+        "main" | "main-fail" => (KillWhom::Main, Some("No main process to kill")),
+        "control" | "control-fail" => (KillWhom::Control, Some("No control process to kill")),
+        _ => return Err(Failure::invalid(format!("Invalid who argument {word}"))),
     };
     if !(1..=64).contains(&signal) {
         return Err(Failure::invalid("Signal number out of range."));
     }
-    call.client
-        .hub
-        .handle
-        .kill(name, whom, Signal(signal))
-        .await?;
-    Ok(Body::EMPTY)
+    let handle = &call.client.hub.handle;
+    match (handle.kill(name, whom, Signal(signal)).await, missing) {
+        (Err(ControlError::Refused(Refusal::NoProcess(_))), Some(text)) => {
+            Err(Failure::new(names::NO_SUCH_PROCESS, text))
+        }
+        (Err(ControlError::Refused(Refusal::NoProcess(_))), None) => Ok(Body::EMPTY),
+        (killed, _) => {
+            killed?;
+            Ok(Body::EMPTY)
+        }
+    }
 }
 
 /// Freezes a unit or lets it go on; answered when it is done.
@@ -288,6 +323,7 @@ pub(super) async fn clean(call: &Call<'_>, name: &str, words: &[String]) -> Resu
             None => return Err(Failure::invalid(format!("Invalid resource type: {word}"))),
         }
     }
+    loaded(call, name).await?;
     call.client.hub.handle.clean(name, kinds).await?;
     Ok(Body::EMPTY)
 }

@@ -104,7 +104,7 @@ fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Fai
     found
         .or_else(|| of_unit.then(|| find(unit_rows(), None)).flatten())
         .map(|(signature, value)| Body::one("v", Value::variant(signature, value)))
-        .ok_or_else(|| unknown_property(property))
+        .ok_or_else(|| unknown_property(interface, property))
 }
 
 /// The type's interface first, then the unit's, as systemd sends them.
@@ -187,9 +187,9 @@ fn unknown_interface(interface: &str) -> Failure {
 }
 
 /// The refusal of a property nobody knows.
-pub(super) fn unknown_property(property: &str) -> Failure {
+pub(super) fn unknown_property(interface: &str, property: &str) -> Failure {
     Failure::new(
         names::UNKNOWN_PROPERTY,
-        format!("Unknown property '{property}'."),
+        format!("Unknown interface {interface} or property {property}."),
     )
 }

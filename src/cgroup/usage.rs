@@ -2,7 +2,6 @@
 //! not count for want of a controller is unknown.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
 /// What a group uses; `None` where the kernel does not say.
@@ -12,7 +11,7 @@ pub struct Usage {
     pub memory: Option<u64>,
     /// Nanoseconds of CPU time.
     pub cpu: Option<u64>,
-    /// Processes and threads.
+    /// Processes and threads, if the controller `pids` counts them.
     pub tasks: Option<u64>,
     /// Bytes and operations read and written, of all devices.
     pub io: Option<Io>,
@@ -38,7 +37,7 @@ pub fn read(directory: &Path) -> Usage {
     Usage {
         memory: number("memory.current"),
         cpu: text("cpu.stat").and_then(|text| cpu(&text)),
-        tasks: number("pids.current").or_else(|| tasks(directory).ok()),
+        tasks: number("pids.current"),
         io: text("io.stat").map(|text| io(&text)),
     }
 }
@@ -48,16 +47,6 @@ fn cpu(text: &str) -> Option<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("usage_usec "))?;
     value.parse::<u64>().ok()?.checked_mul(1000)
-}
-
-/// Counts the threads of a group and those below it.
-fn tasks(directory: &Path) -> io::Result<u64> {
-    let text = fs::read_to_string(directory.join("cgroup.threads"))?;
-    let mut count = text.lines().count() as u64;
-    for child in super::children(directory)? {
-        count += tasks(&child).unwrap_or(0);
-    }
-    Ok(count)
 }
 
 /// A line a device: `8:0 rbytes=1 wbytes=2 rios=3 wios=4 ...`.
@@ -91,16 +80,13 @@ mod tests {
         assert_eq!(read(dir.path()), Usage::default());
         write("memory.current", "4096\n");
         write("cpu.stat", "usage_usec 12\nuser_usec 5\n");
-        write("cgroup.threads", "1\n2\n");
         write(
             "io.stat",
             "8:0 rbytes=1 wbytes=2 rios=3 wios=4\n8:16 rbytes=10 wbytes=0 rios=1 wios=0 dbytes=9\n",
         );
-        fs::create_dir(dir.path().join("below")).unwrap();
-        write("below/cgroup.threads", "3\n");
         let usage = read(dir.path());
         assert_eq!((usage.memory, usage.cpu), (Some(4096), Some(12_000)));
-        assert_eq!(usage.tasks, Some(3));
+        assert_eq!(usage.tasks, None);
         let io = Io {
             read_bytes: 11,
             reads: 4,

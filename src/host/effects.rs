@@ -5,6 +5,7 @@ use super::conditions;
 use super::directories::Removal;
 use super::handle::News;
 use super::run::{Fact, Host};
+use crate::cgroup::usage;
 use crate::engine::{CheckId, Effect, LogLevel, Timestamp, UnitId};
 use crate::unit::config::Condition;
 use crate::unit::name::UnitName;
@@ -104,6 +105,11 @@ impl Host {
 
     /// The unit is dead: removes what it leaves, off the loop; its next start waits for that.
     fn clean_up(&mut self, unit: UnitId, runtime_directories: bool) {
+        // What it has used is still to be seen when it is gone.
+        let directory = self.groups.directory_of(unit);
+        if let Some(cpu) = directory.and_then(|directory| usage::read(&directory).cpu) {
+            self.last_cpu.insert(unit, cpu);
+        }
         self.groups.release(unit);
         self.told_by_root.remove(&unit);
         self.freezers.remove(&unit);

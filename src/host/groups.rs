@@ -70,9 +70,10 @@ impl Groups {
         self.tree.as_ref().map_or("", Tree::name)
     }
 
-    /// The unit's group as /proc/PID/cgroup names it, empty if it has none.
+    /// The unit's group as /proc/PID/cgroup names it, empty if it has none or nobody is in it.
     pub(super) fn name_of(&self, unit: UnitId) -> String {
-        let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
+        let members = self.units.get(&unit).filter(|members| members.occupied);
+        let group = members.and_then(|members| members.group.as_ref());
         group.map_or_else(String::new, |group| group.name().to_owned())
     }
 

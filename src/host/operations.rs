@@ -181,6 +181,8 @@ impl Host {
         for (name, value) in set {
             assign(&mut self.client_environment, name, value);
         }
+        // As systemd shows it.
+        self.client_environment.sort();
         let mut common = (*self.common).clone();
         common.base = self.options.environment.clone();
         for (name, value) in &self.client_environment {
@@ -198,14 +200,14 @@ impl Host {
         let view = self.loaded_unit(unit)?;
         let name = view.name().clone();
         if view.service.is_none() {
-            let text = format!("Unit '{name}' does not support freezing");
+            let text = format!("Unit '{name}' does not support freezing.");
             return trouble(Trouble::NotSupported, text);
         }
         if view.active != ActiveState::Active {
-            return trouble(Trouble::Inactive, "Unit is inactive");
+            return trouble(Trouble::Inactive, "Unit is inactive.");
         }
         if view.job.is_some() {
-            return trouble(Trouble::Busy, "Unit has a pending job");
+            return trouble(Trouble::Busy, "Unit has a pending job.");
         }
         if let Some(Freezer::Freezing | Freezer::Thawing) = self.freezers.get(&view.id) {
             let text = format!(
@@ -290,14 +292,13 @@ impl Host {
             return trouble(Trouble::NotSupported, text);
         };
         if view.active != ActiveState::Inactive || view.job.is_some() {
-            let text = format!("Unit '{name}' is not inactive or has pending job.");
+            let text = "Unit is not inactive or has pending job.";
             return trouble(Trouble::Busy, text);
         }
         let (system, kept) = (&self.common.system, &self.common.kept);
         let removal = directories::Removal::of_kinds(&service.exec, system, kinds, kept);
         if removal.is_empty() {
-            let text = format!("No matching resources found for unit '{name}'.");
-            return trouble(Trouble::NothingToClean, text);
+            return trouble(Trouble::NothingToClean, "No matching resources found.");
         }
         Ok((view.id, removal))
     }

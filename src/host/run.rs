@@ -113,6 +113,8 @@ pub struct Host {
     pub(super) client_environment: Vec<(String, String)>,
     /// Units that are frozen or on the way to or from it.
     pub(super) freezers: BTreeMap<UnitId, Freezer>,
+    /// Nanoseconds of CPU that units had used when their group went.
+    pub(super) last_cpu: BTreeMap<UnitId, u64>,
     /// The steps of coming up.
     pub(super) startup: Startup,
     /// Children are to be looked at again.
@@ -175,6 +177,7 @@ impl Host {
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
             freezers: BTreeMap::new(),
+            last_cpu: BTreeMap::new(),
             startup: Startup {
                 begun: clock::now(),
                 ..Startup::default()

@@ -37,8 +37,17 @@ impl Facts for HostFacts<'_> {
 
     fn usage(&self, unit: &UnitName) -> Usage {
         let view = self.0.engine.unit(unit.as_str());
-        let directory = view.and_then(|view| self.0.groups.directory_of(view.id));
-        directory.map_or_else(Usage::default, |directory| usage::read(&directory))
+        let directory = view
+            .as_ref()
+            .and_then(|view| self.0.groups.directory_of(view.id));
+        match (directory, view) {
+            (Some(directory), _) => usage::read(&directory),
+            (None, Some(view)) => Usage {
+                cpu: self.0.last_cpu.get(&view.id).copied(),
+                ..Usage::default()
+            },
+            (None, None) => Usage::default(),
+        }
     }
 
     fn freezer(&self, unit: &UnitName) -> Option<&'static str> {
