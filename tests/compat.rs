@@ -68,3 +68,10 @@ fn what_differs_is_seen() {
         assert_eq!(output.status.code(), Some(1));
     }
 }
+
+#[test]
+fn systemds_own_clients_see_no_difference() {
+    if let Some(output) = play(&["verbs"]) {
+        assert_equal(&output);
+    }
+}

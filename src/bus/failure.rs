@@ -1,7 +1,7 @@
 //! Error replies: systemd's names and sentences (dbus-errors.tsv of the reference).
 
 use crate::engine::Refusal;
-use crate::host::ControlError;
+use crate::host::{ControlError, Trouble};
 
 /// An error reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub(super) struct Failure {
 pub(super) mod names {
     pub(in crate::bus) const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
     pub(in crate::bus) const NO_UNIT_FOR_PID: &str = "org.freedesktop.systemd1.NoUnitForPID";
+    pub(in crate::bus) const NO_UNIT_FOR_INVOCATION: &str =
+        "org.freedesktop.systemd1.NoUnitForInvocationID";
+    pub(in crate::bus) const NO_DYNAMIC_USER: &str = "org.freedesktop.systemd1.NoSuchDynamicUser";
+    pub(in crate::bus) const NOT_REFERENCED: &str = "org.freedesktop.systemd1.NotReferenced";
+    pub(in crate::bus) const SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
+    pub(in crate::bus) const NOT_SUBSCRIBED: &str = "org.freedesktop.systemd1.NotSubscribed";
+    pub(in crate::bus) const UNIT_BUSY: &str = "org.freedesktop.systemd1.UnitBusy";
+    pub(in crate::bus) const UNIT_INACTIVE: &str = "org.freedesktop.systemd1.UnitInactive";
+    pub(in crate::bus) const NOTHING_TO_CLEAN: &str = "org.freedesktop.systemd1.NothingToClean";
     pub(in crate::bus) const NO_SUCH_JOB: &str = "org.freedesktop.systemd1.NoSuchJob";
     pub(in crate::bus) const NO_SUCH_PROCESS: &str = "org.freedesktop.systemd1.NoSuchProcess";
     pub(in crate::bus) const MASKED: &str = "org.freedesktop.systemd1.UnitMasked";
@@ -78,8 +87,19 @@ impl From<ControlError> for Failure {
         match error {
             ControlError::Refused(refusal) => Failure::new(refusal_name(&refusal), message),
             ControlError::BadName(_) => Failure::invalid(message),
+            ControlError::Trouble(trouble, _) => Failure::new(trouble_name(trouble), message),
             ControlError::Gone => Failure::new(names::SHUTTING_DOWN, message),
         }
+    }
+}
+
+fn trouble_name(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Busy => names::UNIT_BUSY,
+        Trouble::Inactive => names::UNIT_INACTIVE,
+        Trouble::NothingToClean => names::NOTHING_TO_CLEAN,
+        Trouble::NotSupported => names::NOT_SUPPORTED,
+        Trouble::Failed => names::FAILED,
     }
 }
 

@@ -15,13 +15,19 @@
 //! client that does not read is dropped, never waited for.
 
 mod access;
+mod callers;
 mod connection;
 mod dispatch;
+mod dump;
+mod environment;
 mod failure;
 mod hub;
 mod introspect;
+mod jobs;
 mod list;
+mod log_control;
 mod manager;
+mod member;
 mod names;
 mod news;
 mod offline;
@@ -29,6 +35,7 @@ mod own;
 mod path;
 mod properties;
 mod secret;
+mod table_members;
 mod unit;
 mod unit_files;
 mod value;
@@ -37,6 +44,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use log_control::LogControl;
 pub use offline::unit_properties;
 pub use watch::{BusAddress, watch_names};
 
@@ -53,14 +61,19 @@ const MANAGER_UNIQUE_NAME: &str = ":1.0";
 /// How long to wait after a failed accept (too many descriptors, mostly) before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves clients on the control socket until the loop behind `handle` ends.
+/// Serves clients on the control socket until the loop behind `handle` ends; `log` is the log
+/// that org.freedesktop.LogControl1 controls.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub async fn serve(listener: UnixListener, handle: Handle) -> io::Result<()> {
+pub async fn serve(
+    listener: UnixListener,
+    handle: Handle,
+    log: Arc<dyn LogControl>,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
-    let hub = Arc::new(Hub::new(handle.clone()));
+    let hub = Arc::new(Hub::new(handle.clone(), log));
     let mut connections = tokio::task::JoinSet::new();
     let mut news = tokio::spawn(news::pump(hub.clone(), handle.news()));
     loop {

@@ -6,6 +6,7 @@
 //! the subreaper). Never touches a group that this daemon did not make.
 
 pub mod layout;
+pub mod usage;
 pub mod watch;
 
 use layout::{Layout, Place};
@@ -194,6 +195,25 @@ impl Group {
     pub fn remove(self) -> io::Result<()> {
         remove_recursively(&self.path)
     }
+}
+
+/// Asks the kernel to freeze all processes of the group at a directory and below, or to let
+/// them go on; it does so in its own time.
+///
+/// # Errors
+/// The group cannot be frozen.
+pub fn freeze(directory: &Path, freeze: bool) -> io::Result<()> {
+    let word = if freeze { "1" } else { "0" };
+    fs::write(directory.join("cgroup.freeze"), word)
+}
+
+/// Whether all processes of the group at a directory and below are frozen (cgroup.events).
+///
+/// # Errors
+/// It cannot be read.
+pub fn is_frozen(directory: &Path) -> io::Result<bool> {
+    let events = fs::read_to_string(directory.join("cgroup.events"))?;
+    Ok(events.lines().any(|line| line == "frozen 1"))
 }
 
 fn join_names(parent: &str, leaf: &str) -> String {

@@ -43,6 +43,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "BUS", env = "DD_PM_BUS_ADDRESS")]
     pub(super) bus_address: Option<String>,
 
+    /// Make systemd's own paths lead to the control socket, for an unchanged systemctl: /run/
+    /// systemd/private and the message bus; refused where a systemd runs
+    #[arg(long)]
+    pub(super) systemd_facade: bool,
+
     /// How much is logged: error, warning, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL", env = "DD_PM_LOG_LEVEL")]
     pub(super) log_level: Option<String>,

@@ -1,10 +1,11 @@
 //! Brings the daemon up, keeps it running until it is told to stop, and takes it down.
 
 use super::directories::MadeDirectories;
+use super::facade::Facade;
 use super::logging;
 use super::setup::{Setup, StartError};
 use super::socket::{ControlSocket, Lock};
-use crate::bus;
+use crate::bus::{self, LogControl};
 use crate::host::{BusNameOrder, ControlError, Handle, Host, Job, Options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -12,6 +13,7 @@ use std::io::Read;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -32,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(2);
 /// # Errors
 /// The daemon cannot start: nothing was started then, and nothing is left behind.
 pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
-    logging::start(setup.log_level, setup.log_format);
+    let log = Arc::new(logging::start(setup.log_level, setup.log_format));
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
@@ -43,27 +45,40 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
         directories.make(parent)?;
     }
     let _lock = Lock::take(&setup.runtime.join("lock"), &setup.runtime)?;
-    let (_socket, listener) = ControlSocket::bind(&setup.socket)?;
+    let mode = setup.read_access.mode();
+    let (_socket, listener) = ControlSocket::bind(&setup.socket, mode)?;
+    let mut warnings = Vec::new();
+    let _facade = match &setup.facade {
+        Some(paths) => Some(Facade::make(paths, &setup.socket, &mut warnings)?),
+        None => None,
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(POOL)
         .thread_keep_alive(IDLE)
         .build()?;
-    let result = runtime.block_on(serve(setup, listener));
+    let result = runtime.block_on(serve(setup, listener, log));
     // A pool thread may hang in a dead file system; it must not keep us.
     runtime.shutdown_timeout(FAREWELL);
     result
 }
 
-async fn serve(setup: Setup, listener: UnixListener) -> Result<ExitCode, StartError> {
+async fn serve(
+    setup: Setup,
+    listener: UnixListener,
+    log: Arc<dyn LogControl>,
+) -> Result<ExitCode, StartError> {
     let units = setup.units.clone();
     let socket = setup.socket.clone();
     let bus_address = setup.bus.clone();
     let (bus_names, orders) = mpsc::unbounded_channel();
     let (host, handle) = Host::new(options(setup, bus_names), seed()?)?;
     let signals = Signals::new()?;
-    let mut serving = tokio::spawn(bus::serve(listener, handle.clone()));
+    let mut serving = tokio::spawn(bus::serve(listener, handle.clone(), log));
     tokio::spawn(signals.watch(handle.clone()));
     tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
     let starting = tokio::spawn(start(units, socket, handle));

@@ -4,18 +4,11 @@
 use crate::exec::plan::PlannedDirectory;
 use crate::unit::config::{DirectoryKind, ExecConfig};
 use crate::unit::specifier::SystemFacts;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-const KINDS: [DirectoryKind; 5] = [
-    DirectoryKind::Runtime,
-    DirectoryKind::State,
-    DirectoryKind::Cache,
-    DirectoryKind::Logs,
-    DirectoryKind::Configuration,
-];
 
 /// Where the directories of a kind are.
 fn base(kind: DirectoryKind, system: &SystemFacts) -> &str {
@@ -58,7 +51,7 @@ pub(super) fn planned(
     owner: Option<(u32, u32)>,
 ) -> Vec<PlannedDirectory> {
     let mut planned = Vec::new();
-    for kind in KINDS {
+    for kind in DirectoryKind::ALL {
         let Some(directories) = exec.directories.get(&kind) else {
             continue;
         };
@@ -74,7 +67,7 @@ pub(super) fn planned(
 
 /// RUNTIME_DIRECTORY= and kin.
 pub(super) fn variables(exec: &ExecConfig, system: &SystemFacts) -> Vec<(String, String)> {
-    KINDS
+    DirectoryKind::ALL
         .into_iter()
         .filter_map(|kind| {
             let directories = exec.directories.get(&kind)?;
@@ -116,6 +109,26 @@ impl Removal {
         Removal {
             pid_file: pid_file.map(str::to_owned),
             directories: paths.iter().map(|path| format!("{root}/{path}")).collect(),
+            kept: kept.clone(),
+        }
+    }
+
+    /// All directories of these kinds, for `clean`.
+    pub(super) fn of_kinds(
+        exec: &ExecConfig,
+        system: &SystemFacts,
+        kinds: &BTreeSet<DirectoryKind>,
+        kept: &Arc<Vec<PathBuf>>,
+    ) -> Removal {
+        let paths = kinds.iter().flat_map(|kind| {
+            let of_kind = exec.directories.get(kind);
+            let paths = of_kind.map_or(&[][..], |directories| &directories.paths);
+            let root = base(*kind, system);
+            paths.iter().map(move |path| format!("{root}/{path}"))
+        });
+        Removal {
+            pid_file: None,
+            directories: paths.collect(),
             kept: kept.clone(),
         }
     }

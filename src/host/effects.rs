@@ -1,10 +1,12 @@
 //! Carries the engine's effects out, each by the module it belongs to.
 
+use super::clock;
 use super::conditions;
 use super::directories::Removal;
 use super::handle::News;
 use super::run::{Fact, Host};
-use crate::engine::{CheckId, Effect, LogLevel, UnitId};
+use crate::cgroup::usage;
+use crate::engine::{CheckId, Effect, LogLevel, Timestamp, UnitId};
 use crate::unit::config::Condition;
 use crate::unit::name::UnitName;
 
@@ -79,6 +81,20 @@ impl Host {
             // Fails only if nobody listens.
             let _ = self.news.send(news);
         }
+        if let Effect::JobRemoved { .. } = effect {
+            self.note_startup();
+        }
+    }
+
+    /// The manager is up once its first jobs have all ended.
+    fn note_startup(&mut self) {
+        let startup = &mut self.startup;
+        if startup.finished != Timestamp::default() || !self.engine.jobs().is_empty() {
+            return;
+        }
+        startup.finished = clock::now();
+        let took = startup.finished.monotonic - startup.begun.monotonic;
+        let _ = self.news.send(News::StartupFinished(took));
     }
 
     /// Conditions look at file systems that may hang: off the loop.
@@ -93,8 +109,14 @@ impl Host {
 
     /// The unit is dead: removes what it leaves, off the loop; its next start waits for that.
     fn clean_up(&mut self, unit: UnitId, runtime_directories: bool) {
+        // What it has used is still to be seen when it is gone.
+        let directory = self.groups.directory_of(unit);
+        if let Some(cpu) = directory.and_then(|directory| usage::read(&directory).cpu) {
+            self.last_cpu.insert(unit, cpu);
+        }
         self.groups.release(unit);
         self.told_by_root.remove(&unit);
+        self.freezers.remove(&unit);
         let Some(view) = self.engine.unit_by_id(unit) else {
             return;
         };

@@ -16,6 +16,7 @@ use crate::sys::proc::{self, Stat};
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is kept of one unit.
@@ -76,10 +77,22 @@ impl Groups {
         self.tree.as_ref().map_or("", Tree::name)
     }
 
-    /// The unit's group as /proc/PID/cgroup names it, empty if it has none.
+    /// The unit's group as /proc/PID/cgroup names it, empty if it has none or nobody is in it.
     pub(super) fn name_of(&self, unit: UnitId) -> String {
-        let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
+        let members = self.units.get(&unit).filter(|members| members.occupied);
+        let group = members.and_then(|members| members.group.as_ref());
         group.map_or_else(String::new, |group| group.name().to_owned())
+    }
+
+    /// The directory of the unit's group, if it has one.
+    pub(super) fn directory_of(&self, unit: UnitId) -> Option<PathBuf> {
+        let group = self.units.get(&unit)?.group.as_ref()?;
+        Some(group.path().to_owned())
+    }
+
+    /// Whether units have groups at all.
+    pub(super) fn has_tree(&self) -> bool {
+        self.tree.is_some()
     }
 
     /// Gets a unit ready for a new process; `None` where there are no control groups.

@@ -2,7 +2,9 @@
 //! reads run on the loop between two events, over a [`View`].
 
 use super::bus_names::BusNameNews;
-use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Verb};
+use super::operations::{Operation, Trouble};
+use crate::cgroup::usage::Usage;
+use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb};
 use crate::unit::config::JobMode;
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
@@ -22,6 +24,14 @@ pub struct View<'a> {
 pub trait Facts {
     /// The control group of a unit as /proc/PID/cgroup names it, empty if it has none.
     fn control_group(&self, unit: &UnitName) -> String;
+    /// What a unit's control group has used so far.
+    fn usage(&self, _unit: &UnitName) -> Usage {
+        Usage::default()
+    }
+    /// FreezerState of a unit that can be frozen; `None` if it cannot.
+    fn freezer(&self, _unit: &UnitName) -> Option<&'static str> {
+        None
+    }
     /// All processes of a unit: pid and command line.
     fn processes(&self, unit: &UnitName) -> Vec<(i32, String)>;
     /// The last `count` lines that a unit wrote, or all units if `None`, oldest first.
@@ -48,6 +58,21 @@ pub struct ManagerFacts {
     pub control_group: String,
     /// What the loader is told.
     pub load: Settings,
+    /// When the manager began, and when the first jobs were done; zero if they are not.
+    pub startup: Startup,
+}
+
+/// The steps of coming up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Startup {
+    /// The manager began.
+    pub begun: Timestamp,
+    /// It began to read unit files the first time.
+    pub loading: Timestamp,
+    /// They were read.
+    pub loaded: Timestamp,
+    /// The first jobs had all ended.
+    pub finished: Timestamp,
 }
 
 /// Which stream of a service.
@@ -88,6 +113,8 @@ pub enum News {
     JobNew(JobId, UnitName, JobKind),
     /// A job ended.
     JobRemoved(JobId, UnitName, JobKind, JobResult),
+    /// The first jobs have all ended, this long after the manager began, in microseconds.
+    StartupFinished(u64),
     /// daemon-reload begins (true) or ended (false).
     Reloading(bool),
 }
@@ -105,6 +132,9 @@ pub enum ControlError {
     /// The name is no unit name.
     #[error("{0}")]
     BadName(String),
+    /// What needs no job cannot be done.
+    #[error("{1}")]
+    Trouble(Trouble, String),
     /// The loop is gone.
     #[error("the manager is shutting down")]
     Gone,
@@ -146,6 +176,7 @@ pub(super) enum Message {
     Reload {
         answer: Answer<()>,
     },
+    Operation(Operation),
     Shutdown,
     BusName(u64, BusNameNews),
     Look(Look),
@@ -298,7 +329,10 @@ impl Handle {
         self.lines.clone()
     }
 
-    async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, ControlError> {
+    pub(super) async fn ask<T>(
+        &self,
+        message: impl FnOnce(Answer<T>) -> Message,
+    ) -> Result<T, ControlError> {
         let (sender, receiver) = oneshot::channel();
         self.sender
             .send(message(sender))
@@ -309,7 +343,7 @@ impl Handle {
 }
 
 /// A name that can be a unit's; a template is none before it has an instance.
-fn parse(unit: &str) -> Result<UnitName, ControlError> {
+pub(super) fn parse(unit: &str) -> Result<UnitName, ControlError> {
     let name = UnitName::parse(unit).map_err(|error| ControlError::BadName(error.to_string()))?;
     if name.is_template() {
         let reason = format!("Unit name {name} is missing the instance name.");

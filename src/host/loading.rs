@@ -1,9 +1,10 @@
 //! Reads units from the disk on a pool thread and hands them to the engine.
 
+use super::clock;
 use super::disk::LoadSource;
 use super::handle::{Answer, Job};
 use super::run::{Fact, Host};
-use crate::engine::{Event, LogLevel, Verb};
+use crate::engine::{Event, LogLevel, Timestamp, Verb};
 use crate::unit::config::{JobMode, LoadState, UnitConfig};
 use crate::unit::diagnostic::{Diagnostic, Severity};
 use crate::unit::load;
@@ -45,6 +46,9 @@ impl Host {
         after: After,
     ) {
         self.requests.loading = true;
+        if self.startup.loading == Timestamp::default() {
+            self.startup.loading = clock::now();
+        }
         let settings = self.options.load.clone();
         let facts = self.facts.clone();
         tokio::task::spawn_blocking(move || {
@@ -60,6 +64,9 @@ impl Host {
     /// Units were read.
     pub(super) fn loaded(&mut self, loaded: Loaded) {
         self.requests.loading = false;
+        if self.startup.loaded == Timestamp::default() {
+            self.startup.loaded = clock::now();
+        }
         for finding in &loaded.unreadable {
             let text = finding.to_string();
             self.log.manager(LogLevel::Warning, None, &text);

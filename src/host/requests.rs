@@ -123,6 +123,7 @@ impl Host {
                 let names: BTreeSet<UnitName> = self.engine.unit_names().into_iter().collect();
                 self.load(names, BTreeSet::new(), After::Reloaded(answer));
             }
+            Message::Operation(operation) => self.operate(operation),
             Message::Look(_) | Message::BusName(..) | Message::Shutdown => self.message(message),
         }
     }

@@ -5,11 +5,12 @@ use super::clock;
 use super::conditions::Surroundings;
 use super::environment::Mode;
 use super::groups::{Groups, Known};
-use super::handle::{Handle, Message, News};
+use super::handle::{Handle, Message, News, Startup};
 use super::loading::Loaded;
 use super::log::Log;
 use super::main_process::Search;
 use super::notify::NotifySocket;
+use super::operations::{Freezer, Froze};
 use super::output::Capture;
 use super::pid_file::PidFile;
 use super::processes::Processes;
@@ -69,6 +70,7 @@ pub(super) enum Fact {
     Checked(CheckId, Vec<bool>),
     PidFile(ProcessId, Result<PidFile, String>),
     Loaded(Box<Loaded>),
+    Froze(Box<Froze>),
 }
 
 /// What ended a wait.
@@ -111,6 +113,14 @@ pub struct Host {
     pub(super) cleaning: BTreeMap<UnitId, JoinHandle<()>>,
     /// MAINPID= last said by a process of root.
     pub(super) told_by_root: BTreeMap<UnitId, i32>,
+    /// What clients added to the environment of services.
+    pub(super) client_environment: Vec<(String, String)>,
+    /// Units that are frozen or on the way to or from it.
+    pub(super) freezers: BTreeMap<UnitId, Freezer>,
+    /// Nanoseconds of CPU that units had used when their group went.
+    pub(super) last_cpu: BTreeMap<UnitId, u64>,
+    /// The steps of coming up.
+    pub(super) startup: Startup,
     /// Children are to be looked at again.
     pub(super) children_due: bool,
     pub(super) finished: bool,
@@ -170,6 +180,13 @@ impl Host {
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             told_by_root: BTreeMap::new(),
+            client_environment: Vec::new(),
+            freezers: BTreeMap::new(),
+            last_cpu: BTreeMap::new(),
+            startup: Startup {
+                begun: clock::now(),
+                ..Startup::default()
+            },
             children_due: false,
             finished: false,
             facts,
@@ -244,6 +261,7 @@ impl Host {
             Woken::Deadline => self.tell(Event::Elapsed),
             Woken::Fact(Fact::Started(started)) => self.started(*started),
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
+            Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
             Woken::Fact(Fact::Checked(check, results)) => {
                 self.tell(Event::Checked { check, results });

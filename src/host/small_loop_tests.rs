@@ -135,6 +135,7 @@ impl SmallLoop {
                     let _ = answer.send(Ok(()));
                 }
                 Message::BusName(..) => {}
+                Message::Operation(_) => {}
                 Message::Shutdown => return,
             }
         }

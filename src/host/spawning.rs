@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What every start is made with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Common {
     /// What services' environments begin with.
     pub(super) base: Vec<(String, String)>,

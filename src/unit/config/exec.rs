@@ -73,6 +73,28 @@ pub enum DirectoryKind {
     Configuration,
 }
 
+impl DirectoryKind {
+    /// All kinds, in systemd's order.
+    pub const ALL: [DirectoryKind; 5] = [
+        DirectoryKind::Runtime,
+        DirectoryKind::State,
+        DirectoryKind::Cache,
+        DirectoryKind::Logs,
+        DirectoryKind::Configuration,
+    ];
+
+    /// The word for `systemctl clean --what=`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DirectoryKind::Runtime => "runtime",
+            DirectoryKind::State => "state",
+            DirectoryKind::Cache => "cache",
+            DirectoryKind::Logs => "logs",
+            DirectoryKind::Configuration => "configuration",
+        }
+    }
+}
+
 /// One `...Directory=` setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {
