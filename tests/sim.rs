@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const SEEDS: u64 = 20_000;
 
 /// Events, states and results of jobs that many seeds together must come by.
-const SEEN: [&str; 42] = [
+const SEEN: [&str; 44] = [
+    "Cancel",
     "Checked",
     "Elapsed",
     "Exited",
@@ -60,6 +61,7 @@ const SEEN: [&str; 42] = [
     "stop",
     "stop-post",
     "stop-sigkill",
+    "timeout",
     "unsupported",
 ];
 

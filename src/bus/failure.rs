@@ -32,6 +32,7 @@ pub(super) mod names {
     pub(in crate::bus) const LOAD_FAILED: &str = "org.freedesktop.systemd1.LoadFailed";
     pub(in crate::bus) const NOT_APPLICABLE: &str = "org.freedesktop.systemd1.JobTypeNotApplicable";
     pub(in crate::bus) const ONLY_BY_DEPENDENCY: &str = "org.freedesktop.systemd1.OnlyByDependency";
+    pub(in crate::bus) const NO_ISOLATION: &str = "org.freedesktop.systemd1.NoIsolation";
     pub(in crate::bus) const DESTRUCTIVE: &str =
         "org.freedesktop.systemd1.TransactionIsDestructive";
     pub(in crate::bus) const CONFLICTING: &str =
@@ -115,6 +116,9 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::Conflicting(_) => names::CONFLICTING,
         Refusal::Cyclic(_) => names::CYCLIC,
         Refusal::ShuttingDown => names::SHUTTING_DOWN,
+        Refusal::NotIsolatable => names::NO_ISOLATION,
+        Refusal::NoSuchJob(_) => names::NO_SUCH_JOB,
+        Refusal::Invalid(_) => names::INVALID_ARGS,
         Refusal::NoProcess(_) => names::NO_SUCH_PROCESS,
         Refusal::NotSupported(_) => names::NOT_SUPPORTED,
     }

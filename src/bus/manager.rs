@@ -61,6 +61,8 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "ListJobs" => jobs::list(call).await,
         "GetJob" => get_job(call).await,
         "Dump" | "DumpUnitsMatchingPatterns" => dump::call(call).await,
+        "CancelJob" => cancel(call, Some(JobId(call.arguments::<u32>()?))).await,
+        "ClearJobs" => cancel(call, None).await,
         "Reload" => {
             call.client.hub.handle.reload().await?;
             call.client.hub.forget_file_states();
@@ -269,8 +271,16 @@ pub(super) fn job_mode(mode: &str) -> Result<JobMode, Failure> {
         "flush" => JobMode::Flush,
         "ignore-dependencies" => JobMode::IgnoreDependencies,
         "ignore-requirements" => JobMode::IgnoreRequirements,
+        "triggering" => JobMode::Triggering,
+        "restart-dependencies" => JobMode::RestartDependencies,
         _ => return Err(Failure::invalid(format!("Job mode {mode} invalid"))),
     })
+}
+
+/// Ends a job, or all of them.
+pub(super) async fn cancel(call: &Call<'_>, job: Option<JobId>) -> Result<Body, Failure> {
+    call.client.hub.handle.cancel(job).await?;
+    Ok(Body::EMPTY)
 }
 
 /// Sends a signal to a unit's processes. That there are none is a failure only if the caller

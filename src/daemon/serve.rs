@@ -83,7 +83,7 @@ async fn serve(
     tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
     let starting = tokio::spawn(start(units, socket, handle));
     // Kept off this function's stack.
-    Box::pin(host.run()).await;
+    let status = Box::pin(host.run()).await;
     // The loop is gone: what serves it ends by itself.
     match timeout(FAREWELL, &mut serving).await {
         Ok(Ok(Err(error))) => tracing::error!("the control socket failed: {error}"),
@@ -94,8 +94,8 @@ async fn serve(
     let started = timeout(FAREWELL, starting).await;
     tracing::info!("stopped");
     Ok(match started {
-        Ok(Ok(false)) => ExitCode::FAILURE,
-        Ok(_) | Err(_) => ExitCode::SUCCESS,
+        Ok(Ok(false)) if status == 0 => ExitCode::FAILURE,
+        Ok(_) | Err(_) => ExitCode::from(status),
     })
 }
 

@@ -12,6 +12,15 @@ use super::unit::Machine;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// What a timer is armed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timed {
+    /// The state a unit is in.
+    Unit(UnitId),
+    /// A job that may take only so long.
+    Job(JobId),
+}
+
 /// All units, jobs and services of one manager.
 #[derive(Debug)]
 pub struct Engine {
@@ -45,7 +54,7 @@ pub struct Engine {
     pub(super) checks: BTreeMap<CheckId, UnitId>,
     pub(super) next_check: u64,
     /// Armed timers, soonest first.
-    pub(super) deadlines: BTreeSet<(u64, UnitId)>,
+    pub(super) deadlines: BTreeSet<(u64, Timed)>,
     pub(super) numbers: Numbers,
     /// Kill orders that were asked for from outside.
     pub(super) foreign_orders: BTreeSet<u64>,
@@ -107,6 +116,10 @@ impl Engine {
                 signal,
             } => {
                 let result = self.kill(&unit, whom, signal);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::Cancel { request, job } => {
+                let result = self.cancel_jobs(job);
                 self.reply(request, result.map(|()| Outcome::Done));
             }
             Event::ResetFailed { request, unit } => {
@@ -234,6 +247,7 @@ impl Engine {
             Event::Load { .. }
             | Event::Request { .. }
             | Event::Kill { .. }
+            | Event::Cancel { .. }
             | Event::ResetFailed { .. }
             | Event::Shutdown
             | Event::Killed { .. }
@@ -248,16 +262,21 @@ impl Engine {
     }
 
     fn elapse(&mut self) {
-        let due: Vec<UnitId> = self
+        let due: Vec<Timed> = self
             .deadlines
             .iter()
             .take_while(|(deadline, _)| *deadline <= self.now.monotonic)
-            .map(|(_, unit)| *unit)
+            .map(|(_, timed)| *timed)
             .collect();
-        for unit in due {
-            // Disarmed first: whatever the machine arms in answer is a new deadline.
-            self.set_deadline(unit, None);
-            self.with_service(unit, |service, cx| service.on_elapsed(cx));
+        for timed in due {
+            match timed {
+                Timed::Unit(unit) => {
+                    // Disarmed first: whatever the machine arms in answer is a new deadline.
+                    self.set_deadline(unit, None);
+                    self.with_service(unit, |service, cx| service.on_elapsed(cx));
+                }
+                Timed::Job(job) => self.job_timed_out(job),
+            }
         }
     }
 
@@ -336,10 +355,10 @@ impl Engine {
     fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
         let unit = self.graph.get_mut(id);
         if let Some(old) = std::mem::replace(&mut unit.deadline, deadline) {
-            self.deadlines.remove(&(old, id));
+            self.deadlines.remove(&(old, Timed::Unit(id)));
         }
         if let Some(new) = deadline {
-            self.deadlines.insert((new, id));
+            self.deadlines.insert((new, Timed::Unit(id)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What comes into the engine: requests and kernel facts.
 
-use super::ids::{CheckId, ProcessId, RequestId, UnitId};
+use super::ids::{CheckId, JobId, ProcessId, RequestId, UnitId};
 use super::process::ProcessStatus;
 use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::name::UnitName;
@@ -76,6 +76,14 @@ pub enum Event {
         whom: KillWhom,
         /// Which.
         signal: Signal,
+    },
+    /// A queued job is to be ended with result `canceled`, or all of them if `None`; what the
+    /// units do goes on. Answered by `Effect::Reply`.
+    Cancel {
+        /// To be answered under this number.
+        request: RequestId,
+        /// Which.
+        job: Option<JobId>,
     },
     /// Failed states and start-limit counters are to be forgotten; all units' if `None`.
     /// Answered by `Effect::Reply`.

@@ -11,6 +11,8 @@
 
 #![forbid(unsafe_code)]
 
+mod action;
+mod cancel;
 mod deadlock;
 mod effect;
 #[allow(clippy::module_inception)]

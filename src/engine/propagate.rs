@@ -87,6 +87,7 @@ impl Engine {
             let bound = self.graph.get(change.unit).edges.of(Edge::BoundBy);
             self.bound_queue.extend(bound);
         }
+        self.act_on_end(change.unit, change.from, change.to);
         if change.to == ActiveState::Failed && !change.will_restart {
             self.trigger(change.unit, Edge::OnFailure);
         }
@@ -278,7 +279,13 @@ impl Engine {
         let monitor = self.monitor_environment(unit);
         for other in others {
             let waiting = self.graph.get(other).job;
-            self.add_quietly(other, JobKind::Start, mode);
+            self.wish_quietly(Wish {
+                unit: other,
+                kind: JobKind::Start,
+                mode,
+                restart_dependents: false,
+                spares: true,
+            });
             let Some(id) = self.graph.get(other).job else {
                 continue;
             };
@@ -336,6 +343,7 @@ impl Engine {
             kind: JobKind::Start,
             mode: JobMode::Replace,
             restart_dependents: !direct,
+            spares: false,
         };
         if let Err(refusal) = self.enqueue(wish) {
             let text = format!("cannot be restarted: {refusal}");
@@ -361,17 +369,21 @@ impl Engine {
 
     /// Queues a job on the engine's own account; a refusal is only logged. Whether it is queued.
     pub(super) fn add_quietly(&mut self, unit: UnitId, kind: JobKind, mode: JobMode) -> bool {
-        let wish = Wish {
+        self.wish_quietly(Wish {
             unit,
             kind,
             mode,
             restart_dependents: false,
-        };
+            spares: false,
+        })
+    }
+
+    fn wish_quietly(&mut self, wish: Wish) -> bool {
         match self.enqueue(wish) {
             Ok(_) => true,
             Err(refusal) => {
-                let text = format!("no {} job: {refusal}", kind.as_str());
-                self.log(LogLevel::Info, unit, text);
+                let text = format!("no {} job: {refusal}", wish.kind.as_str());
+                self.log(LogLevel::Info, wish.unit, text);
                 false
             }
         }

@@ -10,7 +10,7 @@ use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
 use super::transaction::{self, Wish};
 use super::unit::Machine;
 use crate::unit::config::{JobMode, LoadState};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What became of an attempt to run a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +32,54 @@ impl Engine {
     /// # Errors
     /// As [`transaction::plan`].
     pub(super) fn enqueue(&mut self, wish: Wish) -> Result<JobId, Refusal> {
-        if self.shutting_down && wish.kind != JobKind::Stop {
+        if self.shutting_down && (wish.kind != JobKind::Stop || wish.mode == JobMode::Flush) {
             return Err(Refusal::ShuttingDown);
         }
+        self.refuse_mode(wish)?;
         let plan = transaction::plan(&self.graph, &self.jobs, wish)?;
         for (unit, note) in plan.notes {
             self.log(LogLevel::Warning, unit, note);
         }
         let irreversible = wish.mode == JobMode::ReplaceIrreversibly;
         let ignore_order = wish.mode == JobMode::IgnoreDependencies;
+        let planned: BTreeSet<UnitId> = plan.jobs.iter().map(|(unit, _)| *unit).collect();
+        let displaced = self.displace_jobs(wish, &planned);
         let mut anchor = None;
         for (unit, kind) in plan.jobs {
             let id = self.install(unit, kind, irreversible, ignore_order);
             anchor = anchor.or(Some(id));
         }
+        self.resettle(displaced);
         // The anchor is never dropped from its own transaction.
         anchor.ok_or_else(|| Refusal::Conflicting("The transaction came out empty.".to_owned()))
+    }
+
+    /// Refuses job modes that do not go with the job or the unit.
+    fn refuse_mode(&self, wish: Wish) -> Result<(), Refusal> {
+        let only = |text: &str| Err(Refusal::Invalid(text.to_owned()));
+        match wish.mode {
+            JobMode::Isolate if wish.kind != JobKind::Start => {
+                only("Isolate is only valid for start.")
+            }
+            JobMode::Isolate if !self.graph.get(wish.unit).config.unit.allow_isolate => {
+                Err(Refusal::NotIsolatable)
+            }
+            JobMode::Triggering if wish.kind != JobKind::Stop => {
+                only("--job-mode=triggering is only valid for stop.")
+            }
+            JobMode::RestartDependencies if wish.kind != JobKind::Start => {
+                only("--job-mode=restart-dependencies is only valid for start.")
+            }
+            JobMode::Replace
+            | JobMode::Fail
+            | JobMode::ReplaceIrreversibly
+            | JobMode::Isolate
+            | JobMode::Flush
+            | JobMode::IgnoreDependencies
+            | JobMode::IgnoreRequirements
+            | JobMode::Triggering
+            | JobMode::RestartDependencies => Ok(()),
+        }
     }
 
     /// Puts a job in place, merging it with or replacing the one that is there.
@@ -62,8 +94,13 @@ impl Engine {
         // A job that does nothing stands beside the unit's job, which goes on.
         let beside = kind == JobKind::Nop && there.is_some();
         if let Some(there) = there.filter(|_| !beside).cloned() {
-            match self.merged_kind(&there, kind) {
-                Some(merged) => return self.merge_into(there, kind, merged, irreversible),
+            let state = self.graph.get(unit).active_state();
+            match job::merge(there.kind, kind, state) {
+                Some(merged) => {
+                    let job = self.jobs.entry(there.id);
+                    job.and_modify(|job| job.ignore_order |= ignore_order);
+                    return self.merge_into(there, kind, merged, irreversible);
+                }
                 None => self.finish(there.id, JobResult::Canceled, false),
             }
         }
@@ -79,8 +116,10 @@ impl Engine {
                 irreversible,
                 ignore_order,
                 monitor: Vec::new(),
+                deadline: None,
             },
         );
+        self.limit_job(id, self.graph.get(unit).config.unit.job_timeout);
         if !beside {
             self.graph.get_mut(unit).job = Some(id);
         }
@@ -94,23 +133,7 @@ impl Engine {
         id
     }
 
-    /// What an installed job and another one for its unit become, if they go together. A unit
-    /// that waits for its restart counts as activating, but has nothing to reload yet.
-    fn merged_kind(&self, there: &Job, kind: JobKind) -> Option<JobKind> {
-        let state = self.graph.get(there.unit).active_state();
-        match job::merge(there.kind, kind, state) {
-            Some(JobKind::Reload)
-                if (there.kind == JobKind::Start || kind == JobKind::Start)
-                    && self.waits_for_restart(there.unit) =>
-            {
-                Some(JobKind::Start)
-            }
-            merged => merged,
-        }
-    }
-
-    /// A running job goes on if it covers the new one; a reload never does, what it read may
-    /// have changed since.
+    /// A running job goes on if it covers the new one, else it runs again.
     fn merge_into(
         &mut self,
         there: Job,
@@ -118,7 +141,7 @@ impl Engine {
         merged: JobKind,
         irreversible: bool,
     ) -> JobId {
-        let covers = merged == there.kind && kind != JobKind::Reload;
+        let covers = merged == there.kind && job::covers(there.kind, kind);
         if let Some(job) = self.jobs.get_mut(&there.id) {
             job.kind = merged;
             job.irreversible |= irreversible;
@@ -140,6 +163,8 @@ impl Engine {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.running = true;
         }
+        let limit = self.graph.get(unit).config.unit.job_running_timeout();
+        self.limit_job(id, limit);
         if kind == JobKind::Start {
             self.graph.get_mut(unit).monitor = monitor;
         }
@@ -281,6 +306,7 @@ impl Engine {
     }
 
     fn remove(&mut self, job: &Job, result: JobResult) {
+        self.set_job_deadline(job.id, None);
         self.jobs.remove(&job.id);
         self.run_queue.remove(&job.id);
         if self.graph.get(job.unit).job == Some(job.id) {
@@ -288,7 +314,7 @@ impl Engine {
             self.graph.get_mut(job.unit).job = None;
         }
         let (unit, kind) = (job.unit, job.kind);
-        if kind == JobKind::Stop && result == JobResult::Canceled {
+        if kind == JobKind::Stop && matches!(result, JobResult::Canceled | JobResult::Timeout) {
             self.restart_queue.insert(unit);
         }
         self.log_result(job, result);

@@ -21,13 +21,14 @@ impl Engine {
         mode: JobMode,
     ) -> Result<JobId, Refusal> {
         let unit = self.find(name)?;
-        self.refuse_what_cannot_be(unit, verb, mode)?;
+        self.refuse_what_cannot_be(unit, verb)?;
         let kind = self.kind_for(unit, verb);
         self.enqueue(Wish {
             unit,
             kind,
             mode,
             restart_dependents: false,
+            spares: true,
         })
     }
 
@@ -53,23 +54,11 @@ impl Engine {
             .ok_or_else(|| Refusal::NotFound(name.to_string()))
     }
 
-    fn refuse_what_cannot_be(&self, id: UnitId, verb: Verb, mode: JobMode) -> Result<(), Refusal> {
+    fn refuse_what_cannot_be(&self, id: UnitId, verb: Verb) -> Result<(), Refusal> {
         let unit = self.graph.get(id);
         let name = unit.name().to_owned();
         if self.shutting_down && verb != Verb::Stop {
             return Err(Refusal::ShuttingDown);
-        }
-        match mode {
-            JobMode::Isolate | JobMode::Flush => {
-                return Err(Refusal::NotSupported(
-                    "Job modes isolate and flush are not carried out by this build.".to_owned(),
-                ));
-            }
-            JobMode::Replace
-            | JobMode::Fail
-            | JobMode::ReplaceIrreversibly
-            | JobMode::IgnoreDependencies
-            | JobMode::IgnoreRequirements => {}
         }
         let section = &unit.config.unit;
         let refused = match verb {

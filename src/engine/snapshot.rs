@@ -11,7 +11,7 @@
 //! else is read. Must not be relied on for anything but [`Engine::restore`].
 
 use super::effect::Effect;
-use super::engine::Engine;
+use super::engine::{Engine, Timed};
 use super::graph::Graph;
 use super::ids::{CheckId, JobId, ProcessId, Timestamp, UnitId};
 use super::job::Job;
@@ -78,7 +78,7 @@ impl Engine {
             random,
             shutting_down,
             finished,
-            // Each unit has its own.
+            // Each unit and each job has its own.
             deadlines: _,
             // Each of them knows that it is held back.
             idle_queue: _,
@@ -127,9 +127,10 @@ impl Engine {
         let state = snapshot.state;
         state.check().map_err(RestoreError::Inconsistent)?;
         let timers = state.graph.iter();
-        let deadlines = timers
-            .filter_map(|unit| Some((unit.deadline?, unit.id)))
-            .collect();
+        let of_units = timers.filter_map(|unit| Some((unit.deadline?, Timed::Unit(unit.id))));
+        let limits = state.jobs.values();
+        let of_jobs = limits.filter_map(|job| Some((job.deadline?, Timed::Job(job.id))));
+        let deadlines = of_units.chain(of_jobs).collect();
         let held = state.graph.iter().filter(|unit| match &unit.machine {
             Machine::Service(service) => service.is_held(),
             Machine::Target { .. } | Machine::Fact | Machine::Inert => false,

@@ -41,6 +41,12 @@ impl Host {
                 let name = unit.and_then(|unit| self.name(unit));
                 self.log.manager(level, name.as_ref(), &message);
             }
+            Effect::Act {
+                unit,
+                action,
+                status,
+                reason,
+            } => self.act(unit, action, status, &reason),
             Effect::Finished => self.finished = true,
             Effect::UnitNew { .. }
             | Effect::Changed { .. }
@@ -75,6 +81,7 @@ impl Host {
             | Effect::CleanUp { .. }
             | Effect::Reply { .. }
             | Effect::Log { .. }
+            | Effect::Act { .. }
             | Effect::Finished => None,
         };
         if let Some(news) = news {

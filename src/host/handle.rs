@@ -173,6 +173,10 @@ pub(super) enum Message {
         unit: Option<UnitName>,
         answer: Answer<()>,
     },
+    Cancel {
+        job: Option<JobId>,
+        answer: Answer<()>,
+    },
     Reload {
         answer: Answer<()>,
     },
@@ -261,6 +265,14 @@ impl Handle {
         let unit = unit.map(parse).transpose()?;
         self.ask(|answer| Message::ResetFailed { unit, answer })
             .await
+    }
+
+    /// Ends a queued job, or all of them, with result `canceled`; what units do goes on.
+    ///
+    /// # Errors
+    /// There is no such job, or everything is being stopped.
+    pub async fn cancel(&self, job: Option<JobId>) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Cancel { job, answer }).await
     }
 
     /// Reads all unit files again; answered when it is done.

@@ -8,6 +8,7 @@
 //! before the emptiness of the group it leaves, and after every notify message sent before it;
 //! nothing is ever signalled by its number.
 
+mod action;
 mod bus_names;
 mod clock;
 mod conditions;

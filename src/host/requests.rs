@@ -118,6 +118,10 @@ impl Host {
                 let request = self.requests.number(Waiting::Done(answer));
                 self.tell(Event::ResetFailed { request, unit });
             }
+            Message::Cancel { job, answer } => {
+                let request = self.requests.number(Waiting::Done(answer));
+                self.tell(Event::Cancel { request, job });
+            }
             Message::Reload { answer } => {
                 let _ = self.news.send(News::Reloading(true));
                 let names: BTreeSet<UnitName> = self.engine.unit_names().into_iter().collect();

@@ -1,5 +1,6 @@
 //! The loop itself: waits for what happens, tells the engine, carries out what it orders.
 
+use super::action::Ending;
 use super::bus_names::{BusNameOrder, BusNames};
 use super::clock;
 use super::conditions::Surroundings;
@@ -124,6 +125,8 @@ pub struct Host {
     /// Children are to be looked at again.
     pub(super) children_due: bool,
     pub(super) finished: bool,
+    /// How an action of a unit ends the daemon, once one does.
+    pub(super) ending: Ending,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
     inbox: Inbox,
@@ -189,6 +192,7 @@ impl Host {
             },
             children_due: false,
             finished: false,
+            ending: Ending::default(),
             facts,
             ended,
             inbox: Inbox {
@@ -207,10 +211,11 @@ impl Host {
         Ok((host, handle))
     }
 
-    /// Runs until everything was stopped after a shutdown request; leaves no process and no
-    /// control group behind.
-    pub async fn run(mut self) {
-        while !self.finished {
+    /// Runs until everything was stopped after a shutdown request, or an action of a unit ended
+    /// the daemon at once; leaves no process and no control group behind. Returns the exit
+    /// status that an action asks for, else 0.
+    pub async fn run(mut self) -> u8 {
+        while !self.is_over() {
             let woken = self.wait().await;
             if woken.is_an_end() {
                 // Last words first: the tasks that read pipes learn of them when the first
@@ -221,7 +226,13 @@ impl Host {
             self.take(woken);
             self.settle();
         }
+        let status = self.ending.status.unwrap_or(0);
         self.wind_up().await;
+        status
+    }
+
+    fn is_over(&self) -> bool {
+        self.finished || self.ending.at_once
     }
 
     async fn wait(&mut self) -> Woken {
@@ -269,11 +280,25 @@ impl Host {
         }
     }
 
+    /// Waits until no start of a process is under way any more: one that nobody heard of could
+    /// not be ended.
+    pub(super) async fn await_starts(&mut self) {
+        while self.processes.any_starting() {
+            let Some(fact) = self.inbox.facts.recv().await else {
+                return;
+            };
+            self.take(Woken::Fact(fact));
+        }
+    }
+
     /// Carries out what the engine orders until it has no orders left.
     pub(super) fn settle(&mut self) {
         loop {
             while let Some(effect) = self.engine.poll_effect() {
                 self.carry_out(effect);
+                if self.ending.at_once {
+                    return;
+                }
             }
             if self.children_due && !self.processes.any_starting() {
                 self.reap_children();

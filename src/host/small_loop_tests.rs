@@ -128,6 +128,10 @@ impl SmallLoop {
                     let outcome = self.ask(Event::ResetFailed { request, unit });
                     let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
                 }
+                Message::Cancel { job, answer } => {
+                    let outcome = self.ask(Event::Cancel { request, job });
+                    let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
+                }
                 Message::Reload { answer } => {
                     for active in [true, false] {
                         let _ = self.news.send(News::Reloading(active));

@@ -2,7 +2,7 @@
 //! them, and the edges as the configurations say them. Built without the engine's own graph
 //! and queue, so that the checks do not ask whom they check.
 
-use procmgr::engine::{ActiveState, Effect, Engine, JobId, JobKind, JobResult, UnitId};
+use procmgr::engine::{ActiveState, Effect, Engine, JobId, JobKind, JobResult, Outcome, UnitId};
 use procmgr::unit::config::{DependencyKind, KillMode, UnitBody, UnitConfig};
 use procmgr::unit::value::Signal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +174,7 @@ pub(crate) struct Picture {
     /// may have come about under other rules.
     pub(crate) reread: BTreeSet<UnitId>,
     /// Units that were started or stopped without regard to their dependencies, or whose job
-    /// was dropped to break a cycle of the order.
+    /// was dropped to break a cycle of the order, was canceled, or took too long.
     pub(crate) loose: BTreeSet<UnitId>,
     /// Units of which a stop was refused in this step, so that they stop alone.
     pub(crate) stopped_alone: BTreeSet<UnitId>,
@@ -187,6 +187,8 @@ pub(crate) struct Picture {
     pub(crate) reprieved: BTreeSet<UnitId>,
     /// Units that were restarted or ended, and by that started others, of late.
     pub(crate) circling: BTreeSet<UnitId>,
+    /// Somebody cancels jobs in this step, or displaces them by a job mode.
+    pub(crate) displacing: bool,
     pub(crate) shutting_down: bool,
 }
 
@@ -263,9 +265,22 @@ impl Picture {
                 kind,
                 result,
             } => {
+                let cut = self.displacing && *result == JobResult::Canceled;
+                if cut || *result == JobResult::Timeout {
+                    self.loose.insert(*unit);
+                }
                 self.jobs.remove(job);
                 if (*kind, *result) == (JobKind::Stop, JobResult::Canceled) {
                     self.stop_called_off.insert(*unit);
+                }
+            }
+            // Merged into one that was there.
+            Effect::Reply {
+                result: Ok(Outcome::Job(job)),
+                ..
+            } if loose_anchor.is_some() => {
+                if let Some(job) = self.jobs.get_mut(job) {
+                    job.ignores_order = true;
                 }
             }
             _ => {}

@@ -4,7 +4,7 @@ use super::dice::Dice;
 use procmgr::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
     ExitType, JobMode, KillMode, LoadState, NotApplied, NotifyAccess, Privileges, Restart,
-    RestartMode, ServiceConfig, ServiceType, TimeoutFailure, UnitBody, UnitConfig,
+    RestartMode, ServiceConfig, ServiceType, SystemAction, TimeoutFailure, UnitBody, UnitConfig,
 };
 use procmgr::unit::diagnostic::Position;
 use procmgr::unit::name::UnitName;
@@ -52,6 +52,19 @@ fn section(dice: &mut Dice, config: &mut UnitConfig) {
     let modes = [JobMode::Replace, JobMode::Fail];
     config.unit.on_failure_job_mode = dice.pick(&modes);
     config.unit.on_success_job_mode = dice.pick(&modes);
+    config.unit.allow_isolate = dice.one_in(2);
+    config.unit.ignore_on_isolate = Some(dice.one_in(6));
+    if dice.one_in(8) {
+        config.unit.job_timeout = TimeSpan::from_millis(dice.pick(&[100, 1000, 10_000]));
+    }
+    if dice.one_in(8) {
+        let limit = TimeSpan::from_millis(dice.pick(&[100, 1000, 10_000]));
+        config.unit.job_running_timeout = Some(limit);
+    }
+    if dice.one_in(8) {
+        config.unit.failure_action = SystemAction::Exit;
+        config.unit.start_limit_action = SystemAction::Reboot;
+    }
     config.unit.refuse_manual_start = dice.one_in(30);
     config.unit.refuse_manual_stop = dice.one_in(30);
     if dice.one_in(40) {
@@ -136,6 +149,10 @@ fn service(dice: &mut Dice, name: &UnitName) -> ServiceConfig {
     service.guess_main_pid = !dice.one_in(4);
     if service.service_type == T::Forking || dice.one_in(12) {
         service.pid_file = dice.percent(60).then(|| format!("/run/{name}.pid"));
+    }
+    if service.service_type == T::Oneshot && service.pid_file.is_some() {
+        // It fails each time, since nobody is left to be named there.
+        service.restart = Restart::No;
     }
     let speaks = matches!(service.service_type, T::Notify | T::NotifyReload)
         || service.watchdog > TimeSpan::ZERO;

@@ -125,7 +125,7 @@ impl UnitSnapshot {
             "LoadError" => self.load_error(),
             "CanStart" => Value::Bool(self.can_start()),
             "CanStop" => Value::Bool(self.can_stop()),
-            "CanIsolate" => Value::Bool(self.can_start() && self.allows_isolate()),
+            "CanIsolate" => Value::Bool(self.can_start() && self.view.config.unit.allow_isolate),
             "CanClean" => usage::can_clean(self),
             "CanFreeze" => Value::Bool(self.freezer.is_some()),
             "FreezerState" => Value::from(self.freezer?),
@@ -198,11 +198,6 @@ impl UnitSnapshot {
         };
         let fact = self.view.config.body == UnitBody::Fact;
         kind && !fact && !self.view.config.unit.refuse_manual_stop
-    }
-
-    fn allows_isolate(&self) -> bool {
-        let written = self.view.config.written.get("AllowIsolate");
-        written == Some(&PropertyValue::Bool(true))
     }
 
     fn can_reload(&self) -> bool {

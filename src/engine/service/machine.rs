@@ -211,7 +211,7 @@ impl Service {
 }
 
 /// The moment a span from now, `None` if it never comes.
-pub(super) fn deadline_after(now: u64, span: TimeSpan) -> Option<u64> {
+pub(in crate::engine) fn deadline_after(now: u64, span: TimeSpan) -> Option<u64> {
     if span.is_infinite() {
         return None;
     }

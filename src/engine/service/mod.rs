@@ -38,6 +38,7 @@ mod tests;
 mod timeout;
 mod view;
 
+pub(in crate::engine) use machine::deadline_after;
 pub use machine::{Service, can_reload};
 
 use super::effect::{Effect, LogLevel};

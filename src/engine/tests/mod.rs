@@ -1,6 +1,10 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
+mod actions;
 mod called_off;
+mod cancel;
+mod limits;
+mod modes;
 mod snapshot;
 pub(super) mod world;
 

@@ -21,5 +21,5 @@ pub use service::{
 pub use socket::{Listen, ListenKind, SocketConfig};
 pub use unit::{
     Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin, InstallSection,
-    JobMode, LoadState, NotApplied, UnitBody, UnitConfig, UnitSection,
+    JobMode, LoadState, NotApplied, SystemAction, UnitBody, UnitConfig, UnitSection,
 };

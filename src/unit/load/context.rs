@@ -112,10 +112,7 @@ fn isolate(config: &mut UnitConfig) {
         | UnitType::Path
         | UnitType::Swap => false,
     };
-    if stays {
-        let yes = PropertyValue::Bool(true);
-        config.written.entry("IgnoreOnIsolate").or_insert(yes);
-    }
+    config.unit.ignore_on_isolate.get_or_insert(stays);
 }
 
 /// What is shown of a unit without usable files: settings that depend on others were never

@@ -89,6 +89,7 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::Request { .. } => "Request",
         Event::Kill { .. } => "Kill",
         Event::ResetFailed { .. } => "ResetFailed",
+        Event::Cancel { .. } => "Cancel",
         Event::Shutdown => "Shutdown",
         Event::Spawned { executed: true, .. } => "Spawned",
         Event::Spawned { .. } => "Spawned, not executed",

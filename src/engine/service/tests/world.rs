@@ -258,6 +258,7 @@ impl World {
             | Effect::UnitNew { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
+            | Effect::Act { .. }
             | Effect::Finished => panic!("a service does not order this: {effect:?}"),
         }
     }

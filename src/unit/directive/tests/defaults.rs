@@ -14,6 +14,7 @@ fn written(row: &Row, value: &PropertyValue) -> Option<String> {
         (PropertyValue::U64(value), _) => Some(value.to_string()),
         (PropertyValue::U32(value), _) if octal => Some(format!("{value:04o}")),
         (PropertyValue::U32(value), _) => Some(value.to_string()),
+        (PropertyValue::I32(-1), _) if row.name.ends_with("ActionExitStatus") => None,
         (PropertyValue::I32(value), _) => Some(value.to_string()),
         (PropertyValue::I64(value), _) => Some(value.to_string()),
         (PropertyValue::String(text), _) => Some(text.clone()).filter(|text| !text.is_empty()),
