@@ -187,7 +187,13 @@ impl Engine {
                     job.running = false;
                 }
             }
-            Run::Ended(result) => self.finish(id, result, true),
+            Run::Ended(result) => {
+                let starts = |job: &&Job| job.kind == JobKind::Start;
+                if let Some(unit) = self.jobs.get(&id).filter(starts).map(|job| job.unit) {
+                    self.look_at_needs(unit);
+                }
+                self.finish(id, result, true);
+            }
         }
     }
 

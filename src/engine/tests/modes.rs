@@ -357,3 +357,25 @@ fn manual_requests_may_be_refused_and_dependencies_pass() {
     world.must(Verb::Stop, "user.service");
     assert_eq!(world.state("own.service"), ActiveState::Inactive);
 }
+
+#[test]
+fn what_was_started_for_a_unit_that_then_does_not_start_goes_again() {
+    for broken in [
+        unit("a.service").condition("/none", false),
+        unit("a.service").config(|config| {
+            let mut asserts = unit("x.service").condition("/none", false).arc();
+            let asserts = std::sync::Arc::make_mut(&mut asserts);
+            config.unit.asserts = std::mem::take(&mut asserts.unit.conditions);
+        }),
+    ] {
+        let mut world = World::new([
+            broken.requires("own.service").after("own.service"),
+            unit("own.service").config(|config| config.unit.stop_when_unneeded = true),
+        ]);
+        world.start("a.service").unwrap();
+        assert_eq!(
+            world.take_trace(),
+            ["own ExecStart", "own SIGTERM", "own ended"]
+        );
+    }
+}

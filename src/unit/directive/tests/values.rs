@@ -1,6 +1,7 @@
 //! Directives one by one.
 
 use super::*;
+use crate::unit::config::SystemAction;
 
 #[test]
 fn start_limits_in_the_legacy_place() {
@@ -317,5 +318,40 @@ fn no_value_of_any_directive_brings_the_table_down() {
             let known = |finding: &str| !finding.contains("unknown key");
             assert!(messages(&draft).iter().all(|m| known(m)), "{}", row.name);
         }
+    }
+}
+
+#[test]
+fn actions_and_time_limits_of_jobs() {
+    let draft = read(
+        "a.service",
+        "[Unit]\nFailureAction=exit-force\nFailureActionExitStatus=9\nSuccessAction=poweroff\n\
+         JobTimeoutSec=5\n[Service]\nStartLimitAction=reboot\n",
+    );
+    let unit = &draft.config.unit;
+    assert_eq!(unit.failure_action, SystemAction::ExitForce);
+    assert_eq!(unit.failure_action_status, Some(9));
+    assert_eq!(unit.success_action, SystemAction::Poweroff);
+    assert_eq!(unit.start_limit_action, SystemAction::Reboot);
+    assert_eq!(unit.job_timeout, TimeSpan::from_secs(5));
+    assert_eq!(unit.job_running_timeout(), TimeSpan::from_secs(5));
+    assert!(draft.config.not_applied.is_empty() && draft.config.diagnostics.is_empty());
+    let draft = read(
+        "a.service",
+        "[Unit]\nJobTimeoutSec=5\nJobRunningTimeoutSec=0\nFailureAction=explode\n\
+         SuccessActionExitStatus=3\nSuccessActionExitStatus=\nFailureActionExitStatus=256\n",
+    );
+    let unit = &draft.config.unit;
+    assert!(unit.job_running_timeout().is_infinite(), "0 is no limit");
+    assert_eq!(unit.failure_action, SystemAction::None);
+    assert_eq!(unit.success_action_status, None);
+    assert_eq!(unit.failure_action_status, None);
+    assert_eq!(draft.config.diagnostics.len(), 2);
+}
+
+#[test]
+fn the_words_of_actions_stand_in_the_order_of_their_values() {
+    for (word, action) in SystemAction::WORDS {
+        assert_eq!(action.as_str(), word);
     }
 }
