@@ -1,6 +1,7 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
 mod called_off;
+mod circles;
 mod snapshot;
 pub(super) mod world;
 
