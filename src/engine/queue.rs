@@ -288,7 +288,13 @@ impl Engine {
             if spread {
                 ending.extend(self.who_fails_with(&job, result));
             }
-            if matches!(result, JobResult::Timeout | JobResult::Dependency) {
+            // No run lies between this and the next time, so no start limit keeps units from
+            // going round that start each other so.
+            let followers = self.graph.get(job.unit).edges.of(Edge::OnFailure).count();
+            if matches!(result, JobResult::Timeout | JobResult::Dependency)
+                && followers > 0
+                && self.may_act(job.unit, "followed by what OnFailure= names")
+            {
                 self.trigger(job.unit, Edge::OnFailure);
             }
             self.wake_neighbours(job.unit);

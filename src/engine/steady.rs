@@ -101,7 +101,7 @@ impl Engine {
 
     /// Whether the engine may start or stop a unit of its own accord once more; it gives up on
     /// one where that does not help.
-    fn may_act(&mut self, unit: UnitId, what: &str) -> bool {
+    pub(super) fn may_act(&mut self, unit: UnitId, what: &str) -> bool {
         if self.shutting_down {
             return false;
         }

@@ -9,8 +9,6 @@ use procmgr::unit::config::{JobMode, UnitBody};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How often the engine is restored.
-pub(crate) const USUAL: Restores = Restores::OneIn(100);
 /// More steps than any run takes that ends.
 const STEPS: usize = 20_000;
 /// More time than any run takes that ends, in microseconds: a day.
@@ -142,7 +140,7 @@ fn unrest(world: &World<'_>, why: &str) -> Finding {
 /// Cuts out of a failing scenario what its finding does not need.
 pub(crate) fn shrink(scenario: &Scenario, check: &'static str) -> Cut {
     let fails = |cut: &Cut| {
-        let report = run(&scenario.without(cut), USUAL, false);
+        let report = run(&scenario.without(cut), Restores::Seldom, false);
         report.finding.is_some_and(|finding| finding.check == check)
     };
     let mut cut = Cut::default();

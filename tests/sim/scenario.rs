@@ -157,7 +157,8 @@ fn deed(dice: &mut Dice, names: &[UnitName]) -> Deed {
     }
 }
 
-fn changed_units(dice: &mut Dice, names: &[UnitName]) -> Vec<Arc<UnitConfig>> {
+/// New readings of some of these units.
+pub(crate) fn changed_units(dice: &mut Dice, names: &[UnitName]) -> Vec<Arc<UnitConfig>> {
     let mut changed = Vec::new();
     for (index, name) in names.iter().enumerate() {
         if !dice.one_in(4) {

@@ -299,6 +299,13 @@ impl<'a> World<'a> {
         }
         let elapsed = matches!(event, Event::Elapsed);
         self.engine.handle(time, event);
+        self.take_effects(loose)?;
+        self.check(|check, sight| check.after(sight, elapsed))?;
+        self.perhaps_restore()
+    }
+
+    /// Carries out what the engine has ordered, and looks at what has changed.
+    pub(crate) fn take_effects(&mut self, loose: Option<UnitId>) -> Result<(), Finding> {
         self.picture.touched.clear();
         self.picture.stopped_alone.clear();
         self.picture.stop_called_off.clear();
@@ -313,8 +320,7 @@ impl<'a> World<'a> {
         }
         self.picture.displacing = false;
         self.look();
-        self.check(|check, sight| check.after(sight, elapsed))?;
-        self.perhaps_restore()
+        Ok(())
     }
 
     /// Looks at the units that changed.

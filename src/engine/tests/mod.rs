@@ -3,6 +3,7 @@
 mod actions;
 mod called_off;
 mod cancel;
+mod circles;
 mod limits;
 mod modes;
 mod snapshot;
