@@ -67,6 +67,16 @@ impl Tree {
         Some(tree)
     }
 
+    /// A tree of plain directories, for tests of what reads and writes its files.
+    #[cfg(test)]
+    pub(crate) fn fake(root: &Path) -> Tree {
+        Tree {
+            layout: Layout::Unified,
+            root: root.to_owned(),
+            name: "/fake".to_owned(),
+        }
+    }
+
     /// How the machine is laid out.
     pub fn layout(&self) -> Layout {
         self.layout

@@ -190,9 +190,9 @@ impl Groups {
         };
         let kills = group.memory_kills();
         if kills > members.memory_kills {
+            members.memory_kills = kills;
             self.out_of_memory.insert(unit);
         }
-        members.memory_kills = kills;
     }
 
     /// The units of which that was seen since this was last asked.
@@ -448,6 +448,68 @@ fn way_up(pid: i32, top: i32, table: &Table) -> Option<Vec<(i32, &Stat)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The files as the kernel makes them where the memory controller is on.
+    fn fake_group(root: &std::path::Path, name: &str) -> std::path::PathBuf {
+        let group = root.join(name);
+        std::fs::create_dir(&group).unwrap();
+        std::fs::write(group.join("cgroup.events"), "populated 1\nfrozen 0\n").unwrap();
+        std::fs::write(group.join("memory.oom.group"), "0\n").unwrap();
+        write_kills(&group, 2);
+        group
+    }
+
+    fn write_kills(group: &std::path::Path, kills: u64) {
+        let text = format!("low 0\nhigh 0\nmax 31\noom 7\noom_kill {kills}\noom_group_kill 9\n");
+        std::fs::write(group.join("memory.events"), text).unwrap();
+    }
+
+    #[tokio::test]
+    async fn kills_for_want_of_memory_are_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = fake_group(directory.path(), "a.service");
+        let mut groups = Groups::new(Some(Tree::fake(directory.path()))).unwrap();
+        let unit = UnitId(1);
+        let name = UnitName::parse("a.service").unwrap();
+        groups.prepare(unit, &name, "id").unwrap();
+        groups.look_at_memory(unit);
+        assert!(groups.take_out_of_memory().is_empty(), "those were before");
+        write_kills(&group, 3);
+        groups.changed().await;
+        groups.read_changes();
+        assert_eq!(groups.take_out_of_memory(), [unit].into());
+        groups.look_at_memory(unit);
+        assert!(groups.take_out_of_memory().is_empty());
+        // At the end of a process it is looked for without waiting for news.
+        write_kills(&group, 4);
+        groups.look_at_memory(unit);
+        assert_eq!(groups.take_out_of_memory(), [unit].into());
+        groups.read_changes();
+        assert!(groups.take_out_of_memory().is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_are_killed_together_where_the_kernel_counts_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = fake_group(directory.path(), "a.service");
+        let plain = directory.path().join("b.service");
+        std::fs::create_dir(&plain).unwrap();
+        std::fs::write(plain.join("cgroup.events"), "populated 0\n").unwrap();
+        let mut groups = Groups::new(Some(Tree::fake(directory.path()))).unwrap();
+        for (number, name) in [(1, "a.service"), (2, "b.service")] {
+            let name = UnitName::parse(name).unwrap();
+            groups.prepare(UnitId(number), &name, "id").unwrap();
+        }
+        let written = || std::fs::read_to_string(group.join("memory.oom.group")).unwrap();
+        groups.kill_together(UnitId(1), true).unwrap();
+        assert!(written().starts_with('1'));
+        groups.kill_together(UnitId(1), false).unwrap();
+        assert!(written().starts_with('0'));
+        groups.kill_together(UnitId(2), true).unwrap();
+        assert!(!plain.join("memory.oom.group").exists());
+        groups.look_at_memory(UnitId(2));
+        assert!(groups.take_out_of_memory().is_empty());
+    }
 
     #[test]
     fn ways_up_end_at_the_daemon_or_nowhere() {
