@@ -8,6 +8,7 @@
 
 pub mod environment;
 pub mod exit_status;
+pub mod filter;
 pub mod identity;
 pub mod plan;
 pub mod spawn;

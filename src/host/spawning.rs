@@ -10,8 +10,9 @@ use super::run::{Fact, Host};
 use crate::cgroup::Group;
 use crate::engine::{Event, LogLevel, Spawn};
 use crate::exec::environment::{EnvironmentInput, assemble};
-use crate::exec::plan::{PlanInput, plan};
+use crate::exec::plan::{Inherited, PlanInput, plan};
 use crate::exec::{Child, Identity, identity, spawn};
+use crate::sys::personality;
 use crate::unit::config::{
     Command, ExecConfig, InputSource, OomPolicy, OutputTarget, ServiceConfig,
 };
@@ -181,6 +182,10 @@ impl Host {
                 return self.tell(Event::SpawnFailed { process, reason });
             }
         }
+        for left_out in child.left_out {
+            let text = format!("{}= is left out: {}", left_out.setting, left_out.reason);
+            self.log.manager(LogLevel::Warning, Some(&name), &text);
+        }
         let executed = child.failure.is_none();
         if let Some(failure) = child.failure {
             self.log
@@ -209,6 +214,9 @@ impl Start {
             command,
             identity: identity.as_ref().map(Option::as_ref).map_err(Clone::clone),
             environment: &environment,
+            inherited: Inherited {
+                personality: personality::current(),
+            },
             not_applied: &self.order.config.not_applied,
             directories: self.directories(&service.exec, known),
             stdout_pipe: self.stdout.as_ref().map(AsFd::as_fd),

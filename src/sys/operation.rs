@@ -4,6 +4,7 @@
 
 use super::call::{Errno, call};
 use super::child::set_signal_action;
+use super::filter::{self, Instruction};
 use super::program::Operation;
 use libc::{AT_FDCWD, c_long};
 use std::ffi::CStr;
@@ -45,7 +46,11 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
         Operation::KeepBounding(set) => keep_bounding(*set),
         Operation::PrepareAmbient(set) => prepare_ambient(*set),
         Operation::SetAmbient(set) => set_ambient(*set),
-        Operation::NoNewPrivileges => prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(|_| ()),
+        Operation::NoNewPrivileges => no_new_privileges(),
+        Operation::ImplyNoNewPrivileges => imply_no_new_privileges(),
+        Operation::SecureBits(bits) => set_secure_bits(*bits),
+        Operation::Personality(value) => plain(libc::SYS_personality, [*value as usize]),
+        Operation::Filter(instructions) => install_filter(instructions),
         Operation::ChangeDirectory { path, optional } => match change_directory(path) {
             Err(_) if *optional => Ok(()),
             result => result,
@@ -293,7 +298,43 @@ struct CapabilityWords {
 /// _LINUX_CAPABILITY_VERSION_3.
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
 
-fn change_inheritable(change: impl Fn(u64) -> u64) -> Done {
+/// CAP_SYS_ADMIN.
+const ADMINISTRATION: usize = 21;
+
+fn no_new_privileges() -> Done {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(|_| ())
+}
+
+fn imply_no_new_privileges() -> Done {
+    let (_, data) = capabilities()?;
+    if data.words[0].effective >> ADMINISTRATION & 1 == 1 {
+        return Ok(());
+    }
+    no_new_privileges()
+}
+
+/// Only if they differ: whoever may not set them may still have them.
+fn set_secure_bits(bits: u32) -> Done {
+    if prctl(libc::PR_GET_SECUREBITS, 0, 0)? == bits as usize {
+        return Ok(());
+    }
+    prctl(libc::PR_SET_SECUREBITS, bits as usize, 0).map(|_| ())
+}
+
+/// SECCOMP_SET_MODE_FILTER of seccomp(2).
+const SET_MODE_FILTER: usize = 1;
+
+fn install_filter(instructions: &[Instruction]) -> Done {
+    let program = filter::Program {
+        length: instructions.len() as u16,
+        instructions: instructions.as_ptr(),
+    };
+    let words = [SET_MODE_FILTER, 0, &raw const program as usize];
+    // SAFETY: the program and its instructions are valid for the call.
+    unsafe { call(libc::SYS_seccomp, words) }.map(|_| ())
+}
+
+fn capabilities() -> Result<(CapabilityHeader, CapabilityData), Errno> {
     let mut header = CapabilityHeader {
         version: CAPABILITY_VERSION,
         pid: 0,
@@ -302,6 +343,11 @@ fn change_inheritable(change: impl Fn(u64) -> u64) -> Done {
     let words = [&raw mut header as usize, &raw mut data as usize];
     // SAFETY: header and data are as version 3 has them and valid for the call.
     unsafe { call(libc::SYS_capget, words) }?;
+    Ok((header, data))
+}
+
+fn change_inheritable(change: impl Fn(u64) -> u64) -> Done {
+    let (mut header, mut data) = capabilities()?;
     let [low, high] = &mut data.words;
     let before = u64::from(low.inheritable) | u64::from(high.inheritable) << 32;
     let after = change(before);

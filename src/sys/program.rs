@@ -3,6 +3,7 @@
 //!
 //! Knows the kernel only; which operations a unit needs is the business of its plan.
 
+use super::filter::Instruction;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -10,8 +11,11 @@ use std::os::fd::BorrowedFd;
 /// Everything a child does.
 #[derive(Debug)]
 pub struct Program<'fd> {
-    /// In order; the first that fails ends the child.
+    /// In order.
     pub steps: Vec<Step<'fd>>,
+    /// From which step on the child may make no call but those of the steps themselves and
+    /// execve: filters of system calls may forbid any other.
+    pub sealed_from: usize,
     /// What is executed at last.
     pub image: Image,
 }
@@ -21,8 +25,19 @@ pub struct Program<'fd> {
 pub struct Step<'fd> {
     /// What is done.
     pub operation: Operation<'fd>,
-    /// The child's exit status if that fails.
+    /// The child's exit status if that ends it.
     pub exit_status: u8,
+    /// What a failure leads to.
+    pub on_failure: OnFailure,
+}
+
+/// What the failure of a step leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The child ends.
+    End,
+    /// This step and so many behind it are left out, which is reported.
+    Skip(usize),
 }
 
 /// What execve gets.
@@ -123,6 +138,14 @@ pub enum Operation<'fd> {
     SetAmbient(u64),
     /// PR_SET_NO_NEW_PRIVS.
     NoNewPrivileges,
+    /// The same, unless we have CAP_SYS_ADMIN, with which filters can be installed without.
+    ImplyNoNewPrivileges,
+    /// PR_SET_SECUREBITS.
+    SecureBits(u32),
+    /// personality(2).
+    Personality(u32),
+    /// Installs a filter of system calls.
+    Filter(Vec<Instruction>),
     /// chdir(2).
     ChangeDirectory {
         /// Absolute path.
@@ -172,7 +195,12 @@ impl fmt::Display for Operation<'_> {
                 write!(f, "make capabilities {set:#x} inheritable")
             }
             Operation::SetAmbient(set) => write!(f, "set ambient capabilities to {set:#x}"),
-            Operation::NoNewPrivileges => f.write_str("set no_new_privs"),
+            Operation::NoNewPrivileges | Operation::ImplyNoNewPrivileges => {
+                f.write_str("set no_new_privs")
+            }
+            Operation::SecureBits(bits) => write!(f, "set the secure bits to {bits:#x}"),
+            Operation::Personality(value) => write!(f, "set the personality to {value:#x}"),
+            Operation::Filter(_) => f.write_str("install a filter of system calls"),
             Operation::ChangeDirectory { path, .. } => {
                 write!(f, "change to directory {}", text(path))
             }

@@ -1,7 +1,8 @@
 //! The execution environment of a unit's processes (systemd.exec(5)).
 
+use super::filter::Filters;
 use crate::unit::value::{CapabilitySet, Limit, LimitKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// EnvironmentFile=.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +159,15 @@ pub struct ExecConfig {
     pub capability_bounding_set: Option<CapabilitySet>,
     /// NoNewPrivileges=.
     pub no_new_privileges: bool,
+    /// AllowDegraded= of [X-Procmgr]: directives that may be left out where they cannot be
+    /// carried out.
+    pub allow_degraded: BTreeSet<String>,
+    /// SecureBits=, as prctl(2) takes them.
+    pub secure_bits: u32,
+    /// Personality=, as personality(2) takes it.
+    pub personality: Option<u32>,
+    /// What processes may ask of the kernel.
+    pub filters: Filters,
     /// IgnoreSIGPIPE=.
     pub ignore_sigpipe: bool,
     /// RuntimeDirectory= and kin.
@@ -193,6 +203,10 @@ impl Default for ExecConfig {
             ambient_capabilities: CapabilitySet::EMPTY,
             capability_bounding_set: None,
             no_new_privileges: false,
+            allow_degraded: BTreeSet::new(),
+            secure_bits: 0,
+            personality: None,
+            filters: Filters::default(),
             ignore_sigpipe: true,
             directories: BTreeMap::new(),
             runtime_directory_preserve: PreserveMode::No,

@@ -4,6 +4,7 @@
 //! table writes here and the engine, exec plan and D-Bus properties read.
 
 mod exec;
+mod filter;
 mod kill;
 mod service;
 mod socket;
@@ -13,6 +14,7 @@ pub use exec::{
     Directories, DirectoryKind, EnvironmentFile, ExecConfig, InputSource, OutputTarget,
     PreserveMode, WorkingDirectory, WorkingDirectoryPlace,
 };
+pub use filter::{CallAction, CallList, FamilyList, Filters};
 pub use kill::{KillConfig, KillMode};
 pub use service::{
     Command, CommandKind, Commands, ExitType, NotifyAccess, OomPolicy, Privileges, Restart,

@@ -157,7 +157,8 @@ pub(super) static ROWS: &[Row] = &[
         "The architecture that uname(2) tells processes.",
     )
     .no_text()
-    .kept(shape::personality),
+    .kept(shape::personality)
+    .carried_out(),
     terminal("TTYPath", 33, Kind::Text, "The terminal of tty streams.")
         .no_text()
         .kept(shape::path),

@@ -174,7 +174,9 @@ pub(super) static ROWS: &[Row] = &[
         "Whether the host's name cannot be changed.",
     )
     .off(),
-    switch("ProtectClock", 245, "Whether clocks cannot be set.").off(),
+    switch("ProtectClock", 245, "Whether clocks cannot be set.")
+        .off()
+        .carried_out(),
     switch(
         "ProtectKernelTunables",
         232,
@@ -212,13 +214,14 @@ pub(super) static ROWS: &[Row] = &[
         .neutral(&["all"])
         .show("ProcSubset", "s", |_| text("all"))
         .kept(shape::word),
-    degree(
+    filter(
         "RestrictNamespaces",
         233,
-        &["no", "yes"],
+        Kind::List,
         "Which kinds of namespace cannot be made.",
     )
-    .unlimited("RestrictNamespaces", shape::namespaces),
+    .unlimited("RestrictNamespaces", shape::namespaces)
+    .carried_out(),
     degree(
         "DelegateNamespaces",
         258,
@@ -327,7 +330,8 @@ pub(super) static ROWS: &[Row] = &[
         "The system calls that processes may make; with ~ may not make.",
     )
     .show("SystemCallFilter", "(bas)", no_filter)
-    .kept(shape::system_calls),
+    .kept(shape::system_calls)
+    .carried_out(),
     filter(
         "SystemCallArchitectures",
         209,
@@ -335,7 +339,8 @@ pub(super) static ROWS: &[Row] = &[
         "The architectures whose system calls processes may make.",
     )
     .no_list()
-    .kept(shape::architectures),
+    .kept(shape::architectures)
+    .carried_out(),
     Row::new(
         EXEC,
         "SystemCallErrorNumber",
@@ -349,7 +354,8 @@ pub(super) static ROWS: &[Row] = &[
     .show("SystemCallErrorNumber", "i", |_| {
         PropertyValue::I32(i32::MAX - 1)
     })
-    .kept(shape::call_error),
+    .kept(shape::call_error)
+    .carried_out(),
     Row::new(
         EXEC,
         "SystemCallLog",
@@ -360,28 +366,32 @@ pub(super) static ROWS: &[Row] = &[
     )
     .support(Support::Planned(CALL_LOG))
     .show("SystemCallLog", "(bas)", no_filter)
-    .kept(shape::system_calls),
+    .kept(shape::system_calls)
+    .carried_out(),
     filter(
         "MemoryDenyWriteExecute",
         231,
         Kind::Boolean,
         "Whether memory cannot be both written and executed.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     filter(
         "RestrictRealtime",
         231,
         Kind::Boolean,
         "Whether real-time scheduling cannot be had.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     filter(
         "RestrictSUIDSGID",
         242,
         Kind::Boolean,
         "Whether files cannot be made set-user-ID or set-group-ID.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     filter(
         "RestrictAddressFamilies",
         211,
@@ -389,14 +399,16 @@ pub(super) static ROWS: &[Row] = &[
         "The address families that sockets may have; with ~ may not have.",
     )
     .show("RestrictAddressFamilies", "(bas)", no_filter)
-    .kept(shape::address_families),
+    .kept(shape::address_families)
+    .carried_out(),
     filter(
         "LockPersonality",
         235,
         Kind::Boolean,
         "Whether personality(2) cannot be changed.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     filter(
         "RestrictFileSystems",
         250,
@@ -482,7 +494,8 @@ pub(super) static ROWS: &[Row] = &[
         "Which special treatment of root is switched off.",
     )
     .show("SecureBits", "i", |_| PropertyValue::I32(0))
-    .kept(shape::secure_bits),
+    .kept(shape::secure_bits)
+    .carried_out(),
     label("KeyringMode", 235, "Whose kernel keyring processes have.")
         .neutral(&["inherit", "private"])
         .show("KeyringMode", "s", keyring)

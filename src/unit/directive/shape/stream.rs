@@ -100,8 +100,11 @@ pub(in crate::unit::directive) fn facility(
 pub(in crate::unit::directive) fn secure_bits(
     reading: &mut Reading<'_>,
     value: &str,
-    _: Before<'_>,
+    before: Before<'_>,
 ) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
     let words = [
         ("keep-caps", 4),
         ("keep-caps-locked", 5),
@@ -110,7 +113,10 @@ pub(in crate::unit::directive) fn secure_bits(
         ("noroot", 0),
         ("noroot-locked", 1),
     ];
-    let mut bits = 0;
+    let mut bits = match before {
+        Some(PropertyValue::I32(bits)) => *bits,
+        _ => 0,
+    };
     for (offset, word) in parse::words(reading, value)? {
         match words.iter().find(|(name, _)| *name == word) {
             Some((_, bit)) => bits |= 1 << bit,

@@ -156,12 +156,8 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     };
     for asked in [
         "PrivateNetwork=yes",
-        "RestrictAddressFamilies=AF_UNIX",
-        "RestrictAddressFamilies=none",
-        "LockPersonality=1",
         "ProtectSystem=strict",
         "ProtectHome=tmpfs",
-        "SystemCallFilter=@system-service",
         "ReadOnlyDirectories=/etc",
         "LoadCredential=a:/b",
         "DynamicUser=yes",
@@ -170,7 +166,6 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
         "RootDirectory=/srv",
         "ProtectProc=invisible",
         "KeyringMode=shared",
-        "RestrictNamespaces=~user",
     ] {
         assert_eq!(refuses(asked), (1, true), "{asked}");
     }
@@ -198,7 +193,7 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     ] {
         assert_eq!(refuses(limit), (1, false), "{limit}");
     }
-    let draft = service("SystemCallFilter=a\nSystemCallFilter=b\nMemoryMax=1G\nMemoryMax=2G\n");
+    let draft = service("ReadOnlyPaths=a\nReadOnlyPaths=b\nMemoryMax=1G\nMemoryMax=2G\n");
     let values: Vec<_> = draft
         .config
         .not_applied
