@@ -10,6 +10,7 @@ pub mod environment;
 pub mod exit_status;
 pub mod filter;
 pub mod identity;
+pub mod mounts;
 pub mod plan;
 pub mod spawn;
 

@@ -6,17 +6,21 @@
 //! of system calls, execve.
 
 mod image;
+mod isolation;
+mod scheduling;
 mod seal;
 mod stdio;
 
 use super::exit_status as status;
 use super::identity::{Identity, IdentityError};
+use super::mounts::MountInput;
 use crate::sys::program::{OnFailure, Operation, Program, Step};
 use crate::unit::config::{
     Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, ServiceConfig,
     WorkingDirectoryPlace,
 };
 use crate::unit::value::{Limit, LimitKind};
+pub use isolation::Entered;
 use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -35,6 +39,10 @@ pub struct PlanInput<'a> {
     pub environment: &'a [(String, String)],
     /// What the child has of us before it changes it.
     pub inherited: Inherited,
+    /// What mounts are made from; `None` where the unit asks for none.
+    pub mounts: Option<MountInput<'a>>,
+    /// Namespaces that the unit's processes share.
+    pub entered: Entered<'a>,
     /// What the unit's files say but this build does not carry out.
     pub not_applied: &'a [NotApplied],
     /// Managed directories to make, absolute, with mode and owner: made in the child before
@@ -231,22 +239,20 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
     steps.push(status::SETSID, Operation::NewSession);
     // Files and directories below get exactly the mode they are given.
     steps.push(status::EXCEPTION, Operation::Umask(0));
+    if sandboxed {
+        isolation::enter(&mut steps, exec, &input.entered);
+    }
     stdio::add(&mut steps, input)?;
-    if let Some(score) = exec.oom_score_adjust {
-        let operation = Operation::OomScoreAdjust(score.to_string());
-        steps.push(status::OOM_ADJUST, operation);
-    }
-    if let Some(nice) = exec.nice {
-        steps.push(status::NICE, Operation::Nice(nice));
-    }
-    if let Some(personality) = exec.personality {
-        let operation = Operation::Personality(personality);
-        steps.push_for("Personality", exec, status::PERSONALITY, operation);
-    }
+    scheduling::add(&mut steps, exec);
     for directory in &input.directories {
         add_directory(&mut steps, directory)?;
     }
+    if sandboxed {
+        isolation::add(&mut steps, input)?;
+    }
     steps.push(status::EXCEPTION, Operation::Umask(exec.umask));
+    let owner = identity_taken.map(|identity| (identity.uid, identity.gid));
+    scheduling::add_keyring(&mut steps, exec, owner);
     if sandboxed {
         add_limits(&mut steps, exec);
     }
@@ -254,6 +260,9 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         let groups = Operation::Groups(identity.groups.clone());
         steps.push(status::GROUP, groups);
         steps.push(status::GROUP, Operation::Group(identity.gid));
+    }
+    if sandboxed {
+        isolation::add_users(&mut steps, exec, identity_taken);
     }
     add_user(&mut steps, exec, sandboxed, identity_taken);
     add_working_directory(&mut steps, input, identity)?;
@@ -379,6 +388,7 @@ fn may_block(exec: &ExecConfig) -> bool {
         | OutputTarget::Unsupported(_) => false,
     };
     exec.working_directory.is_some()
+        || !exec.isolation.mount_settings().is_empty()
         || exec.standard_input != InputSource::Null
         || opens(&exec.standard_output)
         || opens(&exec.standard_error)

@@ -60,6 +60,8 @@ pub fn spawn(plan: &ExecPlan<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Chil
                 setting: plan.setting_of(step),
                 reason: step_failure(failure).message,
             })
+            // What no directive asked for, and is not missed.
+            .filter(|left_out| !left_out.setting.is_empty())
             .collect(),
     })
 }

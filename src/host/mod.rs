@@ -19,6 +19,7 @@ mod exits;
 mod facts;
 mod groups;
 mod handle;
+mod isolation;
 mod killing;
 mod lines;
 mod loading;

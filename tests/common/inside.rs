@@ -74,7 +74,12 @@ pub fn ask(daemon: &Daemon, name: &str) -> Inside {
 /// One daemon, many cases: settings and what the probe answers under them.
 #[track_caller]
 pub fn check(cases: &[(&str, &[(&str, &str)])]) {
-    let place = place();
+    check_in(place(), cases);
+}
+
+/// The same, in a place that was made ready.
+#[track_caller]
+pub fn check_in(place: Place, cases: &[(&str, &[(&str, &str)])]) {
     let name = |at: usize| format!("case-{at}");
     for (at, (settings, expected)) in cases.iter().enumerate() {
         let questions: Vec<&str> = expected.iter().map(|(question, _)| *question).collect();

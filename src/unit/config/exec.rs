@@ -1,6 +1,8 @@
 //! The execution environment of a unit's processes (systemd.exec(5)).
 
 use super::filter::Filters;
+use super::isolation::Isolation;
+use super::scheduling::{KeyringMode, Scheduling};
 use crate::unit::value::{CapabilitySet, Limit, LimitKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -166,6 +168,12 @@ pub struct ExecConfig {
     pub secure_bits: u32,
     /// Personality=, as personality(2) takes it.
     pub personality: Option<u32>,
+    /// How processes are scheduled.
+    pub scheduling: Scheduling,
+    /// KeyringMode=; unset it is private for services as far as that is possible.
+    pub keyring: Option<KeyringMode>,
+    /// What processes see of the machine.
+    pub isolation: Isolation,
     /// What processes may ask of the kernel.
     pub filters: Filters,
     /// IgnoreSIGPIPE=.
@@ -206,6 +214,9 @@ impl Default for ExecConfig {
             allow_degraded: BTreeSet::new(),
             secure_bits: 0,
             personality: None,
+            scheduling: Scheduling::default(),
+            keyring: None,
+            isolation: Isolation::default(),
             filters: Filters::default(),
             ignore_sigpipe: true,
             directories: BTreeMap::new(),

@@ -5,7 +5,9 @@
 
 mod exec;
 mod filter;
+mod isolation;
 mod kill;
+mod scheduling;
 mod service;
 mod socket;
 mod unit;
@@ -15,7 +17,9 @@ pub use exec::{
     PreserveMode, WorkingDirectory, WorkingDirectoryPlace,
 };
 pub use filter::{CallAction, CallList, FamilyList, Filters};
+pub use isolation::{Bind, Isolation, PathRule, ProtectHome, ProtectSystem, Temporary};
 pub use kill::{KillConfig, KillMode};
+pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use service::{
     Command, CommandKind, Commands, ExitType, NotifyAccess, OomPolicy, Privileges, Restart,
     RestartMode, ServiceConfig, ServiceType, TimeoutFailure,

@@ -2,7 +2,10 @@
 //! from them, once all files of a unit are read and everything implied is known.
 
 use super::context::{exec_of_mut, is_on};
-use crate::unit::config::{CallAction, CallList, FamilyList, Filters, UnitConfig};
+use crate::unit::config::{
+    Bind, CallAction, CallList, FamilyList, Filters, Isolation, KeyringMode, PathRule,
+    ProcessorPolicy, ProtectHome, ProtectSystem, Scheduling, Temporary, UnitConfig,
+};
 use crate::unit::directive::PropertyValue;
 use crate::unit::value::{CapabilitySet, address_family, parse_errno};
 use std::collections::BTreeMap;
@@ -21,9 +24,15 @@ pub(super) fn settle(config: &mut UnitConfig) {
         Some(PropertyValue::U64(set)) => Some(CapabilitySet(*set)),
         _ => None,
     };
+    let scheduling = scheduling(&written);
+    let isolation = isolation(config);
+    let keyring = written.text("KeyringMode").and_then(keyring);
     let Some(exec) = exec_of_mut(config) else {
         return;
     };
+    exec.scheduling = scheduling;
+    exec.keyring = keyring;
+    exec.isolation = isolation;
     exec.filters = filters;
     exec.secure_bits = u32::try_from(secure_bits).unwrap_or(0);
     exec.personality = personality;
@@ -58,6 +67,39 @@ impl<'a> Written<'a> {
         }
     }
 
+    /// The fields of each element.
+    fn rows(&self, property: &str) -> impl Iterator<Item = &'a [PropertyValue]> {
+        let list = match self.0.get(property) {
+            Some(PropertyValue::Array(list)) => list.as_slice(),
+            _ => &[],
+        };
+        list.iter().filter_map(|row| match row {
+            PropertyValue::Struct(fields) => Some(fields.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// Paths with the marks before them.
+    fn paths(&self, property: &str) -> Vec<PathRule> {
+        let rule = |written: &String| {
+            let path = written.trim_start_matches(['-', '+']);
+            let marks = &written[..written.len() - path.len()];
+            PathRule {
+                path: path.to_owned(),
+                optional: marks.contains('-'),
+                in_root: marks.contains('+'),
+            }
+        };
+        self.list(property).iter().map(rule).collect()
+    }
+
+    fn bytes(&self, property: &str) -> Vec<u8> {
+        match self.0.get(property) {
+            Some(PropertyValue::Bytes(bytes)) => bytes.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     fn list(&self, property: &str) -> &'a [String] {
         match self.0.get(property) {
             Some(PropertyValue::Strings(list)) => list,
@@ -76,6 +118,150 @@ impl<'a> Written<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// IOPRIO_CLASS_BE, where a priority stands alone.
+const BEST_EFFORT: i32 = 2;
+/// The priority where a class stands alone.
+const USUAL_PRIORITY: i32 = 4;
+
+fn scheduling(written: &Written<'_>) -> Scheduling {
+    let class = written.integer("IOSchedulingClass");
+    let priority = written.integer("IOSchedulingPriority");
+    let io = class.or(priority).map(|_| {
+        let class = class.unwrap_or(BEST_EFFORT);
+        (class << 13) | priority.unwrap_or(USUAL_PRIORITY)
+    });
+    Scheduling {
+        processor: processor_policy(written),
+        processors: written.bytes("CPUAffinity"),
+        memory: written
+            .integer("NUMAPolicy")
+            .map(|mode| (mode, written.bytes("NUMAMask"))),
+        io_priority: io.and_then(|io| u32::try_from(io).ok()),
+        timer_slack: written.unsigned("TimerSlackNSec"),
+        core_dump_filter: written.unsigned("CoredumpFilter"),
+    }
+}
+
+fn processor_policy(written: &Written<'_>) -> Option<ProcessorPolicy> {
+    let policy = written.integer("CPUSchedulingPolicy");
+    let priority = written.integer("CPUSchedulingPriority");
+    let reset = written.0.get("CPUSchedulingResetOnFork") == Some(&PropertyValue::Bool(true));
+    if policy.is_none() && priority.is_none() && !reset {
+        return None;
+    }
+    let policy = policy.unwrap_or(0);
+    // SCHED_FIFO and SCHED_RR; the others have none but 0.
+    let real_time = matches!(policy, 1 | 2);
+    let lowest = i32::from(real_time);
+    Some(ProcessorPolicy {
+        policy: u32::try_from(policy).unwrap_or(0),
+        priority: priority.filter(|_| real_time).unwrap_or(lowest).max(lowest),
+        reset_on_fork: reset,
+    })
+}
+
+fn isolation(config: &UnitConfig) -> Isolation {
+    let written = Written(&config.written);
+    let on = |property| is_on(config, property);
+    let text = |property| written.text(property).map(str::to_owned);
+    let binds = ["BindPaths", "BindReadOnlyPaths"];
+    Isolation {
+        root: text("RootDirectory").filter(|root| root != "/"),
+        mount_api: on("MountAPIVFS"),
+        read_write: written.paths("ReadWritePaths"),
+        read_only: written.paths("ReadOnlyPaths"),
+        inaccessible: written.paths("InaccessiblePaths"),
+        executable: written.paths("ExecPaths"),
+        not_executable: written.paths("NoExecPaths"),
+        binds: binds
+            .into_iter()
+            .flat_map(|name| bound(&written, name))
+            .collect(),
+        temporary: temporary(&written),
+        propagation: written.unsigned("MountFlags"),
+        private_mounts: on("PrivateMounts"),
+        private_tmp: on("PrivateTmp"),
+        private_devices: on("PrivateDevices"),
+        private_network: on("PrivateNetwork"),
+        network_path: text("NetworkNamespacePath"),
+        private_ipc: on("PrivateIPC"),
+        ipc_path: text("IPCNamespacePath"),
+        private_users: on("PrivateUsers"),
+        protect_system: protect_system(written.text("ProtectSystem")),
+        protect_home: protect_home(written.text("ProtectHome")),
+        protect_hostname: on("ProtectHostname"),
+        protect_tunables: on("ProtectKernelTunables"),
+        protect_modules: on("ProtectKernelModules"),
+        protect_logs: on("ProtectKernelLogs"),
+        protect_control_groups: on("ProtectControlGroups"),
+        hide_processes: match written.text("ProtectProc") {
+            Some("noaccess") => Some(1),
+            Some("invisible") => Some(2),
+            Some("ptraceable") => Some(4),
+            Some(_) | None => None,
+        },
+        processes_only: written.text("ProcSubset") == Some("pid"),
+    }
+}
+
+fn protect_system(word: Option<&str>) -> ProtectSystem {
+    match word {
+        Some("yes") => ProtectSystem::Yes,
+        Some("full") => ProtectSystem::Full,
+        Some("strict") => ProtectSystem::Strict,
+        Some(_) | None => ProtectSystem::No,
+    }
+}
+
+fn protect_home(word: Option<&str>) -> ProtectHome {
+    match word {
+        Some("yes") => ProtectHome::Yes,
+        Some("read-only") => ProtectHome::ReadOnly,
+        Some("tmpfs") => ProtectHome::Tmpfs,
+        Some(_) | None => ProtectHome::No,
+    }
+}
+
+fn bound(written: &Written<'_>, property: &str) -> Vec<Bind> {
+    let bind = |fields: &[PropertyValue]| match fields {
+        [
+            PropertyValue::String(from),
+            PropertyValue::String(to),
+            PropertyValue::Bool(optional),
+            PropertyValue::U64(flags),
+        ] => Some(Bind {
+            from: from.clone(),
+            to: to.clone(),
+            optional: *optional,
+            recursive: *flags != 0,
+            read_only: property == "BindReadOnlyPaths",
+        }),
+        _ => None,
+    };
+    written.rows(property).filter_map(bind).collect()
+}
+
+fn temporary(written: &Written<'_>) -> Vec<Temporary> {
+    let temporary = |fields: &[PropertyValue]| match fields {
+        [PropertyValue::String(path), PropertyValue::String(options)] => Some(Temporary {
+            path: path.clone(),
+            options: options.clone(),
+        }),
+        _ => None,
+    };
+    let rows = written.rows("TemporaryFileSystem");
+    rows.filter_map(temporary).collect()
+}
+
+fn keyring(mode: &str) -> Option<KeyringMode> {
+    match mode {
+        "inherit" => Some(KeyringMode::Inherit),
+        "private" => Some(KeyringMode::Private),
+        "shared" => Some(KeyringMode::Shared),
+        _ => None,
     }
 }
 

@@ -28,7 +28,12 @@ fn written(row: &Row, value: &PropertyValue) -> Option<String> {
 }
 
 /// Shown as numbers and written by names.
-const BY_NAME: [&str; 2] = ["SecureBits", "SystemCallErrorNumber"];
+const BY_NAME: [&str; 4] = [
+    "MountFlags",
+    "NUMAPolicy",
+    "SecureBits",
+    "SystemCallErrorNumber",
+];
 
 /// Whether the row's values are read at all for this unit: what is only recorded as set, by its
 /// text, has no default to compare.
