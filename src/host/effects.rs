@@ -133,7 +133,8 @@ impl Host {
         let pid_file = service.pid_file.as_deref();
         let system = &self.common.system;
         let kept = &self.common.kept;
-        let removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
+        let mut removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
+        removal.add(self.isolations.release(unit));
         if removal.is_empty() {
             return;
         }

@@ -20,6 +20,7 @@ mod exits;
 mod facts;
 mod groups;
 mod handle;
+mod isolation;
 mod killing;
 mod lines;
 mod loading;

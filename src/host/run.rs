@@ -7,6 +7,7 @@ use super::conditions::Surroundings;
 use super::environment::Mode;
 use super::groups::{Groups, Known};
 use super::handle::{Handle, Message, News, Startup};
+use super::isolation::Isolations;
 use super::loading::Loaded;
 use super::log::Log;
 use super::main_process::Search;
@@ -104,6 +105,7 @@ pub struct Host {
     pub(super) log: Arc<Log>,
     pub(super) processes: Processes,
     pub(super) groups: Groups,
+    pub(super) isolations: Isolations,
     pub(super) notify: NotifySocket,
     pub(super) capture: Capture,
     pub(super) requests: Requests,
@@ -163,6 +165,7 @@ impl Host {
             notify_socket: notify.path().display().to_string(),
             system: system.clone(),
             kept: Arc::new(options.own_files.clone()),
+            mounts: options.notify_socket.with_file_name("mounts"),
         };
         let host = Host {
             engine: Engine::new(seed),
@@ -172,6 +175,7 @@ impl Host {
                 environment: Arc::new(options.own_environment.clone()),
             },
             groups: Groups::new(Tree::open(&options.cgroup_label))?,
+            isolations: Isolations::default(),
             news: news.clone(),
             capture: Capture::new(log.clone()),
             log,

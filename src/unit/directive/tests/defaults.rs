@@ -28,10 +28,20 @@ fn written(row: &Row, value: &PropertyValue) -> Option<String> {
     }
 }
 
+/// Shown as numbers and written by names.
+const BY_NAME: [&str; 4] = [
+    "MountFlags",
+    "NUMAPolicy",
+    "SecureBits",
+    "SystemCallErrorNumber",
+];
+
 /// Whether the row's values are read at all for this unit: what is only recorded as set, by its
 /// text, has no default to compare.
 fn is_read(row: &Row, section: &str) -> bool {
-    row.support == Support::Full && (section != "Socket" || row.sections == ["Socket"])
+    row.support == Support::Full
+        && !BY_NAME.contains(&row.name)
+        && (section != "Socket" || row.sections == ["Socket"])
 }
 
 #[test]
