@@ -11,6 +11,7 @@ use super::isolation::Isolations;
 use super::loading::Loaded;
 use super::log::Log;
 use super::main_process::Search;
+use super::notifications::Early;
 use super::notify::NotifySocket;
 use super::operations::{Freezer, Froze};
 use super::output::Capture;
@@ -124,6 +125,8 @@ pub struct Host {
     pub(super) last_cpu: BTreeMap<UnitId, u64>,
     /// The steps of coming up.
     pub(super) startup: Startup,
+    /// Said by processes whose start is not told of yet.
+    pub(super) early: Vec<Early>,
     /// Children are to be looked at again.
     pub(super) children_due: bool,
     pub(super) finished: bool,
@@ -194,6 +197,7 @@ impl Host {
                 begun: clock::now(),
                 ..Startup::default()
             },
+            early: Vec::new(),
             children_due: false,
             finished: false,
             ending: Ending::default(),
@@ -274,7 +278,10 @@ impl Host {
             }
             Woken::Message(message) => self.message(message),
             Woken::Deadline => self.tell(Event::Elapsed),
-            Woken::Fact(Fact::Started(started)) => self.started(*started),
+            Woken::Fact(Fact::Started(started)) => {
+                self.started(*started);
+                self.look_at_early_notifications();
+            }
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
             Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
