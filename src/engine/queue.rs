@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::{JobId, UnitId};
 use super::job::{self, Job, Ordered};
+use super::propagate::Often;
 use super::service::{NotNow, can_reload};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
 use super::transaction::{self, Wish};
@@ -288,14 +289,9 @@ impl Engine {
             if spread {
                 ending.extend(self.who_fails_with(&job, result));
             }
-            // No run lies between this and the next time, so no start limit keeps units from
-            // going round that start each other so.
-            let followers = self.graph.get(job.unit).edges.of(Edge::OnFailure).count();
-            if matches!(result, JobResult::Timeout | JobResult::Dependency)
-                && followers > 0
-                && self.may_act(job.unit, "followed by what OnFailure= names")
-            {
-                self.trigger(job.unit, Edge::OnFailure);
+            if matches!(result, JobResult::Timeout | JobResult::Dependency) {
+                // No run lies between this and the next time.
+                self.trigger(job.unit, Edge::OnFailure, Often::Limited);
             }
             self.wake_neighbours(job.unit);
             // The job may have been in the way of a stop.
