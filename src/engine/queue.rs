@@ -98,8 +98,12 @@ impl Engine {
             let state = self.graph.get(unit).active_state();
             match job::merge(there.kind, kind, state) {
                 Some(merged) => {
-                    let job = self.jobs.entry(there.id);
-                    job.and_modify(|job| job.ignore_order |= ignore_order);
+                    if ignore_order && !there.ignore_order {
+                        let job = self.jobs.entry(there.id);
+                        job.and_modify(|job| job.ignore_order = true);
+                        // Nobody waits for it any more either.
+                        self.wake_neighbours(unit);
+                    }
                     return self.merge_into(there, kind, merged, irreversible);
                 }
                 None => self.finish(there.id, JobResult::Canceled, false),
