@@ -95,6 +95,11 @@ impl Edge {
         Edge::ALL[self as usize].1
     }
 
+    /// The D-Bus property that lists it.
+    pub(super) fn property(self) -> &'static str {
+        Edge::ALL[self as usize].2
+    }
+
     /// The edge that a D-Bus property lists.
     pub(super) fn by_property(name: &str) -> Option<Edge> {
         Edge::ALL

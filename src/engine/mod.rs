@@ -20,6 +20,8 @@ mod graph;
 mod ids;
 pub mod inspect;
 mod job;
+mod preview;
+mod preview_reload;
 mod process;
 mod propagate;
 mod queue;

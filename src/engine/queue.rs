@@ -7,7 +7,7 @@ use super::ids::{JobId, UnitId};
 use super::job::{self, Job, Ordered};
 use super::service::{NotNow, can_reload};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
-use super::transaction::{self, Wish};
+use super::transaction::{self, Installed, Wish};
 use super::unit::Machine;
 use crate::unit::config::{JobMode, LoadState};
 use std::collections::VecDeque;
@@ -23,6 +23,19 @@ pub(super) enum Run {
     Ended(JobResult),
 }
 
+/// How a new job and the unit's installed one meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meeting {
+    /// There is none.
+    Nobody,
+    /// The new one does nothing and stands beside it, which goes on.
+    Beside,
+    /// They become one of this kind.
+    Merge(JobKind),
+    /// The new one takes its place.
+    Replace,
+}
+
 /// Units whose start fails with ours (they need us).
 const START_FAILURE: [Edge; 3] = [Edge::RequiredBy, Edge::RequisiteOf, Edge::BoundBy];
 
@@ -35,7 +48,7 @@ impl Engine {
         if self.shutting_down && wish.kind != JobKind::Stop {
             return Err(Refusal::ShuttingDown);
         }
-        let plan = transaction::plan(&self.graph, &self.jobs, wish)?;
+        let plan = transaction::plan(&self.graph, &self.installed(), wish)?;
         for (unit, note) in plan.notes {
             self.log(LogLevel::Warning, unit, note);
         }
@@ -59,13 +72,15 @@ impl Engine {
         ignore_order: bool,
     ) -> JobId {
         let there = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
-        // A job that does nothing stands beside the unit's job, which goes on.
-        let beside = kind == JobKind::Nop && there.is_some();
-        if let Some(there) = there.filter(|_| !beside).cloned() {
-            match self.merged_kind(&there, kind) {
-                Some(merged) => return self.merge_into(there, kind, merged, irreversible),
-                None => self.finish(there.id, JobResult::Canceled, false),
+        let there = there.cloned();
+        let meeting = self.meet(there.as_ref(), kind);
+        let beside = meeting == Meeting::Beside;
+        match (there, meeting) {
+            (Some(there), Meeting::Merge(merged)) => {
+                return self.merge_into(there, kind, merged, irreversible);
             }
+            (Some(there), Meeting::Replace) => self.finish(there.id, JobResult::Canceled, false),
+            (Some(_), Meeting::Nobody | Meeting::Beside) | (None, _) => {}
         }
         let id = JobId(self.next_job);
         self.next_job = self.next_job.wrapping_add(1).max(1);
@@ -92,6 +107,26 @@ impl Engine {
         self.effects.push_back(Effect::Changed { unit });
         self.run_queue.insert(id);
         id
+    }
+
+    /// How a new job for a unit meets the one that is there.
+    pub(super) fn meet(&self, there: Option<&Job>, kind: JobKind) -> Meeting {
+        match there {
+            None => Meeting::Nobody,
+            Some(_) if kind == JobKind::Nop => Meeting::Beside,
+            Some(there) => match self.merged_kind(there, kind) {
+                Some(merged) => Meeting::Merge(merged),
+                None => Meeting::Replace,
+            },
+        }
+    }
+
+    /// The jobs that are there, for a transaction.
+    pub(super) fn installed(&self) -> Installed<'_> {
+        Installed {
+            jobs: &self.jobs,
+            planned: None,
+        }
     }
 
     /// What an installed job and another one for its unit become, if they go together. A unit

@@ -20,12 +20,24 @@ impl Engine {
         verb: Verb,
         mode: JobMode,
     ) -> Result<JobId, Refusal> {
+        self.enqueue(self.wish_of(name, verb, mode)?)
+    }
+
+    /// What a request comes to.
+    ///
+    /// # Errors
+    /// It is refused for what it asks, whatever it would lead to.
+    pub(super) fn wish_of(
+        &self,
+        name: &UnitName,
+        verb: Verb,
+        mode: JobMode,
+    ) -> Result<Wish, Refusal> {
         let unit = self.find(name)?;
         self.refuse_what_cannot_be(unit, verb, mode)?;
-        let kind = self.kind_for(unit, verb);
-        self.enqueue(Wish {
+        Ok(Wish {
             unit,
-            kind,
+            kind: self.kind_for(unit, verb),
             mode,
             restart_dependents: false,
         })

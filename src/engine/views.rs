@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use super::graph::Edge;
-use super::ids::UnitId;
+use super::ids::{JobId, UnitId};
 use super::inspect::{JobView, UnitView};
 use super::job::Job;
 use super::state::{ActiveState, ServiceState};
@@ -49,6 +49,12 @@ impl Engine {
     /// All installed jobs, by number.
     pub fn jobs(&self) -> Vec<JobView> {
         self.jobs.values().map(|job| self.job_view(job)).collect()
+    }
+
+    /// Jobs by their numbers.
+    pub(super) fn views_of(&self, jobs: &[JobId]) -> Vec<JobView> {
+        let jobs = jobs.iter().filter_map(|id| self.jobs.get(id));
+        jobs.map(|job| self.job_view(job)).collect()
     }
 
     /// Whether everything is being stopped.

@@ -1,5 +1,6 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
+mod plan;
 mod snapshot;
 pub(super) mod world;
 

@@ -3,7 +3,7 @@
 use crate::engine::event::{Event, Verb};
 use crate::engine::ids::{JobId, ProcessId, RequestId, Timestamp, UnitId};
 use crate::engine::process::ProcessStatus;
-use crate::engine::state::{ActiveState, JobResult};
+use crate::engine::state::{ActiveState, JobKind, JobResult};
 use crate::engine::{Effect, Engine, KillOrder, Outcome, Refusal, Spawn};
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
@@ -138,6 +138,8 @@ pub(in crate::engine) struct World {
     /// Paths that exist, for conditions.
     pub(in crate::engine) paths: BTreeSet<String>,
     pub(in crate::engine) results: BTreeMap<JobId, JobResult>,
+    /// The jobs that were queued: unit and what they do.
+    pub(in crate::engine) queued: Vec<(String, JobKind)>,
     pub(in crate::engine) replies: BTreeMap<RequestId, Result<Outcome, Refusal>>,
     pub(in crate::engine) environments: BTreeMap<String, Vec<(String, String)>>,
     pub(in crate::engine) finished: bool,
@@ -159,6 +161,7 @@ impl World {
             trace: Vec::new(),
             paths: BTreeSet::new(),
             results: BTreeMap::new(),
+            queued: Vec::new(),
             replies: BTreeMap::new(),
             environments: BTreeMap::new(),
             finished: false,
@@ -313,11 +316,14 @@ impl World {
             Effect::JobRemoved { job, result, .. } => {
                 self.results.insert(job, result);
             }
+            Effect::JobNew { unit, kind, .. } => {
+                let name = self.engine.unit_by_id(unit).unwrap().name().to_string();
+                self.queued.push((name, kind));
+            }
             Effect::Finished => self.finished = true,
             Effect::ForgetMain { .. }
             | Effect::CleanUp { .. }
             | Effect::UnitNew { .. }
-            | Effect::JobNew { .. }
             | Effect::Changed { .. }
             | Effect::Log { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! Collects what a wish pulls in.
 
-use super::{ANCHOR, Candidate, Pull, Transaction, Wish};
+use super::{ANCHOR, Candidate, Cause, Dropped, Pull, Transaction, Wish};
 use crate::engine::effect::Refusal;
 use crate::engine::graph::{Edge, Graph};
 use crate::engine::ids::UnitId;
@@ -131,7 +131,7 @@ impl Transaction {
                 Ok(None) => {}
                 Err(refusal) => {
                     let job = transaction.job(by).map(|job| (job.unit, job.kind));
-                    transaction.delete(by, true);
+                    transaction.delete(by, true, Cause::Refused(refusal.clone()));
                     if transaction.job(ANCHOR).is_none() {
                         return Err(refusal);
                     }
@@ -175,16 +175,26 @@ impl Transaction {
             Some(refusal) => Err(Missing::Refused(refusal.clone())),
             None => admissible(target, kind),
         };
-        match verdict {
-            Ok(()) => {}
-            Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
-            Err(Missing::Refused(_) | Missing::Pointless) => return Ok(None),
-        }
         let pull = Pull {
             by,
+            edge: rule.edge,
             matters: rule.matters,
             conflicts: rule.conflicts,
         };
+        match verdict {
+            Ok(()) => {}
+            Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
+            Err(Missing::Refused(refusal)) => {
+                self.dropped.push(Dropped {
+                    unit: *other,
+                    kind,
+                    pull: Some(pull),
+                    cause: Cause::Refused(refusal),
+                });
+                return Ok(None);
+            }
+            Err(Missing::Pointless) => return Ok(None),
+        }
         Ok(self.add(*other, kind, Some(pull)))
     }
 
@@ -206,6 +216,7 @@ impl Transaction {
                 matters: false,
             }));
             self.by_unit.entry(unit).or_default().push(index);
+            self.origins.push((unit, kind, pull));
         }
         if let Some(pull) = pull {
             if let Some(job) = self.jobs.get_mut(index).and_then(Option::as_mut) {

@@ -58,6 +58,30 @@ pub enum DependencyKind {
     Triggers,
 }
 
+impl DependencyKind {
+    /// The directive that states it; Triggers is stated by other settings of its unit.
+    pub fn directive(self) -> &'static str {
+        match self {
+            DependencyKind::Requires => "Requires",
+            DependencyKind::Requisite => "Requisite",
+            DependencyKind::Wants => "Wants",
+            DependencyKind::BindsTo => "BindsTo",
+            DependencyKind::PartOf => "PartOf",
+            DependencyKind::Upholds => "Upholds",
+            DependencyKind::Conflicts => "Conflicts",
+            DependencyKind::Before => "Before",
+            DependencyKind::After => "After",
+            DependencyKind::OnFailure => "OnFailure",
+            DependencyKind::OnSuccess => "OnSuccess",
+            DependencyKind::PropagatesReloadTo => "PropagatesReloadTo",
+            DependencyKind::ReloadPropagatedFrom => "ReloadPropagatedFrom",
+            DependencyKind::PropagatesStopTo => "PropagatesStopTo",
+            DependencyKind::StopPropagatedFrom => "StopPropagatedFrom",
+            DependencyKind::Triggers => "Triggers",
+        }
+    }
+}
+
 /// Who said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DependencyOrigin {

@@ -125,6 +125,33 @@ pub fn find(section: &str, name: &str) -> Option<&'static Row> {
     BY_NAME.get(&(section, name)).copied()
 }
 
+/// Settings of [Service] that a run takes from its beginning.
+const FROM_THE_BEGINNING: &[&str] = &[
+    "Type",
+    "ExitType",
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "PIDFile",
+    "BusName",
+    "WatchdogSec",
+    "Sockets",
+    "OpenFile",
+    "NonBlocking",
+    "RootDirectoryStartOnly",
+    "PermissionsStartOnly",
+    "USBFunctionDescriptors",
+    "USBFunctionStrings",
+];
+
+/// Whether a unit that is up takes a new value over only when it is started again: what its
+/// processes and its control group were made with. Everything else counts from the next time
+/// it is looked at.
+pub fn takes_effect_at_start(row: &Row) -> bool {
+    row.sections == EXEC || row.sections == RESOURCE || FROM_THE_BEGINNING.contains(&row.name)
+}
+
 /// Every section name there is.
 pub fn known_sections() -> &'static [&'static str] {
     SECTIONS
