@@ -83,7 +83,8 @@ impl From<ControlError> for Failure {
     }
 }
 
-fn refusal_name(refusal: &Refusal) -> &'static str {
+/// The error name of a refusal.
+pub(super) fn refusal_name(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::NotFound(_) | Refusal::NotLoaded(_) => names::NO_SUCH_UNIT,
         Refusal::Masked(_) => names::MASKED,

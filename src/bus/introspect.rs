@@ -118,6 +118,7 @@ const OWN_METHODS: &[Member] = &[
     ("FollowLog", &["as", "u"], &[own::LINES]),
     ("StartUnit", &["s", "s"], &["o", "b"]),
     ("ListUnitFiles", &["as", "as"], &[own::UNIT_FILES]),
+    ("Plan", &["s", "as", "s"], &["a{sv}"]),
 ];
 
 const OWN_SIGNALS: &[Member] = &[("Logged", &[], &["t", "t", "s", "i", "s", "s"])];

@@ -24,6 +24,7 @@ mod news;
 mod offline;
 mod own;
 mod path;
+mod plan;
 mod properties;
 mod secret;
 mod unit;

@@ -179,6 +179,17 @@ impl Client {
         Ok(())
     }
 
+    /// What a command would do.
+    pub(super) async fn plan(
+        &mut self,
+        verb: &str,
+        units: &[String],
+        mode: &str,
+    ) -> Result<Properties, Problem> {
+        let reply = self.own("Plan", &(verb, units, mode)).await?;
+        decode::<Map>(&reply).map(|map| map.0)
+    }
+
     /// Pids and command lines of a unit.
     pub(super) async fn processes(&mut self, unit: &str) -> Result<Vec<(u32, String)>, Problem> {
         let reply = self.manager("GetUnitProcesses", &unit).await?;

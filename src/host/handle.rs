@@ -2,10 +2,11 @@
 //! reads run on the loop between two events, over a [`View`].
 
 use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Verb};
-use crate::unit::config::JobMode;
+use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -110,6 +111,8 @@ pub enum ControlError {
 }
 
 pub(super) type Look = Box<dyn FnOnce(&View<'_>) + Send>;
+/// A look at units as their files are now, which the engine has not taken in.
+pub(super) type Compare = Box<dyn FnOnce(&View<'_>, &[Arc<UnitConfig>]) + Send>;
 pub(super) type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
 
 impl ControlError {
@@ -128,10 +131,12 @@ pub(super) enum Message {
         reset: bool,
         answer: Answer<Job>,
     },
+    /// Loads units that are not, and looks before anything else happens.
     Load {
-        unit: UnitName,
-        answer: Answer<()>,
+        units: BTreeSet<UnitName>,
+        look: Look,
     },
+    Compare(Compare),
     Kill {
         unit: UnitName,
         whom: KillWhom,
@@ -191,13 +196,45 @@ impl Handle {
         self.job(unit, Verb::Start, JobMode::Replace, false).await
     }
 
-    /// Makes sure that a unit is loaded (if only as not found), so that it can be looked at.
+    /// As [`Handle::look`], with these units loaded first (if only as not found); one that
+    /// nobody needs may be gone right afterwards.
     ///
     /// # Errors
-    /// The name is bad.
-    pub async fn load(&self, unit: &str) -> Result<(), ControlError> {
-        let unit = parse(unit)?;
-        self.ask(|answer| Message::Load { unit, answer }).await
+    /// A name is bad, or the loop is gone.
+    pub async fn look_at<T, F>(&self, units: &[String], reading: F) -> Result<T, ControlError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>) -> T + Send + 'static,
+    {
+        let units = units.iter().map(|unit| parse(unit));
+        let units = units.collect::<Result<BTreeSet<_>, _>>()?;
+        self.answered(|sender| {
+            let look: Look = Box::new(move |view| {
+                // The asker may have gone away meanwhile; then nobody misses the value.
+                let _ = sender.send(reading(view));
+            });
+            Message::Load { units, look }
+        })
+        .await
+    }
+
+    /// Reads the files of all loaded units and what they name, and shows them to `reading`
+    /// without taking them in.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn compare<T, F>(&self, reading: F) -> Result<T, ControlError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>, &[Arc<UnitConfig>]) -> T + Send + 'static,
+    {
+        self.answered(|sender| {
+            Message::Compare(Box::new(move |view, units| {
+                // As above.
+                let _ = sender.send(reading(view, units));
+            }))
+        })
+        .await
     }
 
     /// Sends a signal to a unit's processes.
@@ -259,16 +296,13 @@ impl Handle {
         T: Send + 'static,
         F: FnOnce(&View<'_>) -> T + Send + 'static,
     {
-        let (sender, receiver) = oneshot::channel();
-        let look: Look = Box::new(move |view| {
-            // The asker may have gone away meanwhile; then nobody misses the value.
-            let _ = sender.send(reading(view));
-        });
-        self.sender
-            .send(Message::Look(look))
-            .await
-            .map_err(|_| ControlError::Gone)?;
-        receiver.await.map_err(|_| ControlError::Gone)
+        self.answered(|sender| {
+            Message::Look(Box::new(move |view| {
+                // As above.
+                let _ = sender.send(reading(view));
+            }))
+        })
+        .await
     }
 
     /// Everything that happens from now on; closed when the loop is gone.
@@ -286,12 +320,19 @@ impl Handle {
     }
 
     async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, ControlError> {
+        self.answered(message).await?
+    }
+
+    async fn answered<T>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<T>) -> Message,
+    ) -> Result<T, ControlError> {
         let (sender, receiver) = oneshot::channel();
         self.sender
             .send(message(sender))
             .await
             .map_err(|_| ControlError::Gone)?;
-        receiver.await.map_err(|_| ControlError::Gone)?
+        receiver.await.map_err(|_| ControlError::Gone)
     }
 }
 

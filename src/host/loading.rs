@@ -1,8 +1,9 @@
 //! Reads units from the disk on a pool thread and hands them to the engine.
 
 use super::disk::LoadSource;
-use super::handle::{Answer, Job};
+use super::handle::{Answer, Compare, Job, Look};
 use super::run::{Fact, Host};
+use super::view::HostFacts;
 use crate::engine::{Event, LogLevel, Verb};
 use crate::unit::config::{JobMode, LoadState, UnitConfig};
 use crate::unit::diagnostic::{Diagnostic, Severity};
@@ -12,7 +13,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What is done with the units once they are read.
-#[derive(Debug)]
 pub(super) enum After {
     /// A job is asked for.
     Job {
@@ -22,14 +22,15 @@ pub(super) enum After {
         reset: bool,
         answer: Answer<Job>,
     },
-    /// It was only asked to load.
-    Answer(Answer<()>),
+    /// They are looked at.
+    Look(Look),
+    /// They are compared with what is loaded, not taken in.
+    Compare(Compare),
     /// All files were read again.
     Reloaded(Answer<()>),
 }
 
 /// What was read, and why.
-#[derive(Debug)]
 pub(super) struct Loaded {
     units: Vec<Arc<UnitConfig>>,
     unreadable: Vec<Diagnostic>,
@@ -60,6 +61,10 @@ impl Host {
     /// Units were read.
     pub(super) fn loaded(&mut self, loaded: Loaded) {
         self.requests.loading = false;
+        if let After::Compare(compare) = loaded.after {
+            compare(&HostFacts(self).view(), &loaded.units);
+            return self.next_requests();
+        }
         for finding in &loaded.unreadable {
             let text = finding.to_string();
             self.log.manager(LogLevel::Warning, None, &text);

@@ -60,7 +60,6 @@ pub struct Options {
 }
 
 /// What comes back from tasks and pool threads.
-#[derive(Debug)]
 pub(super) enum Fact {
     Started(Box<Started>),
     Checked(CheckId, Vec<bool>),

@@ -81,14 +81,14 @@ impl SmallLoop {
         let request = RequestId(1);
         while let Some(message) = messages.recv().await {
             match message {
-                Message::Look(look) => look(&View {
-                    engine: &self.engine,
-                    facts: &LineFacts(self.lines.clone()),
-                }),
-                Message::Load { unit, answer } => {
-                    self.load_missing(&unit);
-                    let _ = answer.send(Ok(()));
+                Message::Look(look) => self.show(look),
+                Message::Load { units, look } => {
+                    for unit in &units {
+                        self.load_missing(unit);
+                    }
+                    self.show(look);
                 }
+                Message::Compare(compare) => self.show(|view| compare(view, &[])),
                 Message::Job {
                     unit,
                     verb,
@@ -137,6 +137,13 @@ impl SmallLoop {
                 Message::Shutdown => return,
             }
         }
+    }
+
+    fn show(&self, look: impl FnOnce(&View<'_>)) {
+        look(&View {
+            engine: &self.engine,
+            facts: &LineFacts(self.lines.clone()),
+        });
     }
 
     fn load(&mut self, units: Vec<UnitConfig>) {
