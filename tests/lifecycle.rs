@@ -293,3 +293,26 @@ fn a_unit_file_that_changed_is_read_on_daemon_reload() {
         !daemon.records().of("two", "ready").is_empty()
     });
 }
+
+#[test]
+fn a_bound_unit_comes_back_with_its_dependency() {
+    let daemon = Daemon::with(&[
+        (
+            "core.service",
+            "[Service]\nExecStart=stand-in-agent --name core\nRestart=always\nRestartSec=0.1\n",
+        ),
+        (
+            "bound.service",
+            "[Unit]\nBindsTo=core.service\nAfter=core.service\n\
+             [Service]\nExecStart=stand-in-agent --name bound\n\
+             [X-Procmgr]\nRestartWithDependency=yes\n",
+        ),
+    ]);
+    daemon.ok(&["start", "bound.service"]);
+    assert_eq!(daemon.show("bound.service", "RestartWithDependency"), "yes");
+    assert_eq!(daemon.show("bound.service", "BackoffResetUSec"), "1min");
+    daemon.wait_recorded("bound", "ready", 1);
+    daemon.ok(&["kill", "-s", "SIGKILL", "core.service"]);
+    daemon.wait_recorded("bound", "ready", 2);
+    daemon.wait_state("bound.service", "active/running");
+}

@@ -4,8 +4,8 @@ use super::dispatch::{INTROSPECTABLE, PEER, PROPERTIES};
 use super::own;
 use super::properties::row::Row;
 use super::properties::{
-    JOB_INTERFACE, MANAGER_INTERFACE, UNIT_INTERFACE, manager_rows, type_interface, type_rows,
-    unit_rows,
+    JOB_INTERFACE, MANAGER_INTERFACE, UNIT_INTERFACE, manager_rows, own_rows, type_interface,
+    type_rows, unit_rows,
 };
 use super::value::{Body, Value};
 use crate::unit::name::UnitType;
@@ -161,6 +161,7 @@ pub(super) fn unit(unit_type: UnitType) -> String {
         interface(xml, UNIT_INTERFACE, UNIT_METHODS, &[], unit_rows());
         let rows = type_rows(unit_type);
         interface(xml, type_interface(unit_type), TYPE_METHODS, &[], rows);
+        interface(xml, own::INTERFACE, &[], &[], &own_rows());
     })
 }
 

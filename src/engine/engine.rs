@@ -27,6 +27,8 @@ pub struct Engine {
     pub(super) upheld_queue: BTreeSet<UnitId>,
     /// Units that may be up although nobody needs them.
     pub(super) unneeded_queue: BTreeSet<UnitId>,
+    /// Units that may come back with what they depend on.
+    pub(super) returning_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
     /// The order among installed jobs may have become cyclic.
@@ -61,6 +63,7 @@ impl Engine {
             bound_queue: BTreeSet::new(),
             upheld_queue: BTreeSet::new(),
             unneeded_queue: BTreeSet::new(),
+            returning_queue: BTreeSet::new(),
             changes: VecDeque::new(),
             order_suspect: false,
             triggered: BTreeSet::new(),
@@ -160,6 +163,8 @@ impl Engine {
                 self.stop_if_bound_to_inactive(unit);
             } else if let Some(unit) = self.unneeded_queue.pop_first() {
                 self.stop_if_unneeded(unit);
+            } else if let Some(unit) = self.returning_queue.pop_first() {
+                self.bring_back(unit);
             } else if std::mem::take(&mut self.order_suspect) {
                 self.order_suspect = self.break_deadlock();
             } else {

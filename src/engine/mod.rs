@@ -26,6 +26,7 @@ mod process;
 mod propagate;
 mod queue;
 mod requests;
+mod returning;
 pub mod service;
 mod shutdown;
 mod snapshot;

@@ -45,6 +45,17 @@ impl Engine {
     /// # Errors
     /// As [`transaction::plan`].
     pub(super) fn enqueue(&mut self, wish: Wish) -> Result<JobId, Refusal> {
+        self.enqueue_all(wish).map(|(anchor, _)| anchor)
+    }
+
+    /// The same; also tells what was installed.
+    ///
+    /// # Errors
+    /// As [`transaction::plan`].
+    pub(super) fn enqueue_all(
+        &mut self,
+        wish: Wish,
+    ) -> Result<(JobId, Vec<(UnitId, JobKind)>), Refusal> {
         if self.shutting_down && wish.kind != JobKind::Stop {
             return Err(Refusal::ShuttingDown);
         }
@@ -55,12 +66,13 @@ impl Engine {
         let irreversible = wish.mode == JobMode::ReplaceIrreversibly;
         let ignore_order = wish.mode == JobMode::IgnoreDependencies;
         let mut anchor = None;
-        for (unit, kind) in plan.jobs {
-            let id = self.install(unit, kind, irreversible, ignore_order);
+        for (unit, kind) in &plan.jobs {
+            let id = self.install(*unit, *kind, irreversible, ignore_order);
             anchor = anchor.or(Some(id));
         }
         // The anchor is never dropped from its own transaction.
-        anchor.ok_or_else(|| Refusal::Conflicting("The transaction came out empty.".to_owned()))
+        let empty = || Refusal::Conflicting("The transaction came out empty.".to_owned());
+        Ok((anchor.ok_or_else(empty)?, plan.jobs))
     }
 
     /// Puts a job in place, merging it with or replacing the one that is there.
@@ -290,12 +302,21 @@ impl Engine {
             }
             self.remove(&job, result);
             if spread {
-                ending.extend(self.who_fails_with(&job, result));
+                for (other, outcome) in self.who_fails_with(&job, result) {
+                    if let Some(unit) = self.jobs.get(&other).map(|other| other.unit) {
+                        self.note_missed_start(unit, job.unit, result);
+                    }
+                    ending.push_back((other, outcome));
+                }
             }
             if matches!(result, JobResult::Timeout | JobResult::Dependency) {
                 self.trigger(job.unit, Edge::OnFailure);
             }
             self.wake_neighbours(job.unit);
+            if job.kind == JobKind::Start && result == JobResult::Done {
+                self.graph.get_mut(job.unit).lost.clear();
+            }
+            self.returning_queue.insert(job.unit);
             // The job may have been in the way of a stop.
             self.bound_queue.insert(job.unit);
             self.bound_queue

@@ -20,7 +20,13 @@ impl Engine {
         verb: Verb,
         mode: JobMode,
     ) -> Result<JobId, Refusal> {
-        self.enqueue(self.wish_of(name, verb, mode)?)
+        let wish = self.wish_of(name, verb, mode)?;
+        let job = self.enqueue(wish)?;
+        if verb == Verb::Stop {
+            // Whoever stops it does not want it back.
+            self.graph.get_mut(wish.unit).lost.clear();
+        }
+        Ok(job)
     }
 
     /// What a request comes to.

@@ -7,6 +7,7 @@ use super::service::Service;
 use super::state::ActiveState;
 use crate::unit::config::{LoadState, UnitBody, UnitConfig, UnitSection};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a unit does when it is started.
@@ -151,6 +152,9 @@ pub(super) struct Unit {
     pub(super) own_accord: OwnAccord,
     /// The last start was refused by the limit.
     pub(super) start_limit_hit: bool,
+    /// What it needs and whose failure took it down, or kept it down; it comes back with them
+    /// (RestartWithDependency=).
+    pub(super) lost: BTreeSet<UnitId>,
     /// MONITOR_... of the unit that triggered the current run (E9).
     pub(super) monitor: Vec<(String, String)>,
     /// The timer that is registered with the engine.
@@ -174,6 +178,7 @@ impl Unit {
             start_limit: StartLimit::default(),
             own_accord: OwnAccord::default(),
             start_limit_hit: false,
+            lost: BTreeSet::new(),
             monitor: Vec::new(),
             deadline: None,
         }

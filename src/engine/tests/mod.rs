@@ -1,6 +1,7 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
 mod plan;
+mod returning;
 mod snapshot;
 pub(super) mod world;
 

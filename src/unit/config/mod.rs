@@ -19,6 +19,7 @@ pub use service::{
 };
 pub use socket::{Listen, ListenKind, SocketConfig};
 pub use unit::{
-    Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin, InstallSection,
-    JobMode, LoadState, NotApplied, UnitBody, UnitConfig, UnitSection,
+    CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
+    InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, UnitBody, UnitConfig,
+    UnitSection,
 };

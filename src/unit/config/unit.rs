@@ -250,6 +250,16 @@ pub enum JobMode {
     IgnoreRequirements,
 }
 
+/// When a unit that nobody needs is unloaded: CollectMode=.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CollectMode {
+    /// When it is inactive.
+    #[default]
+    Inactive,
+    /// Also when it has failed.
+    InactiveOrFailed,
+}
+
 /// The [Unit] section, dependencies and conditions apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitSection {
@@ -277,6 +287,8 @@ pub struct UnitSection {
     pub refuse_manual_stop: bool,
     /// StopWhenUnneeded=.
     pub stop_when_unneeded: bool,
+    /// CollectMode=.
+    pub collect_mode: CollectMode,
 }
 
 impl Default for UnitSection {
@@ -294,6 +306,25 @@ impl Default for UnitSection {
             refuse_manual_start: false,
             refuse_manual_stop: false,
             stop_when_unneeded: false,
+            collect_mode: CollectMode::Inactive,
+        }
+    }
+}
+
+/// The [X-Procmgr] section: our own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcmgrSection {
+    /// RestartWithDependency=.
+    pub restart_with_dependency: bool,
+    /// BackoffResetSec=, a minute by default.
+    pub backoff_reset: TimeSpan,
+}
+
+impl Default for ProcmgrSection {
+    fn default() -> ProcmgrSection {
+        ProcmgrSection {
+            restart_with_dependency: false,
+            backoff_reset: TimeSpan::from_secs(60),
         }
     }
 }
@@ -367,6 +398,8 @@ pub struct UnitConfig {
     pub dependencies: Vec<Dependency>,
     /// [Install].
     pub install: InstallSection,
+    /// [X-Procmgr].
+    pub procmgr: ProcmgrSection,
     /// What the type adds.
     pub body: UnitBody,
     /// What was read but is not carried out.
@@ -393,6 +426,7 @@ impl UnitConfig {
             diagnostics: Vec::new(),
             dependencies: Vec::new(),
             install: InstallSection::default(),
+            procmgr: ProcmgrSection::default(),
             body: UnitBody::Other,
             not_applied: Vec::new(),
             written: BTreeMap::new(),
