@@ -29,6 +29,7 @@ pub(super) mod names {
         "org.freedesktop.systemd1.TransactionJobsConflicting";
     pub(in crate::bus) const CYCLIC: &str = "org.freedesktop.systemd1.TransactionOrderIsCyclic";
     pub(in crate::bus) const SHUTTING_DOWN: &str = "org.freedesktop.systemd1.ShuttingDown";
+    pub(in crate::bus) const NOT_REFERENCED: &str = "org.freedesktop.systemd1.NotReferenced";
     pub(in crate::bus) const NOT_SUPPORTED: &str = "org.freedesktop.DBus.Error.NotSupported";
     pub(in crate::bus) const INVALID_ARGS: &str = "org.freedesktop.DBus.Error.InvalidArgs";
     pub(in crate::bus) const ACCESS_DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
@@ -97,6 +98,7 @@ pub(super) fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::Cyclic(_) => names::CYCLIC,
         Refusal::ShuttingDown => names::SHUTTING_DOWN,
         Refusal::NoProcess(_) => names::NO_SUCH_PROCESS,
+        Refusal::NotHeld => names::NOT_REFERENCED,
         Refusal::NotSupported(_) => names::NOT_SUPPORTED,
     }
 }

@@ -105,6 +105,7 @@ const CHANGES: &str = "a(sss)";
 
 const MANAGER_SIGNALS: &[Member] = &[
     ("UnitNew", &[], &["s", "o"]),
+    ("UnitRemoved", &[], &["s", "o"]),
     ("JobNew", &[], &["u", "o", "s"]),
     ("JobRemoved", &[], &["u", "o", "s", "s"]),
     ("Reloading", &[], &["b"]),

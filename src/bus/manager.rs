@@ -46,7 +46,8 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         }
         // Signals are sent whether asked for or not; there is nothing to remember.
         "Subscribe" | "Unsubscribe" => Ok(Body::EMPTY),
-        "RefUnit" | "UnrefUnit" => hold(call, &call.arguments::<String>()?).await,
+        "RefUnit" => hold(call, &call.arguments::<String>()?).await,
+        "UnrefUnit" => release(call, &call.arguments::<String>()?).await,
         _ => match unit_files::call(call).await {
             Some(answer) => answer,
             None => Err(call.unknown_method()),
@@ -54,10 +55,20 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
     }
 }
 
-/// Answers RefUnit, UnrefUnit and kin: units stay loaded whether somebody holds them or not.
+/// Answers RefUnit and Ref: the unit stays loaded until UnrefUnit or the end of the connection.
 pub(super) async fn hold(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
     call.may_change()?;
-    snapshot(call, name).await?;
+    let (hub, peer) = (&call.client.hub, call.client.peer);
+    hub.note_hold(peer);
+    hub.handle.hold(name, peer.number.into()).await?;
+    Ok(Body::EMPTY)
+}
+
+/// Answers UnrefUnit and Unref.
+pub(super) async fn release(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
+    call.may_change()?;
+    let (hub, peer) = (&call.client.hub, call.client.peer);
+    hub.handle.release(name, peer.number.into()).await?;
     Ok(Body::EMPTY)
 }
 

@@ -23,7 +23,8 @@ pub(super) async fn call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
             manager::kill(call, name, &whom, signal).await
         }
         "ResetFailed" => manager::reset_failed(call, Some(name)).await,
-        "Ref" | "Unref" => manager::hold(call, name).await,
+        "Ref" => manager::hold(call, name).await,
+        "Unref" => manager::release(call, name).await,
         "GetProcesses" if call.interface.is_none() => manager::processes(call, name).await,
         _ => Err(call.unknown_method()),
     }

@@ -29,6 +29,8 @@ pub struct Engine {
     pub(super) unneeded_queue: BTreeSet<UnitId>,
     /// Units that may come back with what they depend on.
     pub(super) returning_queue: BTreeSet<UnitId>,
+    /// Units that may have become superfluous; looked at by `Event::Collect`.
+    pub(super) collect_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
     /// The order among installed jobs may have become cyclic.
@@ -64,6 +66,7 @@ impl Engine {
             upheld_queue: BTreeSet::new(),
             unneeded_queue: BTreeSet::new(),
             returning_queue: BTreeSet::new(),
+            collect_queue: BTreeSet::new(),
             changes: VecDeque::new(),
             order_suspect: false,
             triggered: BTreeSet::new(),
@@ -108,6 +111,25 @@ impl Engine {
                 let result = self.reset_failed(unit.as_ref());
                 self.reply(request, result.map(|()| Outcome::Done));
             }
+            Event::Keep { unit } => self.keep(&unit),
+            Event::Hold {
+                request,
+                unit,
+                holder,
+            } => {
+                let result = self.hold(&unit, holder);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::Release {
+                request,
+                unit,
+                holder,
+            } => {
+                let result = self.release(&unit, holder);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::HolderGone { holder } => self.holder_gone(holder),
+            Event::Collect => self.collect(),
             Event::Shutdown => self.begin_shutdown(),
             Event::Elapsed => self.elapse(),
             Event::Checked { check, results } => self.checked(check, &results),
@@ -121,6 +143,7 @@ impl Engine {
                 }
             }
             Event::GroupEmpty { unit } => {
+                self.collect_queue.insert(unit);
                 self.with_service(unit, |service, cx| service.on_group_empty(cx));
             }
             Event::Notified {
@@ -217,6 +240,11 @@ impl Engine {
             | Event::Request { .. }
             | Event::Kill { .. }
             | Event::ResetFailed { .. }
+            | Event::Keep { .. }
+            | Event::Hold { .. }
+            | Event::Release { .. }
+            | Event::HolderGone { .. }
+            | Event::Collect
             | Event::Shutdown
             | Event::Killed { .. }
             | Event::GroupEmpty { .. }
@@ -252,11 +280,10 @@ impl Engine {
         id: UnitId,
         act: impl FnOnce(&mut Service, &mut Context<'_>) -> T,
     ) -> Option<T> {
+        // News may come of a unit that has gone since.
+        let job = self.graph.lookup(id)?.job;
+        let job = job.and_then(|job| self.jobs.get(&job)).map(|job| job.kind);
         let unit = self.graph.get_mut(id);
-        let job = unit
-            .job
-            .and_then(|job| self.jobs.get(&job))
-            .map(|job| job.kind);
         let Machine::Service(service) = &mut unit.machine else {
             return None;
         };
@@ -305,7 +332,7 @@ impl Engine {
         }
     }
 
-    fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
+    pub(super) fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
         let unit = self.graph.get_mut(id);
         if let Some(old) = std::mem::replace(&mut unit.deadline, deadline) {
             self.deadlines.remove(&(old, id));

@@ -7,10 +7,12 @@
 //! effect that says so is answered by exactly one event.
 //!
 //! Invariants: one installed job per unit; a service has at most one main process; every
-//! dependency of a loaded unit names a unit that is in the graph (if only as not found).
+//! dependency of a loaded unit names a unit that is in the graph (if only as not found); the
+//! number of a unit is never given to another one.
 
 #![forbid(unsafe_code)]
 
+mod collect;
 mod deadlock;
 mod effect;
 #[allow(clippy::module_inception)]

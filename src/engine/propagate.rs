@@ -83,6 +83,7 @@ impl Engine {
             return;
         }
         if change.to.is_inactive_or_failed() {
+            self.collect_queue.insert(change.unit);
             // Those that came up while it was going down heard of no end of it.
             let bound = self.graph.get(change.unit).edges.of(Edge::BoundBy);
             self.bound_queue.extend(bound);

@@ -317,6 +317,7 @@ impl Engine {
                 self.graph.get_mut(job.unit).lost.clear();
             }
             self.returning_queue.insert(job.unit);
+            self.collect_queue.insert(job.unit);
             // The job may have been in the way of a stop.
             self.bound_queue.insert(job.unit);
             self.bound_queue

@@ -24,10 +24,7 @@ impl Engine {
 
     /// A unit by its number.
     pub fn unit_by_id(&self, id: UnitId) -> Option<UnitView> {
-        self.graph
-            .iter()
-            .nth(id.0 as usize)
-            .map(|unit| self.view(unit))
+        self.graph.lookup(id).map(|unit| self.view(unit))
     }
 
     /// The targets of one of [`super::inspect::DEPENDENCY_PROPERTIES`], sorted.

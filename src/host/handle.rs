@@ -82,6 +82,8 @@ pub struct LogLine {
 pub enum News {
     /// A unit was loaded.
     UnitNew(UnitName),
+    /// A unit is no longer loaded.
+    UnitRemoved(UnitName),
     /// Something of a unit changed.
     Changed(UnitName),
     /// A job was queued.
@@ -137,6 +139,21 @@ pub(super) enum Message {
         look: Look,
     },
     Compare(Compare),
+    Keep {
+        unit: UnitName,
+        answer: Answer<()>,
+    },
+    Hold {
+        unit: UnitName,
+        holder: u64,
+        answer: Answer<()>,
+    },
+    Release {
+        unit: UnitName,
+        holder: u64,
+        answer: Answer<()>,
+    },
+    HolderGone(u64),
     Kill {
         unit: UnitName,
         whom: KillWhom,
@@ -235,6 +252,50 @@ impl Handle {
             }))
         })
         .await
+    }
+
+    /// Loads a unit that the daemon was told to run; it stays loaded as long as it has a file.
+    ///
+    /// # Errors
+    /// The name is bad.
+    pub async fn keep(&self, unit: &str) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| Message::Keep { unit, answer }).await
+    }
+
+    /// Loads a unit and keeps it so for a client, until as many [`Handle::release`] or
+    /// [`Handle::holder_gone`].
+    ///
+    /// # Errors
+    /// The name is bad.
+    pub async fn hold(&self, unit: &str, holder: u64) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| Message::Hold {
+            unit,
+            holder,
+            answer,
+        })
+        .await
+    }
+
+    /// Takes one [`Handle::hold`] back.
+    ///
+    /// # Errors
+    /// The client holds no such unit.
+    pub async fn release(&self, unit: &str, holder: u64) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| Message::Release {
+            unit,
+            holder,
+            answer,
+        })
+        .await
+    }
+
+    /// The client has gone and holds nothing any more.
+    pub async fn holder_gone(&self, holder: u64) {
+        // If the loop is gone, so is what was held.
+        let _ = self.sender.send(Message::HolderGone(holder)).await;
     }
 
     /// Sends a signal to a unit's processes.

@@ -12,6 +12,9 @@ use crate::unit::name::UnitName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Units of which it is remembered what was said; instances may come and go without end.
+const MOST_REMEMBERED: usize = 1000;
+
 /// What is done with the units once they are read.
 pub(super) enum After {
     /// A job is asked for.
@@ -21,6 +24,14 @@ pub(super) enum After {
         mode: JobMode,
         reset: bool,
         answer: Answer<Job>,
+    },
+    /// It stays loaded, for the daemon itself.
+    Keep { unit: UnitName, answer: Answer<()> },
+    /// It stays loaded for a client.
+    Hold {
+        unit: UnitName,
+        holder: u64,
+        answer: Answer<()>,
     },
     /// They are looked at.
     Look(Look),
@@ -65,6 +76,9 @@ impl Host {
             compare(&HostFacts(self).view(), &loaded.units);
             return self.next_requests();
         }
+        if let After::Reloaded(_) = loaded.after {
+            self.said.clear();
+        }
         for finding in &loaded.unreadable {
             let text = finding.to_string();
             self.log.manager(LogLevel::Warning, None, &text);
@@ -79,38 +93,60 @@ impl Host {
         self.next_requests();
     }
 
-    fn show_findings(&self, unit: &UnitConfig) {
-        let name = Some(&unit.name);
-        for finding in &unit.diagnostics {
-            let level = match finding.severity {
-                Severity::Warning => LogLevel::Warning,
-                Severity::Error => LogLevel::Error,
-            };
-            self.log.manager(level, name, &finding.to_string());
+    /// Says what is wrong with a unit's files; once, however often it is loaded between two
+    /// reloads.
+    fn show_findings(&mut self, unit: &UnitConfig) {
+        let lines = findings(unit);
+        if self.said.get(&unit.name) == Some(&lines) {
+            return;
         }
-        // An error among the findings is the reason itself, and was just said.
-        let said = unit
-            .diagnostics
-            .iter()
-            .any(|f| f.severity == Severity::Error);
-        if let (LoadState::BadSetting | LoadState::Error, Some(error), false) =
-            (unit.load, &unit.load_error, said)
-        {
-            self.log.manager(LogLevel::Error, name, error);
+        for (level, line) in &lines {
+            self.log.manager(*level, Some(&unit.name), line);
         }
-        for skipped in &unit.not_applied {
-            let level = if skipped.refuses_start {
-                LogLevel::Warning
-            } else {
-                LogLevel::Notice
-            };
-            let text = format!(
-                "{}={} is not applied: {}",
-                skipped.directive, skipped.value, skipped.reason
-            );
-            self.log.manager(level, name, &text);
+        if self.said.len() >= MOST_REMEMBERED {
+            self.said.clear();
+        }
+        if lines.is_empty() {
+            self.said.remove(&unit.name);
+        } else {
+            self.said.insert(unit.name.clone(), lines);
         }
     }
+}
+
+/// What is to be said of a unit's files.
+fn findings(unit: &UnitConfig) -> Vec<(LogLevel, String)> {
+    let mut lines = Vec::new();
+    for finding in &unit.diagnostics {
+        let level = match finding.severity {
+            Severity::Warning => LogLevel::Warning,
+            Severity::Error => LogLevel::Error,
+        };
+        lines.push((level, finding.to_string()));
+    }
+    // An error among the findings is the reason itself, and was just said.
+    let said = unit
+        .diagnostics
+        .iter()
+        .any(|f| f.severity == Severity::Error);
+    if let (LoadState::BadSetting | LoadState::Error, Some(error), false) =
+        (unit.load, &unit.load_error, said)
+    {
+        lines.push((LogLevel::Error, error.clone()));
+    }
+    for skipped in &unit.not_applied {
+        let level = if skipped.refuses_start {
+            LogLevel::Warning
+        } else {
+            LogLevel::Notice
+        };
+        let text = format!(
+            "{}={} is not applied: {}",
+            skipped.directive, skipped.value, skipped.reason
+        );
+        lines.push((level, text));
+    }
+    lines
 }
 
 /// A unit that was read under several of its names counts once.

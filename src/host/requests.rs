@@ -96,6 +96,38 @@ impl Host {
                 self.with_loaded([unit].into(), after);
             }
             Message::Load { units, look } => self.with_loaded(units, After::Look(look)),
+            Message::Keep { unit, answer } => {
+                let after = After::Keep {
+                    unit: unit.clone(),
+                    answer,
+                };
+                self.with_loaded([unit].into(), after);
+            }
+            Message::Hold {
+                unit,
+                holder,
+                answer,
+            } => {
+                let after = After::Hold {
+                    unit: unit.clone(),
+                    holder,
+                    answer,
+                };
+                self.with_loaded([unit].into(), after);
+            }
+            Message::Release {
+                unit,
+                holder,
+                answer,
+            } => {
+                let request = self.requests.number(Waiting::Done(answer));
+                self.tell(Event::Release {
+                    request,
+                    unit,
+                    holder,
+                });
+            }
+            Message::HolderGone(holder) => self.tell(Event::HolderGone { holder }),
             Message::Kill {
                 unit,
                 whom,
@@ -152,6 +184,22 @@ impl Host {
                 reset,
                 answer,
             } => self.request_job(unit, verb, mode, reset, answer),
+            After::Keep { unit, answer } => {
+                self.tell(Event::Keep { unit });
+                let _ = answer.send(Ok(()));
+            }
+            After::Hold {
+                unit,
+                holder,
+                answer,
+            } => {
+                let request = self.requests.number(Waiting::Done(answer));
+                self.tell(Event::Hold {
+                    request,
+                    unit,
+                    holder,
+                });
+            }
             After::Look(look) => look(&HostFacts(self).view()),
             // Nothing was taken in: `loaded` answers it.
             After::Compare(_) => {}

@@ -15,7 +15,7 @@ use super::processes::Processes;
 use super::requests::Requests;
 use super::spawning::{Common, Started};
 use crate::cgroup::Tree;
-use crate::engine::{CheckId, Engine, Event, ProcessId, UnitId};
+use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
 use crate::sys::subreaper;
 use crate::unit::load;
 use crate::unit::name::UnitName;
@@ -76,13 +76,19 @@ enum Woken {
     ChildEnded,
     Message(Message),
     Deadline,
+    /// Nothing is left to do at this moment.
+    Idle,
 }
 
 impl Woken {
     fn is_an_end(&self) -> bool {
         match self {
             Woken::Ended(_) | Woken::ChildEnded | Woken::GroupChanged => true,
-            Woken::Fact(_) | Woken::Notification | Woken::Message(_) | Woken::Deadline => false,
+            Woken::Fact(_)
+            | Woken::Notification
+            | Woken::Message(_)
+            | Woken::Deadline
+            | Woken::Idle => false,
         }
     }
 }
@@ -103,7 +109,9 @@ pub struct Host {
     pub(super) names: BTreeMap<UnitId, UnitName>,
     pub(super) searches: BTreeMap<ProcessId, Search>,
     /// Removals under way; a start of the unit waits for them.
-    pub(super) cleaning: BTreeMap<UnitId, JoinHandle<()>>,
+    pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
+    /// What was said of units' files since the last reload.
+    pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
     /// MAINPID= last said by a process of root.
     pub(super) told_by_root: BTreeMap<UnitId, i32>,
     /// Children are to be looked at again.
@@ -163,6 +171,7 @@ impl Host {
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
             cleaning: BTreeMap::new(),
+            said: BTreeMap::new(),
             told_by_root: BTreeMap::new(),
             children_due: false,
             finished: false,
@@ -212,6 +221,8 @@ impl Host {
                 None => std::future::pending().await,
             }
         };
+        // Not while units are being read that count on those that are there.
+        let collects = self.engine.has_candidates() && !self.requests.loading;
         // What the kernel says comes before what is due and before what people ask for.
         tokio::select! {
             biased;
@@ -222,6 +233,8 @@ impl Host {
             () = self.groups.changed() => Woken::GroupChanged,
             () = deadline => Woken::Deadline,
             Some(message) = self.inbox.messages.recv() => Woken::Message(message),
+            // Last: whoever was just told of a unit has asked by then how it is.
+            () = tokio::task::yield_now(), if collects => Woken::Idle,
         }
     }
 
@@ -233,6 +246,7 @@ impl Host {
             Woken::GroupChanged => self.groups.read_changes(),
             Woken::Message(message) => self.message(message),
             Woken::Deadline => self.tell(Event::Elapsed),
+            Woken::Idle => self.tell(Event::Collect),
             Woken::Fact(Fact::Started(started)) => self.started(*started),
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),

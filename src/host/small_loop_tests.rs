@@ -88,6 +88,35 @@ impl SmallLoop {
                     }
                     self.show(look);
                 }
+                Message::Keep { answer, .. } => {
+                    let _ = answer.send(Ok(()));
+                }
+                Message::Hold {
+                    unit,
+                    holder,
+                    answer,
+                } => {
+                    self.load_missing(&unit);
+                    let outcome = self.ask(Event::Hold {
+                        request,
+                        unit,
+                        holder,
+                    });
+                    let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
+                }
+                Message::Release {
+                    unit,
+                    holder,
+                    answer,
+                } => {
+                    let outcome = self.ask(Event::Release {
+                        request,
+                        unit,
+                        holder,
+                    });
+                    let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
+                }
+                Message::HolderGone(holder) => self.tell(Event::HolderGone { holder }),
                 Message::Compare(compare) => self.show(|view| compare(view, &[])),
                 Message::Job {
                     unit,

@@ -363,6 +363,7 @@ impl<'a> World<'a> {
             }
             Effect::Reply { .. }
             | Effect::UnitNew { .. }
+            | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
             | Effect::Changed { .. }

@@ -1,5 +1,6 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
+mod collect;
 mod plan;
 mod returning;
 mod snapshot;

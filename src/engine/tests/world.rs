@@ -138,6 +138,8 @@ pub(in crate::engine) struct World {
     /// Paths that exist, for conditions.
     pub(in crate::engine) paths: BTreeSet<String>,
     pub(in crate::engine) results: BTreeMap<JobId, JobResult>,
+    /// The units that were unloaded.
+    pub(in crate::engine) removed: Vec<String>,
     /// The jobs that were queued: unit and what they do.
     pub(in crate::engine) queued: Vec<(String, JobKind)>,
     pub(in crate::engine) replies: BTreeMap<RequestId, Result<Outcome, Refusal>>,
@@ -161,6 +163,7 @@ impl World {
             trace: Vec::new(),
             paths: BTreeSet::new(),
             results: BTreeMap::new(),
+            removed: Vec::new(),
             queued: Vec::new(),
             replies: BTreeMap::new(),
             environments: BTreeMap::new(),
@@ -278,6 +281,15 @@ impl World {
         }
     }
 
+    /// Unloads what nobody needs, until there is nothing to look at; the names, sorted.
+    pub(in crate::engine) fn collect(&mut self) -> Vec<String> {
+        while self.engine.has_candidates() {
+            self.send(Event::Collect);
+        }
+        self.removed.sort();
+        std::mem::take(&mut self.removed)
+    }
+
     /// Lets time pass up to the next deadline.
     pub(in crate::engine) fn wait(&mut self) {
         let deadline = self.engine.next_deadline().expect("a timer is armed");
@@ -316,6 +328,7 @@ impl World {
             Effect::JobRemoved { job, result, .. } => {
                 self.results.insert(job, result);
             }
+            Effect::UnitRemoved { name, .. } => self.removed.push(name.to_string()),
             Effect::JobNew { unit, kind, .. } => {
                 let name = self.engine.unit_by_id(unit).unwrap().name().to_string();
                 self.queued.push((name, kind));

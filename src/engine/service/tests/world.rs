@@ -243,6 +243,7 @@ impl World {
             Effect::Check { .. }
             | Effect::Reply { .. }
             | Effect::UnitNew { .. }
+            | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
             | Effect::Finished => panic!("a service does not order this: {effect:?}"),
