@@ -42,10 +42,13 @@ pub(super) enum Edge {
     ReloadPropagatedFrom,
     PropagatesStopTo,
     StopPropagatedFrom,
+    JoinsNamespaceOf,
+    /// What it means holds both ways, but systemd 252 shows it only where it is stated.
+    NamespaceJoinedBy,
 }
 
 impl Edge {
-    const ALL: [(Edge, Edge, &'static str); 26] = [
+    const ALL: [(Edge, Edge, &'static str); 28] = [
         (Edge::Requires, Edge::RequiredBy, "Requires"),
         (Edge::Requisite, Edge::RequisiteOf, "Requisite"),
         (Edge::Wants, Edge::WantedBy, "Wants"),
@@ -88,6 +91,16 @@ impl Edge {
             Edge::PropagatesStopTo,
             "StopPropagatedFrom",
         ),
+        (
+            Edge::JoinsNamespaceOf,
+            Edge::NamespaceJoinedBy,
+            "JoinsNamespaceOf",
+        ),
+        (
+            Edge::NamespaceJoinedBy,
+            Edge::JoinsNamespaceOf,
+            "NamespaceJoinedBy",
+        ),
     ];
 
     /// The same edge seen from its other end.
@@ -125,6 +138,7 @@ impl Edge {
             DependencyKind::ReloadPropagatedFrom => Edge::ReloadPropagatedFrom,
             DependencyKind::PropagatesStopTo => Edge::PropagatesStopTo,
             DependencyKind::StopPropagatedFrom => Edge::StopPropagatedFrom,
+            DependencyKind::JoinsNamespaceOf => Edge::JoinsNamespaceOf,
             DependencyKind::Triggers => Edge::Triggers,
         }
     }
@@ -391,6 +405,24 @@ mod tests {
             assert_eq!(inverse.inverse(), *edge);
             assert_eq!(Edge::by_property(name), Some(*edge));
         }
+    }
+
+    #[test]
+    fn joining_a_namespace_is_known_at_both_ends() {
+        let mut graph = Graph::default();
+        let joins = unit("a.service").dependency(DependencyKind::JoinsNamespaceOf, "b.service");
+        graph.load(vec![joins.arc(), unit("b.service").arc()]);
+        let [a, b] = ["a.service", "b.service"].map(|name| graph.find(name).unwrap());
+        let edges = |graph: &Graph| {
+            [
+                graph.get(a).edges.has(Edge::JoinsNamespaceOf, b),
+                graph.get(b).edges.has(Edge::NamespaceJoinedBy, a),
+                graph.get(b).edges.has(Edge::JoinsNamespaceOf, a),
+            ]
+        };
+        assert_eq!(edges(&graph), [true, true, false]);
+        graph.load(vec![unit("a.service").arc()]);
+        assert_eq!(edges(&graph), [false, false, false]);
     }
 
     #[test]

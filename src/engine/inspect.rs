@@ -313,7 +313,7 @@ fn cycle(units: &[UnitName]) -> String {
 
 /// The dependency properties of a unit on D-Bus, inverses included (systemctl
 /// list-dependencies reads them): `Requires`, `RequiredBy`, `ConsistsOf`, `After` ...
-pub const DEPENDENCY_PROPERTIES: [&str; 24] = [
+pub const DEPENDENCY_PROPERTIES: [&str; 27] = [
     "Requires",
     "Requisite",
     "Wants",
@@ -338,4 +338,7 @@ pub const DEPENDENCY_PROPERTIES: [&str; 24] = [
     "TriggeredBy",
     "PropagatesReloadTo",
     "ReloadPropagatedFrom",
+    "PropagatesStopTo",
+    "StopPropagatedFrom",
+    "JoinsNamespaceOf",
 ];

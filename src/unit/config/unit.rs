@@ -54,6 +54,7 @@ pub enum DependencyKind {
     ReloadPropagatedFrom,
     PropagatesStopTo,
     StopPropagatedFrom,
+    JoinsNamespaceOf,
     /// From a socket, timer or path to what it activates.
     Triggers,
 }
@@ -77,6 +78,7 @@ impl DependencyKind {
             DependencyKind::ReloadPropagatedFrom => "ReloadPropagatedFrom",
             DependencyKind::PropagatesStopTo => "PropagatesStopTo",
             DependencyKind::StopPropagatedFrom => "StopPropagatedFrom",
+            DependencyKind::JoinsNamespaceOf => "JoinsNamespaceOf",
             DependencyKind::Triggers => "Triggers",
         }
     }
