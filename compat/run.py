@@ -8,6 +8,7 @@ import cases
 import packages
 import properties
 import report
+import verbs
 import world
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -15,13 +16,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("properties", "cases", "all"))
+    parser.add_argument("what", choices=("properties", "cases", "verbs", "all"))
     parser.add_argument("--daemon", default=os.path.join(HERE, "../target/debug/dd-procmgrd"))
     parser.add_argument("--cache", default=packages.default_cache(), help="where packages are unpacked")
     parser.add_argument("--packages", help="only these, separated by commas")
     parser.add_argument("--units", action="append", default=[], help="a directory of unit files instead of packages")
+    parser.add_argument("--only", help="only the cases, and files of verbs, whose name or title holds this text")
     parser.add_argument("--report", help="write the report to this file")
-    parser.add_argument("--differences", action="store_true", help="print each difference")
+    parser.add_argument("--differences", action="store_true", help="print each difference, and what equal cases gave")
     parser.add_argument("--at-least", type=float, default=99.0, help="per cent of equal values that is enough")
     return parser.parse_args()
 
@@ -40,13 +42,18 @@ def main():
         shown = properties.compare(options)
         report.print_properties(shown, options.differences)
     if options.what in ("cases", "all"):
-        played = cases.compare(os.path.join(HERE, "cases"), options.daemon)
-        report.print_cases(played)
+        played = cases.compare(os.path.join(HERE, "cases"), options.daemon, options.only)
+        report.print_cases(played, options.differences)
+    driven = None
+    if options.what in ("verbs", "all"):
+        driven = verbs.compare(os.path.join(HERE, "verbs"), options.daemon, options.only)
+        verbs.show(driven)
     if options.report:
         with open(options.report, "w") as f:
             f.write(report.text(shown, played, os.path.join(HERE, "differences.md")))
     enough = shown is None or shown.percent() >= options.at_least
-    return 0 if enough and (played is None or not cases.failed(played)) else 1
+    same = (played is None or not cases.failed(played)) and (driven is None or not verbs.failed(driven))
+    return 0 if enough and same else 1
 
 
 if __name__ == "__main__":

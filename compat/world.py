@@ -61,9 +61,9 @@ def cgroup_root():
 class World:
     """`with World("systemd", files, links) as world: world.run(["systemctl", ...])`."""
 
-    def __init__(self, kind, files, links=None, executable=(), daemon=None, env=None):
+    def __init__(self, kind, files, links=None, executable=(), daemon=None, env=None, facade=False):
         """files: path inside to text; links: path inside to target; daemon: dd-procmgrd."""
-        self.kind, self.daemon = kind, daemon
+        self.kind, self.daemon, self.facade = kind, daemon, facade
         self.spec = {"files": files, "links": dict(links or {}), "executable": list(executable), "copies": {}}
         self.environment = dict(env or {})
         self.process = self.channel = self.group = self.stream = None
@@ -88,10 +88,11 @@ class World:
             return [SYSTEMD, "--system", "--unit=" + GOAL, "--log-target=console", "--show-status=no"], env
         inside, place = "/run/compat/dd-procmgrd", "/run/compat/control.sock"
         self.spec["copies"][self.daemon] = inside
-        self.spec["links"]["/run/systemd/private"] = place
+        if not self.facade:
+            self.spec["links"]["/run/systemd/private"] = place
         env["DD_PM_SOCKET"] = place
         return [inside, "--unit-path", UNIT_PATH, "--socket", place, "--runtime-dir", "/run/compat/state",
-                "--mode", "host", GOAL], env
+                "--mode", "host", *(["--systemd-facade"] if self.facade else []), GOAL], env
 
     def _start(self):
         self.spec["argv"], self.spec["env"] = self._manager()

@@ -3,10 +3,14 @@
 
 use super::connection::Client;
 use super::failure::{Failure, names};
+use super::member::{self, Access, Method};
 use super::path::Object;
 use super::properties::{MANAGER_INTERFACE, UNIT_INTERFACE, UnitSnapshot, type_interface};
 use super::value::{Body, Value};
-use super::{MANAGER_UNIQUE_NAME, introspect, list, manager, names as bus, own, unit};
+use super::{
+    MANAGER_UNIQUE_NAME, callers, introspect, jobs, list, log_control, manager, names as bus, own,
+    table_members, unit,
+};
 use crate::unit::name::UnitName;
 use zbus::Message;
 use zbus::wire::DynamicDeserialize;
@@ -81,12 +85,35 @@ impl Call<'_> {
         self.client.peer.may_change(self.client.hub.uid)
     }
 
+    /// Whether the method is one of these.
+    fn is_among(&self, methods: &[Method]) -> bool {
+        methods.iter().any(|method| method.name == self.member)
+    }
+
+    /// Lets the call pass if there is such a method among these, the caller may call it, and
+    /// the arguments are of its types.
+    ///
+    /// # Errors
+    /// `UnknownMethod`, `AccessDenied`, `InvalidArgs`, in this order.
+    pub(super) fn admit(&self, interface: &str, methods: &[Method]) -> Result<(), Failure> {
+        let method = methods
+            .iter()
+            .find(|method| method.name == self.member)
+            .ok_or_else(|| self.unknown_method())?;
+        match method.access {
+            Access::Look => {}
+            Access::Change => self.may_change()?,
+        }
+        let types = self.message.body().signature().to_string_no_parens();
+        method.admit(interface, &types)
+    }
+
     /// The refusal of a method that is not there.
     pub(super) fn unknown_method(&self) -> Failure {
-        let interface = self.interface.unwrap_or("(none)");
+        let interface = self.interface.unwrap_or("(null)");
         Failure::new(
             names::UNKNOWN_METHOD,
-            format!("Unknown method {} of interface {interface}", self.member),
+            format!("Unknown method {} or interface {interface}.", self.member),
         )
     }
 }
@@ -142,8 +169,9 @@ pub(super) async fn dispatch(client: &Client, message: &Message) -> Result<Reply
     };
     let body = match object {
         Object::Manager => on_manager(&call).await,
-        Object::Unit(name) => on_unit(&call, &name).await,
-        Object::Job(id) => list::on_job(&call, id).await,
+        Object::Unit(name) => on_unit(&call, &callers::real_name(&call, name).await?).await,
+        Object::Log => log_control::call(&call).await,
+        Object::Job(id) => jobs::on_job(&call, id).await,
         Object::Node => on_node(&call, path.as_str()).await,
         Object::Unknown => Err(unknown_object(path.as_str())),
     }?;
@@ -171,23 +199,42 @@ async fn on_manager(call: &Call<'_>) -> Result<Body, Failure> {
         Some(INTROSPECTABLE) if call.member == "Introspect" => {
             Ok(introspect::body(introspect::manager()))
         }
-        Some(own::INTERFACE) => own::call(call).await,
-        None | Some(MANAGER_INTERFACE) => manager::call(call).await,
+        Some(own::INTERFACE) => {
+            call.admit(own::INTERFACE, own::METHODS)?;
+            own::call(call).await
+        }
+        None | Some(MANAGER_INTERFACE) => {
+            call.admit(MANAGER_INTERFACE, table_members::MANAGER)?;
+            manager::call(call).await
+        }
         Some(_) => Err(call.unknown_method()),
     }
 }
 
 async fn on_unit(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
     let unit_type = UnitName::parse(name)
-        .map_err(|error| Failure::invalid(error.to_string()))?
+        .map_err(|_| {
+            Failure::invalid(format!(
+                "Unit name {name} is neither a valid invocation ID nor unit name."
+            ))
+        })?
         .unit_type();
+    let of_type = type_interface(unit_type);
     match call.interface {
         Some(PROPERTIES) => unit::properties(call, name).await,
         Some(INTROSPECTABLE) if call.member == "Introspect" => {
             Ok(introspect::body(introspect::unit(unit_type)))
         }
-        None | Some(UNIT_INTERFACE) => unit::call(call, name).await,
-        Some(interface) if interface == type_interface(unit_type) => {
+        None if call.is_among(member::type_methods(unit_type)) => {
+            call.admit(of_type, member::type_methods(unit_type))?;
+            unit::type_call(call, name).await
+        }
+        None | Some(UNIT_INTERFACE) => {
+            call.admit(UNIT_INTERFACE, table_members::UNIT)?;
+            unit::call(call, name).await
+        }
+        Some(interface) if interface == of_type => {
+            call.admit(of_type, member::type_methods(unit_type))?;
             unit::type_call(call, name).await
         }
         Some(_) => Err(call.unknown_method()),

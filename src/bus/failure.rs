@@ -1,7 +1,7 @@
 //! Error replies: systemd's names and sentences (dbus-errors.tsv of the reference).
 
 use crate::engine::Refusal;
-use crate::host::ControlError;
+use crate::host::{ControlError, Trouble};
 
 /// An error reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub(super) struct Failure {
 pub(super) mod names {
     pub(in crate::bus) const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
     pub(in crate::bus) const NO_UNIT_FOR_PID: &str = "org.freedesktop.systemd1.NoUnitForPID";
+    pub(in crate::bus) const NO_UNIT_FOR_INVOCATION: &str =
+        "org.freedesktop.systemd1.NoUnitForInvocationID";
+    pub(in crate::bus) const NO_DYNAMIC_USER: &str = "org.freedesktop.systemd1.NoSuchDynamicUser";
+    pub(in crate::bus) const NOT_REFERENCED: &str = "org.freedesktop.systemd1.NotReferenced";
+    pub(in crate::bus) const SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
+    pub(in crate::bus) const NOT_SUBSCRIBED: &str = "org.freedesktop.systemd1.NotSubscribed";
+    pub(in crate::bus) const UNIT_BUSY: &str = "org.freedesktop.systemd1.UnitBusy";
+    pub(in crate::bus) const UNIT_INACTIVE: &str = "org.freedesktop.systemd1.UnitInactive";
+    pub(in crate::bus) const NOTHING_TO_CLEAN: &str = "org.freedesktop.systemd1.NothingToClean";
     pub(in crate::bus) const NO_SUCH_JOB: &str = "org.freedesktop.systemd1.NoSuchJob";
     pub(in crate::bus) const NO_SUCH_PROCESS: &str = "org.freedesktop.systemd1.NoSuchProcess";
     pub(in crate::bus) const MASKED: &str = "org.freedesktop.systemd1.UnitMasked";
@@ -23,13 +32,13 @@ pub(super) mod names {
     pub(in crate::bus) const LOAD_FAILED: &str = "org.freedesktop.systemd1.LoadFailed";
     pub(in crate::bus) const NOT_APPLICABLE: &str = "org.freedesktop.systemd1.JobTypeNotApplicable";
     pub(in crate::bus) const ONLY_BY_DEPENDENCY: &str = "org.freedesktop.systemd1.OnlyByDependency";
+    pub(in crate::bus) const NO_ISOLATION: &str = "org.freedesktop.systemd1.NoIsolation";
     pub(in crate::bus) const DESTRUCTIVE: &str =
         "org.freedesktop.systemd1.TransactionIsDestructive";
     pub(in crate::bus) const CONFLICTING: &str =
         "org.freedesktop.systemd1.TransactionJobsConflicting";
     pub(in crate::bus) const CYCLIC: &str = "org.freedesktop.systemd1.TransactionOrderIsCyclic";
     pub(in crate::bus) const SHUTTING_DOWN: &str = "org.freedesktop.systemd1.ShuttingDown";
-    pub(in crate::bus) const NOT_REFERENCED: &str = "org.freedesktop.systemd1.NotReferenced";
     pub(in crate::bus) const NOT_SUPPORTED: &str = "org.freedesktop.DBus.Error.NotSupported";
     pub(in crate::bus) const INVALID_ARGS: &str = "org.freedesktop.DBus.Error.InvalidArgs";
     pub(in crate::bus) const ACCESS_DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
@@ -79,8 +88,19 @@ impl From<ControlError> for Failure {
         match error {
             ControlError::Refused(refusal) => Failure::new(refusal_name(&refusal), message),
             ControlError::BadName(_) => Failure::invalid(message),
+            ControlError::Trouble(trouble, _) => Failure::new(trouble_name(trouble), message),
             ControlError::Gone => Failure::new(names::SHUTTING_DOWN, message),
         }
+    }
+}
+
+fn trouble_name(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Busy => names::UNIT_BUSY,
+        Trouble::Inactive => names::UNIT_INACTIVE,
+        Trouble::NothingToClean => names::NOTHING_TO_CLEAN,
+        Trouble::NotSupported => names::NOT_SUPPORTED,
+        Trouble::Failed => names::FAILED,
     }
 }
 
@@ -97,6 +117,9 @@ pub(super) fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::Conflicting(_) => names::CONFLICTING,
         Refusal::Cyclic(_) => names::CYCLIC,
         Refusal::ShuttingDown => names::SHUTTING_DOWN,
+        Refusal::NotIsolatable => names::NO_ISOLATION,
+        Refusal::NoSuchJob(_) => names::NO_SUCH_JOB,
+        Refusal::Invalid(_) => names::INVALID_ARGS,
         Refusal::NoProcess(_) => names::NO_SUCH_PROCESS,
         Refusal::NotHeld => names::NOT_REFERENCED,
         Refusal::NotSupported(_) => names::NOT_SUPPORTED,

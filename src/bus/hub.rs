@@ -1,11 +1,12 @@
 //! What all connections share: the door to the loop and the list of who is connected.
 
 use super::access::Peer;
+use super::log_control::LogControl;
 use super::unit_files::State;
 use crate::host::Handle;
 use crate::unit::name::UnitName;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use zbus::{Guid, Message};
 
@@ -36,6 +37,8 @@ pub(super) struct Hub {
     pub(super) handle: Handle,
     /// Identifies this server in the handshake and in GetId.
     pub(super) guid: Guid<'static>,
+    /// The manager's own log.
+    pub(super) log: Arc<dyn LogControl>,
     /// The manager's effective user.
     pub(super) uid: u32,
     clients: Mutex<Clients>,
@@ -51,10 +54,11 @@ struct FileStates {
 
 impl Hub {
     /// Nobody connected.
-    pub(super) fn new(handle: Handle) -> Hub {
+    pub(super) fn new(handle: Handle, log: Arc<dyn LogControl>) -> Hub {
         Hub {
             handle,
             guid: Guid::generate(),
+            log,
             uid: nix::unistd::geteuid().as_raw(),
             clients: Mutex::new(Clients::default()),
             file_states: Mutex::default(),
@@ -167,7 +171,10 @@ mod tests {
     fn who_does_not_read_is_dropped_and_nobody_else() {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         runtime.unwrap().block_on(async {
-            let hub = Hub::new(small_loop(Vec::new(), Vec::new()));
+            let hub = Hub::new(
+                small_loop(Vec::new(), Vec::new()),
+                Arc::new(crate::bus::tests::NoLog),
+            );
             let signal = Message::signal("/", "org.example.A", "B");
             let signal = signal.build(&()).unwrap();
             let (slow, mut unread) = hub.join(0, 1).unwrap();

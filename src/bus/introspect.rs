@@ -1,128 +1,20 @@
 //! Introspection data: XML made from the property tables and the lists of methods here.
 
 use super::dispatch::{INTROSPECTABLE, PEER, PROPERTIES};
-use super::own;
+use super::member::{Method, Signal, look, signal, single_types, type_methods, type_signals};
 use super::properties::row::Row;
 use super::properties::{
-    JOB_INTERFACE, MANAGER_INTERFACE, UNIT_INTERFACE, manager_rows, own_rows, type_interface,
-    type_rows, unit_rows,
+    JOB_INTERFACE, MANAGER_INTERFACE, UNIT_INTERFACE, job_rows, log_control_rows, manager_rows,
+    own_rows, type_interface, type_rows, unit_rows,
 };
 use super::value::{Body, Value};
+use super::{log_control, own, table_members};
 use crate::unit::name::UnitType;
 use std::fmt::Write as _;
 
 const DOCTYPE: &str = "<!DOCTYPE node PUBLIC \
     \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n \
     \"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n";
-
-/// A method or signal: name, types in, types out.
-type Member = (
-    &'static str,
-    &'static [&'static str],
-    &'static [&'static str],
-);
-
-const UNIT_METHODS: &[Member] = &[
-    ("Start", &["s"], &["o"]),
-    ("Stop", &["s"], &["o"]),
-    ("Reload", &["s"], &["o"]),
-    ("Restart", &["s"], &["o"]),
-    ("TryRestart", &["s"], &["o"]),
-    ("ReloadOrRestart", &["s"], &["o"]),
-    ("ReloadOrTryRestart", &["s"], &["o"]),
-    ("Kill", &["s", "i"], &[]),
-    ("ResetFailed", &[], &[]),
-    ("Ref", &[], &[]),
-    ("Unref", &[], &[]),
-];
-
-const TYPE_METHODS: &[Member] = &[("GetProcesses", &[], &["a(sus)"])];
-
-const UNITS: &str = "a(ssssssouso)";
-
-const MANAGER_METHODS: &[Member] = &[
-    ("GetUnit", &["s"], &["o"]),
-    ("GetUnitByPID", &["u"], &["o"]),
-    ("LoadUnit", &["s"], &["o"]),
-    ("StartUnit", &["s", "s"], &["o"]),
-    ("StopUnit", &["s", "s"], &["o"]),
-    ("ReloadUnit", &["s", "s"], &["o"]),
-    ("RestartUnit", &["s", "s"], &["o"]),
-    ("TryRestartUnit", &["s", "s"], &["o"]),
-    ("ReloadOrRestartUnit", &["s", "s"], &["o"]),
-    ("ReloadOrTryRestartUnit", &["s", "s"], &["o"]),
-    ("KillUnit", &["s", "s", "i"], &[]),
-    ("ResetFailedUnit", &["s"], &[]),
-    ("GetUnitProcesses", &["s"], &["a(sus)"]),
-    ("GetJob", &["u"], &["o"]),
-    ("RefUnit", &["s"], &[]),
-    ("UnrefUnit", &["s"], &[]),
-    ("ResetFailed", &[], &[]),
-    ("ListUnits", &[], &[UNITS]),
-    ("ListUnitsFiltered", &["as"], &[UNITS]),
-    ("ListUnitsByPatterns", &["as", "as"], &[UNITS]),
-    ("ListUnitsByNames", &["as"], &[UNITS]),
-    ("ListJobs", &[], &["a(usssoo)"]),
-    ("Subscribe", &[], &[]),
-    ("Unsubscribe", &[], &[]),
-    ("Reload", &[], &[]),
-    ("GetUnitFileState", &["s"], &["s"]),
-    ("GetUnitFileLinks", &["s", "b"], &["as"]),
-    ("ListUnitFiles", &[], &["a(ss)"]),
-    ("ListUnitFilesByPatterns", &["as", "as"], &["a(ss)"]),
-    ("GetDefaultTarget", &[], &["s"]),
-    ("SetDefaultTarget", &["s", "b"], &[CHANGES]),
-    ("EnableUnitFiles", &["as", "b", "b"], &["b", CHANGES]),
-    ("EnableUnitFilesWithFlags", &["as", "t"], &["b", CHANGES]),
-    ("DisableUnitFiles", &["as", "b"], &[CHANGES]),
-    ("DisableUnitFilesWithFlags", &["as", "t"], &[CHANGES]),
-    (
-        "DisableUnitFilesWithFlagsAndInstallInfo",
-        &["as", "t"],
-        &["b", CHANGES],
-    ),
-    ("ReenableUnitFiles", &["as", "b", "b"], &["b", CHANGES]),
-    ("LinkUnitFiles", &["as", "b", "b"], &[CHANGES]),
-    ("MaskUnitFiles", &["as", "b", "b"], &[CHANGES]),
-    ("UnmaskUnitFiles", &["as", "b"], &[CHANGES]),
-    ("PresetUnitFiles", &["as", "b", "b"], &["b", CHANGES]),
-    (
-        "PresetUnitFilesWithMode",
-        &["as", "s", "b", "b"],
-        &["b", CHANGES],
-    ),
-    ("PresetAllUnitFiles", &["s", "b", "b"], &[CHANGES]),
-    ("RevertUnitFiles", &["as"], &[CHANGES]),
-    (
-        "AddDependencyUnitFiles",
-        &["as", "s", "s", "b", "b"],
-        &[CHANGES],
-    ),
-];
-
-/// Changes of unit files: type, path, source.
-const CHANGES: &str = "a(sss)";
-
-const MANAGER_SIGNALS: &[Member] = &[
-    ("UnitNew", &[], &["s", "o"]),
-    ("UnitRemoved", &[], &["s", "o"]),
-    ("JobNew", &[], &["u", "o", "s"]),
-    ("JobRemoved", &[], &["u", "o", "s", "s"]),
-    ("Reloading", &[], &["b"]),
-    ("UnitFilesChanged", &[], &[]),
-];
-
-const OWN_METHODS: &[Member] = &[
-    ("List", &["as"], &["a(sa{sv})"]),
-    ("GetStatus", &[], &["a{sv}"]),
-    ("ReadLog", &["as", "u"], &[own::LINES]),
-    ("FollowLog", &["as", "u"], &[own::LINES]),
-    ("StartUnit", &["s", "s"], &["o", "b"]),
-    ("ListUnitFiles", &["as", "as"], &[own::UNIT_FILES]),
-    ("Plan", &["s", "as", "s"], &["a{sv}"]),
-];
-
-const OWN_SIGNALS: &[Member] = &[("Logged", &[], &["t", "t", "s", "i", "s", "s"])];
 
 /// The reply to Introspect.
 pub(super) fn body(xml: String) -> Body {
@@ -146,12 +38,20 @@ pub(super) fn manager() -> String {
         interface(
             xml,
             MANAGER_INTERFACE,
-            MANAGER_METHODS,
-            MANAGER_SIGNALS,
+            table_members::MANAGER,
+            table_members::MANAGER_SIGNALS,
             manager_rows(),
         );
-        interface(xml, own::INTERFACE, OWN_METHODS, OWN_SIGNALS, &[]);
+        interface(xml, own::INTERFACE, own::METHODS, own::SIGNALS, &[]);
         xml.push_str(" <node name=\"unit\"/>\n <node name=\"job\"/>\n");
+    })
+}
+
+/// The log object.
+pub(super) fn log_control() -> String {
+    document(|xml| {
+        standard(xml);
+        interface(xml, log_control::INTERFACE, &[], &[], log_control_rows());
     })
 }
 
@@ -159,9 +59,14 @@ pub(super) fn manager() -> String {
 pub(super) fn unit(unit_type: UnitType) -> String {
     document(|xml| {
         standard(xml);
-        interface(xml, UNIT_INTERFACE, UNIT_METHODS, &[], unit_rows());
-        let rows = type_rows(unit_type);
-        interface(xml, type_interface(unit_type), TYPE_METHODS, &[], rows);
+        interface(xml, UNIT_INTERFACE, table_members::UNIT, &[], unit_rows());
+        interface(
+            xml,
+            type_interface(unit_type),
+            type_methods(unit_type),
+            type_signals(unit_type),
+            type_rows(unit_type),
+        );
         interface(xml, own::INTERFACE, &[], &[], &own_rows());
     })
 }
@@ -170,19 +75,7 @@ pub(super) fn unit(unit_type: UnitType) -> String {
 pub(super) fn job() -> String {
     document(|xml| {
         standard(xml);
-        let property = |name, signature| {
-            format!("  <property name=\"{name}\" type=\"{signature}\" access=\"read\"/>\n")
-        };
-        let _ = writeln!(xml, " <interface name=\"{JOB_INTERFACE}\">");
-        for (name, signature) in [
-            ("Id", "u"),
-            ("Unit", "(so)"),
-            ("JobType", "s"),
-            ("State", "s"),
-        ] {
-            xml.push_str(&property(name, signature));
-        }
-        xml.push_str(" </interface>\n");
+        interface(xml, JOB_INTERFACE, table_members::JOB, &[], job_rows());
     })
 }
 
@@ -195,39 +88,50 @@ fn document(content: impl FnOnce(&mut String)) -> String {
     xml
 }
 
+const PEER_METHODS: &[Method] = &[
+    look("Ping", "", "", "", ""),
+    look("GetMachineId", "", "", "s", "machine_uuid"),
+];
+
+const INTROSPECTABLE_METHODS: &[Method] = &[look("Introspect", "", "", "s", "xml_data")];
+
+const PROPERTIES_METHODS: &[Method] = &[
+    look("Get", "ss", "interface_name,property_name", "v", "value"),
+    look("GetAll", "s", "interface_name", "a{sv}", "props"),
+    look("Set", "ssv", "interface_name,property_name,value", "", ""),
+];
+
+const PROPERTIES_SIGNALS: &[Signal] = &[signal(
+    "PropertiesChanged",
+    "sa{sv}as",
+    "interface_name,changed_properties,invalidated_properties",
+)];
+
 /// The interfaces that every object has.
 fn standard(xml: &mut String) {
-    let peer: &[Member] = &[("Ping", &[], &[]), ("GetMachineId", &[], &["s"])];
-    let introspectable: &[Member] = &[("Introspect", &[], &["s"])];
-    let properties: &[Member] = &[
-        ("Get", &["s", "s"], &["v"]),
-        ("GetAll", &["s"], &["a{sv}"]),
-        ("Set", &["s", "s", "v"], &[]),
-    ];
-    let changed: &[Member] = &[("PropertiesChanged", &[], &["s", "a{sv}", "as"])];
-    interface(xml, PEER, peer, &[], &[]);
-    interface(xml, INTROSPECTABLE, introspectable, &[], &[]);
-    interface(xml, PROPERTIES, properties, changed, &[]);
+    interface(xml, PEER, PEER_METHODS, &[], &[]);
+    interface(xml, INTROSPECTABLE, INTROSPECTABLE_METHODS, &[], &[]);
+    interface(xml, PROPERTIES, PROPERTIES_METHODS, PROPERTIES_SIGNALS, &[]);
 }
 
-fn interface(xml: &mut String, name: &str, methods: &[Member], signals: &[Member], rows: &[Row]) {
+fn interface(xml: &mut String, name: &str, methods: &[Method], signals: &[Signal], rows: &[Row]) {
     let _ = writeln!(xml, " <interface name=\"{name}\">");
-    for (method, input, output) in methods {
-        let _ = writeln!(xml, "  <method name=\"{method}\">");
-        for (types, direction) in [(input, "in"), (output, "out")] {
-            for signature in *types {
-                let _ = writeln!(
-                    xml,
-                    "   <arg type=\"{signature}\" direction=\"{direction}\"/>"
-                );
-            }
-        }
+    for method in methods {
+        let _ = writeln!(xml, "  <method name=\"{}\">", method.name);
+        arguments(xml, method.input, method.input_names, " direction=\"in\"");
+        arguments(
+            xml,
+            method.output,
+            method.output_names,
+            " direction=\"out\"",
+        );
         xml.push_str("  </method>\n");
     }
     for row in rows {
+        let access = if row.writable { "readwrite" } else { "read" };
         let _ = writeln!(
             xml,
-            "  <property name=\"{}\" type=\"{}\" access=\"read\">\n   \
+            "  <property name=\"{}\" type=\"{}\" access=\"{access}\">\n   \
              <annotation name=\"org.freedesktop.DBus.Property.EmitsChangedSignal\" \
              value=\"{}\"/>\n  </property>",
             row.name,
@@ -235,12 +139,19 @@ fn interface(xml: &mut String, name: &str, methods: &[Member], signals: &[Member
             row.emits.as_str()
         );
     }
-    for (signal, _, output) in signals {
-        let _ = writeln!(xml, "  <signal name=\"{signal}\">");
-        for signature in *output {
-            let _ = writeln!(xml, "   <arg type=\"{signature}\"/>");
-        }
+    for signal in signals {
+        let _ = writeln!(xml, "  <signal name=\"{}\">", signal.name);
+        arguments(xml, signal.types, signal.names, "");
         xml.push_str("  </signal>\n");
     }
     xml.push_str(" </interface>\n");
 }
+
+fn arguments(xml: &mut String, types: &str, names: &str, direction: &str) {
+    for (one, name) in single_types(types).into_iter().zip(names.split(',')) {
+        let _ = writeln!(xml, "   <arg type=\"{one}\" name=\"{name}\"{direction}/>");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,10 @@
-//! Lists of units and jobs, job objects, and the nodes between objects.
+//! Lists of units, and the nodes between objects.
 
-use super::dispatch::{Call, PROPERTIES, unknown_object};
+use super::dispatch::Call;
 use super::failure::Failure;
 use super::path;
-use super::properties::{JOB_INTERFACE, Shown};
-use super::unit;
 use super::value::{Body, Value};
-use super::{dispatch, introspect};
-use crate::engine::JobId;
-use crate::engine::inspect::{JobView, UnitView};
+use crate::engine::inspect::UnitView;
 use crate::host::View;
 use glob::Pattern;
 
@@ -109,82 +105,6 @@ fn unit_row(unit: &UnitView) -> Value {
     ])
 }
 
-/// Answers ListJobs.
-pub(super) async fn jobs(call: &Call<'_>) -> Result<Body, Failure> {
-    let jobs = call.client.hub.handle.look(|v| v.engine.jobs()).await?;
-    let rows = jobs.iter().map(job_row).collect();
-    Ok(Body::one("a(usssoo)", Value::Array(rows)))
-}
-
-fn job_state(job: &JobView) -> &'static str {
-    if job.running { "running" } else { "waiting" }
-}
-
-fn job_row(job: &JobView) -> Value {
-    Value::Struct(vec![
-        Value::U32(job.id.0),
-        Value::from(job.unit.as_str()),
-        Value::from(job.kind.as_str()),
-        Value::from(job_state(job)),
-        Value::String(path::of_job(job.id)),
-        Value::String(path::of_unit(job.unit.as_str())),
-    ])
-}
-
-/// Answers a call to a job object.
-pub(super) async fn on_job(call: &Call<'_>, id: JobId) -> Result<Body, Failure> {
-    if call.interface == Some(dispatch::INTROSPECTABLE) && call.member == "Introspect" {
-        return Ok(introspect::body(introspect::job()));
-    }
-    if call.interface != Some(PROPERTIES) {
-        return Err(call.unknown_method());
-    }
-    let find = move |view: &View<'_>| view.engine.jobs().into_iter().find(|j| j.id == id);
-    let job = call
-        .client
-        .hub
-        .handle
-        .look(find)
-        .await?
-        .ok_or_else(|| unknown_object(&path::of_job(id)))?;
-    let shown = job_properties(&job);
-    match call.member {
-        "Get" => {
-            let (interface, property): (String, String) = call.arguments()?;
-            if !interface.is_empty() && interface != JOB_INTERFACE {
-                unit::no_properties(&interface)?;
-            }
-            shown
-                .into_iter()
-                .find(|(name, _, _)| *name == property)
-                .map(|(_, signature, value)| Body::one("v", Value::variant(signature, value)))
-                .ok_or_else(|| unit::unknown_property(&property))
-        }
-        "GetAll" => {
-            let interface: String = call.arguments()?;
-            if interface.is_empty() || interface == JOB_INTERFACE {
-                return Ok(unit::all(shown));
-            }
-            Ok(unit::all(unit::no_properties(&interface)?))
-        }
-        "Set" => Err(unit::set(call)?),
-        _ => Err(call.unknown_method()),
-    }
-}
-
-fn job_properties(job: &JobView) -> Vec<Shown> {
-    let unit = Value::Struct(vec![
-        Value::from(job.unit.as_str()),
-        Value::String(path::of_unit(job.unit.as_str())),
-    ]);
-    vec![
-        ("Id", "u", Value::U32(job.id.0)),
-        ("Unit", "(so)", unit),
-        ("JobType", "s", Value::from(job.kind.as_str())),
-        ("State", "s", Value::from(job_state(job))),
-    ]
-}
-
 /// The names of the nodes below a node.
 pub(super) async fn children(call: &Call<'_>, parent: &str) -> Result<Vec<String>, Failure> {
     let handle = &call.client.hub.handle;
@@ -197,6 +117,7 @@ pub(super) async fn children(call: &Call<'_>, parent: &str) -> Result<Vec<String
             let jobs = handle.look(|view| view.engine.jobs()).await?;
             jobs.iter().map(|job| job.id.0.to_string()).collect()
         }
+        "/org/freedesktop" => vec!["LogControl1".to_owned(), "systemd1".to_owned()],
         _ => path::next_above_manager(parent)
             .into_iter()
             .map(str::to_owned)

@@ -3,20 +3,22 @@
 use super::dispatch::{Call, snapshot};
 use super::failure::{Failure, names};
 use super::path;
-use super::properties::{MANAGER_INTERFACE, ManagerSnapshot, manager_rows};
+use super::properties::{MANAGER_INTERFACE, ManagerSnapshot, UnitSnapshot, manager_rows};
 use super::unit;
 use super::value::{Body, Value};
-use super::{list, news, unit_files};
-use crate::engine::{JobId, KillWhom, Verb};
-use crate::host::{Job, View};
-use crate::unit::config::JobMode;
+use super::{callers, dump, environment, jobs, list, log_control, news, unit_files};
+use crate::engine::{JobId, KillWhom, Refusal, Verb};
+use crate::host::{ControlError, Job, View};
+use crate::unit::config::{DirectoryKind, JobMode, LoadState};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use std::collections::BTreeSet;
 
 /// What the loop answers with when a request needs no job.
 pub(super) const NO_JOB: JobId = JobId(0);
 
-/// Answers a method of org.freedesktop.systemd1.Manager.
+/// Answers a method of org.freedesktop.systemd1.Manager; who may call it with which arguments
+/// was settled before.
 pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
     if let Some(verb) = verb(call.member) {
         let (name, mode): (String, String) = call.arguments()?;
@@ -25,29 +27,68 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
     match call.member {
         "GetUnit" => get_unit(call).await,
         "LoadUnit" => load_unit(call).await,
-        "GetUnitByPID" => unit_by_pid(call).await,
+        "GetUnitByPID" => callers::unit_by_pid(call).await,
+        "GetUnitByInvocationID" => callers::unit_by_invocation(call).await,
+        "GetUnitByControlGroup" => callers::unit_by_control_group(call).await,
         "GetUnitProcesses" => processes(call, &call.arguments::<String>()?).await,
+        "StartUnitWithFlags" => start_with_flags(call).await,
+        "StartUnitReplace" => start_replace(call).await,
+        "EnqueueUnitJob" => {
+            let (name, job_type, mode): (String, String, String) = call.arguments()?;
+            jobs::enqueue(call, &name, &job_type, &mode).await
+        }
+        "EnqueueUnitJobMany" => jobs::enqueue_many(call).await,
         "KillUnit" => {
             let (name, whom, signal): (String, String, i32) = call.arguments()?;
             kill(call, &name, &whom, signal).await
+        }
+        "FreezeUnit" | "ThawUnit" => {
+            let name: String = call.arguments()?;
+            freeze(call, &name, call.member == "FreezeUnit").await
+        }
+        "CleanUnit" => {
+            let (name, kinds): (String, Vec<String>) = call.arguments()?;
+            clean(call, &name, &kinds).await
+        }
+        "SetEnvironment" | "UnsetEnvironment" | "UnsetAndSetEnvironment" => {
+            environment::change(call).await
         }
         "ResetFailed" => reset_failed(call, None).await,
         "ResetFailedUnit" => reset_failed(call, Some(&call.arguments::<String>()?)).await,
         "ListUnits" | "ListUnitsFiltered" | "ListUnitsByPatterns" | "ListUnitsByNames" => {
             list::units(call).await
         }
-        "ListJobs" => list::jobs(call).await,
+        "ListJobs" => jobs::list(call).await,
         "GetJob" => get_job(call).await,
+        "Dump" | "DumpUnitsMatchingPatterns" => dump::call(call).await,
+        "CancelJob" => cancel(call, Some(JobId(call.arguments::<u32>()?))).await,
+        "ClearJobs" => cancel(call, None).await,
         "Reload" => {
-            call.may_change()?;
             call.client.hub.handle.reload().await?;
             call.client.hub.forget_file_states();
             Ok(Body::EMPTY)
         }
-        // Signals are sent whether asked for or not; there is nothing to remember.
-        "Subscribe" | "Unsubscribe" => Ok(Body::EMPTY),
-        "RefUnit" => hold(call, &call.arguments::<String>()?).await,
-        "UnrefUnit" => release(call, &call.arguments::<String>()?).await,
+        "Exit" => {
+            call.client.hub.handle.shutdown().await?;
+            Ok(Body::EMPTY)
+        }
+        "Subscribe" | "Unsubscribe" => {
+            call.client.session.subscribe(call.member == "Subscribe")?;
+            Ok(Body::EMPTY)
+        }
+        "RefUnit" | "UnrefUnit" => {
+            let name: String = call.arguments()?;
+            hold(call, &name, call.member == "RefUnit").await
+        }
+        "LookupDynamicUserByName" => {
+            let name: String = call.arguments()?;
+            Err(no_dynamic_user(&name))
+        }
+        "LookupDynamicUserByUID" => {
+            let uid: u32 = call.arguments()?;
+            Err(no_dynamic_user(&uid.to_string()))
+        }
+        "GetDynamicUsers" => Ok(Body::one("a(us)", Value::Array(Vec::new()))),
         _ => match unit_files::call(call).await {
             Some(answer) => answer,
             None => Err(call.unknown_method()),
@@ -55,21 +96,78 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
     }
 }
 
-/// Answers RefUnit and Ref: the unit stays loaded until UnrefUnit or the end of the connection.
-pub(super) async fn hold(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
-    call.may_change()?;
-    let (hub, peer) = (&call.client.hub, call.client.peer);
-    hub.note_hold(peer);
-    hub.handle.hold(name, peer.number.into()).await?;
+/// The failure for dynamic users: nothing here makes one.
+fn no_dynamic_user(user: &str) -> Failure {
+    Failure::new(
+        names::NO_DYNAMIC_USER,
+        format!("Dynamic user {user} does not exist."),
+    )
+}
+
+/// Answers RefUnit, UnrefUnit and kin: what a client holds is let go when it leaves.
+pub(super) async fn hold(call: &Call<'_>, name: &str, more: bool) -> Result<Body, Failure> {
+    let (client, holder) = (call.client, call.client.peer.number.into());
+    if more {
+        loaded(call, name).await?;
+        client.hub.note_hold(client.peer);
+        client.hub.handle.hold(name, holder).await?;
+    }
+    let unit = snapshot(call, name).await?;
+    let noted = client.session.hold(unit.view.name(), more);
+    // What is not on the client's list is not held for it.
+    if !more || noted.is_err() {
+        client.hub.handle.release(name, holder).await?;
+    }
+    noted?;
     Ok(Body::EMPTY)
 }
 
-/// Answers UnrefUnit and Unref.
-pub(super) async fn release(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
-    call.may_change()?;
-    let (hub, peer) = (&call.client.hub, call.client.peer);
-    hub.handle.release(name, peer.number.into()).await?;
-    Ok(Body::EMPTY)
+/// A unit that is loaded and good, loaded for the purpose if need be.
+///
+/// # Errors
+/// It has no file, is masked, or its file is bad.
+pub(super) async fn loaded(call: &Call<'_>, name: &str) -> Result<UnitSnapshot, Failure> {
+    let unit = snapshot(call, name).await?;
+    let own = unit.view.name();
+    let (error, text) = match unit.view.load() {
+        LoadState::Loaded => return Ok(unit),
+        LoadState::NotFound => (names::NO_SUCH_UNIT, format!("Unit {own} not found.")),
+        LoadState::Masked => (names::MASKED, format!("Unit {own} is masked.")),
+        LoadState::BadSetting => (
+            names::BAD_SETTING,
+            format!("Unit {own} has a bad unit file setting."),
+        ),
+        LoadState::Error => (
+            names::LOAD_FAILED,
+            format!(
+                "Unit {own} failed to load properly, please adjust/correct and reload service manager"
+            ),
+        ),
+    };
+    Err(Failure::new(error, text))
+}
+
+/// StartUnit with a flags word, which knows none so far.
+async fn start_with_flags(call: &Call<'_>) -> Result<Body, Failure> {
+    let (name, mode, flags): (String, String, u64) = call.arguments()?;
+    if flags != 0 {
+        return Err(Failure::invalid("Invalid 'flags' parameter"));
+    }
+    job(call, &name, Verb::Start, &mode).await
+}
+
+/// Starts a unit if another one's job is still queued.
+async fn start_replace(call: &Call<'_>) -> Result<Body, Failure> {
+    let (old, new, mode): (String, String, String) = call.arguments()?;
+    let wanted = old.clone();
+    let look = move |view: &View<'_>| view.engine.unit(&wanted).and_then(|u| u.job).is_some();
+    if !call.client.hub.handle.look(look).await? {
+        return Err(Failure::new(
+            names::NO_SUCH_JOB,
+            format!("No job queued for unit {old}"),
+        ));
+    }
+    job(call, &new, Verb::Start, &mode).await
 }
 
 /// Answers Get, GetAll and Set.
@@ -79,27 +177,47 @@ pub(super) async fn properties(call: &Call<'_>) -> Result<Body, Failure> {
             let (interface, property): (String, String) = call.arguments()?;
             if !interface.is_empty() && interface != MANAGER_INTERFACE {
                 unit::no_properties(&interface)?;
-                return Err(unit::unknown_property(&property));
+                return Err(unit::unknown_property(&interface, &property));
             }
             let snapshot = manager_snapshot(call).await?;
             manager_rows()
                 .iter()
                 .find(|row| row.name == property)
-                .and_then(|row| Some((row.signature, snapshot.value(row)?)))
+                .and_then(|row| {
+                    let logged = log_control::value(call, row.name);
+                    Some((row.signature, logged.or_else(|| snapshot.value(row))?))
+                })
                 .map(|(signature, value)| Body::one("v", Value::variant(signature, value)))
-                .ok_or_else(|| unit::unknown_property(&property))
+                .ok_or_else(|| unit::unknown_property(&interface, &property))
         }
         "GetAll" => {
             let interface: String = call.arguments()?;
             if interface.is_empty() || interface == MANAGER_INTERFACE {
-                return Ok(unit::all(manager_snapshot(call).await?.properties()));
+                let mut shown = manager_snapshot(call).await?.properties();
+                for (name, _, value) in &mut shown {
+                    if let Some(logged) = log_control::value(call, name) {
+                        *value = logged;
+                    }
+                }
+                return Ok(unit::all(shown));
             }
             if interface == super::own::INTERFACE {
                 return Ok(unit::all(Vec::new()));
             }
             Ok(unit::all(unit::no_properties(&interface)?))
         }
-        "Set" => Err(unit::set(call)?),
+        "Set" => {
+            let setting = unit::setting(call, manager_rows())?;
+            match setting.property.as_str() {
+                "LogLevel" | "LogTarget" => {
+                    log_control::set(call, &setting.property, setting.text()?)
+                }
+                property => Err(Failure::new(
+                    names::NOT_SUPPORTED,
+                    format!("Property '{property}' cannot be changed here"),
+                )),
+            }
+        }
         _ => Err(call.unknown_method()),
     }
 }
@@ -134,7 +252,6 @@ pub(super) async fn job(
     verb: Verb,
     mode: &str,
 ) -> Result<Body, Failure> {
-    call.may_change()?;
     let mode = job_mode(mode)?;
     let job = call.client.hub.handle.job(name, verb, mode, false).await?;
     Ok(Body::path(job_path(call, name, job)))
@@ -162,38 +279,82 @@ pub(super) fn job_mode(mode: &str) -> Result<JobMode, Failure> {
         "flush" => JobMode::Flush,
         "ignore-dependencies" => JobMode::IgnoreDependencies,
         "ignore-requirements" => JobMode::IgnoreRequirements,
+        "triggering" => JobMode::Triggering,
+        "restart-dependencies" => JobMode::RestartDependencies,
         _ => return Err(Failure::invalid(format!("Job mode {mode} invalid"))),
     })
 }
 
-/// Sends a signal to a unit's processes.
+/// Ends a job, or all of them.
+pub(super) async fn cancel(call: &Call<'_>, job: Option<JobId>) -> Result<Body, Failure> {
+    call.client.hub.handle.cancel(job).await?;
+    Ok(Body::EMPTY)
+}
+
+/// Sends a signal to a unit's processes. That there are none is a failure only if the caller
+/// says so (`-fail`), or asks for one process.
 pub(super) async fn kill(
     call: &Call<'_>,
     name: &str,
-    whom: &str,
+    word: &str,
     signal: i32,
 ) -> Result<Body, Failure> {
-    call.may_change()?;
-    let whom = match whom {
-        "" | "all" | "all-fail" => KillWhom::All,
-        "main" | "main-fail" => KillWhom::Main,
-        "control" | "control-fail" => KillWhom::Control,
-        _ => return Err(Failure::invalid(format!("Invalid whom argument: {whom}"))),
+    let (whom, missing) = match word {
+        "" | "all" => (KillWhom::All, None),
+        "all-fail" => (KillWhom::All, Some("No matching processes to kill")),
+        "main" | "main-fail" => (KillWhom::Main, Some("No main process to kill")),
+        "control" | "control-fail" => (KillWhom::Control, Some("No control process to kill")),
+        _ => return Err(Failure::invalid(format!("Invalid who argument {word}"))),
     };
     if !(1..=64).contains(&signal) {
         return Err(Failure::invalid("Signal number out of range."));
     }
-    call.client
-        .hub
-        .handle
-        .kill(name, whom, Signal(signal))
-        .await?;
+    let handle = &call.client.hub.handle;
+    match (handle.kill(name, whom, Signal(signal)).await, missing) {
+        (Err(ControlError::Refused(Refusal::NoProcess(_))), Some(text)) => {
+            Err(Failure::new(names::NO_SUCH_PROCESS, text))
+        }
+        (Err(ControlError::Refused(Refusal::NoProcess(_))), None) => Ok(Body::EMPTY),
+        (killed, _) => {
+            killed?;
+            Ok(Body::EMPTY)
+        }
+    }
+}
+
+/// Freezes a unit or lets it go on; answered when it is done.
+pub(super) async fn freeze(call: &Call<'_>, name: &str, freeze: bool) -> Result<Body, Failure> {
+    call.client.hub.handle.freeze(name, freeze).await?;
     Ok(Body::EMPTY)
+}
+
+/// Removes managed directories of a unit; answered when it is done.
+pub(super) async fn clean(call: &Call<'_>, name: &str, words: &[String]) -> Result<Body, Failure> {
+    let mut kinds = BTreeSet::new();
+    for word in words {
+        let mut named = DirectoryKind::ALL.into_iter();
+        match named.find(|kind| kind.as_str() == word) {
+            Some(kind) => drop(kinds.insert(kind)),
+            None if word == "all" => kinds.extend(DirectoryKind::ALL),
+            // Nothing is kept in a store of descriptors while a unit is down.
+            None if word == "fdstore" => {}
+            None => return Err(Failure::invalid(format!("Invalid resource type: {word}"))),
+        }
+    }
+    let (hub, holder) = (&call.client.hub, call.client.peer.number.into());
+    // It must not go between being loaded and being cleaned.
+    hub.note_hold(call.client.peer);
+    hub.handle.hold(name, holder).await?;
+    let cleaned = match loaded(call, name).await {
+        Ok(_) => hub.handle.clean(name, kinds).await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    hub.handle.release(name, holder).await?;
+    cleaned.map(|()| Body::EMPTY)
 }
 
 /// Forgets failures of one unit or all.
 pub(super) async fn reset_failed(call: &Call<'_>, name: Option<&str>) -> Result<Body, Failure> {
-    call.may_change()?;
     call.client.hub.handle.reset_failed(name).await?;
     Ok(Body::EMPTY)
 }
@@ -225,7 +386,12 @@ pub(super) async fn processes(call: &Call<'_>, name: &str) -> Result<Body, Failu
 }
 
 async fn get_unit(call: &Call<'_>) -> Result<Body, Failure> {
-    let name: String = call.arguments()?;
+    let mut name: String = call.arguments()?;
+    if name.is_empty() {
+        name = callers::own_unit(call)
+            .await?
+            .ok_or_else(callers::not_a_member)?;
+    }
     UnitName::parse(&name).map_err(|error| Failure::invalid(error.to_string()))?;
     let wanted = name.clone();
     let id = call
@@ -242,50 +408,6 @@ async fn load_unit(call: &Call<'_>) -> Result<Body, Failure> {
     let name: String = call.arguments()?;
     let unit = snapshot(call, &name).await?;
     Ok(Body::path(path::of_unit(unit.view.name().as_str())))
-}
-
-async fn unit_by_pid(call: &Call<'_>) -> Result<Body, Failure> {
-    let asked: u32 = call.arguments()?;
-    // 0 means the caller.
-    let pid = match asked {
-        0 => call.client.peer.pid,
-        _ => asked
-            .try_into()
-            .map_err(|_| Failure::invalid(format!("Invalid PID {asked}")))?,
-    };
-    let owner = call
-        .client
-        .hub
-        .handle
-        .look(move |view| owner_of(view, pid))
-        .await?;
-    owner
-        .map(|name| Body::path(path::of_unit(name.as_str())))
-        .ok_or_else(|| {
-            Failure::new(
-                names::NO_UNIT_FOR_PID,
-                format!("PID {pid} does not belong to any loaded unit."),
-            )
-        })
-}
-
-fn owner_of(view: &View<'_>, pid: i32) -> Option<UnitName> {
-    let names = view.engine.unit_names();
-    let is_main = |name: &&UnitName| {
-        view.engine
-            .unit(name.as_str())
-            .and_then(|unit| unit.service)
-            .is_some_and(|s| s.main_pid == pid || s.control_pid == pid)
-    };
-    // The processes the engine knows cost nothing to look at; the others may mean reading files.
-    let known = names.iter().find(is_main);
-    known
-        .or_else(|| {
-            names
-                .iter()
-                .find(|name| view.facts.processes(name).iter().any(|(p, _)| *p == pid))
-        })
-        .cloned()
 }
 
 async fn get_job(call: &Call<'_>) -> Result<Body, Failure> {

@@ -8,17 +8,26 @@
 //! A connection speaks peer to peer, as systemctl does on its private socket, until it calls
 //! Hello; from then on it is treated as on a bus: names, match rules, destinations.
 //!
+//! Besides (`watch`), as a client of a real bus: who has the names that services of Type=dbus
+//! take there.
+//!
 //! Invariants: the reply to a call that makes a job goes out before the job's signals; a
 //! client that does not read is dropped, never waited for.
 
 mod access;
+mod callers;
 mod connection;
 mod dispatch;
+mod dump;
+mod environment;
 mod failure;
 mod hub;
 mod introspect;
+mod jobs;
 mod list;
+mod log_control;
 mod manager;
+mod member;
 mod names;
 mod news;
 mod offline;
@@ -27,14 +36,18 @@ mod path;
 mod plan;
 mod properties;
 mod secret;
+mod table_members;
 mod unit;
 mod unit_files;
 mod value;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
+pub use log_control::LogControl;
 pub use offline::unit_properties;
+pub use watch::{BusAddress, watch_names};
 
 use crate::host::Handle;
 use hub::Hub;
@@ -49,14 +62,19 @@ const MANAGER_UNIQUE_NAME: &str = ":1.0";
 /// How long to wait after a failed accept (too many descriptors, mostly) before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves clients on the control socket until the loop behind `handle` ends.
+/// Serves clients on the control socket until the loop behind `handle` ends; `log` is the log
+/// that org.freedesktop.LogControl1 controls.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub async fn serve(listener: UnixListener, handle: Handle) -> io::Result<()> {
+pub async fn serve(
+    listener: UnixListener,
+    handle: Handle,
+    log: Arc<dyn LogControl>,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
-    let hub = Arc::new(Hub::new(handle.clone()));
+    let hub = Arc::new(Hub::new(handle.clone(), log));
     let mut connections = tokio::task::JoinSet::new();
     let mut news = tokio::spawn(news::pump(hub.clone(), handle.news()));
     loop {

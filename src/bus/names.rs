@@ -8,6 +8,7 @@ use super::failure::{Failure, names};
 use super::value::{Body, Value};
 use super::{MANAGER_UNIQUE_NAME, own};
 use crate::unit::name::UnitName;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zbus::{MatchRule, Message};
 
@@ -20,6 +21,8 @@ pub(super) const MANAGER_NAMES: [&str; 2] = ["org.freedesktop.systemd1", own::IN
 /// Match rules one client may have, and their length: rules come from strangers.
 const MAX_RULES: usize = 512;
 const MAX_RULE_LENGTH: usize = 1024;
+/// Units one client may hold.
+const MAX_HELD: usize = 4096;
 
 /// What one client has asked for.
 #[derive(Default)]
@@ -33,6 +36,10 @@ struct State {
     bus: bool,
     rules: Vec<(String, MatchRule<'static>)>,
     follow: Option<Follow>,
+    /// It asked for signals; on a bus that is said once.
+    subscribed: bool,
+    /// Units it holds, and how often.
+    held: BTreeMap<UnitName, u32>,
 }
 
 /// Whose log is followed.
@@ -79,6 +86,59 @@ impl Session {
     /// From now on lines are for the client.
     pub(super) fn follow(&self, follow: Follow) {
         self.state().follow = Some(follow);
+    }
+
+    /// Asks for signals or no longer does. They are sent whether asked for or not; without a
+    /// bus nobody needs to ask.
+    ///
+    /// # Errors
+    /// On a bus: it has asked already, or never did.
+    pub(super) fn subscribe(&self, wanted: bool) -> Result<(), Failure> {
+        let mut state = self.state();
+        match (state.bus, state.subscribed, wanted) {
+            (true, true, true) => Err(Failure::new(
+                names::SUBSCRIBED,
+                "Client is already subscribed.",
+            )),
+            (true, false, false) => Err(Failure::new(
+                names::NOT_SUBSCRIBED,
+                "Client is not subscribed.",
+            )),
+            _ => {
+                state.subscribed = wanted;
+                Ok(())
+            }
+        }
+    }
+
+    /// Holds a unit once more, or lets it go once.
+    ///
+    /// # Errors
+    /// It is not held, or the client holds too many.
+    pub(super) fn hold(&self, unit: &UnitName, more: bool) -> Result<(), Failure> {
+        let mut state = self.state();
+        let count = state.held.get(unit).copied().unwrap_or(0);
+        match (count, more) {
+            (0, false) => Err(Failure::new(
+                names::NOT_REFERENCED,
+                "Unit has not been referenced yet.",
+            )),
+            (0, true) if state.held.len() >= MAX_HELD => {
+                Err(Failure::new(names::LIMITS, "Too many units referenced"))
+            }
+            (count, true) => {
+                state.held.insert(unit.clone(), count.saturating_add(1));
+                Ok(())
+            }
+            (1, false) => {
+                state.held.remove(unit);
+                Ok(())
+            }
+            (count, false) => {
+                state.held.insert(unit.clone(), count - 1);
+                Ok(())
+            }
+        }
     }
 
     fn hello(&self) -> Result<(), Failure> {

@@ -80,8 +80,11 @@ impl Jobs {
                 News::JobRemoved(id, ..) => {
                     self.0.remove(id);
                 }
-                News::UnitNew(_) | News::UnitRemoved(_) | News::Changed(_) | News::Reloading(_) => {
-                }
+                News::UnitNew(_)
+                | News::UnitRemoved(_)
+                | News::Changed(_)
+                | News::StartupFinished(_)
+                | News::Reloading(_) => {}
             }
         }
     }
@@ -124,6 +127,7 @@ async fn changed_units(hub: &Hub, turn: &[News]) -> Option<BTreeMap<UnitName, Un
             | News::UnitRemoved(_)
             | News::JobNew(..)
             | News::JobRemoved(..)
+            | News::StartupFinished(_)
             | News::Reloading(_) => None,
         })
         .collect();
@@ -155,7 +159,7 @@ fn tell_turn(hub: &Hub, turn: &[News], mut changed: BTreeMap<UnitName, UnitSnaps
                 tell_changes(hub, unit, &mut changed);
                 tell(hub, manager_signal(item));
             }
-            News::UnitNew(_) | News::JobNew(..) | News::Reloading(_) => {
+            News::UnitNew(_) | News::JobNew(..) | News::StartupFinished(_) | News::Reloading(_) => {
                 tell(hub, manager_signal(item));
             }
         }
@@ -196,6 +200,11 @@ fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
         }
         News::JobRemoved(id, unit, _, result) => {
             return Some(job_removed(*id, unit.as_str(), *result));
+        }
+        News::StartupFinished(took) => {
+            // Firmware, loader, kernel, initrd: not ours.
+            let times = [0, 0, 0, 0, *took, *took].map(Value::U64);
+            ("StartupFinished", Body::of("tttttt", times.to_vec()))
         }
         News::Reloading(active) => ("Reloading", Body::one("b", Value::Bool(*active))),
         News::Changed(_) => return None,

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 /// The manager object.
 pub(super) const MANAGER: &str = "/org/freedesktop/systemd1";
+/// The object of org.freedesktop.LogControl1.
+pub(super) const LOG: &str = "/org/freedesktop/LogControl1";
 /// The node above all units.
 pub(super) const UNITS: &str = "/org/freedesktop/systemd1/unit";
 /// The node above all jobs.
@@ -19,6 +21,8 @@ pub(super) enum Object {
     Unit(String),
     /// A job.
     Job(JobId),
+    /// The log of the manager.
+    Log,
     /// A node that only has children: `/`, `/org`, `.../unit` and so on.
     Node,
     /// Nothing of ours.
@@ -30,6 +34,9 @@ impl Object {
     pub(super) fn parse(path: &str) -> Object {
         if path == MANAGER {
             return Object::Manager;
+        }
+        if path == LOG {
+            return Object::Log;
         }
         if let Some(label) = below(path, UNITS) {
             return unescape(label).map_or(Object::Unknown, Object::Unit);
@@ -128,6 +135,7 @@ mod tests {
     #[test]
     fn paths() {
         assert_eq!(Object::parse(MANAGER), Object::Manager);
+        assert_eq!(Object::parse(LOG), Object::Log);
         assert_eq!(
             Object::parse(&of_unit("a@b.service")),
             Object::Unit("a@b.service".to_owned())

@@ -1,6 +1,7 @@
 //! The whole of the bus over a real socket, with the real engine behind it.
 
-use super::serve;
+use super::member::Access;
+use super::{own, serve, table_members};
 use crate::host::small_loop_tests::small_loop;
 use crate::host::{LogLine, Stream};
 use crate::unit::config::{
@@ -13,6 +14,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::time::Duration;
 use zbus::connection::Builder;
 use zbus::message::Type as MessageType;
@@ -150,6 +152,26 @@ impl TestClient {
 }
 
 /// Runs a test against a server of its own, with a limit.
+/// A log at one level that nothing goes to.
+pub(super) struct NoLog;
+
+impl super::LogControl for NoLog {
+    fn level(&self) -> String {
+        "info".to_owned()
+    }
+
+    fn set_level(&self, level: &str) -> Result<(), String> {
+        match level {
+            "debug" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    }
+
+    fn target(&self) -> String {
+        "console".to_owned()
+    }
+}
+
 fn with_server<F, T>(test: F)
 where
     F: FnOnce(std::path::PathBuf) -> T,
@@ -164,7 +186,11 @@ where
     runtime.block_on(async {
         let listener = UnixListener::bind(&socket).unwrap();
         let lines = vec![line(1, "one"), line(2, "two")];
-        let server = tokio::spawn(serve(listener, small_loop(vec![agent()], lines)));
+        let server = tokio::spawn(serve(
+            listener,
+            small_loop(vec![agent()], lines),
+            Arc::new(NoLog),
+        ));
         let test = tokio::time::timeout(Duration::from_secs(30), test(socket));
         test.await.expect("the test is done in time");
         server.abort();
@@ -335,6 +361,22 @@ fn refusals_have_systemds_names() {
             client.manager("GetJob", &99u32).await,
             "org.freedesktop.systemd1.NoSuchJob",
         );
+        let reply = client.manager("CancelJob", &99u32).await;
+        let message = refused(reply, "org.freedesktop.systemd1.NoSuchJob");
+        assert_eq!(message, "Job 99 does not exist.");
+        let path = "/org/freedesktop/systemd1/job/99";
+        let to = (None, path, "org.freedesktop.systemd1.Job", "Cancel");
+        let reply = client.call(to, &()).await;
+        refused(reply, "org.freedesktop.DBus.Error.UnknownObject");
+        client.manager("ClearJobs", &()).await.unwrap();
+        let reply = client
+            .manager("StartUnit", &("agent.service", "isolate"))
+            .await;
+        refused(reply, "org.freedesktop.systemd1.NoIsolation");
+        let reply = client
+            .manager("StopUnit", &("agent.service", "isolate"))
+            .await;
+        refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
         let reply = client
             .manager("KillUnit", &("agent.service", "all", 99))
             .await;
@@ -500,5 +542,201 @@ fn a_client_without_handshake_does_no_harm() {
         let to = (None, MANAGER, "org.freedesktop.DBus.Peer", "Ping");
         client.call(to, &()).await.unwrap();
         drop(silent);
+    });
+}
+
+#[test]
+fn another_user_may_look_and_change_nothing() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root can be somebody else");
+        return;
+    }
+    with_server(|socket| async move {
+        use std::os::unix::fs::PermissionsExt;
+        let open = std::fs::Permissions::from_mode(0o777);
+        for path in [socket.as_path(), socket.parent().unwrap()] {
+            std::fs::set_permissions(path, open.clone()).unwrap();
+        }
+        let (root, other) = (rustix::fs::Uid::ROOT, rustix::fs::Uid::from_raw(65534));
+        // The server, which runs on this thread, knows by now who it is.
+        TestClient::connect(&socket).await;
+        // Of this thread alone.
+        rustix::thread::set_thread_res_uid(root, other, root).unwrap();
+        let mut client = TestClient::connect(&socket).await;
+        rustix::thread::set_thread_res_uid(root, root, root).unwrap();
+        let job = "/org/freedesktop/systemd1/job/1";
+        let service = "org.freedesktop.systemd1.Service";
+        let unit = "org.freedesktop.systemd1.Unit";
+        let mut denied = 0;
+        for (path, interface, methods) in [
+            (MANAGER, MANAGER_INTERFACE, table_members::MANAGER),
+            (MANAGER, OWN, own::METHODS),
+            (UNIT, unit, table_members::UNIT),
+            (UNIT, service, table_members::SERVICE),
+        ] {
+            for method in methods {
+                let to = (None, path, interface, method.name);
+                let reply = client.call(to, &()).await;
+                let denial = "org.freedesktop.DBus.Error.AccessDenied";
+                let is_denied = reply.is_err_and(|(name, _)| name == denial);
+                assert_eq!(
+                    is_denied,
+                    method.access == Access::Change,
+                    "{}",
+                    method.name
+                );
+                denied += u32::from(is_denied);
+            }
+        }
+        assert!(denied > 60, "{denied}");
+        let log = "org.freedesktop.LogControl1";
+        let to = (None, "/org/freedesktop/LogControl1", PROPERTIES, "Set");
+        let level = zbus::Variant::from("debug");
+        let reply = client.call(to, &(log, "LogLevel", level)).await;
+        refused(reply, "org.freedesktop.DBus.Error.AccessDenied");
+        let to = (None, job, "org.freedesktop.systemd1.Job", "Cancel");
+        assert!(client.call(to, &()).await.is_err());
+    });
+}
+
+#[test]
+fn the_level_of_the_log_is_read_and_set() {
+    with_server(|socket| async move {
+        let mut client = TestClient::connect(&socket).await;
+        let path = "/org/freedesktop/LogControl1";
+        let all = client.get_all(path, "").await;
+        assert_eq!(all["LogLevel"], text("info"));
+        assert_eq!(all["LogTarget"], text("console"));
+        let log = "org.freedesktop.LogControl1";
+        let to = (None, path, PROPERTIES, "Set");
+        let level = |word: &'static str| zbus::Variant::from(word);
+        let reply = client.call(to, &(log, "LogLevel", level("debug"))).await;
+        reply.unwrap();
+        let reply = client.call(to, &(log, "LogLevel", level("loud"))).await;
+        refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
+        let reply = client.call(to, &(log, "LogTarget", level("kmsg"))).await;
+        refused(reply, "org.freedesktop.DBus.Error.NotSupported");
+        let reply = client
+            .call(to, &(log, "SyslogIdentifier", level("x")))
+            .await;
+        refused(reply, "org.freedesktop.DBus.Error.PropertyReadOnly");
+        let manager = client.get_all(MANAGER, "").await;
+        assert_eq!(manager["LogLevel"], text("info"));
+    });
+}
+
+#[test]
+fn units_are_found_by_what_runs_in_them() {
+    with_server(|socket| async move {
+        let mut client = TestClient::connect(&socket).await;
+        let path = |reply: Reply| -> String {
+            let path: OwnedObjectPath = reply.unwrap().body().deserialize().unwrap();
+            path.as_str().to_owned()
+        };
+        let start = ("agent.service", "replace");
+        client.manager("StartUnit", &start).await.unwrap();
+        client.signal("JobRemoved").await;
+        let all = client.get_all(UNIT, "").await;
+        let id: Vec<u8> = all["InvocationID"].clone().try_into().unwrap();
+        assert_eq!(
+            path(client.manager("GetUnitByInvocationID", &id).await),
+            UNIT
+        );
+        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let element = super::path::escape(&hex);
+        let by_id = format!("/org/freedesktop/systemd1/unit/{element}");
+        let same = client.get_all(&by_id, "").await;
+        assert_eq!(same["Id"], text("agent.service"));
+        let wrong = client
+            .manager("GetUnitByInvocationID", &vec![1u8; 16])
+            .await;
+        refused(wrong, "org.freedesktop.systemd1.NoUnitForInvocationID");
+        assert_eq!(path(client.manager("GetUnitByPID", &100u32).await), UNIT);
+        let group = "/small/agent.service/below";
+        assert_eq!(
+            path(client.manager("GetUnitByControlGroup", &group).await),
+            UNIT
+        );
+        let stranger = client.manager("GetUnitByControlGroup", &"/elsewhere").await;
+        refused(stranger, "org.freedesktop.systemd1.NoSuchUnit");
+    });
+}
+
+#[test]
+fn a_job_is_told_with_what_comes_with_it() {
+    with_server(|socket| async move {
+        type Job = (u32, OwnedObjectPath, String, OwnedObjectPath, String);
+        type All = (
+            u32,
+            OwnedObjectPath,
+            String,
+            OwnedObjectPath,
+            String,
+            Vec<Job>,
+        );
+        let mut client = TestClient::connect(&socket).await;
+        let asked = ("agent.service", "start", "replace");
+        let reply = client.manager("EnqueueUnitJob", &asked).await.unwrap();
+        let (_, _, unit, path, kind, others): All = reply.body().deserialize().unwrap();
+        assert_eq!((unit.as_str(), kind.as_str()), ("agent.service", "start"));
+        assert_eq!(path.as_str(), UNIT);
+        assert!(others.is_empty(), "{others:?}");
+        let asked = ("agent.service", "novel", "replace");
+        refused(
+            client.manager("EnqueueUnitJob", &asked).await,
+            "org.freedesktop.DBus.Error.InvalidArgs",
+        );
+        let asked = ("novel.service", "agent.service", "replace");
+        refused(
+            client.manager("StartUnitReplace", &asked).await,
+            "org.freedesktop.systemd1.NoSuchJob",
+        );
+    });
+}
+
+#[test]
+fn units_are_held_and_let_go_and_signals_are_asked_for_once() {
+    with_server(|socket| async move {
+        let mut client = TestClient::connect(&socket).await;
+        let unit = &"agent.service";
+        refused(
+            client.manager("UnrefUnit", unit).await,
+            "org.freedesktop.systemd1.NotReferenced",
+        );
+        client.manager("RefUnit", unit).await.unwrap();
+        client.manager("UnrefUnit", unit).await.unwrap();
+        for _ in 0..2 {
+            client.manager("Subscribe", &()).await.unwrap();
+        }
+        let mut client = TestClient::connect(&socket).await;
+        client.bus("Hello", &()).await.unwrap();
+        refused(
+            client.manager("Unsubscribe", &()).await,
+            "org.freedesktop.systemd1.NotSubscribed",
+        );
+        client.manager("Subscribe", &()).await.unwrap();
+        refused(
+            client.manager("Subscribe", &()).await,
+            "org.freedesktop.systemd1.AlreadySubscribed",
+        );
+    });
+}
+
+#[test]
+fn everything_is_dumped_without_secrets() {
+    with_server(|socket| async move {
+        let mut client = TestClient::connect(&socket).await;
+        let reply = client.manager("Dump", &()).await.unwrap();
+        let text: String = reply.body().deserialize().unwrap();
+        assert!(text.starts_with("Manager:\n"), "{text}");
+        assert!(text.contains("-> Unit agent.service:\n"), "{text}");
+        assert!(
+            text.contains("DD_API_KEY=****") && !text.contains("0123"),
+            "{text}"
+        );
+        let patterns = vec!["x*"];
+        let reply = client.manager("DumpUnitsMatchingPatterns", &patterns).await;
+        let text: String = reply.unwrap().body().deserialize().unwrap();
+        assert_eq!(text, "");
     });
 }

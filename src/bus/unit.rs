@@ -2,15 +2,17 @@
 
 use super::dispatch::{Call, INTROSPECTABLE, PEER, PROPERTIES, snapshot};
 use super::failure::{Failure, names};
-use super::manager;
 use super::own;
 use super::properties::row::Row;
 use super::properties::{
-    Shown, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows, unit_rows,
+    Shown, UNIT_INTERFACE, UnitSnapshot, is_usage, type_interface, type_rows, unit_rows,
 };
 use super::unit_files;
 use super::value::{Body, Value};
+use super::{jobs, manager};
+use crate::host::View;
 use crate::unit::name::UnitType;
+use zbus::{OwnedVariant, Variant};
 
 /// Answers a method of org.freedesktop.systemd1.Unit.
 pub(super) async fn call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
@@ -23,9 +25,13 @@ pub(super) async fn call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
             manager::kill(call, name, &whom, signal).await
         }
         "ResetFailed" => manager::reset_failed(call, Some(name)).await,
-        "Ref" => manager::hold(call, name).await,
-        "Unref" => manager::release(call, name).await,
-        "GetProcesses" if call.interface.is_none() => manager::processes(call, name).await,
+        "Ref" | "Unref" => manager::hold(call, name, call.member == "Ref").await,
+        "Freeze" | "Thaw" => manager::freeze(call, name, call.member == "Freeze").await,
+        "Clean" => manager::clean(call, name, &call.arguments::<Vec<String>>()?).await,
+        "EnqueueJob" => {
+            let (job_type, mode): (String, String) = call.arguments()?;
+            jobs::enqueue(call, name, &job_type, &mode).await
+        }
         _ => Err(call.unknown_method()),
     }
 }
@@ -48,6 +54,9 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
                 let state = unit_files::state_of(&call.client.hub, &unit).await?;
                 unit.file_state = Some(state);
             }
+            if is_usage(&property) {
+                add_usage(call, &mut unit).await?;
+            }
             get(&unit, &interface, &property)
         }
         "GetAll" => {
@@ -57,11 +66,24 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
                 let state = unit_files::state_of(&call.client.hub, &unit).await?;
                 unit.file_state = Some(state);
             }
+            if interface != UNIT_INTERFACE {
+                add_usage(call, &mut unit).await?;
+            }
             Ok(all(get_all(&unit, &interface)?))
         }
-        "Set" => Err(set(call)?),
+        "Set" => {
+            setting(call, unit_rows())?;
+            Err(call.unknown_method())
+        }
         _ => Err(call.unknown_method()),
     }
+}
+
+async fn add_usage(call: &Call<'_>, unit: &mut UnitSnapshot) -> Result<(), Failure> {
+    let name = unit.view.name().clone();
+    let look = move |view: &View<'_>| view.facts.usage(&name);
+    unit.usage = call.client.hub.handle.look(look).await?;
+    Ok(())
 }
 
 fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Failure> {
@@ -70,7 +92,7 @@ fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Fai
         let found = shown.find(|(name, _, _)| *name == property);
         return found
             .map(|(_, signature, value)| Body::one("v", Value::variant(signature, value)))
-            .ok_or_else(|| unknown_property(property));
+            .ok_or_else(|| unknown_property(interface, property));
     }
     let unit_type = unit.unit_type();
     let of_unit = interface.is_empty() || interface == UNIT_INTERFACE;
@@ -90,7 +112,7 @@ fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Fai
     found
         .or_else(|| of_unit.then(|| find(unit_rows(), None)).flatten())
         .map(|(signature, value)| Body::one("v", Value::variant(signature, value)))
-        .ok_or_else(|| unknown_property(property))
+        .ok_or_else(|| unknown_property(interface, property))
 }
 
 /// The type's interface first, then the unit's, as systemd sends them.
@@ -128,16 +150,44 @@ pub(super) fn all(shown: Vec<Shown>) -> Body {
     Body::one("a{sv}", Value::properties(shown))
 }
 
-/// Why Set fails: nothing can be set this way.
+/// A property to be set, and its value.
+pub(super) struct Setting {
+    /// Its name.
+    pub(super) property: String,
+    value: OwnedVariant,
+}
+
+impl Setting {
+    /// The value of a property that is a string.
+    ///
+    /// # Errors
+    /// It is of another type.
+    pub(super) fn text(&self) -> Result<&str, Failure> {
+        match &*self.value {
+            Variant::Str(text) => Ok(text.as_str()),
+            _ => Err(Failure::invalid(format!(
+                "Property '{}' is of type 's'",
+                self.property
+            ))),
+        }
+    }
+}
+
+/// The arguments of Set, for a property of these that can be set by this caller.
 ///
 /// # Errors
-/// The arguments are wrong.
-pub(super) fn set(call: &Call<'_>) -> Result<Failure, Failure> {
-    let (_interface, property, _value): (String, String, zbus::OwnedVariant) = call.arguments()?;
-    Ok(Failure::new(
-        names::READ_ONLY,
-        format!("Property '{property}' is not writable."),
-    ))
+/// `PropertyReadOnly`, also for what is not among these; `AccessDenied`.
+pub(super) fn setting(call: &Call<'_>, rows: &[Row]) -> Result<Setting, Failure> {
+    let (_interface, property, value): (String, String, OwnedVariant) = call.arguments()?;
+    let row = rows.iter().find(|row| row.name == property);
+    if !row.is_some_and(|row| row.writable) {
+        return Err(Failure::new(
+            names::READ_ONLY,
+            format!("Property '{property}' is not writable."),
+        ));
+    }
+    call.may_change()?;
+    Ok(Setting { property, value })
 }
 
 fn unknown_interface(interface: &str) -> Failure {
@@ -148,9 +198,9 @@ fn unknown_interface(interface: &str) -> Failure {
 }
 
 /// The refusal of a property nobody knows.
-pub(super) fn unknown_property(property: &str) -> Failure {
+pub(super) fn unknown_property(interface: &str, property: &str) -> Failure {
     Failure::new(
         names::UNKNOWN_PROPERTY,
-        format!("Unknown property '{property}'."),
+        format!("Unknown interface {interface} or property {property}."),
     )
 }

@@ -125,7 +125,6 @@ fn preset_mode(word: &str) -> Result<PresetMode, Failure> {
 }
 
 async fn edit(call: &Call<'_>, request: Request, shape: Shape) -> Result<Body, Failure> {
-    call.may_change()?;
     let hub = &call.client.hub;
     let settings = settings(hub).await?;
     let plan = blocking(move || edit_unit_files(&request, &settings)).await??;

@@ -5,6 +5,7 @@
 
 use crate::unit::directive::PropertyValue;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
+use std::fmt;
 use std::str::FromStr;
 use zbus::{DynamicType, Signature};
 
@@ -163,6 +164,42 @@ fn from_property(value: PropertyValue, signature: &Signature) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+impl fmt::Display for Value {
+    /// For people: lists with blanks between, structs in braces.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, values: &[Value]| {
+            for (index, value) in values.iter().enumerate() {
+                let gap = if index == 0 { "" } else { " " };
+                write!(f, "{gap}{value}")?;
+            }
+            Ok(())
+        };
+        match self {
+            Value::Byte(value) => value.fmt(f),
+            Value::Bool(value) => f.write_str(if *value { "yes" } else { "no" }),
+            Value::U16(value) => value.fmt(f),
+            Value::I32(value) => value.fmt(f),
+            Value::U32(value) => value.fmt(f),
+            Value::I64(value) => value.fmt(f),
+            Value::U64(u64::MAX) => f.write_str("infinity"),
+            Value::U64(value) => value.fmt(f),
+            Value::F64(value) => value.fmt(f),
+            Value::String(value) => f.write_str(value),
+            Value::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Value::Array(values) => list(f, values),
+            Value::Struct(fields) => {
+                f.write_str("{ ")?;
+                list(f, fields)?;
+                f.write_str(" }")
+            }
+            Value::Map(entries) => entries
+                .iter()
+                .try_for_each(|(key, value)| write!(f, "{key}={value} ")),
+            Value::Variant(_, value) => value.fmt(f),
+        }
+    }
 }
 
 impl Serialize for Value {

@@ -6,6 +6,7 @@
 //! the subreaper). Never touches a group that this daemon did not make.
 
 pub mod layout;
+pub mod usage;
 pub mod watch;
 
 use layout::{Layout, Place};
@@ -64,6 +65,16 @@ impl Tree {
             return None;
         }
         Some(tree)
+    }
+
+    /// A tree of plain directories, for tests of what reads and writes its files.
+    #[cfg(test)]
+    pub(crate) fn fake(root: &Path) -> Tree {
+        Tree {
+            layout: Layout::Unified,
+            root: root.to_owned(),
+            name: "/fake".to_owned(),
+        }
     }
 
     /// How the machine is laid out.
@@ -133,6 +144,38 @@ impl Group {
         self.path.join("cgroup.events")
     }
 
+    /// The file in which the kernel counts what happened for want of memory; only there if the
+    /// memory controller is.
+    pub fn memory_events_path(&self) -> PathBuf {
+        self.path.join("memory.events")
+    }
+
+    /// How many processes in it and below the kernel has killed for want of memory
+    /// (memory.events `oom_kill`); 0 where it does not count.
+    pub fn memory_kills(&self) -> u64 {
+        let text = fs::read_to_string(self.memory_events_path()).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+            .next()
+            .unwrap_or(0)
+    }
+
+    /// Whether the kernel, when it kills one process for want of memory, kills all of the group
+    /// (memory.oom.group). Does nothing where it does not count memory.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn kill_together(&self, together: bool) -> io::Result<()> {
+        let path = self.path.join("memory.oom.group");
+        let value = if together { "1" } else { "0" };
+        // Not fs::write: on a file system of another kind that would make the file.
+        let file = fs::OpenOptions::new().write(true).open(path);
+        match file.and_then(|mut file| io::Write::write_all(&mut file, value.as_bytes())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
     /// The processes in it and below, in no order. One that comes or goes meanwhile may or may
     /// not be among them.
     ///
@@ -162,6 +205,25 @@ impl Group {
     pub fn remove(self) -> io::Result<()> {
         remove_recursively(&self.path)
     }
+}
+
+/// Asks the kernel to freeze all processes of the group at a directory and below, or to let
+/// them go on; it does so in its own time.
+///
+/// # Errors
+/// The group cannot be frozen.
+pub fn freeze(directory: &Path, freeze: bool) -> io::Result<()> {
+    let word = if freeze { "1" } else { "0" };
+    fs::write(directory.join("cgroup.freeze"), word)
+}
+
+/// Whether all processes of the group at a directory and below are frozen (cgroup.events).
+///
+/// # Errors
+/// It cannot be read.
+pub fn is_frozen(directory: &Path) -> io::Result<bool> {
+    let events = fs::read_to_string(directory.join("cgroup.events"))?;
+    Ok(events.lines().any(|line| line == "frozen 1"))
 }
 
 fn join_names(parent: &str, leaf: &str) -> String {

@@ -63,7 +63,8 @@ pub(super) struct Jobs {
     /// Do not wait until the job is done
     #[arg(long)]
     pub(super) no_block: bool,
-    /// How to treat jobs that are already queued
+    /// How to treat jobs that are already queued: replace, fail, replace-irreversibly, isolate,
+    /// flush, ignore-dependencies, ignore-requirements, triggering or restart-dependencies
     #[arg(long, value_name = "MODE", default_value = "replace")]
     pub(super) job_mode: String,
 }
@@ -123,6 +124,15 @@ pub(super) enum Command {
     Stop(Jobs),
     /// Restart units, or start them
     Restart(Jobs),
+    /// Start a unit and stop all that it does not need
+    Isolate {
+        /// The unit; a name without a type is a .target
+        #[arg(value_name = "UNIT")]
+        unit: String,
+        /// Do not wait until the job is done
+        #[arg(long)]
+        no_block: bool,
+    },
     /// Ask units to read their configuration again
     Reload(Jobs),
     /// Restart units that are active
@@ -142,6 +152,18 @@ pub(super) enum Command {
         /// Which processes
         #[arg(long, visible_alias = "kill-who", value_enum, default_value_t = Whom::All)]
         kill_whom: Whom,
+    },
+    /// List queued jobs
+    ListJobs {
+        /// Patterns of unit names
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+    },
+    /// Cancel queued jobs; what their units are doing goes on
+    Cancel {
+        /// Numbers of jobs; none: all
+        #[arg(value_name = "JOB")]
+        jobs: Vec<u32>,
     },
     /// Forget failures and start counters, of all units if none is named
     ResetFailed {

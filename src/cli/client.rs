@@ -161,6 +161,33 @@ impl Client {
         Ok((path.as_str().to_owned(), reset))
     }
 
+    /// The queued jobs: number, unit, type, state.
+    pub(super) async fn jobs(&mut self) -> Result<Vec<(u32, String, String, String)>, Problem> {
+        type Row = (
+            u32,
+            String,
+            String,
+            String,
+            OwnedObjectPath,
+            OwnedObjectPath,
+        );
+        let reply = self.manager("ListJobs", &()).await?;
+        let rows: Vec<Row> = decode(&reply)?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, unit, kind, state, _, _)| (id, unit, kind, state))
+            .collect())
+    }
+
+    /// Cancels a job, or all of them.
+    pub(super) async fn cancel(&mut self, job: Option<u32>) -> Result<(), Problem> {
+        match job {
+            Some(job) => self.manager("CancelJob", &job).await?,
+            None => self.manager("ClearJobs", &()).await?,
+        };
+        Ok(())
+    }
+
     /// Signals processes of a unit.
     pub(super) async fn kill(
         &mut self,

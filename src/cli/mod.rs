@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod process;
 mod property;
+mod queue;
 mod show;
 mod state;
 mod status;
@@ -233,6 +234,16 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             signal,
             kill_whom,
         } => kill(client, output, &units.units, signal, *kill_whom).await,
+        Command::Isolate { unit, no_block } => {
+            let jobs = args::Jobs {
+                units: vec![names::complete_as(unit, "target")],
+                no_block: *no_block,
+                job_mode: "isolate".to_owned(),
+            };
+            jobs::run(client, output, Verb::Start, &jobs).await
+        }
+        Command::ListJobs { patterns } => queue::list(client, output, patterns).await,
+        Command::Cancel { jobs } => queue::cancel(client, output, jobs).await,
         Command::ResetFailed { units } => reset_failed(client, output, units).await,
         Command::IsActive { units, quiet } => {
             let question = state::Question::Active;

@@ -192,6 +192,7 @@ fn phrase(relation: &str, unit: &str) -> String {
         "BoundBy" => format!("has BindsTo={unit}"),
         "ConsistsOf" => format!("has PartOf={unit}"),
         "ConflictedBy" => format!("has Conflicts={unit}"),
+        "JobMode" => format!("the job mode for {unit}"),
         _ => format!("{relation}= of {unit}"),
     }
 }

@@ -1,9 +1,11 @@
 //! The daemon's own log: lines for people on standard error, or JSON on standard output.
 
 use super::arguments::LogFormat;
+use crate::bus::LogControl;
 use crate::host::UNIT_TARGET;
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -13,6 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
 
 /// Reads a level: syslog's words as in systemd, and tracing's.
 ///
@@ -35,12 +38,9 @@ pub(super) fn parse_level(text: &str) -> Result<LevelFilter, String> {
 }
 
 /// Starts logging, once in the life of the process. What units write is shown whatever the
-/// level, as there is no other place it goes to.
-pub(super) fn start(level: LevelFilter, format: LogFormat) {
-    let targets = Targets::new()
-        .with_default(level)
-        .with_target("zbus", level.min(LevelFilter::WARN))
-        .with_target(UNIT_TARGET, LevelFilter::TRACE);
+/// level, as there is no other place it goes to. Returns what changes the level later.
+pub(super) fn start(level: LevelFilter, format: LogFormat) -> Control {
+    let (targets, handle) = reload::Layer::new(targets(level));
     let registry = tracing_subscriber::registry().with(targets);
     // Fails only if a test has set another one.
     let _ = match format {
@@ -63,6 +63,50 @@ pub(super) fn start(level: LevelFilter, format: LogFormat) {
             )
             .try_init(),
     };
+    Control {
+        handle,
+        level: Mutex::new(level),
+    }
+}
+
+fn targets(level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(level)
+        .with_target("zbus", level.min(LevelFilter::WARN))
+        .with_target(UNIT_TARGET, LevelFilter::TRACE)
+}
+
+/// The log's level, to be changed by clients.
+pub(super) struct Control {
+    handle: reload::Handle<Targets, Registry>,
+    level: Mutex<LevelFilter>,
+}
+
+impl LogControl for Control {
+    fn level(&self) -> String {
+        let level = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let word = match level.into_level() {
+            Some(Level::ERROR) => "err",
+            Some(Level::WARN) => "warning",
+            Some(Level::INFO) => "info",
+            Some(Level::DEBUG | Level::TRACE) => "debug",
+            None => "null",
+        };
+        word.to_owned()
+    }
+
+    fn set_level(&self, level: &str) -> Result<(), String> {
+        let level = parse_level(level)?;
+        self.handle
+            .reload(targets(level))
+            .map_err(|error| error.to_string())?;
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
+        Ok(())
+    }
+
+    fn target(&self) -> String {
+        "console".to_owned()
+    }
 }
 
 /// `time level unit[pid]: text key=value`.

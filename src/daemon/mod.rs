@@ -6,6 +6,7 @@
 
 mod arguments;
 mod directories;
+mod facade;
 mod logging;
 mod serve;
 mod settings;

@@ -1,27 +1,31 @@
 //! Brings the daemon up, keeps it running until it is told to stop, and takes it down.
 
 use super::directories::MadeDirectories;
+use super::facade::Facade;
 use super::logging;
 use super::setup::{Setup, StartError};
 use super::socket::{ControlSocket, Lock};
-use crate::bus;
-use crate::host::{ControlError, Handle, Host, Job, Options};
+use crate::bus::{self, LogControl};
+use crate::host::{BusNameOrder, ControlError, Handle, Host, Job, Options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io::Read;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::timeout;
 
 /// What is started when no unit is named, and what if there is no such unit.
 const DEFAULT_UNITS: [&str; 2] = ["default.target", "multi-user.target"];
 /// Time for clients to be told of the last changes.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// Threads for what may block; a hung file system holds one each.
-const POOL: usize = 64;
+/// Threads for what may block, made when needed. What hangs in a file system that is gone holds
+/// one each, and nothing that works may wait for it: more than a host has services.
+const POOL: usize = 4096;
 /// How long such a thread stays without work.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -30,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(2);
 /// # Errors
 /// The daemon cannot start: nothing was started then, and nothing is left behind.
 pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
-    logging::start(setup.log_level, setup.log_format);
+    let log = Arc::new(logging::start(setup.log_level, setup.log_format));
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
@@ -41,29 +45,45 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
         directories.make(parent)?;
     }
     let _lock = Lock::take(&setup.runtime.join("lock"), &setup.runtime)?;
-    let (_socket, listener) = ControlSocket::bind(&setup.socket)?;
+    let mode = setup.read_access.mode();
+    let (_socket, listener) = ControlSocket::bind(&setup.socket, mode)?;
+    let mut warnings = Vec::new();
+    let _facade = match &setup.facade {
+        Some(paths) => Some(Facade::make(paths, &setup.socket, &mut warnings)?),
+        None => None,
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(POOL)
         .thread_keep_alive(IDLE)
         .build()?;
-    let result = runtime.block_on(serve(setup, listener));
+    let result = runtime.block_on(serve(setup, listener, log));
     // A pool thread may hang in a dead file system; it must not keep us.
     runtime.shutdown_timeout(FAREWELL);
     result
 }
 
-async fn serve(setup: Setup, listener: UnixListener) -> Result<ExitCode, StartError> {
+async fn serve(
+    setup: Setup,
+    listener: UnixListener,
+    log: Arc<dyn LogControl>,
+) -> Result<ExitCode, StartError> {
     let units = setup.units.clone();
     let socket = setup.socket.clone();
-    let (host, handle) = Host::new(options(setup), seed()?)?;
+    let bus_address = setup.bus.clone();
+    let (bus_names, orders) = mpsc::unbounded_channel();
+    let (host, handle) = Host::new(options(setup, bus_names), seed()?)?;
     let signals = Signals::new()?;
-    let mut serving = tokio::spawn(bus::serve(listener, handle.clone()));
+    let mut serving = tokio::spawn(bus::serve(listener, handle.clone(), log));
     tokio::spawn(signals.watch(handle.clone()));
+    tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
     let starting = tokio::spawn(start(units, socket, handle));
     // Kept off this function's stack.
-    Box::pin(host.run()).await;
+    let status = Box::pin(host.run()).await;
     // The loop is gone: what serves it ends by itself.
     match timeout(FAREWELL, &mut serving).await {
         Ok(Ok(Err(error))) => tracing::error!("the control socket failed: {error}"),
@@ -74,12 +94,12 @@ async fn serve(setup: Setup, listener: UnixListener) -> Result<ExitCode, StartEr
     let started = timeout(FAREWELL, starting).await;
     tracing::info!("stopped");
     Ok(match started {
-        Ok(Ok(false)) => ExitCode::FAILURE,
-        Ok(_) | Err(_) => ExitCode::SUCCESS,
+        Ok(Ok(false)) if status == 0 => ExitCode::FAILURE,
+        Ok(_) | Err(_) => ExitCode::from(status),
     })
 }
 
-fn options(setup: Setup) -> Options {
+fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
     Options {
         name: setup.name,
         mode: setup.mode,
@@ -94,6 +114,7 @@ fn options(setup: Setup) -> Options {
             setup.runtime,
         ],
         cgroup_label: setup.cgroup_label,
+        bus_names,
     }
 }
 

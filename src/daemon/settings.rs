@@ -14,8 +14,44 @@ pub(super) struct Settings {
     pub(super) log_level: Option<String>,
     /// DefaultEnvironment=.
     pub(super) environment: Vec<(String, String)>,
+    /// ReadAccess=.
+    pub(super) read_access: ReadAccess,
     /// What is worth a warning, each naming the file.
     pub(super) warnings: Vec<String>,
+}
+
+/// Who besides root and the daemon's user may connect, to read only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum ReadAccess {
+    /// Nobody.
+    Nobody,
+    /// The group of the socket.
+    #[default]
+    Group,
+    /// Everybody.
+    All,
+}
+
+impl ReadAccess {
+    fn parse(word: &str) -> Result<ReadAccess, String> {
+        match word {
+            "none" => Ok(ReadAccess::Nobody),
+            "group" => Ok(ReadAccess::Group),
+            "all" => Ok(ReadAccess::All),
+            _ => Err(format!(
+                "ReadAccess={word} is none of none, group, all; ignored"
+            )),
+        }
+    }
+
+    /// The mode of the control socket.
+    pub(super) fn mode(self) -> u32 {
+        match self {
+            ReadAccess::Nobody => 0o600,
+            ReadAccess::Group => 0o660,
+            ReadAccess::All => 0o666,
+        }
+    }
 }
 
 /// Why the file cannot be used.
@@ -90,6 +126,7 @@ impl Settings {
         match (section, key) {
             ("Manager", "LogLevel") => self.log_level = Some(value.to_owned()),
             ("Manager", "DefaultEnvironment") => self.environment = assignments(value)?,
+            ("Manager", "ReadAccess") => self.read_access = ReadAccess::parse(value)?,
             ("Manager", key) => return Err(format!("unknown setting {key}=; ignored")),
             ("default", key) => {
                 return Err(format!("{key}= stands before any section; ignored"));
@@ -132,6 +169,18 @@ mod tests {
             [("A".into(), "/a;b".into()), ("B".into(), "x y".into())]
         );
         assert_eq!(settings.warnings, [] as [&str; 0]);
+        assert_eq!(settings.read_access.mode(), 0o660);
+    }
+
+    #[test]
+    fn who_may_read() {
+        let mode = |word: &str| {
+            let settings = settings(&format!("[Manager]\nReadAccess={word}\n"));
+            (settings.read_access.mode(), settings.warnings.len())
+        };
+        assert_eq!(mode("none"), (0o600, 0));
+        assert_eq!(mode("all"), (0o666, 0));
+        assert_eq!(mode("some"), (0o660, 1));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! From command line, environment and settings file to what the daemon runs with.
 
 use super::arguments::{Arguments, LogFormat, ModeArgument};
+use super::facade;
 use super::logging;
-use super::settings::{self, SettingsError};
+use super::settings::{self, ReadAccess, SettingsError};
+use crate::bus::BusAddress;
 use crate::host::{self, Mode};
 use crate::places::Places;
 use crate::unit::load;
@@ -22,6 +24,9 @@ pub(super) enum StartError {
     /// Sockets and locks.
     #[error(transparent)]
     Socket(#[from] super::socket::SocketError),
+    /// systemd's own paths.
+    #[error(transparent)]
+    Facade(#[from] facade::FacadeError),
     /// Anything the kernel refuses.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -38,6 +43,10 @@ pub(super) struct Setup {
     pub(super) mode: Mode,
     /// Control socket, absolute.
     pub(super) socket: PathBuf,
+    /// Which of systemd's paths are to lead to the socket.
+    pub(super) facade: Option<facade::Paths>,
+    /// Who may use the socket.
+    pub(super) read_access: ReadAccess,
     /// Directory for run-time state, absolute.
     pub(super) runtime: PathBuf,
     /// Below which name its control groups are.
@@ -50,6 +59,8 @@ pub(super) struct Setup {
     pub(super) environment: Vec<(String, String)>,
     /// What of the own environment services may see.
     pub(super) own_environment: Vec<(String, String)>,
+    /// Where services of Type=dbus take their names.
+    pub(super) bus: BusAddress,
     /// Level of the log.
     pub(super) log_level: LevelFilter,
     /// Format of the log.
@@ -89,7 +100,13 @@ impl Setup {
         let runtime = runtime(arguments.runtime_dir, &places, &arguments.name)?;
         let mut environment = host::base_environment(mode, &own, &system);
         environment.extend(settings.environment);
+        let facade = arguments.systemd_facade.then(|| match root {
+            true => Ok(facade::Paths::system()),
+            false => user_facade(&lookup),
+        });
         Ok(Setup {
+            facade: facade.transpose()?,
+            read_access: settings.read_access,
             units: arguments.units,
             socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
@@ -100,10 +117,21 @@ impl Setup {
             system,
             environment,
             own_environment: host::inheritable_environment(&own),
+            bus: BusAddress::parse(arguments.bus_address.as_deref(), root)
+                .map_err(StartError::Value)?,
             log_level,
             log_format,
             warnings: settings.warnings,
         })
+    }
+}
+
+fn user_facade(lookup: &dyn Fn(&str) -> Option<String>) -> Result<facade::Paths, StartError> {
+    match lookup("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()) {
+        Some(path) => Ok(facade::Paths::user(Path::new(&path))),
+        None => Err(StartError::Value(
+            "--systemd-facade of a user needs XDG_RUNTIME_DIR".to_owned(),
+        )),
     }
 }
 

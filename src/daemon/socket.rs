@@ -91,14 +91,17 @@ impl ControlSocket {
         name.into()
     }
 
-    /// Binds the socket with mode 0660.
+    /// Binds the socket with this mode.
     ///
     /// # Errors
     /// Another daemon has it, or it cannot be bound.
-    pub(super) fn bind(path: &Path) -> Result<(ControlSocket, UnixListener), SocketError> {
+    pub(super) fn bind(
+        path: &Path,
+        mode: u32,
+    ) -> Result<(ControlSocket, UnixListener), SocketError> {
         let lock = Lock::take(&ControlSocket::lock_path(path), path)?;
         clear_way(path)?;
-        let listener = listen_at(path)
+        let listener = listen_at(path, mode)
             .map_err(|e| SocketError::Io("make the control socket", path.to_owned(), e))?;
         let socket = ControlSocket {
             path: path.to_owned(),
@@ -117,10 +120,10 @@ impl Drop for ControlSocket {
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// A listening socket of mode 0660. The mode is set on the socket before it has a name, so that
+/// A listening socket of this mode. The mode is set on the socket before it has a name, so that
 /// the name never allows more, whatever the umask, and set again for what the umask took away.
-fn listen_at(path: &Path) -> io::Result<UnixListener> {
-    let mode = rustix::fs::Mode::from_raw_mode(0o660);
+fn listen_at(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let mode = rustix::fs::Mode::from_raw_mode(mode);
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::fs::fchmod(&socket, mode)?;
@@ -157,10 +160,10 @@ mod tests {
     fn one_daemon_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pm.sock");
-        let (socket, listener) = ControlSocket::bind(&path).unwrap();
+        let (socket, listener) = ControlSocket::bind(&path, 0o660).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
-        let error = ControlSocket::bind(&path).unwrap_err();
+        let error = ControlSocket::bind(&path, 0o660).unwrap_err();
         assert!(matches!(error, SocketError::Taken(_)), "{error}");
         assert!(UnixStream::connect(&path).is_ok());
         drop((listener, socket));
@@ -172,14 +175,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pm.sock");
         let stranger = UnixListener::bind(&path).unwrap();
-        let error = ControlSocket::bind(&path).unwrap_err();
+        let error = ControlSocket::bind(&path, 0o660).unwrap_err();
         assert!(matches!(error, SocketError::Taken(_)), "{error}");
         assert!(UnixStream::connect(&path).is_ok());
         drop(stranger);
         assert!(path.exists());
-        drop(ControlSocket::bind(&path).unwrap());
+        drop(ControlSocket::bind(&path, 0o660).unwrap());
         fs::write(&path, "data").unwrap();
-        let error = ControlSocket::bind(&path).unwrap_err();
+        let error = ControlSocket::bind(&path, 0o660).unwrap_err();
         assert!(matches!(error, SocketError::NoSocket(_)), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"data");
     }

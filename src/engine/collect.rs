@@ -69,6 +69,8 @@ impl Engine {
             &mut self.upheld_queue,
             &mut self.unneeded_queue,
             &mut self.returning_queue,
+            &mut self.restart_queue,
+            &mut self.idle_queue,
             &mut self.collect_queue,
         ];
         for queue in queues {

@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::JobId;
 use super::job::{self, Job, Ordered};
-use super::state::{JobKind, JobResult, ServiceResult};
+use super::state::{JobKind, JobResult};
 use std::collections::BTreeSet;
 
 impl Engine {
@@ -40,11 +40,7 @@ impl Engine {
         let text = format!("the order of queued jobs is cyclic: {}", names.join(" -> "));
         self.log(LogLevel::Warning, unit, text);
         if victim.is_some() {
-            self.finish(id, JobResult::Canceled, true);
-            // No other job comes for a restart that this one was to carry out.
-            self.with_service(unit, |service, cx| {
-                service.give_up_restart(cx, ServiceResult::Success);
-            });
+            self.cut_short(id, JobResult::Canceled);
         } else if let Some(job) = self.jobs.get_mut(&id) {
             job.ignore_order = true;
             self.run_queue.insert(id);

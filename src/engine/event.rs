@@ -1,6 +1,6 @@
 //! What comes into the engine: requests and kernel facts.
 
-use super::ids::{CheckId, ProcessId, RequestId, UnitId};
+use super::ids::{CheckId, JobId, ProcessId, RequestId, UnitId};
 use super::process::ProcessStatus;
 use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::name::UnitName;
@@ -76,6 +76,14 @@ pub enum Event {
         whom: KillWhom,
         /// Which.
         signal: Signal,
+    },
+    /// A queued job is to be ended with result `canceled`, or all of them if `None`; what the
+    /// units do goes on. Answered by `Effect::Reply`.
+    Cancel {
+        /// To be answered under this number.
+        request: RequestId,
+        /// Which.
+        job: Option<JobId>,
     },
     /// Failed states and start-limit counters are to be forgotten; all units' if `None`.
     /// Answered by `Effect::Reply`.
@@ -158,6 +166,26 @@ pub enum Event {
     GroupEmpty {
         /// Whose.
         unit: UnitId,
+    },
+    /// The kernel has killed a process of the unit's group for want of memory. Sent before the
+    /// end of that process.
+    OutOfMemory {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// Answer to `Effect::WatchBusName`: from here on the unit hears of it when the name gets
+    /// or loses an owner. Comes late, or never, where there is no bus.
+    BusNameWatched {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// The watched name has got an owner or has lost it, or the bus is back and this is how it
+    /// is now.
+    BusNameOwned {
+        /// Whose.
+        unit: UnitId,
+        /// Whether it has an owner.
+        owned: bool,
     },
     /// Answer to `Effect::FindMain`: this is the main process now, it is watched.
     MainFound {

@@ -7,6 +7,7 @@ use super::state::{ActiveState, JobKind, ServiceResult};
 use crate::unit::compare::Difference;
 use crate::unit::config::{CommandKind, LoadState, UnitConfig};
 use crate::unit::name::UnitName;
+use crate::unit::value::TimeSpan;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -108,6 +109,14 @@ pub struct ServiceView {
     pub status_text: String,
     /// StatusErrno.
     pub status_errno: i32,
+    /// The D-Bus error it last told of (BUSERROR=).
+    pub status_bus_error: String,
+    /// The Varlink error it last told of (VARLINKERROR=).
+    pub status_varlink_error: String,
+    /// What it set in place of WatchdogSec=.
+    pub watchdog_told: Option<TimeSpan>,
+    /// WatchdogTimestamp: when it last fed its watchdog; zero if never.
+    pub watchdog_fed: Timestamp,
     /// ExecMainPID: the last main process, also after it ended.
     pub exec_main_pid: i32,
     /// ExecMainStartTimestamp.
@@ -232,6 +241,9 @@ pub enum DropReason {
     /// It needs a job that cannot be had.
     #[error("needs the {kind} job of {0}, which is left out", kind = .1.as_str())]
     Lacks(UnitName, JobKind),
+    /// It would stop what is up, or reverse what is queued (job mode fail).
+    #[error("the job mode fail leaves alone what is up")]
+    Spared,
     /// Another job for the same unit excludes it.
     #[error("the same request has a {} job for it", .0.as_str())]
     Against(JobKind),
@@ -250,6 +262,7 @@ impl DropReason {
             DropReason::Refused(Refusal::Masked(_)) => "masked",
             DropReason::Refused(_) => "refused",
             DropReason::Lacks(..) => "dependency",
+            DropReason::Spared => "spared",
             DropReason::Against(_) => "conflict",
             DropReason::Cycle(_) => "cycle",
         }

@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 
+mod action;
+mod cancel;
 mod collect;
 mod deadlock;
 mod effect;
@@ -27,6 +29,7 @@ mod preview_reload;
 mod process;
 mod propagate;
 mod queue;
+mod random;
 mod requests;
 mod returning;
 pub mod service;

@@ -27,6 +27,8 @@ struct Draft {
     planned: Vec<PlannedJob>,
     /// Where a unit's job stands in `planned`.
     place: BTreeMap<UnitId, usize>,
+    /// Units whose installed job would be canceled for the mode of a request.
+    displaced: BTreeSet<UnitId>,
     /// Installed jobs that would be canceled.
     canceled: Vec<JobId>,
 }
@@ -50,9 +52,10 @@ impl Engine {
                 jobs: &self.jobs,
                 planned: Some(&draft.queue),
             };
-            let explained = self
-                .wish_of(unit, verb, mode)
-                .and_then(|wish| transaction::explain(&self.graph, &installed, wish));
+            let explained = self.wish_of(unit, verb, mode).and_then(|wish| {
+                self.refuse_mode(wish)?;
+                transaction::explain(&self.graph, &installed, wish)
+            });
             let own = self.unit(unit.as_str()).map(|view| view.name().clone());
             let mut request = RequestPlan {
                 unit: own.unwrap_or_else(|| unit.clone()),
@@ -62,6 +65,7 @@ impl Engine {
             match explained {
                 Ok(explained) => {
                     request.dropped = self.dropped(&explained);
+                    self.displace_in(&mut draft, &explained, mode);
                     self.install_in(&mut draft, explained, requests.len(), mode);
                 }
                 Err(refusal) => request.refusal = Some(refusal),
@@ -90,6 +94,7 @@ impl Engine {
                     Cause::NotNeeded => DropReason::NotNeeded,
                     Cause::Refused(refusal) => DropReason::Refused(refusal.clone()),
                     Cause::Lacks(unit, kind) => DropReason::Lacks(self.name_of(*unit), *kind),
+                    Cause::Spared => DropReason::Spared,
                     Cause::Against(kind) => DropReason::Against(*kind),
                     Cause::Cycle(units) => {
                         DropReason::Cycle(units.iter().map(|unit| self.name_of(*unit)).collect())
@@ -107,11 +112,27 @@ impl Engine {
         let steps = job.way.iter();
         steps
             .map(|step| Reason {
-                relation: step.edge.property(),
+                relation: step.edge.map_or("JobMode", Edge::property),
                 unit: self.name_of(step.by),
                 kind: step.kind,
             })
             .collect()
+    }
+
+    /// Cancels what the modes isolate and flush do, as [`Engine::displace_jobs`] would.
+    fn displace_in(&self, draft: &mut Draft, explained: &Explained, mode: JobMode) {
+        if !matches!(mode, JobMode::Isolate | JobMode::Flush) {
+            return;
+        }
+        let planned: BTreeSet<UnitId> = explained.jobs.iter().map(|job| job.unit).collect();
+        let others = self.jobs_displaced(&planned);
+        draft.displaced.extend(
+            others
+                .iter()
+                .filter_map(|id| self.jobs.get(id))
+                .map(|j| j.unit),
+        );
+        draft.canceled.extend(others);
     }
 
     /// Puts the jobs of one request where [`Engine::install`] would.
@@ -133,7 +154,7 @@ impl Engine {
                 matches!(meeting, Meeting::Merge(_))
                     && there.running
                     && kind == there.kind
-                    && planned.kind != JobKind::Reload
+                    && job::covers(there.kind, planned.kind)
             });
             let job = Job {
                 // Behind all that are there, in the order they come.
@@ -147,6 +168,7 @@ impl Engine {
                 irreversible: mode == JobMode::ReplaceIrreversibly,
                 ignore_order: mode == JobMode::IgnoreDependencies,
                 monitor: Vec::new(),
+                deadline: None,
             };
             let view = PlannedJob {
                 unit: self.name_of(unit),
@@ -169,6 +191,7 @@ impl Engine {
             .jobs
             .values()
             .filter(|job| self.graph.get(job.unit).job == Some(job.id))
+            .filter(|job| !draft.displaced.contains(&job.unit))
             .map(|job| (job.unit, job.clone()))
             .collect();
         queue.extend(draft.queue.iter().map(|(unit, job)| (*unit, job.clone())));

@@ -8,11 +8,11 @@ use super::engine::Engine;
 use super::event::Verb;
 use super::graph::Edge;
 use super::ids::UnitId;
-use super::service::Transition;
+use super::service::{Told, Transition};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult, ServiceState};
 use super::transaction::Wish;
 use super::unit::Machine;
-use crate::unit::config::JobMode;
+use crate::unit::config::{JobMode, RestartMode};
 
 /// A change of state that others have not heard of yet.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,7 @@ pub(super) struct Change {
     unit: UnitId,
     from: ActiveState,
     to: ActiveState,
+    told: Told,
     reload_failed: bool,
     will_restart: bool,
 }
@@ -35,6 +36,7 @@ impl Change {
             unit,
             from: transition.from.active_state(),
             to: transition.to.active_state(),
+            told: transition.told,
             reload_failed: transition.reload_failed,
             will_restart,
         }
@@ -61,6 +63,7 @@ impl Engine {
             unit,
             from,
             to,
+            told: Told::AsAlways,
             reload_failed,
             will_restart,
         });
@@ -88,6 +91,7 @@ impl Engine {
             let bound = self.graph.get(change.unit).edges.of(Edge::BoundBy);
             self.bound_queue.extend(bound);
         }
+        self.act_on_end(change.unit, change.from, change.to);
         if change.to == ActiveState::Failed && !change.will_restart {
             self.trigger(change.unit, Edge::OnFailure);
         }
@@ -210,7 +214,13 @@ impl Engine {
                 }
             }
             self.stop_neighbours(unit, &[Edge::Conflicts, Edge::ConflictedBy]);
-        } else if change.from.is_active_or_activating() && change.to.is_inactive_or_deactivating() {
+        } else if match change.told {
+            Told::AsAlways => {
+                change.from.is_active_or_activating() && change.to.is_inactive_or_deactivating()
+            }
+            Told::Nobody => false,
+            Told::Late => true,
+        } {
             for edge in [Edge::BoundBy, Edge::PropagatesStopTo] {
                 self.stop_neighbours(unit, &[edge]);
             }
@@ -273,7 +283,13 @@ impl Engine {
         let monitor = self.monitor_environment(unit);
         for other in others {
             let waiting = self.graph.get(other).job;
-            self.add_quietly(other, JobKind::Start, mode);
+            self.wish_quietly(Wish {
+                unit: other,
+                kind: JobKind::Start,
+                mode,
+                restart_dependents: false,
+                spares: true,
+            });
             let Some(id) = self.graph.get(other).job else {
                 continue;
             };
@@ -310,11 +326,28 @@ impl Engine {
         if stopping.is_some_and(|job| job.kind == JobKind::Stop) || self.shutting_down {
             return;
         }
+        let direct = self
+            .graph
+            .get(unit)
+            .config
+            .service()
+            .is_some_and(|service| service.restart_mode == RestartMode::Direct);
+        // With RestartMode=direct a start that somebody waits for outlives the failure, and is
+        // carried out once more.
+        if let Some(job) = self
+            .graph
+            .get(unit)
+            .job
+            .and_then(|id| self.jobs.get_mut(&id))
+        {
+            job.running &= job.kind != JobKind::Start;
+        }
         let wish = Wish {
             unit,
             kind: JobKind::Start,
             mode: JobMode::Replace,
-            restart_dependents: true,
+            restart_dependents: !direct,
+            spares: false,
         };
         if let Err(refusal) = self.enqueue(wish) {
             let text = format!("cannot be restarted: {refusal}");
@@ -322,6 +355,19 @@ impl Engine {
             self.with_service(unit, |service, cx| {
                 service.give_up_restart(cx, ServiceResult::Resources);
             });
+        }
+    }
+
+    /// A restart that came due while a stop waited is carried out by the start that takes the
+    /// stop's place. Where another job does, or none, it is asked for once more.
+    pub(super) fn restart_if_left_waiting(&mut self, unit: UnitId) {
+        let job = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
+        let seen_to = job.is_some_and(|job| match job.kind {
+            JobKind::Start | JobKind::Stop | JobKind::Restart => true,
+            JobKind::VerifyActive | JobKind::Reload | JobKind::Nop => false,
+        });
+        if !seen_to && !self.shutting_down {
+            self.with_service(unit, |service, cx| service.resume_restart(cx));
         }
     }
 
@@ -333,17 +379,21 @@ impl Engine {
         kind: JobKind,
         mode: JobMode,
     ) -> Option<Vec<(UnitId, JobKind)>> {
-        let wish = Wish {
+        self.wish_quietly(Wish {
             unit,
             kind,
             mode,
             restart_dependents: false,
-        };
+            spares: false,
+        })
+    }
+
+    fn wish_quietly(&mut self, wish: Wish) -> Option<Vec<(UnitId, JobKind)>> {
         match self.enqueue_all(wish) {
             Ok((_, jobs)) => Some(jobs),
             Err(refusal) => {
-                let text = format!("no {} job: {refusal}", kind.as_str());
-                self.log(LogLevel::Info, unit, text);
+                let text = format!("no {} job: {refusal}", wish.kind.as_str());
+                self.log(LogLevel::Info, wish.unit, text);
                 None
             }
         }

@@ -10,7 +10,7 @@ use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
 use super::transaction::{self, Installed, Wish};
 use super::unit::Machine;
 use crate::unit::config::{JobMode, LoadState};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What became of an attempt to run a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,23 +56,55 @@ impl Engine {
         &mut self,
         wish: Wish,
     ) -> Result<(JobId, Vec<(UnitId, JobKind)>), Refusal> {
-        if self.shutting_down && wish.kind != JobKind::Stop {
+        if self.shutting_down && (wish.kind != JobKind::Stop || wish.mode == JobMode::Flush) {
             return Err(Refusal::ShuttingDown);
         }
+        self.refuse_mode(wish)?;
         let plan = transaction::plan(&self.graph, &self.installed(), wish)?;
         for (unit, note) in plan.notes {
             self.log(LogLevel::Warning, unit, note);
         }
         let irreversible = wish.mode == JobMode::ReplaceIrreversibly;
         let ignore_order = wish.mode == JobMode::IgnoreDependencies;
+        let planned: BTreeSet<UnitId> = plan.jobs.iter().map(|(unit, _)| *unit).collect();
+        let displaced = self.displace_jobs(wish, &planned);
         let mut anchor = None;
         for (unit, kind) in &plan.jobs {
             let id = self.install(*unit, *kind, irreversible, ignore_order);
             anchor = anchor.or(Some(id));
         }
+        self.resettle(displaced);
         // The anchor is never dropped from its own transaction.
         let empty = || Refusal::Conflicting("The transaction came out empty.".to_owned());
         Ok((anchor.ok_or_else(empty)?, plan.jobs))
+    }
+
+    /// Refuses job modes that do not go with the job or the unit.
+    pub(super) fn refuse_mode(&self, wish: Wish) -> Result<(), Refusal> {
+        let only = |text: &str| Err(Refusal::Invalid(text.to_owned()));
+        match wish.mode {
+            JobMode::Isolate if wish.kind != JobKind::Start => {
+                only("Isolate is only valid for start.")
+            }
+            JobMode::Isolate if !self.graph.get(wish.unit).config.unit.allow_isolate => {
+                Err(Refusal::NotIsolatable)
+            }
+            JobMode::Triggering if wish.kind != JobKind::Stop => {
+                only("--job-mode=triggering is only valid for stop.")
+            }
+            JobMode::RestartDependencies if wish.kind != JobKind::Start => {
+                only("--job-mode=restart-dependencies is only valid for start.")
+            }
+            JobMode::Replace
+            | JobMode::Fail
+            | JobMode::ReplaceIrreversibly
+            | JobMode::Isolate
+            | JobMode::Flush
+            | JobMode::IgnoreDependencies
+            | JobMode::IgnoreRequirements
+            | JobMode::Triggering
+            | JobMode::RestartDependencies => Ok(()),
+        }
     }
 
     /// Puts a job in place, merging it with or replacing the one that is there.
@@ -89,6 +121,8 @@ impl Engine {
         let beside = meeting == Meeting::Beside;
         match (there, meeting) {
             (Some(there), Meeting::Merge(merged)) => {
+                let job = self.jobs.entry(there.id);
+                job.and_modify(|job| job.ignore_order |= ignore_order);
                 return self.merge_into(there, kind, merged, irreversible);
             }
             (Some(there), Meeting::Replace) => self.finish(there.id, JobResult::Canceled, false),
@@ -106,8 +140,10 @@ impl Engine {
                 irreversible,
                 ignore_order,
                 monitor: Vec::new(),
+                deadline: None,
             },
         );
+        self.limit_job(id, self.graph.get(unit).config.unit.job_timeout);
         if !beside {
             self.graph.get_mut(unit).job = Some(id);
         }
@@ -126,10 +162,13 @@ impl Engine {
         match there {
             None => Meeting::Nobody,
             Some(_) if kind == JobKind::Nop => Meeting::Beside,
-            Some(there) => match self.merged_kind(there, kind) {
-                Some(merged) => Meeting::Merge(merged),
-                None => Meeting::Replace,
-            },
+            Some(there) => {
+                let state = self.graph.get(there.unit).active_state();
+                match job::merge(there.kind, kind, state) {
+                    Some(merged) => Meeting::Merge(merged),
+                    None => Meeting::Replace,
+                }
+            }
         }
     }
 
@@ -141,23 +180,7 @@ impl Engine {
         }
     }
 
-    /// What an installed job and another one for its unit become, if they go together. A unit
-    /// that waits for its restart counts as activating, but has nothing to reload yet.
-    fn merged_kind(&self, there: &Job, kind: JobKind) -> Option<JobKind> {
-        let state = self.graph.get(there.unit).active_state();
-        match job::merge(there.kind, kind, state) {
-            Some(JobKind::Reload)
-                if (there.kind == JobKind::Start || kind == JobKind::Start)
-                    && self.waits_for_restart(there.unit) =>
-            {
-                Some(JobKind::Start)
-            }
-            merged => merged,
-        }
-    }
-
-    /// A running job goes on if it covers the new one; a reload never does, what it read may
-    /// have changed since.
+    /// A running job goes on if it covers the new one, else it runs again.
     fn merge_into(
         &mut self,
         there: Job,
@@ -165,7 +188,7 @@ impl Engine {
         merged: JobKind,
         irreversible: bool,
     ) -> JobId {
-        let covers = merged == there.kind && kind != JobKind::Reload;
+        let covers = merged == there.kind && job::covers(there.kind, kind);
         if let Some(job) = self.jobs.get_mut(&there.id) {
             job.kind = merged;
             job.irreversible |= irreversible;
@@ -187,6 +210,8 @@ impl Engine {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.running = true;
         }
+        let limit = self.graph.get(unit).config.unit.job_running_timeout();
+        self.limit_job(id, limit);
         if kind == JobKind::Start {
             self.graph.get_mut(unit).monitor = monitor;
         }
@@ -209,7 +234,13 @@ impl Engine {
                     job.running = false;
                 }
             }
-            Run::Ended(result) => self.finish(id, result, true),
+            Run::Ended(result) => {
+                let starts = |job: &&Job| job.kind == JobKind::Start;
+                if let Some(unit) = self.jobs.get(&id).filter(starts).map(|job| job.unit) {
+                    self.look_at_needs(unit);
+                }
+                self.finish(id, result, true);
+            }
         }
     }
 
@@ -309,7 +340,13 @@ impl Engine {
                     ending.push_back((other, outcome));
                 }
             }
-            if matches!(result, JobResult::Timeout | JobResult::Dependency) {
+            // No run lies between this and the next time, so no start limit keeps units from
+            // going round that start each other so.
+            let followers = self.graph.get(job.unit).edges.of(Edge::OnFailure).count();
+            if matches!(result, JobResult::Timeout | JobResult::Dependency)
+                && followers > 0
+                && self.may_act(job.unit, "followed by what OnFailure= names")
+            {
                 self.trigger(job.unit, Edge::OnFailure);
             }
             self.wake_neighbours(job.unit);
@@ -338,6 +375,7 @@ impl Engine {
     }
 
     fn remove(&mut self, job: &Job, result: JobResult) {
+        self.set_job_deadline(job.id, None);
         self.jobs.remove(&job.id);
         self.run_queue.remove(&job.id);
         if self.graph.get(job.unit).job == Some(job.id) {
@@ -345,6 +383,9 @@ impl Engine {
             self.graph.get_mut(job.unit).job = None;
         }
         let (unit, kind) = (job.unit, job.kind);
+        if kind == JobKind::Stop && matches!(result, JobResult::Canceled | JobResult::Timeout) {
+            self.restart_queue.insert(unit);
+        }
         self.log_result(job, result);
         self.effects.push_back(Effect::Changed { unit });
         let starts = matches!(

@@ -22,6 +22,11 @@ impl Engine {
         for job in starting {
             self.finish(job, JobResult::Canceled, false);
         }
+        // From here on only the units' own time limits count.
+        let stopping: Vec<JobId> = self.jobs.keys().copied().collect();
+        for job in stopping {
+            self.set_job_deadline(job, None);
+        }
         let up: Vec<UnitId> = self
             .graph
             .iter()

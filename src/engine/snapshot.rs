@@ -11,11 +11,12 @@
 //! else is read. Must not be relied on for anything but [`Engine::restore`].
 
 use super::effect::Effect;
-use super::engine::Engine;
+use super::engine::{Engine, Timed};
 use super::graph::Graph;
 use super::ids::{CheckId, JobId, ProcessId, Timestamp, UnitId};
 use super::job::Job;
 use super::service::Numbers;
+use super::unit::Machine;
 use crate::unit::config::UnitConfig;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,12 +78,15 @@ impl Engine {
             random,
             shutting_down,
             finished,
-            // Each unit has its own.
+            // Each unit and each job has its own.
             deadlines: _,
             // After a restore every unit is looked at.
             collect_queue: _,
+            // Each of them knows that it is held back.
+            idle_queue: _,
             // Empty between two events.
             run_queue: _,
+            restart_queue: _,
             bound_queue: _,
             upheld_queue: _,
             unneeded_queue: _,
@@ -126,9 +130,15 @@ impl Engine {
         let state = snapshot.state;
         state.check().map_err(RestoreError::Inconsistent)?;
         let timers = state.graph.iter();
-        let deadlines = timers
-            .filter_map(|unit| Some((unit.deadline?, unit.id)))
-            .collect();
+        let of_units = timers.filter_map(|unit| Some((unit.deadline?, Timed::Unit(unit.id))));
+        let limits = state.jobs.values();
+        let of_jobs = limits.filter_map(|job| Some((job.deadline?, Timed::Job(job.id))));
+        let deadlines = of_units.chain(of_jobs).collect();
+        let held = state.graph.iter().filter(|unit| match &unit.machine {
+            Machine::Service(service) => service.is_held(),
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+        });
+        let idle_queue = held.map(|unit| unit.id).collect();
         let mut engine = Engine {
             now: state.now,
             graph: state.graph,
@@ -142,6 +152,7 @@ impl Engine {
             shutting_down: state.shutting_down,
             finished: state.finished,
             deadlines,
+            idle_queue,
             ..Engine::new(state.random)
         };
         for unit in engine.graph.load_anew(configs) {

@@ -214,20 +214,33 @@ impl JobKind {
     }
 }
 
-/// How a job ended.
+/// How a job ended (org.freedesktop.systemd1(5), signal JobRemoved).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum JobResult {
+    /// It was carried out, or there was nothing to do, or a condition did not hold (J11).
     Done,
+    /// Another job took its place, somebody took it back, or a circle of waiting jobs was
+    /// broken.
     Canceled,
+    /// JobTimeoutSec= or JobRunningTimeoutSec= was over; the unit goes on.
     Timeout,
+    /// The unit did not get where the job should have brought it.
     Failed,
+    /// A job that this one needs did not end well.
     Dependency,
+    /// The unit cannot have such a job, or was found inactive by a look at Requisite=.
     Skipped,
+    /// A reload of a unit that is not active.
     Invalid,
+    /// An assertion did not hold.
     Assert,
+    /// A setting or a unit type that is not carried out here.
     Unsupported,
+    /// Nobody needed it any more. systemd drops only start jobs of device units like that, and
+    /// devices are not waited for here: it does not arise.
     Collected,
+    /// The unit can be started but once. In systemd that is true of scopes alone, which are
+    /// not started here: it does not arise.
     Once,
 }
 

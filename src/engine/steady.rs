@@ -39,6 +39,14 @@ impl Engine {
         }
     }
 
+    /// A start ended as soon as it ran, for a condition perhaps: what was started for the unit
+    /// beforehand may not be needed after all.
+    pub(super) fn look_at_needs(&mut self, unit: UnitId) {
+        let edges = &self.graph.get(unit).edges;
+        let needed = NEEDS.iter().flat_map(|edge| edges.of(*edge));
+        self.unneeded_queue.extend(needed);
+    }
+
     /// A unit that is up while what it is bound to is down, and no job will bring that up, goes
     /// down too (BindsTo= without After= lets it come up first).
     pub(super) fn stop_if_bound_to_inactive(&mut self, unit: UnitId) {

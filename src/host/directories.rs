@@ -4,18 +4,11 @@
 use crate::exec::plan::PlannedDirectory;
 use crate::unit::config::{DirectoryKind, ExecConfig};
 use crate::unit::specifier::SystemFacts;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-const KINDS: [DirectoryKind; 5] = [
-    DirectoryKind::Runtime,
-    DirectoryKind::State,
-    DirectoryKind::Cache,
-    DirectoryKind::Logs,
-    DirectoryKind::Configuration,
-];
 
 /// Where the directories of a kind are.
 fn base(kind: DirectoryKind, system: &SystemFacts) -> &str {
@@ -58,7 +51,7 @@ pub(super) fn planned(
     owner: Option<(u32, u32)>,
 ) -> Vec<PlannedDirectory> {
     let mut planned = Vec::new();
-    for kind in KINDS {
+    for kind in DirectoryKind::ALL {
         let Some(directories) = exec.directories.get(&kind) else {
             continue;
         };
@@ -72,9 +65,26 @@ pub(super) fn planned(
     planned
 }
 
+/// The directories that stay writable in spite of other settings: all but those of the
+/// configuration (systemd.exec(5), ProtectSystem=).
+pub(super) fn writable(exec: &ExecConfig, system: &SystemFacts) -> Vec<String> {
+    let kinds = DirectoryKind::ALL.into_iter();
+    let kinds = kinds.filter(|kind| *kind != DirectoryKind::Configuration);
+    kinds
+        .filter_map(|kind| Some((kind, exec.directories.get(&kind)?)))
+        .flat_map(|(kind, directories)| {
+            let base = base(kind, system);
+            directories
+                .paths
+                .iter()
+                .map(move |path| format!("{base}/{path}"))
+        })
+        .collect()
+}
+
 /// RUNTIME_DIRECTORY= and kin.
 pub(super) fn variables(exec: &ExecConfig, system: &SystemFacts) -> Vec<(String, String)> {
-    KINDS
+    DirectoryKind::ALL
         .into_iter()
         .filter_map(|kind| {
             let directories = exec.directories.get(&kind)?;
@@ -118,6 +128,31 @@ impl Removal {
             directories: paths.iter().map(|path| format!("{root}/{path}")).collect(),
             kept: kept.clone(),
         }
+    }
+
+    /// All directories of these kinds, for `clean`.
+    pub(super) fn of_kinds(
+        exec: &ExecConfig,
+        system: &SystemFacts,
+        kinds: &BTreeSet<DirectoryKind>,
+        kept: &Arc<Vec<PathBuf>>,
+    ) -> Removal {
+        let paths = kinds.iter().flat_map(|kind| {
+            let of_kind = exec.directories.get(kind);
+            let paths = of_kind.map_or(&[][..], |directories| &directories.paths);
+            let root = base(*kind, system);
+            paths.iter().map(move |path| format!("{root}/{path}"))
+        });
+        Removal {
+            pid_file: None,
+            directories: paths.collect(),
+            kept: kept.clone(),
+        }
+    }
+
+    /// More directories that go.
+    pub(super) fn add(&mut self, directories: Vec<String>) {
+        self.directories.extend(directories);
     }
 
     pub(super) fn is_empty(&self) -> bool {

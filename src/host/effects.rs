@@ -1,10 +1,12 @@
 //! Carries the engine's effects out, each by the module it belongs to.
 
+use super::clock;
 use super::conditions;
 use super::directories::Removal;
 use super::handle::News;
 use super::run::{Fact, Host};
-use crate::engine::{CheckId, Effect, LogLevel, UnitId};
+use crate::cgroup::usage;
+use crate::engine::{CheckId, Effect, LogLevel, Timestamp, UnitId};
 use crate::unit::config::Condition;
 use crate::unit::name::UnitName;
 use tokio::task::JoinHandle;
@@ -29,6 +31,8 @@ impl Host {
                 unit,
                 runtime_directories,
             } => self.clean_up(unit, runtime_directories),
+            Effect::WatchBusName { unit, name } => self.watch_bus_name(unit, name),
+            Effect::ForgetBusName { unit } => self.forget_bus_name(unit),
             Effect::Reply { request, result } => self.requests.reply(request, result),
             Effect::Log {
                 level,
@@ -38,6 +42,12 @@ impl Host {
                 let name = unit.and_then(|unit| self.name(unit));
                 self.log.manager(level, name.as_ref(), &message);
             }
+            Effect::Act {
+                unit,
+                action,
+                status,
+                reason,
+            } => self.act(unit, action, status, &reason),
             Effect::Finished => self.finished = true,
             Effect::UnitRemoved { unit, name } => self.forget(unit, name),
             Effect::UnitNew { .. }
@@ -68,16 +78,33 @@ impl Host {
             | Effect::Check { .. }
             | Effect::FindMain { .. }
             | Effect::ForgetMain { .. }
+            | Effect::WatchBusName { .. }
+            | Effect::ForgetBusName { .. }
             | Effect::CleanUp { .. }
             | Effect::Reply { .. }
             | Effect::UnitRemoved { .. }
             | Effect::Log { .. }
+            | Effect::Act { .. }
             | Effect::Finished => None,
         };
         if let Some(news) = news {
             // Fails only if nobody listens.
             let _ = self.news.send(news);
         }
+        if let Effect::JobRemoved { .. } = effect {
+            self.note_startup();
+        }
+    }
+
+    /// The manager is up once its first jobs have all ended.
+    fn note_startup(&mut self) {
+        let startup = &mut self.startup;
+        if startup.finished != Timestamp::default() || !self.engine.jobs().is_empty() {
+            return;
+        }
+        startup.finished = clock::now();
+        let took = startup.finished.monotonic - startup.begun.monotonic;
+        let _ = self.news.send(News::StartupFinished(took));
     }
 
     /// A unit has gone from the engine: nothing is kept of it. A removal under way goes on, for
@@ -85,6 +112,8 @@ impl Host {
     fn forget(&mut self, unit: UnitId, name: UnitName) {
         self.groups.release(unit);
         self.told_by_root.remove(&unit);
+        self.freezers.remove(&unit);
+        self.last_cpu.remove(&unit);
         self.names.remove(&unit);
         if self
             .cleaning
@@ -109,8 +138,14 @@ impl Host {
 
     /// The unit is dead: removes what it leaves, off the loop; its next start waits for that.
     fn clean_up(&mut self, unit: UnitId, runtime_directories: bool) {
+        // What it has used is still to be seen when it is gone.
+        let directory = self.groups.directory_of(unit);
+        if let Some(cpu) = directory.and_then(|directory| usage::read(&directory).cpu) {
+            self.last_cpu.insert(unit, cpu);
+        }
         self.groups.release(unit);
         self.told_by_root.remove(&unit);
+        self.freezers.remove(&unit);
         let Some(view) = self.engine.unit_by_id(unit) else {
             return;
         };
@@ -120,7 +155,8 @@ impl Host {
         let pid_file = service.pid_file.as_deref();
         let system = &self.common.system;
         let kept = &self.common.kept;
-        let removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
+        let mut removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
+        removal.add(self.isolations.release(unit));
         if removal.is_empty() {
             return;
         }

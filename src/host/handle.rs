@@ -1,7 +1,10 @@
 //! How `bus` and `http` reach the loop: requests go in through a channel and are answered;
 //! reads run on the loop between two events, over a [`View`].
 
-use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Verb};
+use super::bus_names::BusNameNews;
+use super::operations::{Operation, Trouble};
+use crate::cgroup::usage::Usage;
+use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb};
 use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
@@ -22,6 +25,14 @@ pub struct View<'a> {
 pub trait Facts {
     /// The control group of a unit as /proc/PID/cgroup names it, empty if it has none.
     fn control_group(&self, unit: &UnitName) -> String;
+    /// What a unit's control group has used so far.
+    fn usage(&self, _unit: &UnitName) -> Usage {
+        Usage::default()
+    }
+    /// FreezerState of a unit that can be frozen; `None` if it cannot.
+    fn freezer(&self, _unit: &UnitName) -> Option<&'static str> {
+        None
+    }
     /// All processes of a unit: pid and command line.
     fn processes(&self, unit: &UnitName) -> Vec<(i32, String)>;
     /// The last `count` lines that a unit wrote, or all units if `None`, oldest first.
@@ -48,6 +59,21 @@ pub struct ManagerFacts {
     pub control_group: String,
     /// What the loader is told.
     pub load: Settings,
+    /// When the manager began, and when the first jobs were done; zero if they are not.
+    pub startup: Startup,
+}
+
+/// The steps of coming up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Startup {
+    /// The manager began.
+    pub begun: Timestamp,
+    /// It began to read unit files the first time.
+    pub loading: Timestamp,
+    /// They were read.
+    pub loaded: Timestamp,
+    /// The first jobs had all ended.
+    pub finished: Timestamp,
 }
 
 /// Which stream of a service.
@@ -90,6 +116,8 @@ pub enum News {
     JobNew(JobId, UnitName, JobKind),
     /// A job ended.
     JobRemoved(JobId, UnitName, JobKind, JobResult),
+    /// The first jobs have all ended, this long after the manager began, in microseconds.
+    StartupFinished(u64),
     /// daemon-reload begins (true) or ended (false).
     Reloading(bool),
 }
@@ -107,6 +135,9 @@ pub enum ControlError {
     /// The name is no unit name.
     #[error("{0}")]
     BadName(String),
+    /// What needs no job cannot be done.
+    #[error("{1}")]
+    Trouble(Trouble, String),
     /// The loop is gone.
     #[error("the manager is shutting down")]
     Gone,
@@ -164,10 +195,16 @@ pub(super) enum Message {
         unit: Option<UnitName>,
         answer: Answer<()>,
     },
+    Cancel {
+        job: Option<JobId>,
+        answer: Answer<()>,
+    },
     Reload {
         answer: Answer<()>,
     },
+    Operation(Operation),
     Shutdown,
+    BusName(u64, BusNameNews),
     Look(Look),
 }
 
@@ -328,12 +365,31 @@ impl Handle {
             .await
     }
 
+    /// Ends a queued job, or all of them, with result `canceled`; what units do goes on.
+    ///
+    /// # Errors
+    /// There is no such job, or everything is being stopped.
+    pub async fn cancel(&self, job: Option<JobId>) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Cancel { job, answer }).await
+    }
+
     /// Reads all unit files again; answered when it is done.
     ///
     /// # Errors
     /// The loop is gone.
     pub async fn reload(&self) -> Result<(), ControlError> {
         self.ask(|answer| Message::Reload { answer }).await
+    }
+
+    /// Tells what was seen of a watched name on the bus.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn bus_name(&self, watch: u64, news: BusNameNews) -> Result<(), ControlError> {
+        self.sender
+            .send(Message::BusName(watch, news))
+            .await
+            .map_err(|_| ControlError::Gone)
     }
 
     /// Asks the loop to stop every unit and to end. It ends by itself then; asking again
@@ -380,7 +436,10 @@ impl Handle {
         self.lines.clone()
     }
 
-    async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, ControlError> {
+    pub(super) async fn ask<T>(
+        &self,
+        message: impl FnOnce(Answer<T>) -> Message,
+    ) -> Result<T, ControlError> {
         self.answered(message).await?
     }
 
@@ -397,6 +456,12 @@ impl Handle {
     }
 }
 
-fn parse(unit: &str) -> Result<UnitName, ControlError> {
-    UnitName::parse(unit).map_err(|error| ControlError::BadName(error.to_string()))
+/// A name that can be a unit's; a template is none before it has an instance.
+pub(super) fn parse(unit: &str) -> Result<UnitName, ControlError> {
+    let name = UnitName::parse(unit).map_err(|error| ControlError::BadName(error.to_string()))?;
+    if name.is_template() {
+        let reason = format!("Unit name {name} is missing the instance name.");
+        return Err(ControlError::BadName(reason));
+    }
+    Ok(name)
 }

@@ -64,6 +64,7 @@ impl Shot {
 impl Host {
     /// Carries an order out and answers it.
     pub(super) fn kill(&mut self, order: &KillOrder) {
+        self.thaw_for_signals(order.unit);
         let mut done = BTreeSet::new();
         let mut remaining = false;
         for process in &order.processes {

@@ -1,10 +1,11 @@
 //! Reads units from the disk on a pool thread and hands them to the engine.
 
+use super::clock;
 use super::disk::LoadSource;
 use super::handle::{Answer, Compare, Job, Look};
 use super::run::{Fact, Host};
 use super::view::HostFacts;
-use crate::engine::{Event, LogLevel, Verb};
+use crate::engine::{Event, LogLevel, Timestamp, Verb};
 use crate::unit::config::{JobMode, LoadState, UnitConfig};
 use crate::unit::diagnostic::{Diagnostic, Severity};
 use crate::unit::load;
@@ -57,6 +58,9 @@ impl Host {
         after: After,
     ) {
         self.requests.loading = true;
+        if self.startup.loading == Timestamp::default() {
+            self.startup.loading = clock::now();
+        }
         let settings = self.options.load.clone();
         let facts = self.facts.clone();
         tokio::task::spawn_blocking(move || {
@@ -78,6 +82,9 @@ impl Host {
         }
         if let After::Reloaded(_) = loaded.after {
             self.said.clear();
+        }
+        if self.startup.loaded == Timestamp::default() {
+            self.startup.loaded = clock::now();
         }
         for finding in &loaded.unreadable {
             let text = finding.to_string();

@@ -8,6 +8,8 @@
 //! before the emptiness of the group it leaves, and after every notify message sent before it;
 //! nothing is ever signalled by its number.
 
+mod action;
+mod bus_names;
 mod clock;
 mod conditions;
 mod directories;
@@ -18,6 +20,7 @@ mod exits;
 mod facts;
 mod groups;
 mod handle;
+mod isolation;
 mod killing;
 mod lines;
 mod loading;
@@ -25,6 +28,7 @@ mod log;
 mod main_process;
 mod notifications;
 mod notify;
+mod operations;
 mod output;
 mod pid_file;
 mod process_table;
@@ -39,10 +43,15 @@ mod unit_files;
 mod view;
 mod wind_up;
 
+pub use crate::cgroup::usage::{Io, Usage};
+pub use bus_names::{BusNameNews, BusNameOrder};
 pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
 pub use facts::gather as gather_facts;
-pub use handle::{ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Stream, View};
+pub use handle::{
+    ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Startup, Stream, View,
+};
 pub use log::UNIT_TARGET;
+pub use operations::Trouble;
 pub use run::{Host, Options};
 pub use unit_files::{EditError, apply as apply_edits, carry_out as edit_unit_files};

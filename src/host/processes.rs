@@ -110,6 +110,11 @@ impl Processes {
         }
     }
 
+    /// The unit a process belongs to.
+    pub(super) fn unit_of(&self, process: ProcessId) -> Option<UnitId> {
+        self.map.get(&process).map(|process| process.unit)
+    }
+
     /// All names a number has; more than one after MAINPID= named a process of ours again.
     pub(super) fn with_pid(&self, pid: i32) -> Vec<ProcessId> {
         self.all_running()

@@ -62,6 +62,7 @@ impl Host {
         match message {
             Message::Look(look) => look(&HostFacts(self).view()),
             Message::Shutdown => self.tell(Event::Shutdown),
+            Message::BusName(watch, news) => self.bus_name_news(watch, news),
             message if self.requests.loading => self.requests.queue.push_back(message),
             message => self.ask(message),
         }
@@ -146,12 +147,17 @@ impl Host {
                 let request = self.requests.number(Waiting::Done(answer));
                 self.tell(Event::ResetFailed { request, unit });
             }
+            Message::Cancel { job, answer } => {
+                let request = self.requests.number(Waiting::Done(answer));
+                self.tell(Event::Cancel { request, job });
+            }
             Message::Reload { answer } => {
                 let _ = self.news.send(News::Reloading(true));
                 self.load_again(After::Reloaded(answer));
             }
             Message::Compare(compare) => self.load_again(After::Compare(compare)),
-            Message::Look(_) | Message::Shutdown => self.message(message),
+            Message::Operation(operation) => self.operate(operation),
+            Message::Look(_) | Message::BusName(..) | Message::Shutdown => self.message(message),
         }
     }
 

@@ -1,14 +1,18 @@
 //! The loop itself: waits for what happens, tells the engine, carries out what it orders.
 
+use super::action::Ending;
+use super::bus_names::{BusNameOrder, BusNames};
 use super::clock;
 use super::conditions::Surroundings;
 use super::environment::Mode;
 use super::groups::{Groups, Known};
-use super::handle::{Handle, Message, News};
+use super::handle::{Handle, Message, News, Startup};
+use super::isolation::Isolations;
 use super::loading::Loaded;
 use super::log::Log;
 use super::main_process::Search;
 use super::notify::NotifySocket;
+use super::operations::{Freezer, Froze};
 use super::output::Capture;
 use super::pid_file::PidFile;
 use super::processes::Processes;
@@ -57,6 +61,8 @@ pub struct Options {
     pub own_files: Vec<PathBuf>,
     /// The name of the subtree of control groups.
     pub cgroup_label: String,
+    /// Where orders go to watch names on the bus.
+    pub bus_names: UnboundedSender<BusNameOrder>,
 }
 
 /// What comes back from tasks and pool threads.
@@ -65,6 +71,7 @@ pub(super) enum Fact {
     Checked(CheckId, Vec<bool>),
     PidFile(ProcessId, Result<PidFile, String>),
     Loaded(Box<Loaded>),
+    Froze(Box<Froze>),
 }
 
 /// What ended a wait.
@@ -103,20 +110,32 @@ pub struct Host {
     pub(super) log: Arc<Log>,
     pub(super) processes: Processes,
     pub(super) groups: Groups,
+    pub(super) isolations: Isolations,
     pub(super) notify: NotifySocket,
     pub(super) capture: Capture,
     pub(super) requests: Requests,
     pub(super) names: BTreeMap<UnitId, UnitName>,
     pub(super) searches: BTreeMap<ProcessId, Search>,
+    pub(super) bus_names: BusNames,
     /// Removals under way; a start of the unit waits for them.
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
     /// What was said of units' files since the last reload.
     pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
     /// MAINPID= last said by a process of root.
     pub(super) told_by_root: BTreeMap<UnitId, i32>,
+    /// What clients added to the environment of services.
+    pub(super) client_environment: Vec<(String, String)>,
+    /// Units that are frozen or on the way to or from it.
+    pub(super) freezers: BTreeMap<UnitId, Freezer>,
+    /// Nanoseconds of CPU that units had used when their group went.
+    pub(super) last_cpu: BTreeMap<UnitId, u64>,
+    /// The steps of coming up.
+    pub(super) startup: Startup,
     /// Children are to be looked at again.
     pub(super) children_due: bool,
     pub(super) finished: bool,
+    /// How an action of a unit ends the daemon, once one does.
+    pub(super) ending: Ending,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
     inbox: Inbox,
@@ -153,6 +172,7 @@ impl Host {
             notify_socket: notify.path().display().to_string(),
             system: system.clone(),
             kept: Arc::new(options.own_files.clone()),
+            mounts: options.notify_socket.with_file_name("mounts"),
         };
         let host = Host {
             engine: Engine::new(seed),
@@ -162,6 +182,7 @@ impl Host {
                 environment: Arc::new(options.own_environment.clone()),
             },
             groups: Groups::new(Tree::open(&options.cgroup_label))?,
+            isolations: Isolations::default(),
             news: news.clone(),
             capture: Capture::new(log.clone()),
             log,
@@ -170,11 +191,20 @@ impl Host {
             requests: Requests::default(),
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
+            bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             said: BTreeMap::new(),
             told_by_root: BTreeMap::new(),
+            client_environment: Vec::new(),
+            freezers: BTreeMap::new(),
+            last_cpu: BTreeMap::new(),
+            startup: Startup {
+                begun: clock::now(),
+                ..Startup::default()
+            },
             children_due: false,
             finished: false,
+            ending: Ending::default(),
             facts,
             ended,
             inbox: Inbox {
@@ -193,10 +223,11 @@ impl Host {
         Ok((host, handle))
     }
 
-    /// Runs until everything was stopped after a shutdown request; leaves no process and no
-    /// control group behind.
-    pub async fn run(mut self) {
-        while !self.finished {
+    /// Runs until everything was stopped after a shutdown request, or an action of a unit ended
+    /// the daemon at once; leaves no process and no control group behind. Returns the exit
+    /// status that an action asks for, else 0.
+    pub async fn run(mut self) -> u8 {
+        while !self.is_over() {
             let woken = self.wait().await;
             if woken.is_an_end() {
                 // Last words first: the tasks that read pipes learn of them when the first
@@ -207,7 +238,13 @@ impl Host {
             self.take(woken);
             self.settle();
         }
+        let status = self.ending.status.unwrap_or(0);
         self.wind_up().await;
+        status
+    }
+
+    fn is_over(&self) -> bool {
+        self.finished || self.ending.at_once
     }
 
     async fn wait(&mut self) -> Woken {
@@ -243,16 +280,31 @@ impl Host {
             Woken::Ended(process) => self.process_ended(process),
             Woken::Notification => self.receive_notifications(),
             Woken::ChildEnded => self.reap_children(),
-            Woken::GroupChanged => self.groups.read_changes(),
+            Woken::GroupChanged => {
+                self.groups.read_changes();
+                self.tell_out_of_memory();
+            }
             Woken::Message(message) => self.message(message),
             Woken::Deadline => self.tell(Event::Elapsed),
             Woken::Idle => self.tell(Event::Collect),
             Woken::Fact(Fact::Started(started)) => self.started(*started),
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
+            Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
             Woken::Fact(Fact::Checked(check, results)) => {
                 self.tell(Event::Checked { check, results });
             }
+        }
+    }
+
+    /// Waits until no start of a process is under way any more: one that nobody heard of could
+    /// not be ended.
+    pub(super) async fn await_starts(&mut self) {
+        while self.processes.any_starting() {
+            let Some(fact) = self.inbox.facts.recv().await else {
+                return;
+            };
+            self.take(Woken::Fact(fact));
         }
     }
 
@@ -261,6 +313,9 @@ impl Host {
         loop {
             while let Some(effect) = self.engine.poll_effect() {
                 self.carry_out(effect);
+                if self.ending.at_once {
+                    return;
+                }
             }
             if self.children_due && !self.processes.any_starting() {
                 self.reap_children();

@@ -157,12 +157,18 @@ impl SmallLoop {
                     let outcome = self.ask(Event::ResetFailed { request, unit });
                     let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
                 }
+                Message::Cancel { job, answer } => {
+                    let outcome = self.ask(Event::Cancel { request, job });
+                    let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
+                }
                 Message::Reload { answer } => {
                     for active in [true, false] {
                         let _ = self.news.send(News::Reloading(active));
                     }
                     let _ = answer.send(Ok(()));
                 }
+                Message::BusName(..) => {}
+                Message::Operation(_) => {}
                 Message::Shutdown => return,
             }
         }

@@ -2,6 +2,7 @@
 
 use super::handle::{Facts, LogLine, ManagerFacts, View};
 use super::run::Host;
+use crate::cgroup::usage::{self, Usage};
 use crate::sys::proc;
 use crate::unit::name::UnitName;
 use std::sync::Arc;
@@ -34,6 +35,30 @@ impl Facts for HostFacts<'_> {
             .collect()
     }
 
+    fn usage(&self, unit: &UnitName) -> Usage {
+        let view = self.0.engine.unit(unit.as_str());
+        let directory = view
+            .as_ref()
+            .and_then(|view| self.0.groups.directory_of(view.id));
+        match (directory, view) {
+            (Some(directory), _) => usage::read(&directory),
+            (None, Some(view)) => Usage {
+                cpu: self.0.last_cpu.get(&view.id).copied(),
+                ..Usage::default()
+            },
+            (None, None) => Usage::default(),
+        }
+    }
+
+    fn freezer(&self, unit: &UnitName) -> Option<&'static str> {
+        let view = self.0.engine.unit(unit.as_str())?;
+        if view.service.is_none() || !self.0.groups.has_tree() {
+            return None;
+        }
+        let state = self.0.freezers.get(&view.id);
+        Some(state.map_or("running", |state| state.as_str()))
+    }
+
     fn log(&self, unit: Option<&UnitName>, count: usize) -> Vec<Arc<LogLine>> {
         // The log knows units by their own name.
         let own = unit.and_then(|unit| self.0.engine.unit(unit.as_str()));
@@ -57,9 +82,10 @@ impl Facts for HostFacts<'_> {
             name: options.name.clone(),
             mode: options.mode.as_str().to_owned(),
             unit_path: options.load.path.clone(),
-            environment: options.environment.clone(),
+            environment: self.0.common.base.clone(),
             control_group: self.0.groups.root_name().to_owned(),
             load: options.load.clone(),
+            startup: self.0.startup,
         }
     }
 }

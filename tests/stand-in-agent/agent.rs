@@ -6,6 +6,7 @@
 //! Installed under the name of a real agent it accepts that agent's arguments; what it then
 //! does is said in a file beside it (see `options`).
 
+mod bus;
 mod daemonize;
 mod events;
 mod net;
@@ -129,6 +130,7 @@ impl<'a> Agent<'a> {
     }
 
     fn become_ready(&self) -> std::io::Result<()> {
+        bus::take_name(self.options)?;
         self.record.write("ready");
         self.health.set_ready();
         if self.options.notify {

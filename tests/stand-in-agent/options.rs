@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) record: Option<PathBuf>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lines: u32,
+    pub(crate) bus_name: Option<String>,
+    pub(crate) bus_release_on: Option<PathBuf>,
 }
 
 type Setter = fn(&mut Options, &str) -> Result<(), String>;
@@ -94,6 +96,10 @@ const OPTIONS: &[Row] = &[
         set: |o, v| { o.pidfile = Some(v.into()); Ok(()) } },
     Row { names: &["--lines"], valued: true, meaning: "so many numbered lines on standard output at the start",
         set: |o, v| { o.lines = number(v)?; Ok(()) } },
+    Row { names: &["--bus-name"], valued: true, meaning: "a name taken on the system bus when it is ready",
+        set: |o, v| { o.bus_name = Some(v.to_owned()); Ok(()) } },
+    Row { names: &["--bus-release-on"], valued: true, meaning: "a file whose appearance makes it give that name up",
+        set: |o, v| { o.bus_release_on = Some(v.into()); Ok(()) } },
 ];
 
 impl Options {
@@ -132,6 +138,8 @@ impl Options {
             record: None,
             pidfile: None,
             lines: 0,
+            bus_name: None,
+            bus_release_on: None,
         }
     }
 

@@ -1,9 +1,10 @@
 //! The manager as it was at one moment.
 
 use super::row::Row;
+use super::unit::clock;
 use super::{Shown, manager_rows, masked};
 use crate::bus::value::Value;
-use crate::engine::ActiveState;
+use crate::engine::{ActiveState, Timestamp};
 use crate::host::{ManagerFacts, View};
 
 /// Everything that is shown of the manager.
@@ -19,6 +20,8 @@ pub(in crate::bus) struct ManagerSnapshot {
     pub(in crate::bus) failed: u32,
     /// Installed jobs.
     pub(in crate::bus) jobs: u32,
+    /// Everything is being stopped.
+    pub(in crate::bus) stopping: bool,
 }
 
 impl ManagerSnapshot {
@@ -31,6 +34,7 @@ impl ManagerSnapshot {
             names: count(names.len()),
             failed: 0,
             jobs: count(view.engine.jobs().len()),
+            stopping: view.engine.is_shutting_down(),
         };
         for unit in names.iter().filter_map(|n| view.engine.unit(n.as_str())) {
             snapshot.names += count(unit.config.aliases.len());
@@ -39,9 +43,13 @@ impl ManagerSnapshot {
         snapshot
     }
 
-    /// `running`, or `degraded` if a unit failed.
+    /// As `is-system-running` says it (systemctl(1)).
     pub(in crate::bus) fn state(&self) -> &'static str {
-        if self.failed > 0 {
+        if self.stopping {
+            "stopping"
+        } else if self.facts.startup.finished == Timestamp::default() {
+            "starting"
+        } else if self.failed > 0 {
             "degraded"
         } else {
             "running"
@@ -79,6 +87,14 @@ impl ManagerSnapshot {
             ),
             "UnitPath" => Value::strings(facts.unit_path.iter().map(String::as_str)),
             "ControlGroup" => Value::from(facts.control_group.as_str()),
+            "UserspaceTimestamp" => clock(facts.startup.begun, false),
+            "UserspaceTimestampMonotonic" => clock(facts.startup.begun, true),
+            "UnitsLoadStartTimestamp" => clock(facts.startup.loading, false),
+            "UnitsLoadStartTimestampMonotonic" => clock(facts.startup.loading, true),
+            "UnitsLoadFinishTimestamp" => clock(facts.startup.loaded, false),
+            "UnitsLoadFinishTimestampMonotonic" => clock(facts.startup.loaded, true),
+            "FinishTimestamp" => clock(facts.startup.finished, false),
+            "FinishTimestampMonotonic" => clock(facts.startup.finished, true),
             "SystemState" => Value::from(self.state()),
             _ => return None,
         })

@@ -16,6 +16,7 @@ mod table_unit;
 #[cfg(test)]
 mod tests;
 mod unit;
+mod usage;
 
 use super::secret;
 use super::value::Value;
@@ -27,6 +28,7 @@ use std::sync::LazyLock;
 
 pub(super) use manager::ManagerSnapshot;
 pub(super) use unit::UnitSnapshot;
+pub(super) use usage::is_usage;
 
 /// A property ready to be sent: name, type, value.
 pub(super) type Shown = (&'static str, &'static str, Value);
@@ -58,6 +60,16 @@ pub(super) fn type_interface(unit_type: UnitType) -> &'static str {
 /// The rows of the manager, in order.
 pub(super) fn manager_rows() -> &'static [Row] {
     table_manager::MANAGER
+}
+
+/// The rows of a job, in order.
+pub(super) fn job_rows() -> &'static [Row] {
+    table_types::JOB
+}
+
+/// The rows of org.freedesktop.LogControl1, in order.
+pub(super) fn log_control_rows() -> &'static [Row] {
+    table_types::LOG_CONTROL
 }
 
 /// The rows of [`UNIT_INTERFACE`], in order; directives newer than systemd 252 at the end.

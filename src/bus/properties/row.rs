@@ -56,6 +56,8 @@ pub(in crate::bus) struct Row {
     pub(in crate::bus) emits: Emits,
     /// The value when nothing else gives one.
     pub(in crate::bus) default: Default,
+    /// Whether it can be set through org.freedesktop.DBus.Properties.
+    pub(in crate::bus) writable: bool,
 }
 
 /// A row, in the order of its columns.
@@ -70,10 +72,17 @@ pub(super) const fn row(
         signature,
         emits,
         default,
+        writable: false,
     }
 }
 
 impl Row {
+    /// The row as one that can be set.
+    pub(super) const fn writable(mut self) -> Row {
+        self.writable = true;
+        self
+    }
+
     /// The default as a value of the row's type; `None` for [`Default::Omit`].
     pub(in crate::bus) fn default_value(&self) -> Option<Value> {
         match self.default {

@@ -154,3 +154,19 @@ pub(super) const SCOPE: &[Row] = &[
 
 /// What a .device has of its own.
 pub(super) const DEVICE: &[Row] = &[row("SysFSPath", "s", Change, Zero)];
+
+/// What a job has.
+pub(super) const JOB: &[Row] = &[
+    row("Id", "u", Const, Zero),
+    row("Unit", "(so)", Const, Zero),
+    row("JobType", "s", Const, Zero),
+    row("State", "s", Change, Zero),
+    row("ActivationDetails", "a(ss)", Const, Zero),
+];
+
+/// What org.freedesktop.LogControl1 has.
+pub(super) const LOG_CONTROL: &[Row] = &[
+    row("LogLevel", "s", Never, Zero).writable(),
+    row("LogTarget", "s", Never, Zero).writable(),
+    row("SyslogIdentifier", "s", Never, Zero),
+];

@@ -1,12 +1,12 @@
 //! A unit as it was at one moment, and the properties that all units have.
 
 use super::row::Row;
-use super::{Shown, directive_of, masked, service, type_rows, unit_rows};
+use super::{Shown, directive_of, masked, service, type_rows, unit_rows, usage};
 use crate::bus::path;
 use crate::bus::value::Value;
 use crate::engine::Timestamp;
 use crate::engine::inspect::{CheckView, DEPENDENCY_PROPERTIES, UnitView};
-use crate::host::View;
+use crate::host::{Usage, View};
 use crate::unit::config::{CommandKind, Condition, LoadState, ServiceType, UnitBody};
 use crate::unit::directive::{self, PropertyValue};
 use crate::unit::name::{UnitName, UnitType};
@@ -21,6 +21,10 @@ pub(in crate::bus) struct UnitSnapshot {
     pub(in crate::bus) dependencies: BTreeMap<&'static str, Vec<UnitName>>,
     /// As /proc/PID/cgroup names it; may be empty.
     pub(in crate::bus) control_group: String,
+    /// FreezerState, if it can be frozen.
+    pub(in crate::bus) freezer: Option<&'static str>,
+    /// What its control group has used, where it was asked for.
+    pub(in crate::bus) usage: Usage,
     /// UnitFileState and UnitFilePreset, where they were asked for.
     pub(in crate::bus) file_state: Option<(String, String)>,
 }
@@ -37,10 +41,13 @@ impl UnitSnapshot {
             dependencies.insert("SliceOf", members_of(view, unit.name()));
         }
         let control_group = view.facts.control_group(unit.name());
+        let freezer = view.facts.freezer(unit.name());
         Some(UnitSnapshot {
             view: unit,
             dependencies,
             control_group,
+            freezer,
+            usage: Usage::default(),
             file_state: None,
         })
     }
@@ -75,7 +82,9 @@ impl UnitSnapshot {
     pub(in crate::bus) fn value(&self, row: &Row, unit_type: Option<UnitType>) -> Option<Value> {
         let live = match unit_type {
             None => self.live(row.name),
-            Some(UnitType::Service) => service::live(self, row.name),
+            Some(UnitType::Service) => {
+                service::live(self, row.name).or_else(|| usage::live(&self.usage, row.name))
+            }
             Some(_) => None,
         };
         live.or_else(|| self.configured(row, unit_type))
@@ -126,7 +135,10 @@ impl UnitSnapshot {
             "LoadError" => self.load_error(),
             "CanStart" => Value::Bool(self.can_start()),
             "CanStop" => Value::Bool(self.can_stop()),
-            "CanIsolate" => Value::Bool(self.can_start() && self.allows_isolate()),
+            "CanIsolate" => Value::Bool(self.can_start() && self.view.config.unit.allow_isolate),
+            "CanClean" => usage::can_clean(self),
+            "CanFreeze" => Value::Bool(self.freezer.is_some()),
+            "FreezerState" => Value::from(self.freezer?),
             "CanReload" => Value::Bool(self.can_reload()),
             "Job" => self.job(),
             "InvocationID" => Value::Bytes(self.invocation()),
@@ -196,11 +208,6 @@ impl UnitSnapshot {
         };
         let fact = self.view.config.body == UnitBody::Fact;
         kind && !fact && !self.view.config.unit.refuse_manual_stop
-    }
-
-    fn allows_isolate(&self) -> bool {
-        let written = self.view.config.written.get("AllowIsolate");
-        written == Some(&PropertyValue::Bool(true))
     }
 
     fn can_reload(&self) -> bool {

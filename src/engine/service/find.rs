@@ -4,13 +4,14 @@
 //! being verified, and the search for a successor of a main process that has just ended.
 
 use super::Context;
+use super::bus::Bus;
 use super::facts::{self, KillStage};
 use super::machine::{Service, changed, log, settings};
 use super::process::{Main, MainRecord, Process};
 use crate::engine::effect::{Effect, LogLevel, MainSource};
 use crate::engine::ids::ProcessId;
 use crate::engine::state::{ServiceResult, ServiceState};
-use crate::unit::config::{CommandKind, ServiceType};
+use crate::unit::config::{CommandKind, ExitType, ServiceType};
 use serde::{Deserialize, Serialize};
 
 /// A search that the present state waits for.
@@ -235,6 +236,9 @@ impl Service {
 
     /// The group is empty, and no process is known, in the middle of a start.
     pub(super) fn nobody_left_to_start(&mut self, cx: &mut Context<'_>) {
+        if self.bus == Bus::Ordered {
+            return;
+        }
         let protocol = ServiceResult::Protocol;
         let service_type = settings(cx).service_type;
         let notifies = matches!(
@@ -254,6 +258,8 @@ impl Service {
             } else {
                 self.enter_stop(cx, protocol);
             }
+        } else if self.state == ServiceState::Start && settings(cx).exit_type == ExitType::Cgroup {
+            self.enter_running(cx, ServiceResult::Success);
         } else if self.state == ServiceState::Start && self.search.is_none() {
             // Only a daemon-reload that changed the type under a parent leads here.
             log(cx, LogLevel::Warning, "ended before it was up");
@@ -286,6 +292,7 @@ impl Service {
 
     /// Takes the main process off the books, whatever it does.
     pub(super) fn forget_main(&mut self, cx: &mut Context<'_>) {
+        self.held = None;
         let Some(main) = self.main.process() else {
             return;
         };

@@ -1,6 +1,12 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
+mod actions;
+mod called_off;
+mod cancel;
+mod circles;
 mod collect;
+mod limits;
+mod modes;
 mod plan;
 mod returning;
 mod snapshot;
@@ -852,27 +858,4 @@ fn j8_a_cycle_that_shows_when_contradictions_are_settled_is_found() {
         world.start("top.service"),
         Err(Refusal::Cyclic(_))
     ));
-}
-
-#[test]
-fn a_start_that_replaces_a_stop_finds_the_restart_that_was_due_meanwhile() {
-    let mut world = World::new([
-        unit("db.service")
-            .before("slow.service")
-            .restart(Restart::Always),
-        unit("slow.service").exec(CommandKind::Start, "stubborn"),
-    ]);
-    world.must(Verb::Start, "slow.service");
-    world.must(Verb::Start, "db.service");
-    world.end("db.service", KILLED);
-    world.ask(Verb::Stop, "slow.service").unwrap();
-    world.ask(Verb::Stop, "db.service").unwrap();
-    // The restart is due while the stop waits for that of the other unit.
-    world.wait();
-    let start = world.start("db.service").unwrap();
-    while !world.results.contains_key(&start) {
-        world.wait();
-    }
-    assert_eq!(world.results[&start], JobResult::Done);
-    assert_eq!(world.sub("db.service"), "running");
 }

@@ -145,6 +145,8 @@ pub(in crate::engine) struct World {
     pub(in crate::engine) replies: BTreeMap<RequestId, Result<Outcome, Refusal>>,
     pub(in crate::engine) environments: BTreeMap<String, Vec<(String, String)>>,
     pub(in crate::engine) finished: bool,
+    /// Actions that were due: unit, action, status, reason.
+    pub(in crate::engine) actions: Vec<String>,
     processes: Vec<FakeProcess>,
     facts: VecDeque<Event>,
     next_pid: i32,
@@ -168,6 +170,7 @@ impl World {
             replies: BTreeMap::new(),
             environments: BTreeMap::new(),
             finished: false,
+            actions: Vec::new(),
             processes: Vec::new(),
             facts: VecDeque::new(),
             next_pid: 100,
@@ -238,6 +241,15 @@ impl World {
             Ok(Outcome::Done) => panic!("a job was asked for"),
             Err(refusal) => Err(refusal),
         }
+    }
+
+    /// Asks for a job to be canceled, for all of them if `None`.
+    pub(in crate::engine) fn cancel(&mut self, job: Option<JobId>) -> Result<(), Refusal> {
+        self.next_request += 1;
+        let request = RequestId(self.next_request);
+        self.send(Event::Cancel { request, job });
+        let reply = self.replies.remove(&request);
+        reply.expect("every request is answered").map(|_| ())
     }
 
     pub(in crate::engine) fn start(&mut self, name: &str) -> Result<JobId, Refusal> {
@@ -333,8 +345,23 @@ impl World {
                 let name = self.engine.unit_by_id(unit).unwrap().name().to_string();
                 self.queued.push((name, kind));
             }
+            Effect::Act {
+                unit,
+                action,
+                status,
+                reason,
+            } => {
+                let name = self.name(unit);
+                let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+                self.actions
+                    .push(format!("{name} {} {status}: {reason}", action.as_str()));
+            }
             Effect::Finished => self.finished = true,
-            Effect::ForgetMain { .. }
+            Effect::WatchBusName { unit, .. } => {
+                self.facts.push_back(Event::BusNameWatched { unit });
+            }
+            Effect::ForgetBusName { .. }
+            | Effect::ForgetMain { .. }
             | Effect::CleanUp { .. }
             | Effect::UnitNew { .. }
             | Effect::Changed { .. }

@@ -30,6 +30,9 @@ pub(super) struct Wish {
     pub(super) mode: JobMode,
     /// A start also restarts those that a restart would take along (automatic restarts, J1).
     pub(super) restart_dependents: bool,
+    /// Mode fail as people and unit files ask for it also leaves alone what is up, where the
+    /// unit can do without stopping it.
+    pub(super) spares: bool,
 }
 
 /// A job of a transaction.
@@ -49,8 +52,8 @@ struct Candidate {
 #[derive(Debug, Clone, Copy)]
 struct Pull {
     by: usize,
-    /// The edge that leads from the unit of `by`.
-    edge: Edge,
+    /// The edge that leads from the unit of `by`; `None`: the mode of the request itself.
+    edge: Option<Edge>,
     matters: bool,
     conflicts: bool,
 }
@@ -139,6 +142,9 @@ fn work_out(
 ) -> Result<Transaction, Refusal> {
     let mut transaction = Transaction::build(graph, wish, notes)?;
     transaction.find_what_matters();
+    if wish.mode == JobMode::Fail && wish.spares {
+        transaction.minimize_impact(graph, installed, notes);
+    }
     transaction.drop_redundant(graph, installed);
     transaction.collect_garbage();
     let stops = transaction.stops();
@@ -216,9 +222,11 @@ impl Transaction {
             let fixed = mode == JobMode::Fail || there.irreversible;
             if fixed && job::conflicts(there.kind, candidate.kind) {
                 let name = graph.get(candidate.unit).name();
+                let anchor = self.job(ANCHOR).unwrap_or(candidate);
                 return Err(Refusal::Destructive(format!(
-                    "Transaction for {name}/{} is destructive ({name} has '{}' job queued, but '{}' is included in transaction).",
-                    candidate.kind.as_str(),
+                    "Transaction for {}/{} is destructive ({name} has '{}' job queued, but '{}' is included in transaction).",
+                    graph.get(anchor.unit).name(),
+                    anchor.kind.as_str(),
                     there.kind.as_str(),
                     candidate.kind.as_str(),
                 )));

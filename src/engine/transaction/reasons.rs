@@ -18,6 +18,8 @@ pub(in crate::engine) enum Cause {
     Refused(Refusal),
     /// It needs this one, which cannot be had.
     Lacks(UnitId, JobKind),
+    /// The job mode fail leaves alone what is up.
+    Spared,
     /// A job of another kind for the same unit is in the same request.
     Against(JobKind),
     /// It went to break this ordering cycle.
@@ -25,10 +27,10 @@ pub(in crate::engine) enum Cause {
 }
 
 /// One step on the way from a job to the request: the edge as seen from the unit whose job
-/// brought this one in.
+/// brought this one in; none where the mode of the request did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) struct Step {
-    pub(in crate::engine) edge: Edge,
+    pub(in crate::engine) edge: Option<Edge>,
     pub(in crate::engine) by: UnitId,
     pub(in crate::engine) kind: JobKind,
 }

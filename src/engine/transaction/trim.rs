@@ -1,6 +1,6 @@
 //! Drops what need not happen and merges what can happen as one.
 
-use super::{ANCHOR, Cause, Installed, Transaction};
+use super::{ANCHOR, Candidate, Cause, Installed, Transaction};
 use crate::engine::effect::Refusal;
 use crate::engine::graph::Graph;
 use crate::engine::ids::UnitId;
@@ -28,6 +28,36 @@ impl Transaction {
                     self.delete(index, false, Cause::NothingToDo);
                 }
             }
+        }
+    }
+
+    /// Mode fail: drops what the anchor can do without and what would stop a unit that is up or
+    /// reverse a queued job, with what needs it.
+    pub(super) fn minimize_impact(
+        &mut self,
+        graph: &Graph,
+        installed: &Installed<'_>,
+        notes: &mut Vec<(UnitId, String)>,
+    ) {
+        let stops = self.stops();
+
+        let harms = |job: &Candidate| {
+            let unit = graph.get(job.unit);
+            let stops = job.kind == JobKind::Stop && unit.active_state().is_active_or_activating();
+            let there = installed.of(graph, job.unit);
+            let reverses = there.is_some_and(|there| job::conflicts(there.kind, job.kind));
+            !job.matters && (stops || reverses)
+        };
+        loop {
+            let victim = self.live().find(|(_, job)| harms(job));
+            let Some(index) = victim.map(|(index, _)| index) else {
+                break;
+            };
+            self.delete(index, true, Cause::Spared);
+        }
+        for unit in stops.difference(&self.stops()) {
+            let text = "not stopped: the job mode fail leaves alone what is up";
+            notes.push((*unit, text.to_owned()));
         }
     }
 

@@ -15,6 +15,7 @@ mod capability;
 mod conditions;
 mod dependencies;
 mod directories;
+mod endings;
 mod exec;
 mod exec_more;
 mod hint;
@@ -92,6 +93,7 @@ const PARTS: &[&[Row]] = &[
     conditions::ASSERT_ROWS,
     install::ROWS,
     service::ROWS,
+    endings::ROWS,
     service_more::ROWS,
     exec::ROWS,
     capability::ROWS,

@@ -88,6 +88,11 @@ impl TimeSpan {
         self.0
     }
 
+    /// Both one after the other; infinite if that is too long to say.
+    pub const fn saturating_add(self, other: TimeSpan) -> TimeSpan {
+        TimeSpan(self.0.saturating_add(other.0))
+    }
+
     /// Whether this never elapses.
     pub const fn is_infinite(self) -> bool {
         self.0 == u64::MAX

@@ -5,7 +5,7 @@ use crate::engine::effect::{Effect, KillOrder, LogLevel, MainSource, Spawn};
 use crate::engine::event::Notification;
 use crate::engine::ids::{ProcessId, Timestamp, UnitId};
 use crate::engine::process::ProcessStatus;
-use crate::engine::service::{Context, NotNow, Numbers, Outbox, Service};
+use crate::engine::service::{Context, NotNow, Numbers, Outbox, Service, Told};
 use crate::engine::state::{JobKind, ServiceResult, ServiceState};
 use crate::unit::config::{
     Command, CommandKind, LoadState, Restart, ServiceConfig, ServiceType, UnitBody, UnitConfig,
@@ -92,6 +92,9 @@ pub(super) struct World {
     pub(super) shutting_down: bool,
     pub(super) monitor: Vec<(String, String)>,
     numbers: Numbers,
+    pub(super) random: u128,
+    pub(super) held: bool,
+    pub(super) watched_names: Vec<Option<String>>,
     news: VecDeque<News>,
     members: BTreeMap<i32, Member>,
     next_pid: i32,
@@ -113,6 +116,7 @@ pub(super) struct World {
     awaited: Option<ProcessId>,
     /// Everything that was ordered and reported, in order.
     pub(super) states: Vec<ServiceState>,
+    pub(super) told: Vec<Told>,
     pub(super) failed_reloads: usize,
     pub(super) spawns: Vec<Spawn>,
     pub(super) kills: Vec<KillOrder>,
@@ -133,6 +137,9 @@ impl World {
             shutting_down: false,
             monitor: Vec::new(),
             numbers: Numbers::default(),
+            random: 1,
+            held: false,
+            watched_names: Vec::new(),
             news: VecDeque::new(),
             members: BTreeMap::new(),
             next_pid: 100,
@@ -146,6 +153,7 @@ impl World {
             pid_file: None,
             awaited: None,
             states: Vec::new(),
+            told: Vec::new(),
             failed_reloads: 0,
             spawns: Vec::new(),
             kills: Vec::new(),
@@ -203,6 +211,7 @@ impl World {
             shutting_down: self.shutting_down,
             monitor: &self.monitor,
             numbers: &mut self.numbers,
+            random: &mut self.random,
             out: &mut out,
         };
         let result = call(&mut self.service, &mut cx);
@@ -213,9 +222,11 @@ impl World {
                 "a change of state was not reported"
             );
             self.states.push(transition.to);
+            self.told.push(transition.told);
             self.failed_reloads += usize::from(transition.reload_failed);
         }
         self.restarts_due += usize::from(out.restart_due);
+        self.held |= out.held;
         for effect in out.effects {
             self.carry_out(effect);
         }
@@ -239,6 +250,8 @@ impl World {
                     self.errors.push(message);
                 }
             }
+            Effect::WatchBusName { name, .. } => self.watched_names.push(Some(name)),
+            Effect::ForgetBusName { .. } => self.watched_names.push(None),
             Effect::Changed { .. } => {}
             Effect::Check { .. }
             | Effect::Reply { .. }
@@ -246,6 +259,7 @@ impl World {
             | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
+            | Effect::Act { .. }
             | Effect::Finished => panic!("a service does not order this: {effect:?}"),
         }
     }
@@ -427,6 +441,12 @@ impl World {
 
     pub(super) fn reload(&mut self) {
         self.call(Service::reload);
+    }
+
+    /// The main process of Type=idle may go.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+        self.call(Service::release);
     }
 
     /// A message of a process, with the names that the engine has for it.
