@@ -104,7 +104,8 @@ fn trouble_name(trouble: Trouble) -> &'static str {
     }
 }
 
-fn refusal_name(refusal: &Refusal) -> &'static str {
+/// The error name of a refusal.
+pub(super) fn refusal_name(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::NotFound(_) | Refusal::NotLoaded(_) => names::NO_SUCH_UNIT,
         Refusal::Masked(_) => names::MASKED,
@@ -120,6 +121,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::NoSuchJob(_) => names::NO_SUCH_JOB,
         Refusal::Invalid(_) => names::INVALID_ARGS,
         Refusal::NoProcess(_) => names::NO_SUCH_PROCESS,
+        Refusal::NotHeld => names::NOT_REFERENCED,
         Refusal::NotSupported(_) => names::NOT_SUPPORTED,
     }
 }

@@ -106,11 +106,19 @@ fn no_dynamic_user(user: &str) -> Failure {
 
 /// Answers RefUnit, UnrefUnit and kin: what a client holds is let go when it leaves.
 pub(super) async fn hold(call: &Call<'_>, name: &str, more: bool) -> Result<Body, Failure> {
-    let unit = match more {
-        true => loaded(call, name).await?,
-        false => snapshot(call, name).await?,
-    };
-    call.client.session.hold(unit.view.name(), more)?;
+    let (client, holder) = (call.client, call.client.peer.number.into());
+    if more {
+        loaded(call, name).await?;
+        client.hub.note_hold(client.peer);
+        client.hub.handle.hold(name, holder).await?;
+    }
+    let unit = snapshot(call, name).await?;
+    let noted = client.session.hold(unit.view.name(), more);
+    // What is not on the client's list is not held for it.
+    if !more || noted.is_err() {
+        client.hub.handle.release(name, holder).await?;
+    }
+    noted?;
     Ok(Body::EMPTY)
 }
 
@@ -333,9 +341,16 @@ pub(super) async fn clean(call: &Call<'_>, name: &str, words: &[String]) -> Resu
             None => return Err(Failure::invalid(format!("Invalid resource type: {word}"))),
         }
     }
-    loaded(call, name).await?;
-    call.client.hub.handle.clean(name, kinds).await?;
-    Ok(Body::EMPTY)
+    let (hub, holder) = (&call.client.hub, call.client.peer.number.into());
+    // It must not go between being loaded and being cleaned.
+    hub.note_hold(call.client.peer);
+    hub.handle.hold(name, holder).await?;
+    let cleaned = match loaded(call, name).await {
+        Ok(_) => hub.handle.clean(name, kinds).await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    hub.handle.release(name, holder).await?;
+    cleaned.map(|()| Body::EMPTY)
 }
 
 /// Forgets failures of one unit or all.

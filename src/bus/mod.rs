@@ -33,6 +33,7 @@ mod news;
 mod offline;
 mod own;
 mod path;
+mod plan;
 mod properties;
 mod secret;
 mod table_members;

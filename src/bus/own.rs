@@ -9,6 +9,7 @@ use super::manager::{job_mode, job_path};
 use super::member::{Method, Signal, change, look, signal};
 use super::names::Follow;
 use super::path;
+use super::plan;
 use super::properties::ManagerSnapshot;
 use super::unit_files;
 use super::value::{Body, Value};
@@ -43,6 +44,7 @@ pub(super) const METHODS: &[Method] = &[
         UNIT_FILES,
         "files",
     ),
+    look("Plan", "sass", "verb,units,mode", "a{sv}", "plan"),
 ];
 
 /// The signals.
@@ -67,6 +69,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         }
         "FollowLog" => follow_log(call).await,
         "StartUnit" => start_unit(call).await,
+        "Plan" => plan::call(call).await,
         "ListUnitFiles" => unit_files::list_with_presets(call).await,
         _ => Err(call.unknown_method()),
     }

@@ -42,6 +42,8 @@ pub(super) enum Format {
     Short,
     /// SARIF 2.1.0; only of verify.
     Sarif,
+    /// A graph for graphviz; only of plan.
+    Dot,
 }
 
 /// Units to act on.
@@ -189,6 +191,21 @@ pub(super) enum Command {
     },
     /// Read all unit files again
     DaemonReload,
+    /// Tell what a command would do, without doing it
+    Plan {
+        /// The command
+        #[arg(value_enum, value_name = "COMMAND")]
+        verb: PlanVerb,
+        /// Units or patterns of loaded units; a name without a type is a .service
+        #[arg(
+            value_name = "UNIT",
+            required_if_eq_any = PlanVerb::WITH_UNITS.map(|word| ("verb", word))
+        )]
+        units: Vec<String>,
+        /// How to treat jobs that are already queued
+        #[arg(long, value_name = "MODE", default_value = "replace")]
+        job_mode: String,
+    },
     /// Show what units wrote
     Logs {
         /// Units or patterns; none: all
@@ -299,6 +316,54 @@ pub(super) enum Command {
     Edit(EditArguments),
     /// Print the versions of this program and of the daemon
     Version,
+}
+
+/// What is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanVerb {
+    /// Start units.
+    Start,
+    /// Stop units.
+    Stop,
+    /// Restart units, or start them.
+    Restart,
+    /// Ask units to read their configuration again.
+    Reload,
+    /// Restart units that are active.
+    TryRestart,
+    /// Reload units that can, restart the others.
+    ReloadOrRestart,
+    /// Reload or restart units that are active.
+    TryReloadOrRestart,
+    /// Read all unit files again.
+    DaemonReload,
+}
+
+impl PlanVerb {
+    /// The word of the command.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            PlanVerb::Start => "start",
+            PlanVerb::Stop => "stop",
+            PlanVerb::Restart => "restart",
+            PlanVerb::Reload => "reload",
+            PlanVerb::TryRestart => "try-restart",
+            PlanVerb::ReloadOrRestart => "reload-or-restart",
+            PlanVerb::TryReloadOrRestart => "try-reload-or-restart",
+            PlanVerb::DaemonReload => "daemon-reload",
+        }
+    }
+
+    /// The words of those that are about units.
+    const WITH_UNITS: [&'static str; 7] = [
+        "start",
+        "stop",
+        "restart",
+        "reload",
+        "try-restart",
+        "reload-or-restart",
+        "try-reload-or-restart",
+    ];
 }
 
 /// How unit files are changed.

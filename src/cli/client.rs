@@ -126,6 +126,14 @@ impl Client {
         self.properties(path.as_str()).await
     }
 
+    /// Our own settings of a unit, which are no properties of systemd's.
+    pub(super) async fn own_settings(&mut self, name: &str) -> Result<Properties, Problem> {
+        let path = self.manager("LoadUnit", &name).await?;
+        let path: OwnedObjectPath = decode(&path)?;
+        let reply = self.call(path.as_str(), PROPERTIES, "GetAll", &OWN).await?;
+        decode::<Map>(&reply).map(|map| map.0)
+    }
+
     /// All properties of the manager.
     pub(super) async fn manager_properties(&mut self) -> Result<Properties, Problem> {
         self.properties(MANAGER_PATH).await
@@ -204,6 +212,17 @@ impl Client {
     pub(super) async fn reload(&mut self) -> Result<(), Problem> {
         self.manager("Reload", &()).await?;
         Ok(())
+    }
+
+    /// What a command would do.
+    pub(super) async fn plan(
+        &mut self,
+        verb: &str,
+        units: &[String],
+        mode: &str,
+    ) -> Result<Properties, Problem> {
+        let reply = self.own("Plan", &(verb, units, mode)).await?;
+        decode::<Map>(&reply).map(|map| map.0)
     }
 
     /// Pids and command lines of a unit.

@@ -14,6 +14,7 @@ mod list;
 mod logs;
 mod names;
 mod output;
+mod plan;
 mod process;
 mod property;
 mod queue;
@@ -166,6 +167,9 @@ async fn on_unit_files(desk: &mut Desk, output: &Output, command: &Command) -> R
 
 /// What is answered from the files alone; nothing if the daemon has to be asked.
 fn without_daemon(output: &Output, command: &Command) -> Option<Result<u8, Problem>> {
+    if output.format == Format::Dot && !matches!(command, Command::Plan { .. }) {
+        return Some(Err(Problem::local("the format dot is for plan only")));
+    }
     match command {
         Command::Verify {
             names,
@@ -250,6 +254,11 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             state::run(client, output, question, &units.units, *quiet).await
         }
         Command::DaemonReload => daemon_reload(client, output).await,
+        Command::Plan {
+            verb,
+            units,
+            job_mode,
+        } => plan::run(client, output, *verb, units, job_mode).await,
         Command::Logs {
             units,
             follow,

@@ -145,7 +145,7 @@ async fn start(units: Vec<String>, socket: std::path::PathBuf, handle: Handle) -
     } else {
         let mut queued = false;
         for unit in &units {
-            queued |= report(unit, handle.start(unit).await);
+            queued |= report(unit, start_to_stay(&handle, unit).await);
         }
         queued
     };
@@ -161,10 +161,16 @@ async fn start(units: Vec<String>, socket: std::path::PathBuf, handle: Handle) -
 
 async fn start_default(handle: &Handle) -> bool {
     let [first, second] = DEFAULT_UNITS;
-    match handle.start(first).await {
-        Err(error) if error.is_not_found() => report(second, handle.start(second).await),
+    match start_to_stay(handle, first).await {
+        Err(error) if error.is_not_found() => report(second, start_to_stay(handle, second).await),
         result => report(first, result),
     }
+}
+
+/// Starts a unit that stays loaded whether it runs or not.
+async fn start_to_stay(handle: &Handle, unit: &str) -> Result<Job, ControlError> {
+    handle.keep(unit).await?;
+    handle.start(unit).await
 }
 
 fn report(unit: &str, result: Result<Job, ControlError>) -> bool {

@@ -54,14 +54,17 @@ impl Engine {
         if !matches!(wish.mode, JobMode::Isolate | JobMode::Flush) {
             return Vec::new();
         }
-        let others: Vec<JobId> = self
-            .jobs
+        self.drop_jobs(&self.jobs_displaced(planned))
+    }
+
+    /// The jobs that isolating or flushing cancels, but for those of its own units.
+    pub(super) fn jobs_displaced(&self, planned: &BTreeSet<UnitId>) -> Vec<JobId> {
+        self.jobs
             .values()
             .filter(|job| !planned.contains(&job.unit))
             .filter(|job| !self.graph.get(job.unit).config.unit.stays_on_isolate())
             .map(|job| job.id)
-            .collect();
-        self.drop_jobs(&others)
+            .collect()
     }
 
     fn drop_jobs(&mut self, jobs: &[JobId]) -> Vec<(UnitId, JobKind)> {

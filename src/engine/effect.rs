@@ -4,6 +4,7 @@ use super::ids::{CheckId, JobId, ProcessId, RequestId, UnitId};
 use super::process::Role;
 use super::state::{JobKind, JobResult};
 use crate::unit::config::{Condition, SystemAction, UnitConfig};
+use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use std::sync::Arc;
 
@@ -146,6 +147,9 @@ pub enum Refusal {
     /// org.freedesktop.systemd1.NoSuchProcess and kin: nothing to signal.
     #[error("{0}")]
     NoProcess(String),
+    /// org.freedesktop.systemd1.NotReferenced: there is no hold to take back.
+    #[error("Unit has not been referenced yet.")]
+    NotHeld,
     /// org.freedesktop.DBus.Error.NotSupported: a unit type or setting this build does not run.
     #[error("{0}")]
     NotSupported(String),
@@ -213,6 +217,13 @@ pub enum Effect {
     UnitNew {
         /// Which.
         unit: UnitId,
+    },
+    /// A unit has gone from the graph; its number is never given again.
+    UnitRemoved {
+        /// Which.
+        unit: UnitId,
+        /// Its name.
+        name: UnitName,
     },
     /// A job was queued.
     JobNew {

@@ -39,6 +39,10 @@ pub struct Engine {
     pub(super) upheld_queue: BTreeSet<UnitId>,
     /// Units that may be up although nobody needs them.
     pub(super) unneeded_queue: BTreeSet<UnitId>,
+    /// Units that may come back with what they depend on.
+    pub(super) returning_queue: BTreeSet<UnitId>,
+    /// Units that may have become superfluous; looked at by `Event::Collect`.
+    pub(super) collect_queue: BTreeSet<UnitId>,
     /// Services whose process waits until there are no jobs (Type=idle).
     pub(super) idle_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
@@ -77,6 +81,8 @@ impl Engine {
             bound_queue: BTreeSet::new(),
             upheld_queue: BTreeSet::new(),
             unneeded_queue: BTreeSet::new(),
+            returning_queue: BTreeSet::new(),
+            collect_queue: BTreeSet::new(),
             idle_queue: BTreeSet::new(),
             changes: VecDeque::new(),
             order_suspect: false,
@@ -126,6 +132,25 @@ impl Engine {
                 let result = self.reset_failed(unit.as_ref());
                 self.reply(request, result.map(|()| Outcome::Done));
             }
+            Event::Keep { unit } => self.keep(&unit),
+            Event::Hold {
+                request,
+                unit,
+                holder,
+            } => {
+                let result = self.hold(&unit, holder);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::Release {
+                request,
+                unit,
+                holder,
+            } => {
+                let result = self.release(&unit, holder);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::HolderGone { holder } => self.holder_gone(holder),
+            Event::Collect => self.collect(),
             Event::Shutdown => self.begin_shutdown(),
             Event::Elapsed => self.elapse(),
             Event::Checked { check, results } => self.checked(check, &results),
@@ -139,6 +164,7 @@ impl Engine {
                 }
             }
             Event::GroupEmpty { unit } => {
+                self.collect_queue.insert(unit);
                 self.with_service(unit, |service, cx| service.on_group_empty(cx));
             }
             Event::OutOfMemory { unit } => {
@@ -192,6 +218,8 @@ impl Engine {
                 self.stop_if_bound_to_inactive(unit);
             } else if let Some(unit) = self.unneeded_queue.pop_first() {
                 self.stop_if_unneeded(unit);
+            } else if let Some(unit) = self.returning_queue.pop_first() {
+                self.bring_back(unit);
             } else if std::mem::take(&mut self.order_suspect) {
                 self.order_suspect = self.break_deadlock();
             } else if self.jobs.is_empty()
@@ -249,6 +277,11 @@ impl Engine {
             | Event::Kill { .. }
             | Event::Cancel { .. }
             | Event::ResetFailed { .. }
+            | Event::Keep { .. }
+            | Event::Hold { .. }
+            | Event::Release { .. }
+            | Event::HolderGone { .. }
+            | Event::Collect
             | Event::Shutdown
             | Event::Killed { .. }
             | Event::GroupEmpty { .. }
@@ -292,11 +325,10 @@ impl Engine {
         id: UnitId,
         act: impl FnOnce(&mut Service, &mut Context<'_>) -> T,
     ) -> Option<T> {
+        // News may come of a unit that has gone since.
+        let job = self.graph.lookup(id)?.job;
+        let job = job.and_then(|job| self.jobs.get(&job)).map(|job| job.kind);
         let unit = self.graph.get_mut(id);
-        let job = unit
-            .job
-            .and_then(|job| self.jobs.get(&job))
-            .map(|job| job.kind);
         let Machine::Service(service) = &mut unit.machine else {
             return None;
         };
@@ -352,7 +384,7 @@ impl Engine {
         }
     }
 
-    fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
+    pub(super) fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
         let unit = self.graph.get_mut(id);
         if let Some(old) = std::mem::replace(&mut unit.deadline, deadline) {
             self.deadlines.remove(&(old, Timed::Unit(id)));

@@ -93,6 +93,39 @@ pub enum Event {
         /// The unit.
         unit: Option<UnitName>,
     },
+    /// The daemon was told to run this unit, which is loaded: it stays so as long as it has a
+    /// file.
+    Keep {
+        /// The unit.
+        unit: UnitName,
+    },
+    /// A client wants a unit to stay loaded. Answered by `Effect::Reply`.
+    Hold {
+        /// To be answered under this number.
+        request: RequestId,
+        /// The unit.
+        unit: UnitName,
+        /// Who; numbered by the host.
+        holder: u64,
+    },
+    /// A client takes back one `Hold`. Answered by `Effect::Reply`.
+    Release {
+        /// To be answered under this number.
+        request: RequestId,
+        /// The unit.
+        unit: UnitName,
+        /// Who.
+        holder: u64,
+    },
+    /// A client that may hold units has gone.
+    HolderGone {
+        /// Who.
+        holder: u64,
+    },
+    /// There is nothing else to do at this moment: units that nobody needs may go. To be sent
+    /// when [`super::Engine::has_candidates`] says so, but not between the reading of units and
+    /// what they were read for.
+    Collect,
     /// Everything is to be stopped; from here on nothing starts. Ends in `Effect::Finished`.
     Shutdown,
     /// Answer to `Effect::Spawn`: there is a process. `executed` is false if a step before

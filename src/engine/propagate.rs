@@ -88,11 +88,15 @@ impl Engine {
         if unexpected {
             self.follow_unasked(change);
         }
+        if change.from.is_inactive_or_failed() && change.to.is_active_or_activating() {
+            self.graph.get_mut(change.unit).lost.clear();
+        }
         self.look_at_neighbours(change.unit, change.from, change.to);
         if change.from == change.to {
             return;
         }
         if change.to.is_inactive_or_failed() {
+            self.collect_queue.insert(change.unit);
             // Those that came up while it was going down heard of no end of it.
             let bound = self.graph.get(change.unit).edges.of(Edge::BoundBy);
             self.bound_queue.extend(bound);
@@ -245,24 +249,24 @@ impl Engine {
                 .active_state()
                 .is_inactive_or_deactivating();
             if !down && edges == [Edge::BoundBy] {
-                self.stop_bound(other);
+                self.stop_bound(other, &[unit]);
             } else if !down {
                 self.add_quietly(other, JobKind::Stop, JobMode::Replace);
             }
         }
     }
 
-    /// Stops a unit that is up without what it is bound to: with those that need it, or, where
-    /// their jobs or their order stand in the way, alone. It must not stay.
-    pub(super) fn stop_bound(&mut self, unit: UnitId) {
+    /// Stops a unit that is up without what it is bound to, `gone`: with those that need it, or,
+    /// where their jobs or their order stand in the way, alone. It must not stay.
+    pub(super) fn stop_bound(&mut self, unit: UnitId, gone: &[UnitId]) {
         let modes = [
             JobMode::Replace,
             JobMode::IgnoreRequirements,
             JobMode::IgnoreDependencies,
         ];
         for mode in modes {
-            if self.add_quietly(unit, JobKind::Stop, mode) {
-                return;
+            if let Some(jobs) = self.add_quietly(unit, JobKind::Stop, mode) {
+                return self.note_losses(gone, &jobs);
             }
         }
     }
@@ -388,8 +392,14 @@ impl Engine {
         }
     }
 
-    /// Queues a job on the engine's own account; a refusal is only logged. Whether it is queued.
-    pub(super) fn add_quietly(&mut self, unit: UnitId, kind: JobKind, mode: JobMode) -> bool {
+    /// Queues a job on the engine's own account; a refusal is only logged. All jobs that come with
+    /// it, if it is queued.
+    pub(super) fn add_quietly(
+        &mut self,
+        unit: UnitId,
+        kind: JobKind,
+        mode: JobMode,
+    ) -> Option<Vec<(UnitId, JobKind)>> {
         self.wish_quietly(Wish {
             unit,
             kind,
@@ -399,13 +409,13 @@ impl Engine {
         })
     }
 
-    fn wish_quietly(&mut self, wish: Wish) -> bool {
-        match self.enqueue(wish) {
-            Ok(_) => true,
+    fn wish_quietly(&mut self, wish: Wish) -> Option<Vec<(UnitId, JobKind)>> {
+        match self.enqueue_all(wish) {
+            Ok((_, jobs)) => Some(jobs),
             Err(refusal) => {
                 let text = format!("no {} job: {refusal}", wish.kind.as_str());
                 self.log(LogLevel::Info, wish.unit, text);
-                false
+                None
             }
         }
     }

@@ -8,7 +8,7 @@ use super::job::{self, Job, Ordered};
 use super::propagate::Often;
 use super::service::{NotNow, can_reload};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
-use super::transaction::{self, Wish};
+use super::transaction::{self, Installed, Wish};
 use super::unit::Machine;
 use crate::unit::config::{JobMode, LoadState};
 use std::collections::{BTreeSet, VecDeque};
@@ -24,6 +24,19 @@ pub(super) enum Run {
     Ended(JobResult),
 }
 
+/// How a new job and the unit's installed one meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meeting {
+    /// There is none.
+    Nobody,
+    /// The new one does nothing and stands beside it, which goes on.
+    Beside,
+    /// They become one of this kind.
+    Merge(JobKind),
+    /// The new one takes its place.
+    Replace,
+}
+
 /// Units whose start fails with ours (they need us).
 const START_FAILURE: [Edge; 3] = [Edge::RequiredBy, Edge::RequisiteOf, Edge::BoundBy];
 
@@ -33,11 +46,22 @@ impl Engine {
     /// # Errors
     /// As [`transaction::plan`].
     pub(super) fn enqueue(&mut self, wish: Wish) -> Result<JobId, Refusal> {
+        self.enqueue_all(wish).map(|(anchor, _)| anchor)
+    }
+
+    /// The same; also tells what was installed.
+    ///
+    /// # Errors
+    /// As [`transaction::plan`].
+    pub(super) fn enqueue_all(
+        &mut self,
+        wish: Wish,
+    ) -> Result<(JobId, Vec<(UnitId, JobKind)>), Refusal> {
         if self.shutting_down && (wish.kind != JobKind::Stop || wish.mode == JobMode::Flush) {
             return Err(Refusal::ShuttingDown);
         }
         self.refuse_mode(wish)?;
-        let plan = transaction::plan(&self.graph, &self.jobs, wish)?;
+        let plan = transaction::plan(&self.graph, &self.installed(), wish)?;
         for (unit, note) in plan.notes {
             self.log(LogLevel::Warning, unit, note);
         }
@@ -46,17 +70,18 @@ impl Engine {
         let planned: BTreeSet<UnitId> = plan.jobs.iter().map(|(unit, _)| *unit).collect();
         let displaced = self.displace_jobs(wish, &planned);
         let mut anchor = None;
-        for (unit, kind) in plan.jobs {
-            let id = self.install(unit, kind, irreversible, ignore_order);
+        for (unit, kind) in &plan.jobs {
+            let id = self.install(*unit, *kind, irreversible, ignore_order);
             anchor = anchor.or(Some(id));
         }
         self.resettle(displaced);
         // The anchor is never dropped from its own transaction.
-        anchor.ok_or_else(|| Refusal::Conflicting("The transaction came out empty.".to_owned()))
+        let empty = || Refusal::Conflicting("The transaction came out empty.".to_owned());
+        Ok((anchor.ok_or_else(empty)?, plan.jobs))
     }
 
     /// Refuses job modes that do not go with the job or the unit.
-    fn refuse_mode(&self, wish: Wish) -> Result<(), Refusal> {
+    pub(super) fn refuse_mode(&self, wish: Wish) -> Result<(), Refusal> {
         let only = |text: &str| Err(Refusal::Invalid(text.to_owned()));
         match wish.mode {
             JobMode::Isolate if wish.kind != JobKind::Start => {
@@ -92,22 +117,21 @@ impl Engine {
         ignore_order: bool,
     ) -> JobId {
         let there = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
-        // A job that does nothing stands beside the unit's job, which goes on.
-        let beside = kind == JobKind::Nop && there.is_some();
-        if let Some(there) = there.filter(|_| !beside).cloned() {
-            let state = self.graph.get(unit).active_state();
-            match job::merge(there.kind, kind, state) {
-                Some(merged) => {
-                    if ignore_order && !there.ignore_order {
-                        let job = self.jobs.entry(there.id);
-                        job.and_modify(|job| job.ignore_order = true);
-                        // Nobody waits for it any more either.
-                        self.wake_neighbours(unit);
-                    }
-                    return self.merge_into(there, kind, merged, irreversible);
+        let there = there.cloned();
+        let meeting = self.meet(there.as_ref(), kind);
+        let beside = meeting == Meeting::Beside;
+        match (there, meeting) {
+            (Some(there), Meeting::Merge(merged)) => {
+                if ignore_order && !there.ignore_order {
+                    let job = self.jobs.entry(there.id);
+                    job.and_modify(|job| job.ignore_order = true);
+                    // Nobody waits for it any more either.
+                    self.wake_neighbours(unit);
                 }
-                None => self.finish(there.id, JobResult::Canceled, false),
+                return self.merge_into(there, kind, merged, irreversible);
             }
+            (Some(there), Meeting::Replace) => self.finish(there.id, JobResult::Canceled, false),
+            (Some(_), Meeting::Nobody | Meeting::Beside) | (None, _) => {}
         }
         let id = JobId(self.next_job);
         self.next_job = self.next_job.wrapping_add(1).max(1);
@@ -136,6 +160,29 @@ impl Engine {
         self.effects.push_back(Effect::Changed { unit });
         self.run_queue.insert(id);
         id
+    }
+
+    /// How a new job for a unit meets the one that is there.
+    pub(super) fn meet(&self, there: Option<&Job>, kind: JobKind) -> Meeting {
+        match there {
+            None => Meeting::Nobody,
+            Some(_) if kind == JobKind::Nop => Meeting::Beside,
+            Some(there) => {
+                let state = self.graph.get(there.unit).active_state();
+                match job::merge(there.kind, kind, state) {
+                    Some(merged) => Meeting::Merge(merged),
+                    None => Meeting::Replace,
+                }
+            }
+        }
+    }
+
+    /// The jobs that are there, for a transaction.
+    pub(super) fn installed(&self) -> Installed<'_> {
+        Installed {
+            jobs: &self.jobs,
+            planned: None,
+        }
     }
 
     /// A running job goes on if it covers the new one, else it runs again.
@@ -291,13 +338,23 @@ impl Engine {
             }
             self.remove(&job, result);
             if spread {
-                ending.extend(self.who_fails_with(&job, result));
+                for (other, outcome) in self.who_fails_with(&job, result) {
+                    if let Some(unit) = self.jobs.get(&other).map(|other| other.unit) {
+                        self.note_missed_start(unit, job.unit, result);
+                    }
+                    ending.push_back((other, outcome));
+                }
             }
             if matches!(result, JobResult::Timeout | JobResult::Dependency) {
                 // No run lies between this and the next time.
                 self.trigger(job.unit, Edge::OnFailure, Often::Limited);
             }
             self.wake_neighbours(job.unit);
+            if job.kind == JobKind::Start && result == JobResult::Done {
+                self.graph.get_mut(job.unit).lost.clear();
+            }
+            self.returning_queue.insert(job.unit);
+            self.collect_queue.insert(job.unit);
             // The job may have been in the way of a stop.
             self.bound_queue.insert(job.unit);
             self.bound_queue

@@ -20,12 +20,30 @@ impl Engine {
         verb: Verb,
         mode: JobMode,
     ) -> Result<JobId, Refusal> {
+        let wish = self.wish_of(name, verb, mode)?;
+        let job = self.enqueue(wish)?;
+        if verb == Verb::Stop {
+            // Whoever stops it does not want it back.
+            self.graph.get_mut(wish.unit).lost.clear();
+        }
+        Ok(job)
+    }
+
+    /// What a request comes to.
+    ///
+    /// # Errors
+    /// It is refused for what it asks, whatever it would lead to.
+    pub(super) fn wish_of(
+        &self,
+        name: &UnitName,
+        verb: Verb,
+        mode: JobMode,
+    ) -> Result<Wish, Refusal> {
         let unit = self.find(name)?;
         self.refuse_what_cannot_be(unit, verb)?;
-        let kind = self.kind_for(unit, verb);
-        self.enqueue(Wish {
+        Ok(Wish {
             unit,
-            kind,
+            kind: self.kind_for(unit, verb),
             mode,
             restart_dependents: false,
             spares: true,

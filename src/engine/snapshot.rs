@@ -80,6 +80,8 @@ impl Engine {
             finished,
             // Each unit and each job has its own.
             deadlines: _,
+            // After a restore every unit is looked at.
+            collect_queue: _,
             // Each of them knows that it is held back.
             idle_queue: _,
             // Empty between two events.
@@ -88,6 +90,7 @@ impl Engine {
             bound_queue: _,
             upheld_queue: _,
             unneeded_queue: _,
+            returning_queue: _,
             changes: _,
             order_suspect: _,
             triggered: _,
@@ -158,6 +161,8 @@ impl Engine {
         // As after a daemon-reload; where nothing has changed, nothing follows.
         engine.run_queue.extend(engine.jobs.keys());
         engine.order_suspect = true;
+        let all: Vec<UnitId> = engine.graph.iter().map(|unit| unit.id).collect();
+        engine.collect_queue.extend(all);
         engine.settle();
         Ok(engine)
     }
@@ -166,12 +171,11 @@ impl Engine {
 impl State {
     /// Every number leads to something that agrees.
     fn check(&self) -> Result<(), String> {
-        let units = self.graph.iter().count();
-        let exists = |unit: UnitId| (unit.0 as usize) < units;
-        for (place, unit) in self.graph.iter().enumerate() {
-            if unit.id.0 as usize != place {
-                return Err(format!("unit {} has the number {}", place, unit.id.0));
-            }
+        let exists = |unit: UnitId| self.graph.lookup(unit).is_some();
+        if !self.graph.is_in_order() {
+            return Err("a unit is not in its place".to_owned());
+        }
+        for unit in self.graph.iter() {
             let job = unit.job.map(|id| self.jobs.get(&id).map(|job| job.unit));
             if job.is_some_and(|of| of != Some(unit.id)) {
                 return Err(format!("{} has a job that is not its own", unit.name()));

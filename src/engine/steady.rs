@@ -28,12 +28,14 @@ impl Engine {
         self.unneeded_queue.insert(unit);
         if to.is_inactive_or_failed() {
             self.upheld_queue.insert(unit);
+            self.returning_queue.insert(unit);
             let needed = NEEDS.iter().flat_map(|edge| edges.of(*edge));
             self.unneeded_queue.extend(needed);
         }
         if to.is_active_or_reloading() && !from.is_active_or_reloading() {
             self.bound_queue.insert(unit);
             self.upheld_queue.extend(edges.of(Edge::Upholds));
+            self.look_at_returning(unit);
         }
     }
 
@@ -51,14 +53,16 @@ impl Engine {
         if !self.graph.get(unit).active_state().is_active_or_reloading() {
             return;
         }
-        let gone = self.graph.get(unit).edges.of(Edge::BindsTo).any(|other| {
-            let other = self.graph.get(other);
+        let is_gone = |other: &UnitId| {
+            let other = self.graph.get(*other);
             other.job.is_none() && other.active_state().is_inactive_or_failed()
-        });
-        if gone {
+        };
+        let bound = self.graph.get(unit).edges.of(Edge::BindsTo);
+        let gone: Vec<UnitId> = bound.filter(is_gone).collect();
+        if !gone.is_empty() {
             let text = "stopped too: it is bound to a unit that is not active".to_owned();
             self.log(LogLevel::Info, unit, text);
-            self.stop_bound(unit);
+            self.stop_bound(unit, &gone);
         }
     }
 

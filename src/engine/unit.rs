@@ -6,7 +6,9 @@ use super::inspect::{CheckView, StateTimes};
 use super::service::Service;
 use super::state::ActiveState;
 use crate::unit::config::{LoadState, UnitBody, UnitConfig, UnitSection};
+use crate::unit::name::UnitName;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a unit does when it is started.
@@ -127,6 +129,14 @@ pub(super) struct Unit {
     /// What its files say, as read last. A snapshot has the name only.
     #[serde(rename = "name", with = "super::snapshot::name_only")]
     pub(super) config: Arc<UnitConfig>,
+    /// Every name that was ever its own or an alias.
+    pub(super) names: BTreeSet<UnitName>,
+    /// The daemon was told to run it: it stays loaded as long as it has a file.
+    pub(super) kept: bool,
+    /// Clients that want it to stay loaded, and how often each said so. They do not outlive the
+    /// daemon's process.
+    #[serde(skip)]
+    pub(super) holders: BTreeMap<u64, u32>,
     /// What it does.
     pub(super) machine: Machine,
     /// Dependencies in both directions. The files say them again after a snapshot.
@@ -151,6 +161,9 @@ pub(super) struct Unit {
     pub(super) own_accord: OwnAccord,
     /// The last start was refused by the limit.
     pub(super) start_limit_hit: bool,
+    /// What it needs and whose failure took it down, or kept it down; it comes back with them
+    /// (RestartWithDependency=).
+    pub(super) lost: BTreeSet<UnitId>,
     /// MONITOR_... of the unit that triggered the current run (E9).
     pub(super) monitor: Vec<(String, String)>,
     /// The timer that is registered with the engine.
@@ -163,6 +176,9 @@ impl Unit {
         Unit {
             id,
             machine: Machine::of(&config),
+            names: BTreeSet::from([config.name.clone()]),
+            kept: false,
+            holders: BTreeMap::new(),
             config,
             edges: Edges::default(),
             job: None,
@@ -174,6 +190,7 @@ impl Unit {
             start_limit: StartLimit::default(),
             own_accord: OwnAccord::default(),
             start_limit_hit: false,
+            lost: BTreeSet::new(),
             monitor: Vec::new(),
             deadline: None,
         }

@@ -9,6 +9,7 @@ use crate::cgroup::usage;
 use crate::engine::{CheckId, Effect, LogLevel, Timestamp, UnitId};
 use crate::unit::config::Condition;
 use crate::unit::name::UnitName;
+use tokio::task::JoinHandle;
 
 impl Host {
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -48,6 +49,7 @@ impl Host {
                 reason,
             } => self.act(unit, action, status, &reason),
             Effect::Finished => self.finished = true,
+            Effect::UnitRemoved { unit, name } => self.forget(unit, name),
             Effect::UnitNew { .. }
             | Effect::Changed { .. }
             | Effect::JobNew { .. }
@@ -80,6 +82,7 @@ impl Host {
             | Effect::ForgetBusName { .. }
             | Effect::CleanUp { .. }
             | Effect::Reply { .. }
+            | Effect::UnitRemoved { .. }
             | Effect::Log { .. }
             | Effect::Act { .. }
             | Effect::Finished => None,
@@ -102,6 +105,25 @@ impl Host {
         startup.finished = clock::now();
         let took = startup.finished.monotonic - startup.begun.monotonic;
         let _ = self.news.send(News::StartupFinished(took));
+    }
+
+    /// A unit has gone from the engine: nothing is kept of it. A removal under way goes on, for
+    /// a unit that is read anew under the name.
+    fn forget(&mut self, unit: UnitId, name: UnitName) {
+        self.groups.release(unit);
+        self.told_by_root.remove(&unit);
+        self.freezers.remove(&unit);
+        self.last_cpu.remove(&unit);
+        self.names.remove(&unit);
+        if self
+            .cleaning
+            .get(&name)
+            .is_some_and(JoinHandle::is_finished)
+        {
+            self.cleaning.remove(&name);
+        }
+        // Fails only if nobody listens.
+        let _ = self.news.send(News::UnitRemoved(name));
     }
 
     /// Conditions look at file systems that may hang: off the loop.
@@ -138,22 +160,23 @@ impl Host {
         if removal.is_empty() {
             return;
         }
-        let before = self.cleaning.remove(&unit);
-        let log = self.log.clone();
         let name = view.config.name.clone();
+        let before = self.cleaning.remove(&name);
+        let log = self.log.clone();
+        let of = name.clone();
         let task = tokio::spawn(async move {
             if let Some(before) = before {
                 let _ = before.await;
             }
             let failures = tokio::task::spawn_blocking(move || removal.carry_out()).await;
             for failure in failures.unwrap_or_default() {
-                log.manager(LogLevel::Warning, Some(&name), &failure);
+                log.manager(LogLevel::Warning, Some(&of), &failure);
             }
         });
-        self.cleaning.insert(unit, task);
+        self.cleaning.insert(name, task);
     }
 
-    /// The name of a unit; kept, as it never changes.
+    /// The name of a unit; kept as long as the unit is there, as it never changes.
     pub(super) fn name(&mut self, unit: UnitId) -> Option<UnitName> {
         if let Some(name) = self.names.get(&unit) {
             return Some(name.clone());

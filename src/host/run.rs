@@ -20,7 +20,7 @@ use super::processes::Processes;
 use super::requests::Requests;
 use super::spawning::{Common, Started};
 use crate::cgroup::Tree;
-use crate::engine::{CheckId, Engine, Event, ProcessId, UnitId};
+use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
 use crate::sys::subreaper;
 use crate::unit::load;
 use crate::unit::name::UnitName;
@@ -67,7 +67,6 @@ pub struct Options {
 }
 
 /// What comes back from tasks and pool threads.
-#[derive(Debug)]
 pub(super) enum Fact {
     Started(Box<Started>),
     Checked(CheckId, Vec<bool>),
@@ -85,13 +84,19 @@ enum Woken {
     ChildEnded,
     Message(Message),
     Deadline,
+    /// Nothing is left to do at this moment.
+    Idle,
 }
 
 impl Woken {
     fn is_an_end(&self) -> bool {
         match self {
             Woken::Ended(_) | Woken::ChildEnded | Woken::GroupChanged => true,
-            Woken::Fact(_) | Woken::Notification | Woken::Message(_) | Woken::Deadline => false,
+            Woken::Fact(_)
+            | Woken::Notification
+            | Woken::Message(_)
+            | Woken::Deadline
+            | Woken::Idle => false,
         }
     }
 }
@@ -114,7 +119,9 @@ pub struct Host {
     pub(super) searches: BTreeMap<ProcessId, Search>,
     pub(super) bus_names: BusNames,
     /// Removals under way; a start of the unit waits for them.
-    pub(super) cleaning: BTreeMap<UnitId, JoinHandle<()>>,
+    pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
+    /// What was said of units' files since the last reload.
+    pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
     /// MAINPID= last said by a process of root.
     pub(super) told_by_root: BTreeMap<UnitId, i32>,
     /// What clients added to the environment of services.
@@ -189,6 +196,7 @@ impl Host {
             searches: BTreeMap::new(),
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
+            said: BTreeMap::new(),
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
             freezers: BTreeMap::new(),
@@ -254,6 +262,8 @@ impl Host {
                 None => std::future::pending().await,
             }
         };
+        // Not while units are being read that count on those that are there.
+        let collects = self.engine.has_candidates() && !self.requests.loading;
         // What the kernel says comes before what is due and before what people ask for.
         tokio::select! {
             biased;
@@ -264,6 +274,8 @@ impl Host {
             () = self.groups.changed() => Woken::GroupChanged,
             () = deadline => Woken::Deadline,
             Some(message) = self.inbox.messages.recv() => Woken::Message(message),
+            // Last: whoever was just told of a unit has asked by then how it is.
+            () = tokio::task::yield_now(), if collects => Woken::Idle,
         }
     }
 
@@ -278,6 +290,7 @@ impl Host {
             }
             Woken::Message(message) => self.message(message),
             Woken::Deadline => self.tell(Event::Elapsed),
+            Woken::Idle => self.tell(Event::Collect),
             Woken::Fact(Fact::Started(started)) => {
                 self.started(*started);
                 self.look_at_early_notifications();

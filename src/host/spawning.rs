@@ -77,7 +77,7 @@ impl Host {
             }
         };
         let readers = pipes.take_readers();
-        let cleaning = self.cleaning.remove(&order.unit);
+        let cleaning = self.cleaning.remove(&order.config.name);
         let exec = order.config.service().map(|service| &service.exec);
         if cleaning.is_none() && exec.is_some_and(is_simple) {
             let result = start.run();

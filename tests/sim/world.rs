@@ -392,6 +392,7 @@ impl<'a> World<'a> {
             Effect::ForgetBusName { .. }
             | Effect::Reply { .. }
             | Effect::UnitNew { .. }
+            | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
             | Effect::Changed { .. }

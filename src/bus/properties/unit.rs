@@ -8,7 +8,7 @@ use crate::engine::Timestamp;
 use crate::engine::inspect::{CheckView, DEPENDENCY_PROPERTIES, UnitView};
 use crate::host::{Usage, View};
 use crate::unit::config::{CommandKind, Condition, LoadState, ServiceType, UnitBody};
-use crate::unit::directive::PropertyValue;
+use crate::unit::directive::{self, PropertyValue};
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
 
@@ -66,6 +66,16 @@ impl UnitSnapshot {
     pub(in crate::bus) fn type_properties(&self) -> Vec<Shown> {
         let unit_type = self.unit_type();
         self.show(type_rows(unit_type), Some(unit_type))
+    }
+
+    /// Our own settings, which systemd's interfaces have no place for.
+    pub(in crate::bus) fn own_properties(&self) -> Vec<Shown> {
+        let shown = |property: &directive::Property| {
+            let value = property.value(&self.view.config);
+            let value = Value::from_property(value, property.signature)?;
+            Some((property.name, property.signature, value))
+        };
+        directive::own_properties().filter_map(shown).collect()
     }
 
     /// One property of a row.

@@ -34,7 +34,7 @@ impl Service {
             let ran = self
                 .active_since
                 .map_or(0, |since| cx.now.monotonic.saturating_sub(since));
-            if ran >= restart::BACKOFF_RESET.as_micros() {
+            if ran >= cx.config.procmgr.backoff_reset.as_micros() {
                 self.backoff = 0;
             }
             self.set_state(cx, ServiceState::AutoRestart);

@@ -46,6 +46,11 @@ impl Service {
             .collect()
     }
 
+    /// Whether any process may be in the unit's group, known or not.
+    pub fn has_processes(&self) -> bool {
+        self.populated || self.main.running().is_some() || self.control.is_some()
+    }
+
     /// A picture of everything that is shown of a service.
     pub fn view(&self) -> ServiceView {
         let pid = |process: Option<&Process>| process.map_or(0, |process| process.pid);

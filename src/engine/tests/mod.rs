@@ -4,8 +4,11 @@ mod actions;
 mod called_off;
 mod cancel;
 mod circles;
+mod collect;
 mod limits;
 mod modes;
+mod plan;
+mod returning;
 mod snapshot;
 pub(super) mod world;
 

@@ -3,7 +3,7 @@
 use crate::engine::event::{Event, Verb};
 use crate::engine::ids::{JobId, ProcessId, RequestId, Timestamp, UnitId};
 use crate::engine::process::ProcessStatus;
-use crate::engine::state::{ActiveState, JobResult};
+use crate::engine::state::{ActiveState, JobKind, JobResult};
 use crate::engine::{Effect, Engine, KillOrder, Outcome, Refusal, Spawn};
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
@@ -138,6 +138,10 @@ pub(in crate::engine) struct World {
     /// Paths that exist, for conditions.
     pub(in crate::engine) paths: BTreeSet<String>,
     pub(in crate::engine) results: BTreeMap<JobId, JobResult>,
+    /// The units that were unloaded.
+    pub(in crate::engine) removed: Vec<String>,
+    /// The jobs that were queued: unit and what they do.
+    pub(in crate::engine) queued: Vec<(String, JobKind)>,
     pub(in crate::engine) replies: BTreeMap<RequestId, Result<Outcome, Refusal>>,
     pub(in crate::engine) environments: BTreeMap<String, Vec<(String, String)>>,
     pub(in crate::engine) finished: bool,
@@ -161,6 +165,8 @@ impl World {
             trace: Vec::new(),
             paths: BTreeSet::new(),
             results: BTreeMap::new(),
+            removed: Vec::new(),
+            queued: Vec::new(),
             replies: BTreeMap::new(),
             environments: BTreeMap::new(),
             finished: false,
@@ -287,6 +293,15 @@ impl World {
         }
     }
 
+    /// Unloads what nobody needs, until there is nothing to look at; the names, sorted.
+    pub(in crate::engine) fn collect(&mut self) -> Vec<String> {
+        while self.engine.has_candidates() {
+            self.send(Event::Collect);
+        }
+        self.removed.sort();
+        std::mem::take(&mut self.removed)
+    }
+
     /// Lets time pass up to the next deadline.
     pub(in crate::engine) fn wait(&mut self) {
         let deadline = self.engine.next_deadline().expect("a timer is armed");
@@ -325,6 +340,11 @@ impl World {
             Effect::JobRemoved { job, result, .. } => {
                 self.results.insert(job, result);
             }
+            Effect::UnitRemoved { name, .. } => self.removed.push(name.to_string()),
+            Effect::JobNew { unit, kind, .. } => {
+                let name = self.engine.unit_by_id(unit).unwrap().name().to_string();
+                self.queued.push((name, kind));
+            }
             Effect::Act {
                 unit,
                 action,
@@ -344,7 +364,6 @@ impl World {
             | Effect::ForgetMain { .. }
             | Effect::CleanUp { .. }
             | Effect::UnitNew { .. }
-            | Effect::JobNew { .. }
             | Effect::Changed { .. }
             | Effect::Log { .. } => {}
         }

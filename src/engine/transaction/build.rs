@@ -1,6 +1,6 @@
 //! Collects what a wish pulls in.
 
-use super::{ANCHOR, Candidate, Pull, Transaction, Wish};
+use super::{ANCHOR, Candidate, Cause, Dropped, Pull, Transaction, Wish};
 use crate::engine::effect::Refusal;
 use crate::engine::graph::{Edge, Graph};
 use crate::engine::ids::UnitId;
@@ -159,7 +159,7 @@ impl Transaction {
                 Ok(None) => {}
                 Err(refusal) => {
                     let job = self.job(by).map(|job| (job.unit, job.kind));
-                    self.delete(by, true);
+                    self.delete(by, true, Cause::Refused(refusal.clone()));
                     if self.job(ANCHOR).is_none() {
                         return Err(refusal);
                     }
@@ -214,6 +214,7 @@ impl Transaction {
         }
         let pull = Pull {
             by: ANCHOR,
+            edge: None,
             matters: true,
             conflicts: false,
         };
@@ -253,16 +254,26 @@ impl Transaction {
             Some(refusal) => Err(Missing::Refused(refusal.clone())),
             None => admissible(target, kind),
         };
-        match verdict {
-            Ok(()) => {}
-            Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
-            Err(Missing::Refused(_) | Missing::Pointless) => return Ok(None),
-        }
         let pull = Pull {
             by,
+            edge: Some(rule.edge),
             matters: rule.matters,
             conflicts: rule.conflicts,
         };
+        match verdict {
+            Ok(()) => {}
+            Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
+            Err(Missing::Refused(refusal)) => {
+                self.dropped.push(Dropped {
+                    unit: *other,
+                    kind,
+                    pull: Some(pull),
+                    cause: Cause::Refused(refusal),
+                });
+                return Ok(None);
+            }
+            Err(Missing::Pointless) => return Ok(None),
+        }
         Ok(self.add(*other, kind, Some(pull)))
     }
 
@@ -284,6 +295,7 @@ impl Transaction {
                 matters: false,
             }));
             self.by_unit.entry(unit).or_default().push(index);
+            self.origins.push((unit, kind, pull));
         }
         if let Some(pull) = pull {
             if let Some(job) = self.jobs.get_mut(index).and_then(Option::as_mut) {

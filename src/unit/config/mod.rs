@@ -26,6 +26,7 @@ pub use service::{
 };
 pub use socket::{Listen, ListenKind, SocketConfig};
 pub use unit::{
-    Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin, InstallSection,
-    JobMode, LoadState, NotApplied, SystemAction, UnitBody, UnitConfig, UnitSection,
+    CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
+    InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, SystemAction, UnitBody,
+    UnitConfig, UnitSection,
 };

@@ -54,8 +54,34 @@ pub enum DependencyKind {
     ReloadPropagatedFrom,
     PropagatesStopTo,
     StopPropagatedFrom,
+    JoinsNamespaceOf,
     /// From a socket, timer or path to what it activates.
     Triggers,
+}
+
+impl DependencyKind {
+    /// The directive that states it; Triggers is stated by other settings of its unit.
+    pub fn directive(self) -> &'static str {
+        match self {
+            DependencyKind::Requires => "Requires",
+            DependencyKind::Requisite => "Requisite",
+            DependencyKind::Wants => "Wants",
+            DependencyKind::BindsTo => "BindsTo",
+            DependencyKind::PartOf => "PartOf",
+            DependencyKind::Upholds => "Upholds",
+            DependencyKind::Conflicts => "Conflicts",
+            DependencyKind::Before => "Before",
+            DependencyKind::After => "After",
+            DependencyKind::OnFailure => "OnFailure",
+            DependencyKind::OnSuccess => "OnSuccess",
+            DependencyKind::PropagatesReloadTo => "PropagatesReloadTo",
+            DependencyKind::ReloadPropagatedFrom => "ReloadPropagatedFrom",
+            DependencyKind::PropagatesStopTo => "PropagatesStopTo",
+            DependencyKind::StopPropagatedFrom => "StopPropagatedFrom",
+            DependencyKind::JoinsNamespaceOf => "JoinsNamespaceOf",
+            DependencyKind::Triggers => "Triggers",
+        }
+    }
 }
 
 /// Who said so.
@@ -281,6 +307,16 @@ impl SystemAction {
     }
 }
 
+/// When a unit that nobody needs is unloaded: CollectMode=.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CollectMode {
+    /// When it is inactive.
+    #[default]
+    Inactive,
+    /// Also when it has failed.
+    InactiveOrFailed,
+}
+
 /// The [Unit] section, dependencies and conditions apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitSection {
@@ -308,6 +344,8 @@ pub struct UnitSection {
     pub refuse_manual_stop: bool,
     /// StopWhenUnneeded=.
     pub stop_when_unneeded: bool,
+    /// CollectMode=.
+    pub collect_mode: CollectMode,
     /// AllowIsolate=.
     pub allow_isolate: bool,
     /// IgnoreOnIsolate=; `None` until the loader has put in what units of the type have.
@@ -357,6 +395,7 @@ impl Default for UnitSection {
             refuse_manual_start: false,
             refuse_manual_stop: false,
             stop_when_unneeded: false,
+            collect_mode: CollectMode::Inactive,
             allow_isolate: false,
             ignore_on_isolate: None,
             job_timeout: TimeSpan::INFINITY,
@@ -367,6 +406,24 @@ impl Default for UnitSection {
             failure_action_status: None,
             success_action: SystemAction::None,
             success_action_status: None,
+        }
+    }
+}
+
+/// The [X-Procmgr] section: our own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcmgrSection {
+    /// RestartWithDependency=.
+    pub restart_with_dependency: bool,
+    /// BackoffResetSec=, a minute by default.
+    pub backoff_reset: TimeSpan,
+}
+
+impl Default for ProcmgrSection {
+    fn default() -> ProcmgrSection {
+        ProcmgrSection {
+            restart_with_dependency: false,
+            backoff_reset: TimeSpan::from_secs(60),
         }
     }
 }
@@ -440,6 +497,8 @@ pub struct UnitConfig {
     pub dependencies: Vec<Dependency>,
     /// [Install].
     pub install: InstallSection,
+    /// [X-Procmgr].
+    pub procmgr: ProcmgrSection,
     /// What the type adds.
     pub body: UnitBody,
     /// What was read but is not carried out.
@@ -466,6 +525,7 @@ impl UnitConfig {
             diagnostics: Vec::new(),
             dependencies: Vec::new(),
             install: InstallSection::default(),
+            procmgr: ProcmgrSection::default(),
             body: UnitBody::Other,
             not_applied: Vec::new(),
             written: BTreeMap::new(),

@@ -6,8 +6,7 @@ use super::parse::{
 };
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
-use super::shape;
-use crate::unit::config::{JobMode, SystemAction};
+use crate::unit::config::{CollectMode, JobMode, SystemAction};
 
 const JOB_MODE: Choice<JobMode> = Choice {
     words: &[
@@ -32,6 +31,11 @@ const JOB_MODE: Choice<JobMode> = Choice {
         JobMode::Triggering,
         JobMode::RestartDependencies,
     ],
+};
+
+const COLLECT_MODE: Choice<CollectMode> = Choice {
+    words: &["inactive", "inactive-or-failed"],
+    values: &[CollectMode::Inactive, CollectMode::InactiveOrFailed],
 };
 
 /// Words of FailureAction= and its kin.
@@ -420,14 +424,16 @@ pub(super) static ROWS: &[Row] = &[
         UNIT,
         "CollectMode",
         236,
-        Kind::Choice(&["inactive", "inactive-or-failed"]),
-        |r, v| r.not_applied(v, GRAPH, false),
+        Kind::Choice(COLLECT_MODE.words),
+        |r, v| {
+            r.draft.config.unit.collect_mode = COLLECT_MODE.read(v)?;
+            Ok(())
+        },
         "Whether a failed unit that nothing refers to is forgotten like an inactive one.",
     )
-    .neutral(&["inactive"])
-    .support(Support::Planned(GRAPH))
-    .show("CollectMode", "s", |_| text("inactive"))
-    .kept(shape::word),
+    .show("CollectMode", "s", |c| {
+        COLLECT_MODE.show(c.unit.collect_mode)
+    }),
     dropped(UNIT, "IgnoreOnSnapshot", 33),
 ];
 

@@ -259,6 +259,7 @@ impl World {
             Effect::Check { .. }
             | Effect::Reply { .. }
             | Effect::UnitNew { .. }
+            | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
             | Effect::Act { .. }
