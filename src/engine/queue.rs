@@ -100,6 +100,10 @@ impl Engine {
                 Some(merged) => {
                     let job = self.jobs.entry(there.id);
                     job.and_modify(|job| job.ignore_order |= ignore_order);
+                    if ignore_order && !there.ignore_order {
+                        // Others need not wait for it any more, either.
+                        self.wake_neighbours(unit);
+                    }
                     return self.merge_into(there, kind, merged, irreversible);
                 }
                 None => self.finish(there.id, JobResult::Canceled, false),
