@@ -45,7 +45,8 @@ const DIRECTORIES: &[Row] = &[
     ("state", "StateDirectory=taken", 238),
     ("cache", "CacheDirectory=taken", 239),
     ("logs", "LogsDirectory=taken", 240),
-    ("configuration", "ConfigurationDirectory=taken", 241),
+    // As in systemd, a file in the place of the directory itself is left at that.
+    ("configuration", "ConfigurationDirectory=taken/below", 241),
 ];
 
 fn write_units(place: &Place, rows: &[Row]) {

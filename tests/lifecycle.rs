@@ -69,6 +69,20 @@ fn a_oneshot_stops_at_the_first_failure_that_is_not_marked() {
 }
 
 #[test]
+fn what_a_service_says_at_once_is_heard_though_its_start_was_slow_to_be_told() {
+    // A file of environment makes it a start off the loop, whose end is told by another thread.
+    let daemon = Daemon::with(&[(
+        "quick@.service",
+        "[Service]\nType=notify\nEnvironmentFile=-/nonexistent\nTimeoutStartSec=30\n\
+         ExecStart=stand-in-agent --name quick --notify\n",
+    )]);
+    let units: Vec<String> = (0..60).map(|n| format!("quick@{n}.service")).collect();
+    let units = units.iter().map(String::as_str);
+    daemon.ok(&["start"].into_iter().chain(units).collect::<Vec<_>>());
+    assert!(!daemon.log().contains("ignored"), "{}", daemon.log());
+}
+
+#[test]
 fn a_notify_service_is_active_when_it_says_so() {
     let daemon = Daemon::with(&[(
         "speaker.service",

@@ -338,3 +338,18 @@ fn restart_mode_debug_tells_the_service() {
     daemon.wait_recorded("chatty", "ready", 2);
     assert!(told());
 }
+
+#[test]
+fn a_barrier_is_passed_when_all_before_it_was_heard() {
+    let daemon = Daemon::with(&[(
+        "careful.service",
+        "[Service]\nType=notify\nExecStart=stand-in-agent --name careful --notify --barrier\n",
+    )]);
+    daemon.ok(&["start", "careful.service"]);
+    daemon.wait_recorded("careful", "second-barrier", 1);
+    assert_eq!(daemon.records().of("careful", "barrier").len(), 1);
+    assert_eq!(
+        daemon.show("careful.service", "StatusText"),
+        "careful is ready"
+    );
+}

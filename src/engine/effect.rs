@@ -71,6 +71,9 @@ pub enum MainSource {
     Told {
         /// The pid named.
         pid: i32,
+        /// The inode of its pidfd, if the sender named that too (MAINPIDFDID=, 257): the number
+        /// alone may be another process's by now.
+        inode: Option<u64>,
     },
 }
 

@@ -25,6 +25,16 @@ pub(super) struct Change {
     will_restart: bool,
 }
 
+/// How often the end of a unit may start others. Units that start each other go round for ever
+/// unless something limits them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Often {
+    /// Whenever a run ends: the start limit limits runs.
+    AsItRuns,
+    /// As whatever the engine does of its own accord: nothing ran, or it has no start limit.
+    Limited,
+}
+
 impl Change {
     /// The change that a service's transition is to others.
     pub(super) fn of_service(unit: UnitId, transition: Transition) -> Change {
@@ -93,13 +103,13 @@ impl Engine {
         }
         self.act_on_end(change.unit, change.from, change.to);
         if change.to == ActiveState::Failed && !change.will_restart {
-            self.trigger(change.unit, Edge::OnFailure);
+            self.trigger(change.unit, Edge::OnFailure, self.how_often(change.unit));
         }
         if change.to == ActiveState::Inactive
             && !change.from.is_inactive_or_failed()
             && !change.will_restart
         {
-            self.trigger(change.unit, Edge::OnSuccess);
+            self.trigger(change.unit, Edge::OnSuccess, self.how_often(change.unit));
         }
     }
 
@@ -264,7 +274,7 @@ impl Engine {
     /// Starts what OnFailure= or OnSuccess= names (J12), once for one event: a unit that is
     /// needed by what its failure starts, and fails again at the same moment (a start limit),
     /// would otherwise go round for ever.
-    pub(super) fn trigger(&mut self, unit: UnitId, edge: Edge) {
+    pub(super) fn trigger(&mut self, unit: UnitId, edge: Edge, often: Often) {
         let mut others = self.graph.get(unit).edges.of(edge).peekable();
         if others.peek().is_none() {
             return;
@@ -273,6 +283,10 @@ impl Engine {
         if !self.triggered.insert((unit, edge)) {
             let text = "ended once more at the same moment; nothing is started for it again";
             self.log(LogLevel::Warning, unit, text.to_owned());
+            return;
+        }
+        let what = "followed by what OnFailure= or OnSuccess= names";
+        if often == Often::Limited && !self.may_act(unit, what) {
             return;
         }
         let section = &self.graph.get(unit).config.unit;
@@ -297,6 +311,13 @@ impl Engine {
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.monitor = if several { Vec::new() } else { monitor.clone() };
             }
+        }
+    }
+
+    fn how_often(&self, unit: UnitId) -> Often {
+        match self.graph.get(unit).machine {
+            Machine::Service(_) => Often::AsItRuns,
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => Often::Limited,
         }
     }
 

@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::{JobId, UnitId};
 use super::job::{self, Job, Ordered};
+use super::propagate::Often;
 use super::service::{NotNow, can_reload};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
 use super::transaction::{self, Installed, Wish};
@@ -121,8 +122,12 @@ impl Engine {
         let beside = meeting == Meeting::Beside;
         match (there, meeting) {
             (Some(there), Meeting::Merge(merged)) => {
-                let job = self.jobs.entry(there.id);
-                job.and_modify(|job| job.ignore_order |= ignore_order);
+                if ignore_order && !there.ignore_order {
+                    let job = self.jobs.entry(there.id);
+                    job.and_modify(|job| job.ignore_order = true);
+                    // Nobody waits for it any more either.
+                    self.wake_neighbours(unit);
+                }
                 return self.merge_into(there, kind, merged, irreversible);
             }
             (Some(there), Meeting::Replace) => self.finish(there.id, JobResult::Canceled, false),
@@ -340,14 +345,9 @@ impl Engine {
                     ending.push_back((other, outcome));
                 }
             }
-            // No run lies between this and the next time, so no start limit keeps units from
-            // going round that start each other so.
-            let followers = self.graph.get(job.unit).edges.of(Edge::OnFailure).count();
-            if matches!(result, JobResult::Timeout | JobResult::Dependency)
-                && followers > 0
-                && self.may_act(job.unit, "followed by what OnFailure= names")
-            {
-                self.trigger(job.unit, Edge::OnFailure);
+            if matches!(result, JobResult::Timeout | JobResult::Dependency) {
+                // No run lies between this and the next time.
+                self.trigger(job.unit, Edge::OnFailure, Often::Limited);
             }
             self.wake_neighbours(job.unit);
             if job.kind == JobKind::Start && result == JobResult::Done {

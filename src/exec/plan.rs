@@ -289,14 +289,12 @@ fn add_directory(steps: &mut Steps<'_>, directory: &PlannedDirectory) -> Result<
     let path = c_string(&directory.path)?;
     let mode = directory.mode;
     let owner = directory.owner;
-    if exit_status == status::CONFIGURATION_DIRECTORY {
-        steps.push(exit_status, Operation::MakeParent { path, mode });
-        // What is there already may be no directory; then there is nothing in it.
-        let path = c_string(&format!("{}/.", directory.path))?;
-        steps.push(exit_status, Operation::MakeParent { path, mode });
+    let operation = if exit_status == status::CONFIGURATION_DIRECTORY {
+        Operation::MakeParent { path, mode }
     } else {
-        steps.push(exit_status, Operation::MakeDirectory { path, mode, owner });
-    }
+        Operation::MakeDirectory { path, mode, owner }
+    };
+    steps.push(exit_status, operation);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use super::isolation::Isolations;
 use super::loading::Loaded;
 use super::log::Log;
 use super::main_process::Search;
+use super::notifications::Early;
 use super::notify::NotifySocket;
 use super::operations::{Freezer, Froze};
 use super::output::Capture;
@@ -131,6 +132,8 @@ pub struct Host {
     pub(super) last_cpu: BTreeMap<UnitId, u64>,
     /// The steps of coming up.
     pub(super) startup: Startup,
+    /// Said by processes whose start is not told of yet.
+    pub(super) early: Vec<Early>,
     /// Children are to be looked at again.
     pub(super) children_due: bool,
     pub(super) finished: bool,
@@ -202,6 +205,7 @@ impl Host {
                 begun: clock::now(),
                 ..Startup::default()
             },
+            early: Vec::new(),
             children_due: false,
             finished: false,
             ending: Ending::default(),
@@ -287,7 +291,10 @@ impl Host {
             Woken::Message(message) => self.message(message),
             Woken::Deadline => self.tell(Event::Elapsed),
             Woken::Idle => self.tell(Event::Collect),
-            Woken::Fact(Fact::Started(started)) => self.started(*started),
+            Woken::Fact(Fact::Started(started)) => {
+                self.started(*started);
+                self.look_at_early_notifications();
+            }
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
             Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),

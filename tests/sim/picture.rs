@@ -265,6 +265,11 @@ impl Picture {
                 kind,
                 result,
             } => {
+                // It has failed, though the unit itself did nothing.
+                let failed = matches!(result, JobResult::Dependency | JobResult::Timeout);
+                if failed && self.unit(*unit).starts_others() {
+                    self.circling.insert(*unit);
+                }
                 let cut = self.displacing && *result == JobResult::Canceled;
                 if cut || *result == JobResult::Timeout {
                     self.loose.insert(*unit);

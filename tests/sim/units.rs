@@ -150,10 +150,6 @@ fn service(dice: &mut Dice, name: &UnitName) -> ServiceConfig {
     if service.service_type == T::Forking || dice.one_in(12) {
         service.pid_file = dice.percent(60).then(|| format!("/run/{name}.pid"));
     }
-    if service.service_type == T::Oneshot && service.pid_file.is_some() {
-        // It fails each time, since nobody is left to be named there.
-        service.restart = Restart::No;
-    }
     let speaks = matches!(service.service_type, T::Notify | T::NotifyReload)
         || service.watchdog > TimeSpan::ZERO;
     service.notify_access = dice.pick(&[

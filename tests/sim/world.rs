@@ -479,7 +479,7 @@ impl<'a> World<'a> {
                     .collect();
                 Some(unknown).filter(|it| it.len() == 1).map(|it| it[0])
             }
-            MainSource::Told { pid } => Some(*pid).filter(|pid| self.is_fit(unit, *pid)),
+            MainSource::Told { pid, .. } => Some(*pid).filter(|pid| self.is_fit(unit, *pid)),
         };
         self.answer_find(process, unit, found);
     }

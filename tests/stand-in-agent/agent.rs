@@ -6,6 +6,7 @@
 //! Installed under the name of a real agent it accepts that agent's arguments; what it then
 //! does is said in a file beside it (see `options`).
 
+mod barrier;
 mod bus;
 mod daemonize;
 mod events;
@@ -143,6 +144,13 @@ impl<'a> Agent<'a> {
                 news.push(sd_notify::NotifyState::MainPid(std::process::id()));
             }
             sd_notify::notify(&news)?;
+        }
+        if self.options.barrier {
+            barrier::wait_behind("BARRIER=1")?;
+            self.record.write("barrier");
+            // Nothing else may stand in such a message: this says nothing, but is let go, too.
+            barrier::wait_behind("BARRIER=1\nSTATUS=not to be seen")?;
+            self.record.write("second-barrier");
         }
         println!("{}: ready", self.options.name);
         daemonize::release_parent()

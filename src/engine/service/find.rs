@@ -124,12 +124,12 @@ impl Service {
     }
 
     /// MAINPID= in a message: has the process looked at, if it would be a new one.
-    pub(super) fn verify_told_main(&mut self, cx: &mut Context<'_>, pid: i32) {
+    pub(super) fn verify_told_main(&mut self, cx: &mut Context<'_>, pid: i32, inode: Option<u64>) {
         if self.main.running().is_some_and(|main| main.pid == pid) || self.is_control_pid(pid) {
             return;
         }
         self.forget_told(cx);
-        self.told = Some(find(cx, MainSource::Told { pid }));
+        self.told = Some(find(cx, MainSource::Told { pid, inode }));
     }
 
     fn is_control_pid(&self, pid: i32) -> bool {

@@ -42,7 +42,7 @@ impl Service {
             return;
         }
         if let Some(main) = message.get("MAINPID") {
-            self.told_main(cx, main);
+            self.told_main(cx, main, message.get("MAINPIDFDID"));
         }
         self.told_access(cx, message);
         self.told_state(cx, message);
@@ -88,11 +88,12 @@ impl Service {
         }
     }
 
-    fn told_main(&mut self, cx: &mut Context<'_>, value: &str) {
+    fn told_main(&mut self, cx: &mut Context<'_>, value: &str, inode: Option<&str>) {
         match value.parse::<i32>() {
             Ok(pid) if pid > 0 => {
                 if facts::is_up(self.state) {
-                    self.verify_told_main(cx, pid);
+                    let inode = inode.and_then(|inode| inode.parse().ok());
+                    self.verify_told_main(cx, pid, inode);
                 }
             }
             Ok(_) | Err(_) => log(

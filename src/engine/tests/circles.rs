@@ -28,3 +28,20 @@ fn failures_for_a_dependency_that_start_each_other_come_to_an_end() {
     assert!(world.engine.jobs().is_empty());
     assert_eq!(world.state("helper.service"), ActiveState::Active);
 }
+
+#[test]
+fn a_target_whose_end_starts_it_again_comes_to_an_end() {
+    let mut world = World::new([
+        unit("bad.service")
+            .exec(CommandKind::Start, "false")
+            .condition("/never", true)
+            .config(|config| config.unit.start_limit_burst = 1),
+        unit("group.target")
+            .binds_to("bad.service")
+            .dependency(DependencyKind::OnSuccess, "helper.service"),
+        unit("helper.service").requires("group.target"),
+    ]);
+    world.start("helper.service").unwrap();
+    assert!(world.engine.jobs().is_empty());
+    assert_eq!(world.state("group.target"), ActiveState::Inactive);
+}

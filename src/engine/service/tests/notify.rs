@@ -264,3 +264,12 @@ fn stopping_that_comes_after_the_last_end_waits_for_nobody() {
     w.say(daemon, &[("STOPPING", "1")]);
     w.assert(S::Dead, R::Success);
 }
+
+#[test]
+fn a_main_process_is_told_with_its_inode() {
+    let mut w = speaking(NotifyAccess::All);
+    let other = w.member();
+    w.main_says(&[("MAINPID", &other.to_string()), ("MAINPIDFDID", "77")]);
+    assert_eq!(w.service.view().main_pid, other);
+    assert_eq!(w.told_mains, [(other, Some(77))]);
+}

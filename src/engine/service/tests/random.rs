@@ -294,7 +294,7 @@ impl Life {
         let found = match source {
             MainSource::OnlyProcess => (self.living.len() == 1).then_some(0),
             MainSource::PidFile { .. } => lucky.then_some(self.living.len().wrapping_sub(1)),
-            MainSource::Told { pid } => self.living.iter().position(|it| it.pid == *pid),
+            MainSource::Told { pid, .. } => self.living.iter().position(|it| it.pid == *pid),
         };
         match found.and_then(|place| self.living.get_mut(place)) {
             Some(it) => {

@@ -117,6 +117,8 @@ pub(super) struct World {
     /// Everything that was ordered and reported, in order.
     pub(super) states: Vec<ServiceState>,
     pub(super) told: Vec<Told>,
+    /// Main processes that were named by MAINPID=, with the inode named beside.
+    pub(super) told_mains: Vec<(i32, Option<u64>)>,
     pub(super) failed_reloads: usize,
     pub(super) spawns: Vec<Spawn>,
     pub(super) kills: Vec<KillOrder>,
@@ -154,6 +156,7 @@ impl World {
             awaited: None,
             states: Vec::new(),
             told: Vec::new(),
+            told_mains: Vec::new(),
             failed_reloads: 0,
             spawns: Vec::new(),
             kills: Vec::new(),
@@ -363,7 +366,10 @@ impl World {
                 self.members.keys().next().copied()
             }
             MainSource::OnlyProcess => None,
-            MainSource::Told { pid } => Some(*pid),
+            MainSource::Told { pid, inode } => {
+                self.told_mains.push((*pid, *inode));
+                Some(*pid)
+            }
         };
         match found.and_then(|pid| self.members.get_mut(&pid).map(|member| (pid, member))) {
             Some((pid, member)) => {
