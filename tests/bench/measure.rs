@@ -79,7 +79,7 @@ pub(crate) fn reloading(count: usize) -> Reloading {
     let pid = daemon.pid().to_string();
     let empty = memory_of(&pid);
     let start = Instant::now();
-    daemon.ok(&["show", units::TARGET]);
+    daemon.ok(&["start", units::HOLDER]);
     let first = start.elapsed();
     let full = memory_of(&pid);
     let loaded = daemon.ok(&["list", "--all", "--no-legend"]).lines().count();

@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// The target that wants all of them.
 pub(crate) const TARGET: &str = "bench.target";
+/// A target that only names that one: once it is active, all of them stay loaded.
+pub(crate) const HOLDER: &str = "holder.target";
 /// How many services follow each other.
 const CHAIN: usize = 10;
 
@@ -16,6 +18,8 @@ pub(crate) fn write(directory: &Path, count: usize) -> io::Result<()> {
     let wants = directory.join(format!("{TARGET}.wants"));
     fs::create_dir_all(&wants)?;
     fs::write(directory.join(TARGET), "[Unit]\nDescription=All of them\n")?;
+    let holder = format!("[Unit]\nDescription=Names them\nAfter={TARGET}\n");
+    fs::write(directory.join(HOLDER), holder)?;
     for number in 0..count {
         let name = name(number);
         let file = directory.join(&name);
