@@ -506,7 +506,7 @@ fn what_may_be_left_out_is_left_out_and_told() {
         place = place.without_privilege();
     }
     let settings = "ProtectSystem=strict\nPrivateNetwork=yes\nLockPersonality=yes\nPrivatePIDs=yes\n\
-                    OOMScoreAdjust=500";
+                    OOMScoreAdjust=500\nRemainAfterExit=yes";
     let text = inside::unit(
         &place,
         "without",

@@ -10,19 +10,17 @@ use crate::unit::config::{Secret, UnitConfig};
 use crate::unit::name::UnitType;
 use crate::unit::words::unescape;
 
-const SANDBOX: &str = "the sandbox is not built yet, and a unit does not start without its own";
-const FILTERS: &str = "filters of system calls are not built yet, and a unit does not start \
-                       without its own";
+const SANDBOX: &str =
+    "this part of the sandbox is not built yet, and a unit does not start without its own";
+const FILTERS: &str = "filters in BPF are not built yet, and a unit does not start without its own";
 const CREDENTIALS: &str =
     "encrypted credentials are not decrypted here, and a unit does not start without its own";
 const ACCOUNTS: &str = "accounts made for a unit are not built yet, and a unit does not start \
                         as somebody else";
 const LABELS: &str = "security labels and sessions are not built yet, and a unit does not start \
                       without its own";
-const IMAGES: &str = "other root directories and images are not built yet, and a unit does not \
-                      start without its own";
-const CALL_ERROR: &str = "filters of system calls are not built yet";
-const CALL_LOG: &str = "filters of system calls are not built yet; calls are not logged";
+const IMAGES: &str =
+    "disk images and extensions are not mounted here, and a unit does not start without its own";
 
 const fn switch(name: &'static str, since: u16, doc: &'static str) -> Row {
     let parse: Parse = |r, v| r.not_applied(v, SANDBOX, true);
@@ -408,28 +406,23 @@ pub(super) static ROWS: &[Row] = &[
         "SystemCallErrorNumber",
         209,
         Kind::Text,
-        |r, v| r.not_applied(v, CALL_ERROR, false),
+        |r, v| r.applied(v),
         "The error that forbidden system calls give instead of a kill.",
     )
-    .neutral(&["kill"])
-    .support(Support::Planned(CALL_ERROR))
     .show("SystemCallErrorNumber", "i", |_| {
         PropertyValue::I32(i32::MAX - 1)
     })
-    .kept(shape::call_error)
-    .carried_out(),
+    .kept(shape::call_error),
     Row::new(
         EXEC,
         "SystemCallLog",
         247,
         Kind::List,
-        |r, v| r.not_applied(v, CALL_LOG, false),
+        |r, v| r.applied(v),
         "The system calls that are written to the log.",
     )
-    .support(Support::Planned(CALL_LOG))
     .show("SystemCallLog", "(bas)", no_filter)
-    .kept(shape::system_calls)
-    .carried_out(),
+    .kept(shape::system_calls),
     filter(
         "MemoryDenyWriteExecute",
         231,
