@@ -200,3 +200,42 @@ fn capabilities_go_with_what_protects_from_their_use() {
     let gone = 1_u64 << 25 | 1 << 35;
     assert_eq!(set("all"), set("none") & !gone);
 }
+
+/// The members of our groups, with what the list says of those that are left out.
+const GROUPS: &str = include_str!("../src/unit/directive/shape/syscalls.txt");
+const LEFT_OUT: [&str; 3] = ["riscv_hwprobe", "uretprobe", "sys_debug_setcontext"];
+
+#[test]
+fn the_groups_are_those_of_systemd_252() {
+    let asked = std::process::Command::new("systemd-analyze")
+        .args(["--no-pager", "syscall-filter"])
+        .output();
+    let version = std::process::Command::new("systemd-analyze")
+        .arg("--version")
+        .output();
+    let (Ok(asked), Ok(version)) = (asked, version) else {
+        return common::skip(common::Missing::Package, "systemd-analyze is not installed");
+    };
+    if !version.stdout.starts_with(b"systemd 252") {
+        return common::skip(common::Missing::Package, "systemd is not of version 252");
+    }
+    let theirs = String::from_utf8_lossy(&asked.stdout).into_owned();
+    let (mut group, mut seen) = (String::new(), 0);
+    let ours = |group: &str| -> Vec<&str> {
+        let mut lines = GROUPS.lines().map(|line| line.split(' '));
+        let line = lines.find_map(|mut words| (words.next() == Some(group)).then_some(words));
+        line.map(Iterator::collect).unwrap_or_default()
+    };
+    // Behind the groups stand calls that are in none, as a comment.
+    for line in theirs.lines().take_while(|line| !line.starts_with('#')) {
+        let word = line.trim();
+        if line.starts_with('@') {
+            group = word.to_owned();
+        } else if !word.is_empty() && !word.starts_with('#') && group != "@known" {
+            let known = ours(&group).contains(&word) || LEFT_OUT.contains(&word);
+            assert!(known, "{group} has {word}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 300, "{seen}");
+}

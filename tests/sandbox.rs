@@ -444,6 +444,47 @@ fn commands_with_full_privileges_are_outside() {
     });
 }
 
+#[test]
+fn credentials_are_the_units_alone() {
+    namespace::private(|| {
+        let place = place();
+        fs::write("/opt/secret", "loaded").expect("our /opt can be written");
+        let settings = format!(
+            "ExecSearchPath={PROBE}\nUser=dd-agent\nLoadCredential=one:/opt/secret\n\
+             SetCredential=two:set\\nhere\nTemporaryFileSystem=/run\nEnvironment=PATH_OF=%d/one"
+        );
+        let questions = [
+            "env:CREDENTIALS_DIRECTORY",
+            "env:PATH_OF",
+            "read:/run/credentials/secret.service/one",
+            "read:/run/credentials/secret.service/two",
+            "stat:/run/credentials/secret.service/one",
+            "stat:/run/credentials/secret.service",
+            "write:/run/credentials/secret.service",
+        ];
+        let text = inside::unit(&place, "secret", &settings, &questions);
+        place.write_unit("secret.service", &text);
+        let missing = format!("ExecSearchPath={PROBE}\nLoadCredential=one:/nonexistent");
+        let text = inside::unit(&place, "missing", &missing, &["status:Name"]);
+        place.write_unit("missing.service", &text);
+        let daemon = place.start();
+        let inside = ask(&daemon, "secret");
+        inside.says(&[
+            (questions[0], "/run/credentials/secret.service"),
+            (questions[1], "/run/credentials/secret.service/one"),
+            (questions[2], "loaded"),
+            (questions[3], "set\\nhere"),
+            (questions[4], "file 0400 64500 64500"),
+            (questions[5], "directory 0500 64500 64500"),
+            (questions[6], "E30"),
+        ]);
+        wait_until("them to go", || {
+            !Path::new("/run/credentials/secret.service").exists()
+        });
+        assert_eq!(ask(&daemon, "missing").status, "243");
+    });
+}
+
 /// Without privilege nothing of this can be had: the start fails, it does not go without.
 #[test]
 fn without_privilege_the_start_is_refused() {
@@ -455,6 +496,51 @@ fn without_privilege_the_start_is_refused() {
         place.start()
     };
     assert_refused(&daemon);
+}
+
+/// Unless the unit says that it may go without, which is told.
+#[test]
+fn what_may_be_left_out_is_left_out_and_told() {
+    let mut place = inside::place();
+    if is_root() {
+        place = place.without_privilege();
+    }
+    let settings = "ProtectSystem=strict\nPrivateNetwork=yes\nLockPersonality=yes\nPrivatePIDs=yes\n\
+                    OOMScoreAdjust=500\nRemainAfterExit=yes";
+    let text = inside::unit(
+        &place,
+        "without",
+        settings,
+        &["status:Seccomp", "link:/proc/self/ns/mnt"],
+    );
+    let allowed = "[X-Procmgr]\nAllowDegraded=ProtectSystem PrivateNetwork PrivatePIDs\n";
+    place.write_unit("without.service", &format!("{text}{allowed}"));
+    let daemon = place.start();
+    let inside = ask(&daemon, "without");
+    let ours = fs::read_link("/proc/self/ns/mnt")
+        .expect("it is there")
+        .display()
+        .to_string();
+    inside.says(&[("status:Seccomp", "2"), ("link:/proc/self/ns/mnt", &ours)]);
+    let shown = daemon.show("without.service", "EffectiveSettings");
+    for (setting, applied) in [
+        ("ProtectSystem", false),
+        ("PrivateNetwork", false),
+        ("PrivatePIDs", false),
+        ("LockPersonality", true),
+        ("OOMScoreAdjust", true),
+    ] {
+        let word = if applied { "applied" } else { "not applied (" };
+        assert!(
+            shown.contains(&format!("{setting}: {word}")),
+            "{setting}: {shown}"
+        );
+    }
+    let log = daemon.log();
+    assert!(
+        log.contains("ProtectSystem= is left out: make a namespace"),
+        "{log}"
+    );
 }
 
 const REFUSED: [(&str, &str, &str); 5] = [

@@ -94,6 +94,7 @@ impl Root {
             },
             // No built-in units: systemctl knows none.
             default_dependencies: false,
+            ..Settings::default()
         }
     }
 

@@ -68,7 +68,17 @@ pub(super) fn unit(unit_type: UnitType) -> String {
             type_rows(unit_type),
         );
         interface(xml, own::INTERFACE, &[], &[], &own_rows());
+        own_properties(xml);
     })
+}
+
+fn own_properties(xml: &mut String) {
+    let _ = writeln!(
+        xml,
+        " <interface name=\"{}\">\n  <property name=\"{}\" type=\"as\" access=\"read\"/>\n </interface>",
+        own::UNIT_INTERFACE,
+        own::EFFECTIVE_SETTINGS
+    );
 }
 
 /// A job object.

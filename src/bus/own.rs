@@ -10,7 +10,7 @@ use super::member::{Method, Signal, change, look, signal};
 use super::names::Follow;
 use super::path;
 use super::plan;
-use super::properties::ManagerSnapshot;
+use super::properties::{ManagerSnapshot, UnitSnapshot};
 use super::unit_files;
 use super::value::{Body, Value};
 use crate::engine::inspect::UnitView;
@@ -23,6 +23,24 @@ use zbus::Message;
 
 /// The interface, and the name under which it is offered.
 pub(super) const INTERFACE: &str = "com.datadoghq.ProcessManager1";
+
+/// What unit objects have of ours. Not among the properties of all interfaces together: those
+/// are systemd's.
+pub(super) const UNIT_INTERFACE: &str = "com.datadoghq.ProcessManager1.Unit";
+
+/// Its property, `as`: what became of each setting that is about processes.
+pub(super) const EFFECTIVE_SETTINGS: &str = "EffectiveSettings";
+
+/// The value of that property.
+pub(super) async fn effective_settings(
+    call: &Call<'_>,
+    unit: &UnitSnapshot,
+) -> Result<Value, Failure> {
+    let name = unit.view.name().clone();
+    let look = move |view: &View<'_>| view.facts.effective_settings(&name);
+    let lines = call.client.hub.handle.look(look).await?;
+    Ok(Value::strings(lines.iter().map(String::as_str)))
+}
 
 /// Lines of log: number, CLOCK_REALTIME in microseconds, unit, pid, stream, text.
 pub(super) const LINES: &str = "a(ttsiss)";

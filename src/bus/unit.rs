@@ -57,6 +57,11 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
             if is_usage(&property) {
                 add_usage(call, &mut unit).await?;
             }
+            let of_ours = interface.is_empty() || interface == own::UNIT_INTERFACE;
+            if of_ours && property == own::EFFECTIVE_SETTINGS {
+                let value = own::effective_settings(call, &unit).await?;
+                return Ok(Body::one("v", Value::variant("as", value)));
+            }
             get(&unit, &interface, &property)
         }
         "GetAll" => {
@@ -65,6 +70,10 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
             if interface.is_empty() || interface == UNIT_INTERFACE {
                 let state = unit_files::state_of(&call.client.hub, &unit).await?;
                 unit.file_state = Some(state);
+            }
+            if interface == own::UNIT_INTERFACE {
+                let value = own::effective_settings(call, &unit).await?;
+                return Ok(all(vec![(own::EFFECTIVE_SETTINGS, "as", value)]));
             }
             if interface != UNIT_INTERFACE {
                 add_usage(call, &mut unit).await?;

@@ -1,7 +1,7 @@
 //! Where the v2 hierarchy is mounted and which of its groups is ours. Pure: from the texts of
 //! /proc/self/mountinfo and /proc/self/cgroup (proc_pid_mountinfo(5), cgroups(7)).
 
-use crate::sys::proc::unified_group;
+use crate::sys::proc::{unescape_mount, unified_group};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -71,27 +71,8 @@ fn mount(line: &str) -> Option<Mount<'_>> {
     })
 }
 
-/// Undoes the kernel's `\040` for blanks and kin.
 fn unescape(text: &str) -> PathBuf {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let octal = behind.get(..3).and_then(|digits| {
-            let digits = std::str::from_utf8(digits).ok()?;
-            u8::from_str_radix(digits, 8).ok()
-        });
-        match octal.filter(|_| first == b'\\') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    OsString::from_vec(bytes).into()
+    OsString::from_vec(unescape_mount(text)).into()
 }
 
 /// Where a group lies under a mount of the hierarchy, if it does.

@@ -134,6 +134,17 @@ impl Client {
         decode::<Map>(&reply).map(|map| map.0)
     }
 
+    /// What a unit has that systemd's units have not.
+    pub(super) async fn own_unit(&mut self, name: &str) -> Result<Properties, Problem> {
+        let path = self.manager("LoadUnit", &name).await?;
+        let path: OwnedObjectPath = decode(&path)?;
+        let interface = format!("{OWN}.Unit");
+        let reply = self
+            .call(path.as_str(), PROPERTIES, "GetAll", &interface.as_str())
+            .await?;
+        decode::<Map>(&reply).map(|map| map.0)
+    }
+
     /// All properties of the manager.
     pub(super) async fn manager_properties(&mut self) -> Result<Properties, Problem> {
         self.properties(MANAGER_PATH).await

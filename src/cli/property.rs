@@ -83,6 +83,10 @@ fn array(name: &str, items: &[Json]) -> String {
             Some(id) => id.to_string(),
         },
         "Unit" => items.first().map_or_else(String::new, plain),
+        "EffectiveSettings" => {
+            let lines: Vec<String> = items.iter().map(plain).collect();
+            lines.join("; ")
+        }
         "LoadError" => load_error(items),
         "InvocationID" => items.iter().map(hex).collect(),
         "EnvironmentFiles" => each(items, environment_file),

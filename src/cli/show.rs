@@ -10,6 +10,9 @@ use crate::offline;
 use crate::unit::name::UnitName;
 use serde_json::{Map, Value as Json};
 
+/// What became of the settings of a unit.
+const EFFECTIVE_SETTINGS: &str = "EffectiveSettings";
+
 /// What to show of each object.
 pub(super) struct Selection<'a> {
     /// Only these; all if empty.
@@ -35,6 +38,14 @@ pub(super) async fn run(
         let failed = |problem: Problem| problem.during(&format!("Failed to show {unit}"));
         let mut properties = client.unit(&unit).await.map_err(failed)?;
         properties.extend(client.own_settings(&unit).await.map_err(failed)?);
+        // Systemd has none such, so it is shown only to those who ask.
+        if selection
+            .names
+            .iter()
+            .any(|name| name == EFFECTIVE_SETTINGS)
+        {
+            properties.extend(client.own_unit(&unit).await.map_err(failed)?);
+        }
         objects.push(properties);
     }
     print(output, units, objects, selection);

@@ -1,9 +1,11 @@
 //! The settings file: INI with one section [Manager], keys named as in systemd-system.conf(5).
 //! A key given twice counts with its last value.
 
+use crate::unit::directive;
 use crate::unit::environment::is_valid_name;
 use crate::unit::words;
 use configparser::ini::{Ini, IniDefault};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,8 @@ pub(super) struct Settings {
     pub(super) environment: Vec<(String, String)>,
     /// ReadAccess=.
     pub(super) read_access: ReadAccess,
+    /// AllowDegraded=.
+    pub(super) allow_degraded: BTreeSet<String>,
     /// What is worth a warning, each naming the file.
     pub(super) warnings: Vec<String>,
 }
@@ -127,6 +131,7 @@ impl Settings {
             ("Manager", "LogLevel") => self.log_level = Some(value.to_owned()),
             ("Manager", "DefaultEnvironment") => self.environment = assignments(value)?,
             ("Manager", "ReadAccess") => self.read_access = ReadAccess::parse(value)?,
+            ("Manager", "AllowDegraded") => self.allow_degraded = directives(value)?,
             ("Manager", key) => return Err(format!("unknown setting {key}=; ignored")),
             ("default", key) => {
                 return Err(format!("{key}= stands before any section; ignored"));
@@ -135,6 +140,21 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn directives(value: &str) -> Result<BTreeSet<String>, String> {
+    let words = words::split(value).map_err(|(_, error)| error.to_string())?;
+    let names = words.into_iter().map(|word| word.text);
+    names
+        .map(
+            |name| match directive::table().any(|row| row.name == name) {
+                true => Ok(name),
+                false => Err(format!(
+                    "AllowDegraded= holds \"{name}\", which is no directive; ignored"
+                )),
+            },
+        )
+        .collect()
 }
 
 fn assignments(value: &str) -> Result<Vec<(String, String)>, String> {

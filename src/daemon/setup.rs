@@ -9,6 +9,7 @@ use crate::host::{self, Mode};
 use crate::places::Places;
 use crate::unit::load;
 use crate::unit::specifier::SystemFacts;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -111,7 +112,11 @@ impl Setup {
             socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
             runtime,
-            load: load_settings(unit_path(arguments.unit_path, &places)?, &system),
+            load: load_settings(
+                unit_path(arguments.unit_path, &places)?,
+                &system,
+                settings.allow_degraded,
+            ),
             name: arguments.name,
             mode,
             system,
@@ -209,10 +214,15 @@ fn unit_path(given: Option<String>, places: &Places) -> Result<Vec<String>, Star
         .collect()
 }
 
-fn load_settings(path: Vec<String>, system: &SystemFacts) -> load::Settings {
+fn load_settings(
+    path: Vec<String>,
+    system: &SystemFacts,
+    allow_degraded: BTreeSet<String>,
+) -> load::Settings {
     load::Settings {
         path,
         system: system.clone(),
         default_dependencies: true,
+        allow_degraded,
     }
 }

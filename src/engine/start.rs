@@ -110,9 +110,7 @@ impl Engine {
         let unit = self.graph.get(id);
         let refused: Vec<String> = unit
             .config
-            .not_applied
-            .iter()
-            .filter(|setting| setting.refuses_start)
+            .refusals()
             .map(|setting| {
                 format!(
                     "{}={} ({})",

@@ -31,4 +31,5 @@ pub const ADDRESS_FAMILIES: u8 = 232;
 pub const KEYRING: u8 = 237;
 pub const CONFIGURATION_DIRECTORY: u8 = 241;
 pub const NUMA_POLICY: u8 = 242;
+pub const CREDENTIALS: u8 = 243;
 pub const EXCEPTION: u8 = 255;

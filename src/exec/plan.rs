@@ -43,6 +43,8 @@ pub struct PlanInput<'a> {
     pub mounts: Option<MountInput<'a>>,
     /// Namespaces that the unit's processes share.
     pub entered: Entered<'a>,
+    /// Why the credentials that the unit asks for are not there.
+    pub no_credentials: Option<String>,
     /// What the unit's files say but this build does not carry out.
     pub not_applied: &'a [NotApplied],
     /// Managed directories to make, absolute, with mode and owner: made in the child before
@@ -246,6 +248,10 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
     scheduling::add(&mut steps, exec);
     for directory in &input.directories {
         add_directory(&mut steps, directory)?;
+    }
+    if let Some(reason) = &input.no_credentials {
+        let operation = Operation::Refuse(reason.clone());
+        steps.push(status::CREDENTIALS, operation);
     }
     if sandboxed {
         isolation::add(&mut steps, input)?;

@@ -114,6 +114,16 @@ impl Host {
         self.told_by_root.remove(&unit);
         self.freezers.remove(&unit);
         self.last_cpu.remove(&unit);
+        self.left_out.remove(&unit);
+        // Nothing, unless a start failed before there was a process.
+        let left = self.isolations.release(unit);
+        if !left.is_empty() {
+            tokio::task::spawn_blocking(move || {
+                for directory in left {
+                    let _ = std::fs::remove_dir_all(directory);
+                }
+            });
+        }
         self.names.remove(&unit);
         if self
             .cleaning

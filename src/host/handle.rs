@@ -29,6 +29,10 @@ pub trait Facts {
     fn usage(&self, _unit: &UnitName) -> Usage {
         Usage::default()
     }
+    /// What became of the settings of a unit that are about its processes, a line each.
+    fn effective_settings(&self, _unit: &UnitName) -> Vec<String> {
+        Vec::new()
+    }
     /// FreezerState of a unit that can be frozen; `None` if it cannot.
     fn freezer(&self, _unit: &UnitName) -> Option<&'static str> {
         None

@@ -44,6 +44,7 @@ pub(super) struct Shared {
     network: OnceLock<Result<OwnedFd, String>>,
     ipc: OnceLock<Result<OwnedFd, String>>,
     tmp: OnceLock<Result<(String, String), String>>,
+    credentials: OnceLock<Result<String, String>>,
 }
 
 impl Shared {
@@ -79,8 +80,27 @@ impl Shared {
         made.clone()
     }
 
+    /// The directory of credentials, made by `make` if it is not there yet. May block.
+    pub(super) fn credentials(
+        &self,
+        directory: &str,
+        make: impl FnOnce() -> Result<(), String>,
+    ) -> Result<String, String> {
+        let made = self
+            .credentials
+            .get_or_init(|| make().map(|()| directory.to_owned()));
+        made.clone()
+    }
+
     /// What is to be removed.
-    fn directories(self) -> Vec<String> {
+    fn directories(mut self) -> Vec<String> {
+        let credentials = self.credentials.take().and_then(Result::ok);
+        let mut list = self.tmp_directories();
+        list.extend(credentials);
+        list
+    }
+
+    fn tmp_directories(self) -> Vec<String> {
         let (tmp, var_tmp) = match self.tmp.into_inner() {
             Some(Ok(pair)) => pair,
             Some(Err(_)) | None => return Vec::new(),

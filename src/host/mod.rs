@@ -12,6 +12,7 @@ mod action;
 mod bus_names;
 mod clock;
 mod conditions;
+mod credentials;
 mod directories;
 mod disk;
 mod effects;

@@ -22,6 +22,7 @@ use super::spawning::{Common, Started};
 use crate::cgroup::Tree;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
 use crate::sys::subreaper;
+use crate::unit::effective::LeftOut;
 use crate::unit::load;
 use crate::unit::name::UnitName;
 use crate::unit::specifier::SystemFacts;
@@ -112,6 +113,8 @@ pub struct Host {
     pub(super) processes: Processes,
     pub(super) groups: Groups,
     pub(super) isolations: Isolations,
+    /// What the last start of a unit went without.
+    pub(super) left_out: BTreeMap<UnitId, Vec<LeftOut>>,
     pub(super) notify: NotifySocket,
     pub(super) capture: Capture,
     pub(super) requests: Requests,
@@ -186,6 +189,7 @@ impl Host {
             },
             groups: Groups::new(Tree::open(&options.cgroup_label))?,
             isolations: Isolations::default(),
+            left_out: BTreeMap::new(),
             news: news.clone(),
             capture: Capture::new(log.clone()),
             log,

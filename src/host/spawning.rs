@@ -1,6 +1,7 @@
 //! Starts processes: gathers what a plan needs, makes and runs it, on the loop where nothing
 //! can block and on a pool thread otherwise.
 
+use super::credentials;
 use super::directories;
 use super::environment;
 use super::handle::Stream;
@@ -18,10 +19,11 @@ use crate::sys::personality;
 use crate::unit::config::{
     Command, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget, ServiceConfig,
 };
+use crate::unit::effective::LeftOut;
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::Signal;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What every start is made with.
@@ -188,9 +190,16 @@ impl Host {
                 return self.tell(Event::SpawnFailed { process, reason });
             }
         }
+        if order.first {
+            self.left_out.remove(&order.unit);
+        }
         for left_out in child.left_out {
             let text = format!("{}= is left out: {}", left_out.setting, left_out.reason);
             self.log.manager(LogLevel::Warning, Some(&name), &text);
+            self.left_out.entry(order.unit).or_default().push(LeftOut {
+                directive: left_out.setting.to_owned(),
+                reason: left_out.reason,
+            });
         }
         let executed = child.failure.is_none();
         if let Some(failure) = child.failure {
@@ -214,9 +223,14 @@ impl Start {
             .map_err(|error| error.to_string())?;
         let identity = identity::resolve(&service.exec, command);
         let known = identity.as_ref().ok().and_then(Option::as_ref);
-        let environment = self.environment(service, &files, known);
+        let credentials = self.credentials(&service.exec, known);
+        let no_credentials = credentials.as_ref().err().cloned();
+        let credentials = credentials.ok().flatten();
+        let environment = self.environment(service, &files, known, credentials.as_deref());
         let exec = &service.exec;
-        let ground = Ground::prepare(exec, &self.common.mounts, || self.sources(exec))?;
+        let ground = Ground::prepare(exec, &self.common.mounts, || {
+            self.sources(exec, credentials)
+        })?;
         let input = PlanInput {
             service,
             command,
@@ -231,6 +245,7 @@ impl Start {
                 sources: &ground.sources,
                 place: &ground.place,
             }),
+            no_credentials,
             entered: self.shared.entered(&exec.isolation),
             not_applied: &self.order.config.not_applied,
             directories: self.directories(&service.exec, known),
@@ -244,15 +259,36 @@ impl Start {
         Ok((child, plan.unset_variables().to_vec()))
     }
 
+    /// The directory of the unit's credentials, if it has any.
+    fn credentials(
+        &self,
+        exec: &ExecConfig,
+        identity: Option<&Identity>,
+    ) -> Result<Option<String>, String> {
+        if !exec.credentials.any() {
+            return Ok(None);
+        }
+        let run = &self.common.system.runtime_directory;
+        let directory = format!("{run}/credentials/{}", self.order.config.name);
+        let own = self.common.own.iter();
+        let inherited = own
+            .clone()
+            .find(|(name, _)| name == "CREDENTIALS_DIRECTORY");
+        let inherited = inherited.map(|(_, path)| path.as_str());
+        let owner = identity.map(|identity| (identity.uid, identity.gid));
+        let make = || credentials::make(Path::new(&directory), &exec.credentials, inherited, owner);
+        self.shared.credentials(&directory, make).map(Some)
+    }
+
     /// What the daemon adds to the mounts of a unit.
-    fn sources(&self, exec: &ExecConfig) -> Result<Sources, String> {
+    fn sources(&self, exec: &ExecConfig, credentials: Option<String>) -> Result<Sources, String> {
         let tmp = exec.isolation.private_tmp;
         let tmp = tmp.then(|| self.shared.tmp(&self.order.config.name));
         Ok(Sources {
             private_tmp: tmp.transpose()?,
             writable: directories::writable(exec, &self.common.system),
             notify_socket: self.order.notify.then(|| self.common.notify_socket.clone()),
-            credentials: None,
+            credentials,
         })
     }
 
@@ -273,6 +309,7 @@ impl Start {
         service: &ServiceConfig,
         files: &[(String, String)],
         identity: Option<&Identity>,
+        credentials: Option<&str>,
     ) -> Vec<(String, String)> {
         let mut built_in = vec![(
             "INVOCATION_ID".to_owned(),
@@ -284,6 +321,9 @@ impl Start {
         }
         if let Some(path) = &service.pid_file {
             built_in.push(("PIDFILE".to_owned(), path.clone()));
+        }
+        if let Some(directory) = credentials {
+            built_in.push(("CREDENTIALS_DIRECTORY".to_owned(), directory.to_owned()));
         }
         built_in.extend(directories::variables(&service.exec, &self.common.system));
         built_in.extend(self.order.environment.iter().cloned());
@@ -332,6 +372,7 @@ fn is_simple(exec: &ExecConfig) -> bool {
         && exec.environment_files.is_empty()
         && exec.directories.is_empty()
         && exec.isolation == Isolation::default()
+        && !exec.credentials.any()
         && exec.working_directory.is_none()
         && exec.standard_input == InputSource::Null
         && takes_no_file(&exec.standard_output)

@@ -4,6 +4,7 @@ use super::handle::{Facts, LogLine, ManagerFacts, View};
 use super::run::Host;
 use crate::cgroup::usage::{self, Usage};
 use crate::sys::proc;
+use crate::unit::effective;
 use crate::unit::name::UnitName;
 use std::sync::Arc;
 
@@ -48,6 +49,14 @@ impl Facts for HostFacts<'_> {
             },
             (None, None) => Usage::default(),
         }
+    }
+
+    fn effective_settings(&self, unit: &UnitName) -> Vec<String> {
+        let Some(view) = self.0.engine.unit(unit.as_str()) else {
+            return Vec::new();
+        };
+        let left_out = self.0.left_out.get(&view.id);
+        effective::report(&view.config, left_out.map_or(&[], Vec::as_slice))
     }
 
     fn freezer(&self, unit: &UnitName) -> Option<&'static str> {

@@ -56,11 +56,11 @@ pub(super) fn keyring(shared: bool, owner: Option<(u32, u32)>) -> Done {
     // SAFETY: as above.
     let user_now = unsafe { call(libc::SYS_geteuid, []) }?;
     become_group(group as usize)?;
-    become_user(user as usize)?;
-    let result = make_keyring(shared);
-    become_user(user_now)?;
-    become_group(group_now)?;
-    result
+    let result = become_user(user as usize).and_then(|()| {
+        let made = make_keyring(shared);
+        become_user(user_now).and(made)
+    });
+    become_group(group_now).and(result)
 }
 
 fn make_keyring(shared: bool) -> Done {

@@ -176,6 +176,30 @@ impl Reader<'_> {
     }
 }
 
+/// The bytes that a text with escapes of C stands for; escapes that are none stay as they are.
+pub fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let decoded = (*first == b'\\').then(|| decode_escape(behind)).flatten();
+        rest = match decoded {
+            Some((Decoded::Byte(byte), used)) => {
+                bytes.push(byte);
+                &behind[used..]
+            }
+            Some((Decoded::Char(c), used)) => {
+                bytes.extend(c.encode_utf8(&mut [0; 4]).bytes());
+                &behind[used..]
+            }
+            None => {
+                bytes.push(*first);
+                behind
+            }
+        };
+    }
+    bytes
+}
+
 /// What an escape stands for.
 enum Decoded {
     Byte(u8),

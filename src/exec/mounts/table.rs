@@ -1,5 +1,6 @@
 //! The mounts of this process (proc(5), /proc/PID/mountinfo): where, and with which flags. Pure.
 
+use crate::sys::proc::unescape_mount;
 use std::collections::BTreeMap;
 
 /// Flags of mount(2) that belong to a mount point.
@@ -123,25 +124,8 @@ fn flags(options: &str) -> MountFlags {
     MountFlags(bits.fold(0, |all, (_, bit)| all | bit))
 }
 
-/// Blanks and the like stand as `\040` there.
 fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, more @ ..] = rest {
-        let code = more.get(..3).filter(|_| *first == b'\\');
-        let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
-        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &more[3..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = more;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&unescape_mount(text)).into_owned()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         environment: &[],
         inherited: Inherited::default(),
         mounts: None,
+        no_credentials: None,
         entered: Entered::default(),
         not_applied: &[],
         directories: vec![],

@@ -79,6 +79,7 @@ impl Try {
             environment: &self.environment,
             inherited: Inherited::default(),
             mounts: None,
+            no_credentials: None,
             entered: Entered::default(),
             not_applied: &[],
             directories: self.directories.clone(),

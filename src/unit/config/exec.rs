@@ -1,5 +1,6 @@
 //! The execution environment of a unit's processes (systemd.exec(5)).
 
+use super::credential::Credentials;
 use super::filter::Filters;
 use super::isolation::Isolation;
 use super::scheduling::{KeyringMode, Scheduling};
@@ -172,6 +173,8 @@ pub struct ExecConfig {
     pub scheduling: Scheduling,
     /// KeyringMode=; unset it is private for services as far as that is possible.
     pub keyring: Option<KeyringMode>,
+    /// LoadCredential= and its kin.
+    pub credentials: Credentials,
     /// What processes see of the machine.
     pub isolation: Isolation,
     /// What processes may ask of the kernel.
@@ -216,6 +219,7 @@ impl Default for ExecConfig {
             personality: None,
             scheduling: Scheduling::default(),
             keyring: None,
+            credentials: Credentials::default(),
             isolation: Isolation::default(),
             filters: Filters::default(),
             ignore_sigpipe: true,

@@ -3,6 +3,7 @@
 //! Only data. What a default is stands in the `Default` of each section, once; the directive
 //! table writes here and the engine, exec plan and D-Bus properties read.
 
+mod credential;
 mod exec;
 mod filter;
 mod isolation;
@@ -12,6 +13,7 @@ mod service;
 mod socket;
 mod unit;
 
+pub use credential::{Credentials, Secret};
 pub use exec::{
     Directories, DirectoryKind, EnvironmentFile, ExecConfig, InputSource, OutputTarget,
     PreserveMode, WorkingDirectory, WorkingDirectoryPlace,

@@ -501,6 +501,8 @@ pub struct UnitConfig {
     pub procmgr: ProcmgrSection,
     /// What the type adds.
     pub body: UnitBody,
+    /// Directives about processes that are set, by name.
+    pub requested: BTreeSet<&'static str>,
     /// What was read but is not carried out.
     pub not_applied: Vec<NotApplied>,
     /// What settings that are read, but that nothing here acts on yet, were set to: by the
@@ -527,6 +529,7 @@ impl UnitConfig {
             install: InstallSection::default(),
             procmgr: ProcmgrSection::default(),
             body: UnitBody::Other,
+            requested: BTreeSet::new(),
             not_applied: Vec::new(),
             written: BTreeMap::new(),
         }
@@ -538,6 +541,16 @@ impl UnitConfig {
             UnitBody::Service(service) => Some(service),
             UnitBody::Socket(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
         }
+    }
+
+    /// What keeps the unit from starting: security settings that are not carried out, but for
+    /// those that AllowDegraded= names.
+    pub fn refusals(&self) -> impl Iterator<Item = &NotApplied> {
+        let allowed = self.service().map(|service| &service.exec.allow_degraded);
+        self.not_applied.iter().filter(move |record| {
+            let may_go = allowed.is_some_and(|allowed| allowed.contains(record.directive));
+            record.refuses_start && !may_go
+        })
     }
 
     /// The targets of one kind of dependency.

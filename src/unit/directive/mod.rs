@@ -160,6 +160,13 @@ pub fn takes_effect_at_start(row: &Row) -> bool {
     row.sections == EXEC || row.sections == RESOURCE || FROM_THE_BEGINNING.contains(&row.name)
 }
 
+/// Whether a directive is about the processes of a unit: of systemd.exec(5) or
+/// systemd.resource-control(5).
+pub fn is_about_processes(name: &str) -> bool {
+    let row = find("Service", name);
+    row.is_some_and(|row| row.sections == EXEC || row.sections == RESOURCE)
+}
+
 /// Every section name there is.
 pub fn known_sections() -> &'static [&'static str] {
     SECTIONS

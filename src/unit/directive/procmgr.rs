@@ -1,8 +1,25 @@
 //! [X-Procmgr]: what systemd has no setting for. It leaves the section alone without a word.
 
-use super::PROCMGR;
-use super::parse::{boolean, micros, span};
+use super::parse::{boolean, micros, span, words};
+use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row};
+use super::{PROCMGR, table};
+
+/// Names of directives; what is none is left out with a warning.
+fn allow_degraded(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    if value.is_empty() {
+        reading.exec()?.allow_degraded.clear();
+    }
+    for (offset, name) in words(reading, value)? {
+        if table().any(|row| row.name == name) {
+            reading.exec()?.allow_degraded.insert(name);
+        } else {
+            let message = format!("\"{name}\" is not the name of a directive, ignored");
+            reading.warn(offset, &message);
+        }
+    }
+    Ok(())
+}
 
 pub(super) static ROWS: &[Row] = &[
     Row::new(
@@ -33,4 +50,12 @@ pub(super) static ROWS: &[Row] = &[
          to RestartSec=.",
     )
     .show("BackoffResetUSec", "t", |c| micros(c.procmgr.backoff_reset)),
+    Row::new(
+        PROCMGR,
+        "AllowDegraded",
+        33,
+        Kind::List,
+        allow_degraded,
+        "Directives that may be left out where they cannot be carried out.",
+    ),
 ];

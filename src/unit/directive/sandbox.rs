@@ -1,26 +1,26 @@
-//! systemd.exec(5): sandbox, security and credentials. Nothing of it is built yet, so a unit
-//! that asks for any of it does not start: a protection is applied or refused, never skipped.
+//! systemd.exec(5): sandbox, security and credentials. A unit that asks for what is not built does
+//! not start: a protection is applied or refused, never skipped.
 
 use super::parse::text;
+use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
 use super::shape;
 use super::{EXEC, Parse};
-use crate::unit::config::UnitConfig;
+use crate::unit::config::{Secret, UnitConfig};
 use crate::unit::name::UnitType;
+use crate::unit::words::unescape;
 
-const SANDBOX: &str = "the sandbox is not built yet, and a unit does not start without its own";
-const FILTERS: &str = "filters of system calls are not built yet, and a unit does not start \
-                       without its own";
+const SANDBOX: &str =
+    "this part of the sandbox is not built yet, and a unit does not start without its own";
+const FILTERS: &str = "filters in BPF are not built yet, and a unit does not start without its own";
 const CREDENTIALS: &str =
-    "credentials are not built yet, and a unit does not start without its own";
+    "encrypted credentials are not decrypted here, and a unit does not start without its own";
 const ACCOUNTS: &str = "accounts made for a unit are not built yet, and a unit does not start \
                         as somebody else";
 const LABELS: &str = "security labels and sessions are not built yet, and a unit does not start \
                       without its own";
-const IMAGES: &str = "other root directories and images are not built yet, and a unit does not \
-                      start without its own";
-const CALL_ERROR: &str = "filters of system calls are not built yet";
-const CALL_LOG: &str = "filters of system calls are not built yet; calls are not logged";
+const IMAGES: &str =
+    "disk images and extensions are not mounted here, and a unit does not start without its own";
 
 const fn switch(name: &'static str, since: u16, doc: &'static str) -> Row {
     let parse: Parse = |r, v| r.not_applied(v, SANDBOX, true);
@@ -75,6 +75,33 @@ const fn label(name: &'static str, since: u16, doc: &'static str) -> Row {
 const fn image(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
     let parse: Parse = |r, v| r.not_applied(v, IMAGES, true);
     Row::new(EXEC, name, since, kind, parse, doc).support(Support::Planned(IMAGES))
+}
+
+/// `NAME:VALUE`, where the value may hold escapes of C. It is a secret: not kept to be shown.
+fn set_credential(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    if value.is_empty() {
+        reading.exec()?.credentials.set.clear();
+        return Ok(());
+    }
+    let Some((name, secret)) = value.split_once(':') else {
+        return Err(Trouble::ignored("a credential is written NAME:VALUE"));
+    };
+    let name = reading.expand(name)?;
+    if !is_credential_name(&name) {
+        return Err(Trouble::ignored("this is not the name of a credential"));
+    }
+    let secret = Secret(unescape(secret));
+    reading.exec()?.credentials.set.insert(name, secret);
+    Ok(())
+}
+
+/// A name that can be one of a file.
+fn is_credential_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 255
+        && name != "."
+        && name != ".."
+        && !name.contains(['/', ':'])
 }
 
 /// An empty list that forbids what it names: `(bas)`.
@@ -379,28 +406,23 @@ pub(super) static ROWS: &[Row] = &[
         "SystemCallErrorNumber",
         209,
         Kind::Text,
-        |r, v| r.not_applied(v, CALL_ERROR, false),
+        |r, v| r.applied(v),
         "The error that forbidden system calls give instead of a kill.",
     )
-    .neutral(&["kill"])
-    .support(Support::Planned(CALL_ERROR))
     .show("SystemCallErrorNumber", "i", |_| {
         PropertyValue::I32(i32::MAX - 1)
     })
-    .kept(shape::call_error)
-    .carried_out(),
+    .kept(shape::call_error),
     Row::new(
         EXEC,
         "SystemCallLog",
         247,
         Kind::List,
-        |r, v| r.not_applied(v, CALL_LOG, false),
+        |r, v| r.applied(v),
         "The system calls that are written to the log.",
     )
-    .support(Support::Planned(CALL_LOG))
     .show("SystemCallLog", "(bas)", no_filter)
-    .kept(shape::system_calls)
-    .carried_out(),
+    .kept(shape::system_calls),
     filter(
         "MemoryDenyWriteExecute",
         231,
@@ -474,9 +496,12 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         "The BPF attachments that are handed to the unit.",
     ),
-    credential(
+    Row::new(
+        EXEC,
         "LoadCredential",
         247,
+        Kind::List,
+        |r, v| r.applied(v),
         "Files that the unit gets as credentials.",
     )
     .show("LoadCredential", "a(ss)", empty)
@@ -488,9 +513,12 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("LoadCredentialEncrypted", "a(ss)", empty)
     .kept(shape::pairs),
-    inline_credential(
+    Row::new(
+        EXEC,
         "SetCredential",
         247,
+        Kind::List,
+        set_credential,
         "Credentials that stand in the unit file.",
     )
     .show("SetCredential", "a(say)", empty),
@@ -500,10 +528,21 @@ pub(super) static ROWS: &[Row] = &[
         "Encrypted credentials that stand in the unit file.",
     )
     .show("SetCredentialEncrypted", "a(say)", empty),
-    credential(
+    Row::new(
+        EXEC,
         "ImportCredential",
         254,
-        "Credentials of the manager that the unit gets.",
+        Kind::List,
+        |r, v| {
+            let patterns = super::parse::words(r, v)?;
+            let list = &mut r.exec()?.credentials.import;
+            if v.is_empty() {
+                list.clear();
+            }
+            list.extend(patterns.into_iter().map(|(_, pattern)| pattern));
+            Ok(())
+        },
+        "Credentials of the machine and the manager that the unit gets.",
     ),
     Row::new(
         EXEC,

@@ -18,6 +18,7 @@ fn settings() -> Settings {
             ..SystemFacts::default()
         },
         default_dependencies: true,
+        ..Settings::default()
     }
 }
 

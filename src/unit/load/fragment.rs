@@ -6,7 +6,7 @@ use crate::unit::config::{
     Dependency, DependencyKind, DependencyOrigin, DirectoryKind, LoadState, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
-use crate::unit::directive::{Draft, apply};
+use crate::unit::directive::{Draft, apply, is_about_processes};
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::syntax;
 use std::collections::BTreeMap;
@@ -124,6 +124,12 @@ impl<'a> Loader<'a> {
         self.add_drop_ins(&mut draft);
         self.add_links(&mut draft);
         verify::settle(&mut draft);
+        let set = draft.set.keys().copied();
+        draft.config.requested = set.filter(|name| is_about_processes(name)).collect();
+        if let Some(exec) = context::exec_of_mut(&mut draft.config) {
+            let allowed = self.settings.allow_degraded.iter().cloned();
+            exec.allow_degraded.extend(allowed);
+        }
         context::settle(&mut draft.config, &self.settings.system);
         implicit::add(self, &mut draft, self.settings.default_dependencies);
         finish(draft)

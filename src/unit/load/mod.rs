@@ -80,6 +80,8 @@ pub struct Settings {
     /// Whether units get the default dependencies that DefaultDependencies= is about; yes
     /// unless a test wants to see units alone.
     pub default_dependencies: bool,
+    /// Directives that any unit may go without (AllowDegraded= of the daemon's settings).
+    pub allow_degraded: BTreeSet<String>,
 }
 
 impl Default for Settings {
@@ -88,6 +90,7 @@ impl Default for Settings {
             path: Vec::new(),
             system: SystemFacts::default(),
             default_dependencies: true,
+            allow_degraded: BTreeSet::new(),
         }
     }
 }

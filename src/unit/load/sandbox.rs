@@ -26,6 +26,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
     };
     let scheduling = scheduling(&written);
     let isolation = isolation(config);
+    let load = written.rows("LoadCredential").filter_map(pair).collect();
     let keyring = written.text("KeyringMode").and_then(keyring);
     let Some(exec) = exec_of_mut(config) else {
         return;
@@ -33,6 +34,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
     exec.scheduling = scheduling;
     exec.keyring = keyring;
     exec.isolation = isolation;
+    exec.credentials.load = load;
     exec.filters = filters;
     exec.secure_bits = u32::try_from(secure_bits).unwrap_or(0);
     exec.personality = personality;
@@ -242,6 +244,15 @@ fn bound(written: &Written<'_>, property: &str) -> Vec<Bind> {
         _ => None,
     };
     written.rows(property).filter_map(bind).collect()
+}
+
+fn pair(fields: &[PropertyValue]) -> Option<(String, String)> {
+    match fields {
+        [PropertyValue::String(name), PropertyValue::String(value)] => {
+            Some((name.clone(), value.clone()))
+        }
+        _ => None,
+    }
 }
 
 fn temporary(written: &Written<'_>) -> Vec<Temporary> {

@@ -24,6 +24,7 @@ fn settings() -> Settings {
             ..SystemFacts::default()
         },
         default_dependencies: true,
+        ..Settings::default()
     }
 }
 

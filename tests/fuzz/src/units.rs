@@ -56,6 +56,7 @@ pub fn check(input: &[u8]) {
         path: ["/etc/u", "/usr/u"].map(str::to_owned).to_vec(),
         default_dependencies: selector & 0x40 != 0,
         ..Settings::default()
+        ..Settings::default()
     };
     let name = UnitName::parse(name).expect("a name");
     let wanted = BTreeSet::from([name.clone()]);

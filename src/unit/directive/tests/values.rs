@@ -156,7 +156,7 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
         )
     };
     for asked in [
-        "LoadCredential=a:/b",
+        "LoadCredentialEncrypted=a:/b",
         "DynamicUser=yes",
         "DeviceAllow=/dev/null r",
         "IPAddressDeny=any",
@@ -205,7 +205,8 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
 #[test]
 fn a_secret_in_a_unit_file_is_not_kept() {
     let draft = service("SetCredential=token:hunter2\n");
-    assert_eq!(draft.config.not_applied[0].value, "token");
+    let set = &config(&draft).exec.credentials.set;
+    assert_eq!(set["token"].0, b"hunter2");
     assert!(!format!("{:?}", draft.config).contains("hunter2"));
 }
 
