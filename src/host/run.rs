@@ -18,6 +18,7 @@ use super::output::Capture;
 use super::pid_file::PidFile;
 use super::processes::Processes;
 use super::requests::Requests;
+use super::sockets::{Registry, SocketFact};
 use super::spawning::{Common, Started};
 use crate::cgroup::Tree;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
@@ -47,6 +48,8 @@ pub struct Options {
     pub name: String,
     /// Where it runs.
     pub mode: Mode,
+    /// Whether sockets are opened and activate services.
+    pub sockets: bool,
     /// For the loader: unit directories and the machine.
     pub load: load::Settings,
     /// The machine.
@@ -73,6 +76,7 @@ pub(super) enum Fact {
     PidFile(ProcessId, Result<PidFile, String>),
     Loaded(Box<Loaded>),
     Froze(Box<Froze>),
+    Socket(SocketFact),
 }
 
 /// What ended a wait.
@@ -122,6 +126,8 @@ pub struct Host {
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
     /// What was said of units' files since the last reload.
     pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
+    /// Sockets and kept descriptors.
+    pub(super) sockets: Registry,
     /// MAINPID= last said by a process of root.
     pub(super) told_by_root: BTreeMap<UnitId, i32>,
     /// What clients added to the environment of services.
@@ -177,8 +183,12 @@ impl Host {
             kept: Arc::new(options.own_files.clone()),
             mounts: options.notify_socket.with_file_name("mounts"),
         };
+        let mut engine = Engine::new(seed);
+        if !options.sockets {
+            engine.without_socket_activation();
+        }
         let host = Host {
-            engine: Engine::new(seed),
+            engine,
             common: Arc::new(common),
             surroundings: Surroundings {
                 system,
@@ -197,6 +207,7 @@ impl Host {
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             said: BTreeMap::new(),
+            sockets: Registry::default(),
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
             freezers: BTreeMap::new(),
@@ -297,6 +308,7 @@ impl Host {
             }
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
             Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
+            Woken::Fact(Fact::Socket(fact)) => self.socket_fact(fact),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
             Woken::Fact(Fact::Checked(check, results)) => {
                 self.tell(Event::Checked { check, results });
