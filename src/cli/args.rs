@@ -69,6 +69,40 @@ pub(super) struct Jobs {
     pub(super) job_mode: String,
 }
 
+/// How to run a command for sockets.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Activation {
+    /// Address to listen at, as in ListenStream=; may be given more than once
+    #[arg(short, long = "listen", value_name = "ADDR", required = true)]
+    pub(super) listen: Vec<String>,
+    /// Run the command once for each connection, and hand it the connection
+    #[arg(short, long, conflicts_with = "datagram")]
+    pub(super) accept: bool,
+    /// Listen for datagrams instead of connections
+    #[arg(short, long)]
+    pub(super) datagram: bool,
+    /// Listen for sequential packets instead of a stream
+    #[arg(long, conflicts_with = "datagram")]
+    pub(super) seqpacket: bool,
+    /// Connect standard input and output to the connection, as inetd does
+    #[arg(long, requires = "accept")]
+    pub(super) inetd: bool,
+    /// Names for the sockets, separated by colons
+    #[arg(long, value_name = "NAME:NAME")]
+    pub(super) fdname: Option<String>,
+    /// Set a variable, or pass one of our own on
+    #[arg(short = 'E', long = "setenv", value_name = "NAME[=VALUE]")]
+    pub(super) environment: Vec<String>,
+    /// The command and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(super) command: Vec<String>,
+}
+
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Command {
@@ -82,6 +116,17 @@ pub(super) enum Command {
         #[arg(short, long)]
         all: bool,
     },
+    /// List sockets with what they activate, and how many connections they took and refused
+    ListSockets {
+        /// Patterns of unit names
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+        /// Also sockets that are not active
+        #[arg(short, long)]
+        all: bool,
+    },
+    /// Listen at addresses and run a command when somebody comes, without a unit or a daemon
+    SocketActivate(Activation),
     /// Show the state of units with their processes and last lines of log
     Status {
         /// Units or patterns; none: the manager itself

@@ -19,6 +19,8 @@ mod process;
 mod property;
 mod queue;
 mod show;
+mod socket_activate;
+mod sockets;
 mod state;
 mod status;
 mod table;
@@ -74,6 +76,9 @@ async fn run(arguments: &Arguments) -> Result<u8, Problem> {
     let output = Output::new(&arguments.common);
     if let Some(done) = without_daemon(&output, &arguments.command) {
         return done;
+    }
+    if let Command::SocketActivate(activation) = &arguments.command {
+        return socket_activate::run(activation).await;
     }
     let socket = socket(&arguments.common);
     if matches!(arguments.command, Command::Version) {
@@ -207,6 +212,9 @@ fn without_daemon(output: &Output, command: &Command) -> Option<Result<u8, Probl
 async fn execute(client: &mut Client, output: &Output, command: &Command) -> Result<u8, Problem> {
     match command {
         Command::List { patterns, all } => list::run(client, output, patterns, *all).await,
+        Command::ListSockets { patterns, all } => {
+            sockets::run(client, output, patterns, *all).await
+        }
         Command::Status { units, lines, full } => {
             let style = status::Style {
                 output,

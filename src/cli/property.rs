@@ -91,6 +91,7 @@ fn array(name: &str, items: &[Json]) -> String {
         "InvocationID" => items.iter().map(hex).collect(),
         "EnvironmentFiles" => each(items, environment_file),
         "Conditions" | "Asserts" => each(items, condition),
+        "Listen" => each(items, listen),
         "SuccessExitStatus" | "RestartPreventExitStatus" | "RestartForceExitStatus" => {
             exit_statuses(items)
         }
@@ -107,6 +108,12 @@ fn array(name: &str, items: &[Json]) -> String {
             words.join(" ")
         }
     }
+}
+
+/// An address and its kind.
+fn listen(item: &[Json]) -> String {
+    let text = |at: usize| item.get(at).map_or_else(String::new, plain);
+    format!("{} ({})", text(1), text(0))
 }
 
 /// Elements one after the other, each printed by `show`.

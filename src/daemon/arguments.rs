@@ -47,6 +47,10 @@ pub(super) struct Arguments {
     /// systemd/private and the message bus; refused where a systemd runs
     #[arg(long)]
     pub(super) systemd_facade: bool,
+    /// Whether socket units open their sockets and activate services; otherwise their services
+    /// start at once [default: off in kubernetes mode, on otherwise]
+    #[arg(long, value_enum, value_name = "WHETHER")]
+    pub(super) sockets: Option<Switch>,
 
     /// How much is logged: error, warning, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL", env = "DD_PM_LOG_LEVEL")]
@@ -67,6 +71,15 @@ pub(super) enum ModeArgument {
     Container,
     /// In a container of a pod; logs are JSON
     Kubernetes,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
 }
 
 /// The values of `--log-format`.

@@ -103,6 +103,7 @@ fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
     Options {
         name: setup.name,
         mode: setup.mode,
+        sockets: setup.sockets,
         load: setup.load,
         system: setup.system,
         environment: setup.environment,

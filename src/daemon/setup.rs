@@ -1,6 +1,6 @@
 //! From command line, environment and settings file to what the daemon runs with.
 
-use super::arguments::{Arguments, LogFormat, ModeArgument};
+use super::arguments::{Arguments, LogFormat, ModeArgument, Switch};
 use super::facade;
 use super::logging;
 use super::settings::{self, ReadAccess, SettingsError};
@@ -42,6 +42,8 @@ pub(super) struct Setup {
     pub(super) name: String,
     /// Where it runs.
     pub(super) mode: Mode,
+    /// Whether sockets are activated.
+    pub(super) sockets: bool,
     /// Control socket, absolute.
     pub(super) socket: PathBuf,
     /// Which of systemd's paths are to lead to the socket.
@@ -108,6 +110,11 @@ impl Setup {
         Ok(Setup {
             facade: facade.transpose()?,
             read_access: settings.read_access,
+            sockets: match (arguments.sockets, mode) {
+                (Some(switch), _) => switch == Switch::On,
+                (None, Mode::Kubernetes) => false,
+                (None, Mode::Host | Mode::Container) => true,
+            },
             units: arguments.units,
             socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),

@@ -2,7 +2,8 @@
 //! history of their starts are forgotten, and their names are free to be read anew.
 //!
 //! A unit stays for its own sake while it is up or on its way, has failed (unless
-//! CollectMode= says otherwise), has a job or a process, waits to come back, or is held. It
+//! CollectMode= says otherwise), has a job or a process, descriptors
+//! are kept for it, it waits to come back, or is held. It
 //! stays for the sake of another one that stays and whose files name it, whatever the kind of
 //! dependency, directly or through others. As in systemd, the other direction does not count.
 //!
@@ -143,12 +144,15 @@ fn stays(unit: &Unit) -> bool {
     };
     let runs = match &unit.machine {
         Machine::Service(service) => service.has_processes(),
+        Machine::Socket(socket) => socket.control_process().is_some(),
         Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
     };
     !rests
         || runs
         || kept
         || unit.job.is_some()
+        || unit.connection.is_some()
+        || !unit.store.is_empty()
         || !unit.lost.is_empty()
         || !unit.holders.is_empty()
 }

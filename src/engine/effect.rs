@@ -1,6 +1,6 @@
 //! What leaves the engine: orders to the host and news for the clients.
 
-use super::ids::{CheckId, JobId, ProcessId, RequestId, UnitId};
+use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
 use super::process::Role;
 use super::state::{JobKind, JobResult};
 use crate::unit::config::{Condition, SystemAction, UnitConfig};
@@ -32,6 +32,35 @@ pub struct Spawn {
     pub environment: Vec<(String, String)>,
     /// First command of a start: managed directories are made.
     pub first: bool,
+    /// The descriptors that it gets, from 3 on or as a standard stream.
+    pub passed: Vec<Passed>,
+    /// A first connection that was taken already, and the variable that tells its number.
+    pub client: Option<(DescriptorId, String)>,
+}
+
+/// A descriptor that a process gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Which.
+    pub source: PassedSource,
+    /// Its name in LISTEN_FDNAMES.
+    pub name: String,
+}
+
+/// Where a passed descriptor comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassedSource {
+    /// A socket of a socket unit, by its place among Listen...=.
+    Socket {
+        /// The socket unit.
+        unit: UnitId,
+        /// The place.
+        index: usize,
+    },
+    /// A connection that was accepted for it.
+    Connection(DescriptorId),
+    /// Out of its store.
+    Stored(DescriptorId),
 }
 
 /// An order to signal the processes of a unit.
@@ -155,6 +184,18 @@ pub enum Refusal {
     NotSupported(String),
 }
 
+/// What traffic at a socket means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchManner {
+    /// It wakes the service, whatever it is.
+    Any,
+    /// It wakes the service unless a client leaves without a byte: the connection is taken to
+    /// look at it (IgnoreEmptyConnections=).
+    NotEmpty,
+    /// Connections are taken, each for a service of its own (Accept=yes).
+    Accept,
+}
+
 /// Something is to be done, or has changed.
 #[derive(Debug, Clone)]
 pub enum Effect {
@@ -205,6 +246,69 @@ pub enum Effect {
         unit: UnitId,
         /// Whether RuntimeDirectory= goes too (RuntimeDirectoryPreserve=).
         runtime_directories: bool,
+    },
+    /// Make the sockets of a unit; answered by `SocketsOpened`. What a `CloseSockets` overtakes
+    /// is dropped without an answer.
+    OpenSockets {
+        /// Whose.
+        unit: UnitId,
+        /// Number of the answer.
+        order: u64,
+        /// The configuration to make them with.
+        config: Arc<UnitConfig>,
+    },
+    /// Close the sockets of a unit, and remove their nodes if `remove` (RemoveOnStop=).
+    CloseSockets {
+        /// Whose.
+        unit: UnitId,
+        /// Whether nodes and links go, too.
+        remove: bool,
+    },
+    /// Wait for traffic at the sockets of a unit; answered by `Traffic` once, or by `Connected`
+    /// for each connection if `accept`, until `UnwatchSockets`.
+    WatchSockets {
+        /// Whose.
+        unit: UnitId,
+        /// Number of the answers.
+        watch: u64,
+        /// How.
+        manner: WatchManner,
+    },
+    /// Stop waiting for traffic.
+    UnwatchSockets {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// Throw away what waits at the sockets of a unit (FlushPending=).
+    FlushSockets {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// Read the unit for a connection; answered by `Load` and then `InstanceLoaded`.
+    LoadInstance {
+        /// The socket unit.
+        socket: UnitId,
+        /// The connection.
+        connection: DescriptorId,
+        /// The unit.
+        instance: UnitName,
+        /// Who the peer is, added to the unit's description.
+        peer: String,
+    },
+    /// Watch a descriptor that goes into a store, and say `DescriptorGone` when it hangs up, if
+    /// `poll`, or if it is there already.
+    StoreDescriptor {
+        /// Whose store.
+        unit: UnitId,
+        /// Which.
+        descriptor: DescriptorId,
+        /// FDPOLL=.
+        poll: bool,
+    },
+    /// Close a descriptor that is held.
+    CloseDescriptor {
+        /// Which.
+        descriptor: DescriptorId,
     },
     /// Answer of a request.
     Reply {

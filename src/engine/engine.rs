@@ -8,6 +8,7 @@ use super::job::Job;
 use super::propagate::Change;
 use super::random;
 use super::service::{Context, Numbers, Outbox, Service};
+use super::socket::{self, Socket, Wanted};
 use super::unit::Machine;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,6 +64,10 @@ pub struct Engine {
     /// Kill orders that were asked for from outside.
     pub(super) foreign_orders: BTreeSet<u64>,
     pub(super) random: u128,
+    /// What sockets want, once their changes were passed on.
+    pub(super) wanted: VecDeque<(UnitId, Wanted)>,
+    /// Whether sockets are opened and activate services.
+    pub(super) socket_activation: bool,
     pub(super) shutting_down: bool,
     pub(super) finished: bool,
 }
@@ -95,9 +100,17 @@ impl Engine {
             numbers: Numbers::default(),
             foreign_orders: BTreeSet::new(),
             random: seed,
+            wanted: VecDeque::new(),
+            socket_activation: true,
             shutting_down: false,
             finished: false,
         }
+    }
+
+    /// Turns socket activation off: sockets are up without being opened, and their services are
+    /// started at once. To be called before the first start.
+    pub fn without_socket_activation(&mut self) {
+        self.socket_activation = false;
     }
 
     /// Takes one event in. Effects are waiting afterwards.
@@ -161,11 +174,13 @@ impl Engine {
             } => {
                 if !self.foreign_orders.remove(&order) {
                     self.with_service(unit, |service, cx| service.on_killed(cx, order, remaining));
+                    self.with_socket(unit, |socket, cx| socket.on_killed(cx, order, remaining));
                 }
             }
             Event::GroupEmpty { unit } => {
                 self.collect_queue.insert(unit);
                 self.with_service(unit, |service, cx| service.on_group_empty(cx));
+                self.with_socket(unit, |socket, cx| socket.on_group_empty(cx));
             }
             Event::OutOfMemory { unit } => {
                 self.with_service(unit, Service::on_out_of_memory);
@@ -181,9 +196,14 @@ impl Engine {
                 process,
                 pid,
                 message,
-            } => {
-                self.with_service(unit, |s, cx| s.on_notified(cx, process, pid, &message));
-            }
+                descriptors,
+            } => self.notified(unit, process, pid, &message, descriptors),
+            Event::SocketsOpened { .. }
+            | Event::Traffic { .. }
+            | Event::Connected { .. }
+            | Event::WatchFailed { .. }
+            | Event::InstanceLoaded { .. }
+            | Event::DescriptorGone { .. } => self.socket_event(event),
             Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
@@ -208,6 +228,8 @@ impl Engine {
         loop {
             if let Some(change) = self.changes.pop_front() {
                 self.propagate(change);
+            } else if let Some((socket, wanted)) = self.wanted.pop_front() {
+                self.grant(socket, wanted);
             } else if let Some(job) = self.run_queue.pop_first() {
                 self.run_job(job);
             } else if let Some(unit) = self.restart_queue.pop_first() {
@@ -256,13 +278,16 @@ impl Engine {
                 executed,
             } => {
                 self.with_owner(process, |s, cx| s.on_spawned(cx, process, pid, executed));
+                self.with_owning_socket(process, |s, cx| s.on_spawned(cx, process, pid));
             }
             Event::SpawnFailed { process, reason } => {
                 self.with_owner(process, |s, cx| s.on_spawn_failed(cx, process, &reason));
+                self.with_owning_socket(process, |s, cx| s.on_spawn_failed(cx, process, &reason));
                 self.processes.remove(&process);
             }
             Event::Exited { process, status } => {
                 self.with_owner(process, |s, cx| s.on_exited(cx, process, status));
+                self.with_owning_socket(process, |s, cx| s.on_exited(cx, process, status));
                 self.processes.remove(&process);
             }
             Event::MainFound { process, pid } => {
@@ -289,6 +314,76 @@ impl Engine {
             | Event::BusNameWatched { .. }
             | Event::BusNameOwned { .. }
             | Event::Notified { .. }
+            | Event::SocketsOpened { .. }
+            | Event::Traffic { .. }
+            | Event::Connected { .. }
+            | Event::WatchFailed { .. }
+            | Event::InstanceLoaded { .. }
+            | Event::DescriptorGone { .. }
+            | Event::Checked { .. }
+            | Event::Elapsed => {}
+        }
+    }
+
+    fn socket_event(&mut self, event: Event) {
+        match event {
+            Event::SocketsOpened {
+                unit,
+                order,
+                result,
+            } => {
+                self.with_socket(unit, |s, cx| s.on_opened(cx, order, result));
+            }
+            Event::Traffic {
+                unit,
+                watch,
+                client,
+            } => {
+                self.with_socket(unit, |s, cx| s.on_traffic(cx, watch, client));
+            }
+            Event::Connected {
+                unit,
+                watch,
+                connection,
+                peer,
+            } => {
+                self.with_socket(unit, |s, cx| s.on_connected(cx, watch, connection, peer));
+            }
+            Event::WatchFailed {
+                unit,
+                watch,
+                reason,
+            } => {
+                self.with_socket(unit, |s, cx| s.on_watch_failed(cx, watch, &reason));
+            }
+            Event::InstanceLoaded {
+                socket,
+                connection,
+                instance,
+            } => self.instance_loaded(socket, connection, &instance),
+            Event::DescriptorGone { unit, descriptor } => self.descriptor_gone(unit, descriptor),
+            Event::Load { .. }
+            | Event::Request { .. }
+            | Event::Kill { .. }
+            | Event::ResetFailed { .. }
+            | Event::Shutdown
+            | Event::Spawned { .. }
+            | Event::SpawnFailed { .. }
+            | Event::Exited { .. }
+            | Event::Killed { .. }
+            | Event::GroupEmpty { .. }
+            | Event::MainFound { .. }
+            | Event::MainNotFound { .. }
+            | Event::Notified { .. }
+            | Event::Cancel { .. }
+            | Event::OutOfMemory { .. }
+            | Event::BusNameWatched { .. }
+            | Event::BusNameOwned { .. }
+            | Event::Keep { .. }
+            | Event::Hold { .. }
+            | Event::Release { .. }
+            | Event::HolderGone { .. }
+            | Event::Collect
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }
@@ -307,6 +402,7 @@ impl Engine {
                     // Disarmed first: whatever the machine arms in answer is a new deadline.
                     self.set_deadline(unit, None);
                     self.with_service(unit, |service, cx| service.on_elapsed(cx));
+                    self.with_socket(unit, |socket, cx| socket.on_elapsed(cx));
                 }
                 Timed::Job(job) => self.job_timed_out(job),
             }
@@ -316,6 +412,16 @@ impl Engine {
     fn with_owner(&mut self, process: ProcessId, act: impl FnOnce(&mut Service, &mut Context<'_>)) {
         if let Some(unit) = self.processes.get(&process).copied() {
             self.with_service(unit, act);
+        }
+    }
+
+    fn with_owning_socket(
+        &mut self,
+        process: ProcessId,
+        act: impl FnOnce(&mut Socket, &mut socket::Context<'_>),
+    ) {
+        if let Some(unit) = self.processes.get(&process).copied() {
+            self.with_socket(unit, act);
         }
     }
 
@@ -358,10 +464,11 @@ impl Engine {
     }
 
     fn absorb(&mut self, unit: UnitId, out: Outbox) {
-        for effect in out.effects {
-            match &effect {
+        for mut effect in out.effects {
+            match &mut effect {
                 Effect::Spawn(spawn) => {
                     self.processes.insert(spawn.process, unit);
+                    self.pass_descriptors(spawn);
                 }
                 Effect::FindMain { process, .. } => {
                     self.processes.insert(*process, unit);

@@ -1,6 +1,6 @@
 //! What comes into the engine: requests and kernel facts.
 
-use super::ids::{CheckId, JobId, ProcessId, RequestId, UnitId};
+use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
 use super::process::ProcessStatus;
 use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::name::UnitName;
@@ -44,6 +44,29 @@ impl Notification {
             .find(|(k, _)| k == key)
             .map(|(_, v)| v.as_str())
     }
+}
+
+/// Why sockets could not be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenFailure {
+    /// The kernel refused, or something is in the way (result `resources`).
+    Resources(String),
+    /// SocketUser= or SocketGroup= is unknown, or cannot be given the nodes (`exit-code`, as
+    /// systemd has a process do it).
+    Owner(String),
+}
+
+/// Who has connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The instance's name behind its number (K8): `local:port-remote:port`, `PID-UID` ...
+    pub instance: String,
+    /// What MaxConnectionsPerSource= counts by, if it counts such peers.
+    pub source: Option<String>,
+    /// REMOTE_ADDR and REMOTE_PORT.
+    pub remote: Option<(String, String)>,
+    /// As people read it.
+    pub description: String,
 }
 
 /// Something happened.
@@ -211,6 +234,62 @@ pub enum Event {
         pid: i32,
         /// What was said.
         message: Notification,
+        /// Descriptors that came along; whoever does not keep them closes them.
+        descriptors: Vec<DescriptorId>,
+    },
+    /// Answer to `Effect::OpenSockets`.
+    SocketsOpened {
+        /// Whose.
+        unit: UnitId,
+        /// As ordered.
+        order: u64,
+        /// Why there are none.
+        result: Result<(), OpenFailure>,
+    },
+    /// Answer to `Effect::WatchSockets`: something waits to be read.
+    Traffic {
+        /// At whose sockets.
+        unit: UnitId,
+        /// As ordered.
+        watch: u64,
+        /// A connection that was taken to look at it, and at which of the sockets.
+        client: Option<(DescriptorId, usize)>,
+    },
+    /// Answer to `Effect::WatchSockets`: a client has connected.
+    Connected {
+        /// To whose sockets.
+        unit: UnitId,
+        /// As ordered.
+        watch: u64,
+        /// The connection.
+        connection: DescriptorId,
+        /// Whose it is.
+        peer: Peer,
+    },
+    /// Answer to `Effect::WatchSockets`: traffic cannot be waited for (any more).
+    WatchFailed {
+        /// Whose.
+        unit: UnitId,
+        /// As ordered.
+        watch: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Answer to `Effect::LoadInstance`: the unit was read, if only as not found.
+    InstanceLoaded {
+        /// The socket unit.
+        socket: UnitId,
+        /// The connection.
+        connection: DescriptorId,
+        /// The unit.
+        instance: UnitName,
+    },
+    /// A stored descriptor was hung up, or was in the store already; the host has closed it.
+    DescriptorGone {
+        /// Whose store.
+        unit: UnitId,
+        /// Which.
+        descriptor: DescriptorId,
     },
     /// Answer to `Effect::Check`.
     Checked {

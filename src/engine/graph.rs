@@ -140,6 +140,7 @@ impl Edge {
             DependencyKind::StopPropagatedFrom => Edge::StopPropagatedFrom,
             DependencyKind::JoinsNamespaceOf => Edge::JoinsNamespaceOf,
             DependencyKind::Triggers => Edge::Triggers,
+            DependencyKind::TriggeredBy => Edge::TriggeredBy,
         }
     }
 }
@@ -369,13 +370,24 @@ impl Graph {
         std::mem::take(&mut self.loose)
     }
 
+    /// States an edge that no file states, for as long as the unit is not read again.
+    pub(super) fn join(&mut self, id: UnitId, edge: Edge, other: UnitId) {
+        self.get_mut(id).edges.state(edge, other, true);
+        self.get_mut(other).edges.state(edge.inverse(), id, false);
+    }
+
+    /// Takes such an edge back.
+    pub(super) fn part(&mut self, id: UnitId, edge: Edge, other: UnitId) {
+        self.get_mut(id).edges.take_back(edge, other, true);
+        self.get_mut(other)
+            .edges
+            .take_back(edge.inverse(), id, false);
+    }
+
     /// Replaces the edges that a unit stated by those its configuration states now.
     fn restate(&mut self, id: UnitId) {
         for (edge, other) in self.get(id).edges.stated_here() {
-            self.get_mut(id).edges.take_back(edge, other, true);
-            self.get_mut(other)
-                .edges
-                .take_back(edge.inverse(), id, false);
+            self.part(id, edge, other);
             self.loose.insert(other);
         }
         let config = self.get(id).config.clone();
@@ -386,9 +398,7 @@ impl Graph {
             if other == id {
                 continue;
             }
-            let edge = Edge::of(dependency.kind);
-            self.get_mut(id).edges.state(edge, other, true);
-            self.get_mut(other).edges.state(edge.inverse(), id, false);
+            self.join(id, Edge::of(dependency.kind), other);
         }
     }
 }

@@ -30,6 +30,11 @@ pub struct ProcessId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
+/// A descriptor that the host holds for a unit: an accepted connection, or one out of a store.
+/// Numbered by the host, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DescriptorId(pub u64);
+
 /// An order to look at conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CheckId(pub u64);

@@ -3,7 +3,7 @@
 use super::effect::Refusal;
 use super::ids::{JobId, Timestamp, UnitId};
 use super::process::ProcessStatus;
-use super::state::{ActiveState, JobKind, ServiceResult};
+use super::state::{ActiveState, JobKind, ServiceResult, SocketResult};
 use crate::unit::compare::Difference;
 use crate::unit::config::{CommandKind, LoadState, UnitConfig};
 use crate::unit::name::UnitName;
@@ -39,6 +39,10 @@ pub struct UnitView {
     pub assert: CheckView,
     /// What a service adds.
     pub service: Option<ServiceView>,
+    /// What a socket adds.
+    pub socket: Option<SocketView>,
+    /// How many descriptors are kept for it.
+    pub stored: u32,
 }
 
 impl UnitView {
@@ -126,6 +130,23 @@ pub struct ServiceView {
     /// ExecMainCode and ExecMainStatus, once it ended.
     pub exec_main_status: Option<ProcessStatus>,
     /// What the commands did last: kind, index, pid, start, exit, status.
+    pub commands: Vec<CommandView>,
+}
+
+/// A socket as it is now.
+#[derive(Debug, Clone, Default)]
+pub struct SocketView {
+    /// ControlPID, 0 if there is none.
+    pub control_pid: i32,
+    /// Result.
+    pub result: SocketResult,
+    /// NAccepted.
+    pub accepted: u32,
+    /// NConnections.
+    pub connections: u32,
+    /// NRefused.
+    pub refused: u32,
+    /// What the commands did last.
     pub commands: Vec<CommandView>,
 }
 

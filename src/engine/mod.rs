@@ -35,6 +35,8 @@ mod returning;
 pub mod service;
 mod shutdown;
 mod snapshot;
+pub mod socket;
+mod sockets;
 mod start;
 mod state;
 mod steady;
@@ -43,11 +45,17 @@ mod tests;
 mod transaction;
 mod unit;
 mod views;
+mod window;
 
-pub use effect::{Effect, KillOrder, LogLevel, MainSource, Outcome, Refusal, Spawn};
+pub use effect::{
+    Effect, KillOrder, LogLevel, MainSource, Outcome, Passed, PassedSource, Refusal, Spawn,
+    WatchManner,
+};
 pub use engine::Engine;
-pub use event::{Event, KillWhom, Notification, Verb};
-pub use ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
+pub use event::{Event, KillWhom, Notification, OpenFailure, Peer, Verb};
+pub use ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 pub use process::{ExitCode, ProcessStatus, Role};
 pub use snapshot::{RestoreError, Snapshot};
-pub use state::{ActiveState, JobKind, JobResult, ServiceResult, ServiceState};
+pub use state::{
+    ActiveState, JobKind, JobResult, ServiceResult, ServiceState, SocketResult, SocketState,
+};

@@ -54,6 +54,19 @@ impl Change {
 }
 
 impl Engine {
+    /// Notes a change of a unit that neither reloads nor restarts by itself.
+    pub(super) fn change(&mut self, unit: UnitId, from: ActiveState, to: ActiveState) {
+        let (reload_failed, will_restart) = (false, false);
+        self.changes.push_back(Change {
+            unit,
+            from,
+            to,
+            told: Told::AsAlways,
+            reload_failed,
+            will_restart,
+        });
+    }
+
     /// Starts or stops a target, which takes no time.
     pub(super) fn set_target(&mut self, unit: UnitId, up: bool) {
         let Machine::Target { active } = &mut self.graph.get_mut(unit).machine else {
@@ -68,15 +81,7 @@ impl Engine {
         };
         let (from, to) = (word(*active), word(up));
         *active = up;
-        let (reload_failed, will_restart) = (false, false);
-        self.changes.push_back(Change {
-            unit,
-            from,
-            to,
-            told: Told::AsAlways,
-            reload_failed,
-            will_restart,
-        });
+        self.change(unit, from, to);
     }
 
     /// Passes one change on.
@@ -85,6 +90,8 @@ impl Engine {
         self.effects
             .push_back(Effect::Changed { unit: change.unit });
         let unexpected = self.judge_job(change);
+        self.release_descriptors(change.unit);
+        self.tell_sockets(change.unit);
         if unexpected {
             self.follow_unasked(change);
         }
@@ -316,7 +323,7 @@ impl Engine {
 
     fn how_often(&self, unit: UnitId) -> Often {
         match self.graph.get(unit).machine {
-            Machine::Service(_) => Often::AsItRuns,
+            Machine::Service(_) | Machine::Socket(_) => Often::AsItRuns,
             Machine::Target { .. } | Machine::Fact | Machine::Inert => Often::Limited,
         }
     }

@@ -291,6 +291,11 @@ impl Engine {
                 Some(Err(NotNow::Already)) | None => Run::Ended(JobResult::Done),
                 Some(Ok(())) => Run::Begun,
             },
+            Machine::Socket(_) => match self.with_socket(id, |socket, cx| socket.stop(cx)) {
+                Some(Err(NotNow::Again)) => Run::Again,
+                Some(Err(NotNow::Already)) | None => Run::Ended(JobResult::Done),
+                Some(Ok(())) => Run::Begun,
+            },
             Machine::Target { .. } => {
                 self.set_target(id, false);
                 Run::Begun
@@ -318,9 +323,11 @@ impl Engine {
                 self.with_service(id, |service, cx| service.reload(cx));
                 Run::Begun
             }
-            Machine::Service(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {
-                Run::Ended(JobResult::Skipped)
-            }
+            Machine::Service(_)
+            | Machine::Socket(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => Run::Ended(JobResult::Skipped),
         }
     }
 
@@ -399,6 +406,8 @@ impl Engine {
                 service.give_up_restart(cx, ServiceResult::Success);
             });
         }
+        self.release_descriptors(unit);
+        self.tell_sockets(unit);
         self.effects.push_back(Effect::JobRemoved {
             job: job.id,
             unit,

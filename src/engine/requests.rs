@@ -56,7 +56,7 @@ impl Engine {
         let state = unit.active_state();
         let can_reload = match &unit.machine {
             Machine::Service(_) => can_reload(&unit.config),
-            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+            Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
         };
         match verb {
             Verb::ReloadOrRestart if !can_reload => JobKind::Restart,
@@ -111,10 +111,13 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let unit = self.graph.find(name.as_str());
         let unit = unit.ok_or_else(|| Refusal::NotLoaded(name.to_string()))?;
-        let Machine::Service(service) = &self.graph.get(unit).machine else {
-            return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
+        let (main, control) = match &self.graph.get(unit).machine {
+            Machine::Service(service) => (service.main_process(), service.control_process()),
+            Machine::Socket(socket) => (None, socket.control_process()),
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => {
+                return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
+            }
         };
-        let (main, control) = (service.main_process(), service.control_process());
         let (processes, group_signal, which) = match whom {
             KillWhom::Main => (main.into_iter().collect::<Vec<_>>(), None, "main"),
             KillWhom::Control => (control.into_iter().collect(), None, "control"),
@@ -154,6 +157,7 @@ impl Engine {
             unit.start_limit.clear();
             unit.start_limit_hit = false;
             self.with_service(id, |service, cx| service.reset_failed(cx));
+            self.with_socket(id, |socket, cx| socket.reset_failed(cx));
             self.effects.push_back(Effect::Changed { unit: id });
         }
         Ok(())

@@ -60,6 +60,7 @@ impl Engine {
                 service.state() != ServiceState::AutoRestartQueued
                     && service.state().active_state().is_moving()
             }
+            Machine::Socket(socket) => socket.state().active_state().is_moving(),
             Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
         })
     }

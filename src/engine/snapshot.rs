@@ -92,6 +92,9 @@ impl Engine {
             unneeded_queue: _,
             returning_queue: _,
             changes: _,
+            wanted: _,
+            // Said again by the host.
+            socket_activation: _,
             order_suspect: _,
             triggered: _,
             effects,
@@ -136,7 +139,7 @@ impl Engine {
         let deadlines = of_units.chain(of_jobs).collect();
         let held = state.graph.iter().filter(|unit| match &unit.machine {
             Machine::Service(service) => service.is_held(),
-            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+            Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
         });
         let idle_queue = held.map(|unit| unit.id).collect();
         let mut engine = Engine {

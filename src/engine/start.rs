@@ -8,6 +8,7 @@ use super::ids::{CheckId, UnitId};
 use super::inspect::CheckView;
 use super::queue::Run;
 use super::service::NotNow;
+use super::socket::NotStarted;
 use super::state::{ActiveState, JobResult, ServiceState};
 use super::unit::Machine;
 use crate::unit::config::{Condition, LoadState};
@@ -145,7 +146,7 @@ impl Engine {
         let now = self.now.monotonic;
         let unit = self.graph.get_mut(id);
         let config = unit.config.clone();
-        if matches!(unit.machine, Machine::Service(_)) {
+        if matches!(unit.machine, Machine::Service(_) | Machine::Socket(_)) {
             unit.start_limit_hit = !unit.start_limit.allow(&config.unit, now);
         }
         if unit.start_limit_hit {
@@ -157,6 +158,7 @@ impl Engine {
             let action = config.unit.start_limit_action;
             self.act(id, action, None, "it was started too often".to_owned());
             self.with_service(id, |service, cx| service.start_limit_hit(cx));
+            self.with_socket(id, |socket, cx| socket.start_limit_hit(cx));
             return Run::Ended(JobResult::Failed);
         }
         let invocation = self.new_invocation();
@@ -172,6 +174,12 @@ impl Engine {
                 Some(Ok(())) => Run::Begun,
                 None => Run::Ended(JobResult::Failed),
             },
+            Machine::Socket(_) => match self.with_socket(id, |socket, cx| socket.start(cx)) {
+                Some(Err(NotStarted::Again)) => Run::Again,
+                Some(Err(NotStarted::Already)) => Run::Ended(JobResult::Done),
+                Some(Err(NotStarted::Failed)) | None => Run::Ended(JobResult::Failed),
+                Some(Ok(())) => Run::Begun,
+            },
             Machine::Target { .. } => {
                 self.set_target(id, true);
                 Run::Begun
@@ -186,7 +194,7 @@ impl Engine {
     fn is_new_run(&self, id: UnitId) -> bool {
         match &self.graph.get(id).machine {
             Machine::Service(service) => service.state() == ServiceState::AutoRestartQueued,
-            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+            Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
         }
     }
 }

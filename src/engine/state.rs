@@ -148,6 +148,98 @@ impl ServiceState {
     }
 }
 
+/// The states of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum SocketState {
+    Dead,
+    StartPre,
+    /// The sockets are being made, and given to SocketUser=.
+    StartChown,
+    StartPost,
+    Listening,
+    Running,
+    StopPre,
+    StopPreSigterm,
+    StopPreSigkill,
+    StopPost,
+    FinalSigterm,
+    FinalSigkill,
+    Failed,
+}
+
+impl SocketState {
+    /// systemd's SubState word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SocketState::Dead => "dead",
+            SocketState::StartPre => "start-pre",
+            SocketState::StartChown => "start-chown",
+            SocketState::StartPost => "start-post",
+            SocketState::Listening => "listening",
+            SocketState::Running => "running",
+            SocketState::StopPre => "stop-pre",
+            SocketState::StopPreSigterm => "stop-pre-sigterm",
+            SocketState::StopPreSigkill => "stop-pre-sigkill",
+            SocketState::StopPost => "stop-post",
+            SocketState::FinalSigterm => "final-sigterm",
+            SocketState::FinalSigkill => "final-sigkill",
+            SocketState::Failed => "failed",
+        }
+    }
+
+    /// What the state means to other units.
+    pub fn active_state(self) -> ActiveState {
+        match self {
+            SocketState::Dead => ActiveState::Inactive,
+            SocketState::Failed => ActiveState::Failed,
+            SocketState::StartPre | SocketState::StartChown | SocketState::StartPost => {
+                ActiveState::Activating
+            }
+            SocketState::Listening | SocketState::Running => ActiveState::Active,
+            SocketState::StopPre
+            | SocketState::StopPreSigterm
+            | SocketState::StopPreSigkill
+            | SocketState::StopPost
+            | SocketState::FinalSigterm
+            | SocketState::FinalSigkill => ActiveState::Deactivating,
+        }
+    }
+}
+
+/// Why a socket ended, the Result property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum SocketResult {
+    #[default]
+    Success,
+    Resources,
+    Timeout,
+    ExitCode,
+    Signal,
+    CoreDump,
+    StartLimitHit,
+    TriggerLimitHit,
+    ServiceStartLimitHit,
+}
+
+impl SocketResult {
+    /// systemd's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SocketResult::Success => "success",
+            SocketResult::Resources => "resources",
+            SocketResult::Timeout => "timeout",
+            SocketResult::ExitCode => "exit-code",
+            SocketResult::Signal => "signal",
+            SocketResult::CoreDump => "core-dump",
+            SocketResult::StartLimitHit => "start-limit-hit",
+            SocketResult::TriggerLimitHit => "trigger-limit-hit",
+            SocketResult::ServiceStartLimitHit => "service-start-limit-hit",
+        }
+    }
+}
+
 /// Why a service ended, the Result property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,10 +1,12 @@
 //! One unit in the graph: its configuration, its machine, and what the engine keeps of it.
 
 use super::graph::Edges;
-use super::ids::{CheckId, JobId, UnitId};
+use super::ids::{CheckId, DescriptorId, JobId, UnitId};
 use super::inspect::{CheckView, StateTimes};
 use super::service::Service;
+use super::socket::{Connection, Socket};
 use super::state::ActiveState;
+use super::window::Window;
 use crate::unit::config::{LoadState, UnitBody, UnitConfig, UnitSection};
 use crate::unit::name::UnitName;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ use std::sync::Arc;
 pub(super) enum Machine {
     /// Processes.
     Service(Box<Service>),
+    /// Sockets, whose traffic starts a service.
+    Socket(Box<Socket>),
     /// A synchronisation point: active or not.
     Target {
         /// Whether it was started.
@@ -34,6 +38,7 @@ impl Machine {
             (LoadState::Loaded, UnitBody::Service(_)) => {
                 Machine::Service(Box::new(Service::new(config)))
             }
+            (LoadState::Loaded, UnitBody::Socket(_)) => Machine::Socket(Box::default()),
             (LoadState::Loaded, UnitBody::Target) => Machine::Target { active: false },
             (LoadState::Loaded, UnitBody::Fact) => Machine::Fact,
             (_, _) => Machine::Inert,
@@ -44,6 +49,7 @@ impl Machine {
     pub(super) fn active_state(&self) -> ActiveState {
         match self {
             Machine::Service(service) => service.state().active_state(),
+            Machine::Socket(socket) => socket.state().active_state(),
             Machine::Target { active: true } | Machine::Fact => ActiveState::Active,
             Machine::Target { active: false } | Machine::Inert => ActiveState::Inactive,
         }
@@ -53,32 +59,10 @@ impl Machine {
     pub(super) fn sub_state(&self) -> &'static str {
         match self {
             Machine::Service(service) => service.state().as_str(),
+            Machine::Socket(socket) => socket.state().as_str(),
             Machine::Target { active: true } | Machine::Fact => "active",
             Machine::Target { active: false } | Machine::Inert => "dead",
         }
-    }
-}
-
-/// Counts what happens within a window of time that opens with the first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Window {
-    began: Option<u64>,
-    count: u32,
-}
-
-impl Window {
-    /// Counts one more at `now` and tells how many there are, times in µs.
-    fn count(&mut self, now: u64, length: u64) -> u32 {
-        match self.began {
-            Some(began) if now.saturating_sub(began) <= length => {
-                self.count = self.count.saturating_add(1);
-            }
-            Some(_) | None => {
-                self.began = Some(now);
-                self.count = 1;
-            }
-        }
-        self.count
     }
 }
 
@@ -97,7 +81,7 @@ impl OwnAccord {
 
     /// Whether the last one was too many.
     pub(super) fn is_exceeded(&self) -> bool {
-        self.0.count > OwnAccord::MOST
+        self.0.reached() > OwnAccord::MOST
     }
 }
 
@@ -108,11 +92,8 @@ pub(super) struct StartLimit(Window);
 impl StartLimit {
     /// Counts a start at `now` (monotonic µs) and tells whether it is still allowed.
     pub(super) fn allow(&mut self, section: &UnitSection, now: u64) -> bool {
-        let interval = section.start_limit_interval.as_micros();
-        if interval == 0 || section.start_limit_burst == 0 {
-            return true;
-        }
-        self.0.count(now, interval) <= section.start_limit_burst
+        self.0
+            .allow(now, section.start_limit_interval, section.start_limit_burst)
     }
 
     /// Forgets all starts.
@@ -168,6 +149,10 @@ pub(super) struct Unit {
     pub(super) monitor: Vec<(String, String)>,
     /// The timer that is registered with the engine.
     pub(super) deadline: Option<u64>,
+    /// The connection that a service was started for (Accept=yes).
+    pub(super) connection: Option<Connection>,
+    /// The descriptors that a service has given into keeping, oldest first, with their names.
+    pub(super) store: Vec<(DescriptorId, String)>,
 }
 
 impl Unit {
@@ -193,6 +178,8 @@ impl Unit {
             lost: BTreeSet::new(),
             monitor: Vec::new(),
             deadline: None,
+            connection: None,
+            store: Vec::new(),
         }
     }
 
@@ -214,13 +201,15 @@ impl Unit {
         let same_kind = std::mem::discriminant(&self.machine) == std::mem::discriminant(&fresh);
         let may_change = match self.machine {
             Machine::Fact => true,
-            Machine::Service(_) | Machine::Target { .. } | Machine::Inert => {
+            Machine::Service(_) | Machine::Socket(_) | Machine::Target { .. } | Machine::Inert => {
                 config.load == LoadState::Loaded && self.active_state().is_inactive_or_failed()
             }
         };
         if same_kind {
-            if let Machine::Service(service) = &mut self.machine {
-                service.config_changed(&config);
+            match &mut self.machine {
+                Machine::Service(service) => service.config_changed(&config),
+                Machine::Socket(socket) => socket.config_changed(&config),
+                Machine::Target { .. } | Machine::Fact | Machine::Inert => {}
             }
         } else if may_change {
             self.machine = fresh;

@@ -7,12 +7,26 @@ use super::inspect::{JobView, UnitView};
 use super::job::Job;
 use super::state::{ActiveState, ServiceState};
 use super::unit::{Machine, Unit};
+use crate::unit::config::LoadState;
 use crate::unit::name::UnitName;
+use std::collections::BTreeSet;
 
 impl Engine {
     /// The names of all loaded units, sorted, aliases left out.
     pub fn unit_names(&self) -> Vec<UnitName> {
         self.graph.own_names()
+    }
+
+    /// All names, aliases too, of units whose files were found.
+    pub fn loaded_names(&self) -> BTreeSet<UnitName> {
+        let found = self
+            .graph
+            .iter()
+            .filter(|unit| unit.config.load != LoadState::NotFound);
+        found
+            .flat_map(|unit| unit.config.aliases.iter().chain([&unit.config.name]))
+            .cloned()
+            .collect()
     }
 
     /// A unit by any of its names.
@@ -86,8 +100,17 @@ impl Engine {
             assert: unit.assert,
             service: match &unit.machine {
                 Machine::Service(service) => Some(service.view()),
-                Machine::Target { .. } | Machine::Fact | Machine::Inert => None,
+                Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {
+                    None
+                }
             },
+            socket: match &unit.machine {
+                Machine::Socket(socket) => Some(socket.view()),
+                Machine::Service(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {
+                    None
+                }
+            },
+            stored: u32::try_from(unit.store.len()).unwrap_or(u32::MAX),
         }
     }
 }

@@ -83,6 +83,30 @@ pub fn resolve(exec: &ExecConfig, command: &Command) -> Result<Option<Identity>,
     }))
 }
 
+/// The numbers for a file's owner: SocketUser= and SocketGroup=. A user without a group brings
+/// its own.
+///
+/// # Errors
+/// Who is not known, in words.
+pub fn owner(
+    user: Option<&str>,
+    group: Option<&str>,
+) -> Result<(Option<u32>, Option<u32>), String> {
+    let unknown = |kind: &str, name: &str| format!("{kind} {name} is not known");
+    let found = match user {
+        Some(name) => Some(find_user(name).map_err(|_| unknown("user", name))?),
+        None => None,
+    };
+    let gid = match group {
+        Some(name) => Some(find_group(name).map_err(|_| unknown("group", name))?),
+        None => found.as_ref().map(|user| user.gid),
+    };
+    Ok((
+        found.map(|user| user.uid.as_raw()),
+        gid.map(|gid| gid.as_raw()),
+    ))
+}
+
 /// A user by name, or by a number that the database knows as well (M20). Root is known
 /// everywhere, also in an image without a user database.
 fn find_user(name: &str) -> Result<User, IdentityError> {

@@ -16,8 +16,7 @@ use super::identity::{Identity, IdentityError};
 use super::mounts::MountInput;
 use crate::sys::program::{OnFailure, Operation, Program, Step};
 use crate::unit::config::{
-    Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, ServiceConfig,
-    WorkingDirectoryPlace,
+    Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, WorkingDirectoryPlace,
 };
 use crate::unit::value::{Limit, LimitKind};
 pub use isolation::Entered;
@@ -28,8 +27,8 @@ use std::path::Path;
 /// What a plan is made from.
 #[derive(Debug)]
 pub struct PlanInput<'a> {
-    /// The service.
-    pub service: &'a ServiceConfig,
+    /// The execution environment.
+    pub exec: &'a ExecConfig,
     /// The command.
     pub command: &'a Command,
     /// Who it runs as; an error becomes exit status 216 or 217 of a process that was made, as
@@ -54,9 +53,13 @@ pub struct PlanInput<'a> {
     pub stdout_pipe: Option<BorrowedFd<'a>>,
     /// The same for standard error; `None`: into the pipe of standard output.
     pub stderr_pipe: Option<BorrowedFd<'a>>,
-    /// Descriptors to pass from 3 on; LISTEN_FDS and LISTEN_PID follow from them, their names
-    /// (LISTEN_FDNAMES) are in the environment.
+    /// Descriptors to pass from 3 on.
     pub passed: Vec<BorrowedFd<'a>>,
+    /// How many of them, the first ones, LISTEN_FDS tells of; LISTEN_PID follows, their names
+    /// (LISTEN_FDNAMES) are in the environment.
+    pub listened: usize,
+    /// The socket for standard streams that are one.
+    pub socket: Option<BorrowedFd<'a>>,
 }
 
 /// What a child has of its parent that a plan depends on.
@@ -98,6 +101,9 @@ pub enum PlanError {
     /// A setting this build does not carry out and must not skip.
     #[error("{0} is set, but this build does not apply it; the unit is not started without it")]
     Unsupported(String),
+    /// StandardInput=socket or its kin without a socket to pass.
+    #[error("{0}=socket is set, but there is no socket to pass")]
+    NoSocket(&'static str),
 }
 
 /// Everything the child does, with all memory it needs.
@@ -145,7 +151,7 @@ pub fn plan<'a>(input: &PlanInput<'a>) -> Result<ExecPlan<'a>, PlanError> {
         Err(error) => refusal(error.to_string(), error.exit_status()),
     };
     Ok(ExecPlan {
-        may_block: may_block(&input.service.exec),
+        may_block: may_block(input.exec),
         program: Program {
             sealed_from: steps.sealed_from.unwrap_or(steps.list.len()),
             steps: steps.list,
@@ -209,7 +215,7 @@ fn refusal(reason: String, exit_status: u8) -> Steps<'static> {
 }
 
 fn refuse_unsupported(input: &PlanInput<'_>) -> Result<(), PlanError> {
-    let exec = &input.service.exec;
+    let exec = input.exec;
     let unsupported =
         |directive: &str, value: &str| Err(PlanError::Unsupported(format!("{directive}={value}")));
     if let InputSource::Unsupported(value) = &exec.standard_input {
@@ -229,7 +235,7 @@ fn refuse_unsupported(input: &PlanInput<'_>) -> Result<(), PlanError> {
 }
 
 fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps<'a>, PlanError> {
-    let exec = &input.service.exec;
+    let exec = input.exec;
     // systemd.service(5), "Special executable prefixes".
     let (sandboxed, as_user) = match input.command.privileges {
         Privileges::Normal | Privileges::Ambient => (true, true),
@@ -353,7 +359,7 @@ fn add_working_directory(
     input: &PlanInput<'_>,
     identity: Option<&Identity>,
 ) -> Result<(), PlanError> {
-    let (path, optional) = match &input.service.exec.working_directory {
+    let (path, optional) = match &input.exec.working_directory {
         None => ("/", false),
         Some(directory) => match &directory.place {
             WorkingDirectoryPlace::Path(path) => (path.as_str(), directory.optional),
@@ -391,11 +397,16 @@ fn may_block(exec: &ExecConfig) -> bool {
         OutputTarget::Log
         | OutputTarget::Inherit
         | OutputTarget::Null
+        | OutputTarget::Socket
         | OutputTarget::Unsupported(_) => false,
+    };
+    let reads = match &exec.standard_input {
+        InputSource::File(_) => true,
+        InputSource::Null | InputSource::Socket | InputSource::Unsupported(_) => false,
     };
     exec.working_directory.is_some()
         || !exec.isolation.mount_settings().is_empty()
-        || exec.standard_input != InputSource::Null
+        || reads
         || opens(&exec.standard_output)
         || opens(&exec.standard_error)
 }

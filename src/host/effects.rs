@@ -48,6 +48,14 @@ impl Host {
                 status,
                 reason,
             } => self.act(unit, action, status, &reason),
+            Effect::OpenSockets { .. }
+            | Effect::CloseSockets { .. }
+            | Effect::WatchSockets { .. }
+            | Effect::UnwatchSockets { .. }
+            | Effect::FlushSockets { .. }
+            | Effect::LoadInstance { .. }
+            | Effect::StoreDescriptor { .. }
+            | Effect::CloseDescriptor { .. } => self.carry_out_of_sockets(effect),
             Effect::Finished => self.finished = true,
             Effect::UnitRemoved { unit, name } => self.forget(unit, name),
             Effect::UnitNew { .. }
@@ -85,6 +93,14 @@ impl Host {
             | Effect::UnitRemoved { .. }
             | Effect::Log { .. }
             | Effect::Act { .. }
+            | Effect::OpenSockets { .. }
+            | Effect::CloseSockets { .. }
+            | Effect::WatchSockets { .. }
+            | Effect::UnwatchSockets { .. }
+            | Effect::FlushSockets { .. }
+            | Effect::LoadInstance { .. }
+            | Effect::StoreDescriptor { .. }
+            | Effect::CloseDescriptor { .. }
             | Effect::Finished => None,
         };
         if let Some(news) = news {
@@ -159,13 +175,14 @@ impl Host {
         let Some(view) = self.engine.unit_by_id(unit) else {
             return;
         };
-        let Some(service) = view.config.service() else {
+        let Some(exec) = view.config.exec() else {
             return;
         };
-        let pid_file = service.pid_file.as_deref();
+        let service = view.config.service();
+        let pid_file = service.and_then(|service| service.pid_file.as_deref());
         let system = &self.common.system;
         let kept = &self.common.kept;
-        let mut removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
+        let mut removal = Removal::new(pid_file, exec, system, runtime_directories, kept);
         removal.add(self.isolations.release(unit));
         if removal.is_empty() {
             return;

@@ -86,18 +86,21 @@ impl Host {
         if self.startup.loaded == Timestamp::default() {
             self.startup.loaded = clock::now();
         }
-        for finding in &loaded.unreadable {
+        self.take_units(loaded.units, &loaded.unreadable);
+        self.go_on(loaded.after);
+        self.next_requests();
+    }
+
+    /// Says what was found in the files, and hands the units to the engine.
+    pub(super) fn take_units(&mut self, units: Vec<Arc<UnitConfig>>, unreadable: &[Diagnostic]) {
+        for finding in unreadable {
             let text = finding.to_string();
             self.log.manager(LogLevel::Warning, None, &text);
         }
-        for unit in &loaded.units {
+        for unit in &units {
             self.show_findings(unit);
         }
-        self.tell(Event::Load {
-            units: loaded.units,
-        });
-        self.go_on(loaded.after);
-        self.next_requests();
+        self.tell(Event::Load { units });
     }
 
     /// Says what is wrong with a unit's files; once, however often it is loaded between two

@@ -39,6 +39,7 @@ mod requests;
 mod run;
 #[cfg(test)]
 pub(crate) mod small_loop_tests;
+mod sockets;
 mod spawning;
 mod unit_files;
 mod view;
@@ -55,4 +56,5 @@ pub use handle::{
 pub use log::UNIT_TARGET;
 pub use operations::Trouble;
 pub use run::{Host, Options};
+pub use sockets::ad_hoc as activation;
 pub use unit_files::{EditError, apply as apply_edits, carry_out as edit_unit_files};

@@ -70,11 +70,14 @@ impl Host {
         if let (Some(pid), 0) = (named, received.uid) {
             self.told_by_root.insert(unit, pid);
         }
+        let kept = received.descriptors.into_iter();
+        let descriptors = kept.map(|it| self.sockets.hold(it)).collect();
         self.tell(Event::Notified {
             unit,
             process,
             pid: received.pid,
             message: received.message,
+            descriptors,
         });
     }
 }

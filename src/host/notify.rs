@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const MAX_MESSAGE: usize = 16 * 1024;
 
 /// A message and its sender.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Received {
     /// The sender's number.
     pub(super) pid: i32,
@@ -24,6 +24,8 @@ pub(super) struct Received {
     pub(super) uid: u32,
     /// What was said.
     pub(super) message: Notification,
+    /// Descriptors for the store (FDSTORE=1); others are closed already.
+    pub(super) descriptors: Vec<OwnedFd>,
 }
 
 /// The bound socket; unlinked when dropped.
@@ -102,8 +104,8 @@ enum Next {
     None,
 }
 
-/// Takes one datagram. Descriptors that come along are closed: that is also how BARRIER=1 is
-/// answered, all earlier messages having been read.
+/// Takes one datagram. Descriptors that come along are closed unless they are for the store:
+/// that is also how BARRIER=1 is answered, all earlier messages having been read.
 fn receive(socket: &OwnedFd) -> io::Result<Next> {
     let mut buffer = [0u8; MAX_MESSAGE];
     let Some(datagram) = cmsg::receive(socket.as_fd(), &mut buffer)? else {
@@ -116,6 +118,12 @@ fn receive(socket: &OwnedFd) -> io::Result<Next> {
         Some(message) => Next::Message(Received {
             pid: sender.pid,
             uid: sender.uid,
+            // Any other message's are dropped here and now: that is how BARRIER=1 is answered.
+            descriptors: if message.get("FDSTORE") == Some("1") {
+                datagram.descriptors
+            } else {
+                Vec::new()
+            },
             message,
         }),
         None => Next::Nonsense("that is not UTF-8"),
@@ -170,7 +178,7 @@ mod tests {
         assert_eq!(first.message.get("READY"), Some("1"));
         let second = socket.receive().unwrap();
         assert_eq!(second.message.get("STATUS"), Some("last"));
-        assert_eq!(socket.receive(), None);
+        assert!(socket.receive().is_none());
         drop(socket);
         assert!(!path.exists());
     }

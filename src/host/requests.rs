@@ -170,7 +170,8 @@ impl Host {
         if units.is_empty() {
             return self.go_on(after);
         }
-        let known = self.known_names();
+        // A unit that was not found may have come.
+        let known = self.engine.loaded_names();
         self.load(units, known, after);
     }
 
@@ -245,21 +246,5 @@ impl Host {
     fn has_hit_start_limit(&self, unit: &UnitName) -> bool {
         let view = self.engine.unit(unit.as_str());
         view.is_some_and(|view| view.start_limit_hit)
-    }
-
-    /// All names whose units need not be read again: a unit that was not found may have come.
-    fn known_names(&self) -> BTreeSet<UnitName> {
-        self.engine
-            .unit_names()
-            .iter()
-            .filter_map(|name| self.engine.unit(name.as_str()))
-            .filter(|view| view.load() != LoadState::NotFound)
-            .flat_map(|view| {
-                let aliases = view.config.aliases.iter().cloned();
-                aliases
-                    .chain([view.config.name.clone()])
-                    .collect::<Vec<_>>()
-            })
-            .collect()
     }
 }

@@ -18,6 +18,7 @@ use super::output::Capture;
 use super::pid_file::PidFile;
 use super::processes::Processes;
 use super::requests::Requests;
+use super::sockets::{Registry, SocketFact};
 use super::spawning::{Common, Started};
 use crate::cgroup::Tree;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
@@ -48,6 +49,8 @@ pub struct Options {
     pub name: String,
     /// Where it runs.
     pub mode: Mode,
+    /// Whether sockets are opened and activate services.
+    pub sockets: bool,
     /// For the loader: unit directories and the machine.
     pub load: load::Settings,
     /// The machine.
@@ -74,6 +77,7 @@ pub(super) enum Fact {
     PidFile(ProcessId, Result<PidFile, String>),
     Loaded(Box<Loaded>),
     Froze(Box<Froze>),
+    Socket(SocketFact),
 }
 
 /// What ended a wait.
@@ -125,6 +129,8 @@ pub struct Host {
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
     /// What was said of units' files since the last reload.
     pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
+    /// Sockets and kept descriptors.
+    pub(super) sockets: Registry,
     /// MAINPID= last said by a process of root.
     pub(super) told_by_root: BTreeMap<UnitId, i32>,
     /// What clients added to the environment of services.
@@ -180,8 +186,12 @@ impl Host {
             kept: Arc::new(options.own_files.clone()),
             mounts: options.notify_socket.with_file_name("mounts"),
         };
+        let mut engine = Engine::new(seed);
+        if !options.sockets {
+            engine.without_socket_activation();
+        }
         let host = Host {
-            engine: Engine::new(seed),
+            engine,
             common: Arc::new(common),
             surroundings: Surroundings {
                 system,
@@ -201,6 +211,7 @@ impl Host {
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             said: BTreeMap::new(),
+            sockets: Registry::default(),
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
             freezers: BTreeMap::new(),
@@ -301,6 +312,7 @@ impl Host {
             }
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
             Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
+            Woken::Fact(Fact::Socket(fact)) => self.socket_fact(fact),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
             Woken::Fact(Fact::Checked(check, results)) => {
                 self.tell(Event::Checked { check, results });

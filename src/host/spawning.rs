@@ -9,6 +9,7 @@ use super::isolation::{Ground, MachineFiles, Shared};
 use super::killing::Shot;
 use super::output::Pipes;
 use super::run::{Fact, Host};
+use super::sockets::Parcel;
 use crate::cgroup::Group;
 use crate::engine::{Event, LogLevel, Spawn};
 use crate::exec::environment::{EnvironmentInput, assemble};
@@ -17,7 +18,7 @@ use crate::exec::plan::{Inherited, PlanInput, plan};
 use crate::exec::{Child, Identity, identity, spawn};
 use crate::sys::personality;
 use crate::unit::config::{
-    Command, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget, ServiceConfig,
+    Command, CommandKind, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget, UnitConfig,
 };
 use crate::unit::effective::LeftOut;
 use crate::unit::specifier::SystemFacts;
@@ -51,6 +52,7 @@ struct Start {
     shared: Arc<Shared>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
+    parcel: Parcel,
 }
 
 /// What became of a start.
@@ -68,7 +70,7 @@ impl Host {
         self.processes
             .starting(order.process, order.unit, order.role);
         let mut pipes = Pipes::default();
-        let start = match self.prepare(&order, &mut pipes) {
+        let mut start = match self.prepare(&order, &mut pipes) {
             Ok(start) => start,
             Err(reason) => {
                 return self.started(Started {
@@ -80,8 +82,7 @@ impl Host {
         };
         let readers = pipes.take_readers();
         let cleaning = self.cleaning.remove(&order.config.name);
-        let exec = order.config.service().map(|service| &service.exec);
-        if cleaning.is_none() && exec.is_some_and(is_simple) {
+        if cleaning.is_none() && is_simple(&order.config) {
             let result = start.run();
             drop(start);
             return self.started(Started {
@@ -110,8 +111,8 @@ impl Host {
     }
 
     fn prepare(&mut self, order: &Spawn, pipes: &mut Pipes) -> Result<Start, String> {
-        let service = service_of(order)?;
-        *pipes = Pipes::open(&service.exec)
+        let exec = exec_of(&order.config)?;
+        *pipes = Pipes::open(exec)
             .map_err(|error| format!("cannot make a pipe for the output: {error}"))?;
         let invocation = invocation_id(order.invocation);
         let group = self
@@ -120,8 +121,10 @@ impl Host {
             .map_err(|error| format!("cannot make the control group: {error}"))?;
         if order.first {
             self.warn_of_left_over(order);
+            let service = order.config.service();
+            let together = service.is_some_and(|it| it.oom_policy == OomPolicy::Kill);
             self.groups
-                .kill_together(order.unit, service.oom_policy == OomPolicy::Kill)
+                .kill_together(order.unit, together)
                 .map_err(|error| format!("cannot set OOMPolicy=: {error}"))?;
         }
         Ok(Start {
@@ -131,6 +134,7 @@ impl Host {
             shared: self.isolations.of(order.unit),
             stdout: pipes.stdout.take(),
             stderr: pipes.stderr.take(),
+            parcel: self.sockets.parcel(order)?,
         })
     }
 
@@ -216,23 +220,29 @@ impl Host {
 
 impl Start {
     /// Makes and runs the plan; may block.
-    fn run(&self) -> Result<(Child, Vec<String>), String> {
-        let service = service_of(&self.order)?;
-        let command = command_of(&self.order, service)?;
-        let files = environment::read_files(&service.exec.environment_files)
-            .map_err(|error| error.to_string())?;
-        let identity = identity::resolve(&service.exec, command);
+    fn run(&mut self) -> Result<(Child, Vec<String>), String> {
+        let config = self.order.config.clone();
+        let exec = exec_of(&config)?;
+        let command = command_of(&self.order)?;
+        if let Some(service) = config
+            .service()
+            .filter(|_| self.order.kind == CommandKind::Start)
+        {
+            self.parcel.open_files(service)?;
+        }
+        let files =
+            environment::read_files(&exec.environment_files).map_err(|error| error.to_string())?;
+        let identity = identity::resolve(exec, command);
         let known = identity.as_ref().ok().and_then(Option::as_ref);
-        let credentials = self.credentials(&service.exec, known);
+        let credentials = self.credentials(exec, known);
         let no_credentials = credentials.as_ref().err().cloned();
         let credentials = credentials.ok().flatten();
-        let environment = self.environment(service, &files, known, credentials.as_deref());
-        let exec = &service.exec;
+        let environment = self.environment(&config, exec, &files, known, credentials.as_deref());
         let ground = Ground::prepare(exec, &self.common.mounts, || {
             self.sources(exec, credentials)
         })?;
         let input = PlanInput {
-            service,
+            exec,
             command,
             identity: identity.as_ref().map(Option::as_ref).map_err(Clone::clone),
             environment: &environment,
@@ -248,10 +258,12 @@ impl Start {
             no_credentials,
             entered: self.shared.entered(&exec.isolation),
             not_applied: &self.order.config.not_applied,
-            directories: self.directories(&service.exec, known),
+            directories: self.directories(exec, known),
             stdout_pipe: self.stdout.as_ref().map(AsFd::as_fd),
             stderr_pipe: self.stderr.as_ref().map(AsFd::as_fd),
-            passed: Vec::new(),
+            passed: self.parcel.passed(),
+            listened: self.parcel.listened(),
+            socket: self.parcel.stream(),
         };
         let plan = plan(&input).map_err(|error| error.to_string())?;
         let group = self.group.as_ref().map(|group| group.directory());
@@ -306,7 +318,8 @@ impl Start {
 
     fn environment(
         &self,
-        service: &ServiceConfig,
+        config: &UnitConfig,
+        exec: &ExecConfig,
         files: &[(String, String)],
         identity: Option<&Identity>,
         credentials: Option<&str>,
@@ -319,13 +332,14 @@ impl Start {
             let path = self.common.notify_socket.clone();
             built_in.push(("NOTIFY_SOCKET".to_owned(), path));
         }
-        if let Some(path) = &service.pid_file {
+        if let Some(path) = config.service().and_then(|it| it.pid_file.as_ref()) {
             built_in.push(("PIDFILE".to_owned(), path.clone()));
         }
         if let Some(directory) = credentials {
             built_in.push(("CREDENTIALS_DIRECTORY".to_owned(), directory.to_owned()));
         }
-        built_in.extend(directories::variables(&service.exec, &self.common.system));
+        built_in.extend(directories::variables(exec, &self.common.system));
+        built_in.extend(self.parcel.environment(config));
         built_in.extend(self.order.environment.iter().cloned());
         let input = EnvironmentInput {
             base: &self.common.base,
@@ -334,20 +348,18 @@ impl Start {
             files,
             identity,
         };
-        assemble(&service.exec, &input)
+        assemble(exec, &input)
     }
 }
 
-fn service_of(order: &Spawn) -> Result<&ServiceConfig, String> {
-    order
-        .config
-        .service()
-        .ok_or_else(|| format!("{} is no service", order.config.name))
+fn exec_of(config: &UnitConfig) -> Result<&ExecConfig, String> {
+    let none = || format!("{} runs no processes", config.name);
+    config.exec().ok_or_else(none)
 }
 
-fn command_of<'a>(order: &Spawn, service: &'a ServiceConfig) -> Result<&'a Command, String> {
-    let list = service.commands.get(order.kind);
-    list.get(order.index).ok_or_else(|| {
+fn command_of(order: &Spawn) -> Result<&Command, String> {
+    let list = order.config.commands().map(|lists| lists.get(order.kind));
+    list.and_then(|list| list.get(order.index)).ok_or_else(|| {
         let directive = order.kind.directive();
         format!("there is no command {} of {directive}=", order.index + 1)
     })
@@ -359,11 +371,17 @@ fn invocation_id(invocation: u128) -> String {
 }
 
 /// Nothing on the way to the program can block: no name service, no files of the unit's choice.
-fn is_simple(exec: &ExecConfig) -> bool {
+fn is_simple(config: &UnitConfig) -> bool {
+    let Some(exec) = config.exec() else {
+        return true;
+    };
+    let opens = config
+        .service()
+        .is_some_and(|service| !service.open_files.is_empty());
     let takes_no_file = |target: &OutputTarget| {
         matches!(
             target,
-            OutputTarget::Log | OutputTarget::Inherit | OutputTarget::Null
+            OutputTarget::Log | OutputTarget::Inherit | OutputTarget::Null | OutputTarget::Socket
         )
     };
     exec.user.is_none()
@@ -374,7 +392,8 @@ fn is_simple(exec: &ExecConfig) -> bool {
         && exec.isolation == Isolation::default()
         && !exec.credentials.any()
         && exec.working_directory.is_none()
-        && exec.standard_input == InputSource::Null
+        && matches!(exec.standard_input, InputSource::Null | InputSource::Socket)
+        && !opens
         && takes_no_file(&exec.standard_output)
         && takes_no_file(&exec.standard_error)
 }

@@ -1,9 +1,11 @@
 //! What the command line answers without a daemon, from the files on the disk: what is wrong
 //! with units, and what their properties are before they are ever started.
 //!
-//! Runs nothing, and changes nothing but what `unit_files` is asked to change. Results are those the daemon would give: the same loader,
-//! the same engine, the same tables.
+//! Runs nothing but what `activation` is asked to, and changes nothing but what `unit_files` is
+//! asked to. Results are those the daemon would give: the same loader, the same engine, the same
+//! tables.
 
+pub mod activation;
 mod machine;
 pub mod unit_files;
 

@@ -289,6 +289,7 @@ impl World<'_> {
                     process,
                     pid,
                     message,
+                    descriptors: Vec::new(),
                 },
             );
         }

@@ -185,6 +185,7 @@ fn commands(dice: &mut Dice, service: &mut ServiceConfig) {
             CommandKind::Start if oneshot => 1 + dice.roll(3),
             CommandKind::Start => 1,
             CommandKind::Reload => dice.roll(2),
+            CommandKind::StopPre => 0,
             CommandKind::Condition
             | CommandKind::StartPre
             | CommandKind::StartPost

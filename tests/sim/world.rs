@@ -395,6 +395,14 @@ impl<'a> World<'a> {
             | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
+            | Effect::OpenSockets { .. }
+            | Effect::CloseSockets { .. }
+            | Effect::WatchSockets { .. }
+            | Effect::UnwatchSockets { .. }
+            | Effect::FlushSockets { .. }
+            | Effect::LoadInstance { .. }
+            | Effect::StoreDescriptor { .. }
+            | Effect::CloseDescriptor { .. }
             | Effect::Changed { .. }
             | Effect::Log { .. }
             | Effect::Act { .. }

@@ -132,6 +132,19 @@ impl<'a> Agent<'a> {
 
     fn become_ready(&self) -> std::io::Result<()> {
         bus::take_name(self.options)?;
+        if let Some(name) = &self.options.store {
+            let (reader, _writer) = std::io::pipe()?;
+            // Of itself it is hung up; the manager is told not to mind.
+            let descriptor = std::os::fd::AsFd::as_fd(&reader);
+            sd_notify::notify_with_fds(
+                &[
+                    sd_notify::NotifyState::FdStore,
+                    sd_notify::NotifyState::FdName(name),
+                    sd_notify::NotifyState::Custom("FDPOLL=0"),
+                ],
+                &[descriptor],
+            )?;
+        }
         self.record.write("ready");
         self.health.set_ready();
         if self.options.notify {

@@ -44,6 +44,7 @@ pub(crate) struct Options {
     pub(crate) barrier: bool,
     pub(crate) bus_name: Option<String>,
     pub(crate) bus_release_on: Option<PathBuf>,
+    pub(crate) store: Option<String>,
 }
 
 type Setter = fn(&mut Options, &str) -> Result<(), String>;
@@ -103,6 +104,8 @@ const OPTIONS: &[Row] = &[
         set: |o, v| { o.bus_name = Some(v.to_owned()); Ok(()) } },
     Row { names: &["--bus-release-on"], valued: true, meaning: "a file whose appearance makes it give that name up",
         set: |o, v| { o.bus_release_on = Some(v.into()); Ok(()) } },
+    Row { names: &["--store"], valued: true, meaning: "a name under which it gives the manager a descriptor to keep, at each start",
+        set: |o, v| { o.store = Some(v.to_owned()); Ok(()) } },
 ];
 
 impl Options {
@@ -144,6 +147,7 @@ impl Options {
             barrier: false,
             bus_name: None,
             bus_release_on: None,
+            store: None,
         }
     }
 

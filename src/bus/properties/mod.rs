@@ -8,6 +8,7 @@ pub(super) mod row;
 
 mod manager;
 mod service;
+mod socket;
 mod table_context;
 mod table_manager;
 mod table_service;

@@ -3,8 +3,8 @@
 use super::unit::{UnitSnapshot, clock, timestamp_name};
 use crate::bus::value::Value;
 use crate::engine::Timestamp;
-use crate::engine::inspect::{CommandView, ServiceView};
-use crate::unit::config::{Command, CommandKind, Privileges, ServiceConfig};
+use crate::engine::inspect::CommandView;
+use crate::unit::config::{Command, CommandKind, Commands, Privileges};
 
 /// The value of a service property that lives in the engine or the host.
 pub(super) fn live(unit: &UnitSnapshot, name: &str) -> Option<Value> {
@@ -29,6 +29,7 @@ pub(super) fn live(unit: &UnitSnapshot, name: &str) -> Option<Value> {
         "WatchdogUSec" if unit.view.times.inactive_exit == Timestamp::default() => {
             Value::U64(u64::MAX)
         }
+        "NFileDescriptorStore" => Value::U32(unit.view.stored),
         "StatusErrno" => Value::I32(service.status_errno),
         "ExecMainPID" => pid(service.exec_main_pid),
         "ExecMainCode" => Value::I32(status.map_or(0, |s| s.code_number())),
@@ -42,17 +43,24 @@ pub(super) fn live(unit: &UnitSnapshot, name: &str) -> Option<Value> {
                     _ => None,
                 };
             }
-            return commands(unit.view.config.service()?, service, name);
+            let config = unit.view.config.service()?;
+            let lifted = config.permissions_start_only;
+            return commands(&config.commands, &service.commands, lifted, name);
         }
     })
 }
 
-fn pid(pid: i32) -> Value {
+pub(super) fn pid(pid: i32) -> Value {
     Value::U32(pid.try_into().unwrap_or(0))
 }
 
 /// `ExecStart` and kin, `a(sasbttttuii)`, or `ExecStartEx` and kin, `a(sasasttttuii)`.
-fn commands(config: &ServiceConfig, service: &ServiceView, name: &str) -> Option<Value> {
+pub(super) fn commands(
+    lists: &Commands,
+    runs: &[CommandView],
+    start_only: bool,
+    name: &str,
+) -> Option<Value> {
     let (directive, extended) = match name.strip_suffix("Ex") {
         Some(directive) => (directive, true),
         None => (name, false),
@@ -60,12 +68,11 @@ fn commands(config: &ServiceConfig, service: &ServiceView, name: &str) -> Option
     let kind = CommandKind::ALL
         .into_iter()
         .find(|kind| kind.directive() == directive)?;
-    let list = config.commands.get(kind).iter().enumerate();
+    let list = lists.get(kind).iter().enumerate();
     // PermissionsStartOnly= gives commands the prefix, but they are not shown with it.
-    let lifted = config.permissions_start_only && kind != CommandKind::Start;
+    let lifted = start_only && kind != CommandKind::Start;
     let show = |(index, command): (usize, &Command)| {
-        let run = service
-            .commands
+        let run = runs
             .iter()
             .find(|run| run.kind == kind && run.index == index);
         command_value(command, run, extended, lifted)

@@ -1,7 +1,7 @@
 //! A unit as it was at one moment, and the properties that all units have.
 
 use super::row::Row;
-use super::{Shown, directive_of, masked, service, type_rows, unit_rows, usage};
+use super::{Shown, directive_of, masked, service, socket, type_rows, unit_rows, usage};
 use crate::bus::path;
 use crate::bus::value::Value;
 use crate::engine::Timestamp;
@@ -85,6 +85,7 @@ impl UnitSnapshot {
             Some(UnitType::Service) => {
                 service::live(self, row.name).or_else(|| usage::live(&self.usage, row.name))
             }
+            Some(UnitType::Socket) => socket::live(self, row.name),
             Some(_) => None,
         };
         live.or_else(|| self.configured(row, unit_type))
@@ -186,8 +187,8 @@ impl UnitSnapshot {
     fn can_start(&self) -> bool {
         let config = &self.view.config;
         let startable = match config.body {
-            UnitBody::Service(_) | UnitBody::Target => true,
-            UnitBody::Socket(_) | UnitBody::Fact | UnitBody::Other => false,
+            UnitBody::Service(_) | UnitBody::Socket(_) | UnitBody::Target => true,
+            UnitBody::Fact | UnitBody::Other => false,
         };
         startable && config.load == LoadState::Loaded && !config.unit.refuse_manual_start
     }
@@ -195,9 +196,8 @@ impl UnitSnapshot {
     /// As in systemd a unit can be stopped whatever became of its file.
     fn can_stop(&self) -> bool {
         let kind = match self.unit_type() {
-            UnitType::Service | UnitType::Target => true,
-            UnitType::Socket
-            | UnitType::Timer
+            UnitType::Service | UnitType::Socket | UnitType::Target => true,
+            UnitType::Timer
             | UnitType::Path
             | UnitType::Slice
             | UnitType::Scope

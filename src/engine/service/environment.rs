@@ -55,7 +55,8 @@ fn tells_result(kind: CommandKind) -> bool {
         | CommandKind::StartPre
         | CommandKind::Start
         | CommandKind::StartPost
-        | CommandKind::Reload => false,
+        | CommandKind::Reload
+        | CommandKind::StopPre => false,
     }
 }
 
@@ -66,6 +67,7 @@ fn tells_monitored(kind: CommandKind) -> bool {
         CommandKind::Condition
         | CommandKind::StartPost
         | CommandKind::Reload
+        | CommandKind::StopPre
         | CommandKind::Stop
         | CommandKind::StopPost => false,
     }

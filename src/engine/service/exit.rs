@@ -220,8 +220,8 @@ impl Service {
         match kind {
             CommandKind::Condition => self.state == ServiceState::Condition,
             CommandKind::StartPre => self.state == ServiceState::StartPre,
-            // The parent of a forking service: one command only.
-            CommandKind::Start => false,
+            // The parent of a forking service: one command only. Services have no ExecStopPre=.
+            CommandKind::Start | CommandKind::StopPre => false,
             CommandKind::StartPost => self.state == ServiceState::StartPost,
             CommandKind::Reload => self.state == ServiceState::Reload,
             CommandKind::Stop => self.state == ServiceState::Stop,

@@ -25,21 +25,21 @@ pub(super) enum Announced {
 
 impl Service {
     /// Takes in a message of a process of the unit; `sender` is its name if it is or was one
-    /// that the engine knows, `pid` its number.
+    /// that the engine knows, `pid` its number. Whether it may speak.
     pub fn on_notified(
         &mut self,
         cx: &mut Context<'_>,
         sender: Option<ProcessId>,
         pid: i32,
         message: &Notification,
-    ) {
+    ) -> bool {
         if !self.may_speak(cx, sender, pid) {
             log(
                 cx,
                 LogLevel::Warning,
                 format!("message of process {pid} ignored: NotifyAccess= does not let it speak"),
             );
-            return;
+            return false;
         }
         if let Some(main) = message.get("MAINPID") {
             self.told_main(cx, main, message.get("MAINPIDFDID"));
@@ -49,6 +49,7 @@ impl Service {
         self.told_status(message);
         self.told_times(cx, message);
         changed(cx);
+        true
     }
 
     /// NotifyAccess=: the main process, the commands too, or everybody in the unit.

@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 /// A process on the books, from the order to start it (or from finding it) until its end was
 /// acted on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Process {
+pub(in crate::engine) struct Process {
     /// Its name.
-    pub(super) id: ProcessId,
+    pub(in crate::engine) id: ProcessId,
     /// Its number, 0 until it is known.
-    pub(super) pid: i32,
+    pub(in crate::engine) pid: i32,
     /// Which list its command stands in.
-    pub(super) kind: CommandKind,
+    pub(in crate::engine) kind: CommandKind,
     /// Where in the list; `None` once a daemon-reload has taken the command out, so that the
     /// list is not gone on with.
-    pub(super) index: Option<usize>,
+    pub(in crate::engine) index: Option<usize>,
     /// The command as it was when ordered; `None` for a process that was found, not started.
-    pub(super) command: Option<Command>,
+    pub(in crate::engine) command: Option<Command>,
     /// Whether the order was answered.
-    pub(super) spawned: bool,
+    pub(in crate::engine) spawned: bool,
     /// Set when it has ended while somebody else may yet turn out to be the main process now
     /// (checklist row M14): the end is acted on when that is known.
-    pub(super) ended: Option<(ProcessStatus, Timestamp)>,
+    pub(in crate::engine) ended: Option<(ProcessStatus, Timestamp)>,
 }
 
 impl Process {
     /// A process that is being ordered.
-    pub(super) fn ordered(
+    pub(in crate::engine) fn ordered(
         id: ProcessId,
         kind: CommandKind,
         index: usize,
@@ -47,7 +47,7 @@ impl Process {
     }
 
     /// A process that was there without our order for it as main process.
-    pub(super) fn found(id: ProcessId, pid: i32) -> Process {
+    pub(in crate::engine) fn found(id: ProcessId, pid: i32) -> Process {
         Process {
             id,
             pid,
@@ -60,17 +60,17 @@ impl Process {
     }
 
     /// Whether the name was given to it by an order to find it.
-    pub(super) fn is_found(&self) -> bool {
+    pub(in crate::engine) fn is_found(&self) -> bool {
         self.command.is_none()
     }
 
     /// Whether a failure of it counts as success (the `-` prefix).
-    pub(super) fn ignores_failure(&self) -> bool {
+    pub(in crate::engine) fn ignores_failure(&self) -> bool {
         self.command.as_ref().is_some_and(|c| c.ignore_failure)
     }
 
     /// Finds the command again in a list that was read anew.
-    pub(super) fn relocate(&mut self, list: &[Command]) {
+    pub(in crate::engine) fn relocate(&mut self, list: &[Command]) {
         let Some(command) = &self.command else { return };
         let same = |c: &Command| c.program == command.program && c.argv == command.argv;
         // The old place first: the same line may stand in a list twice.

@@ -49,7 +49,7 @@ fn is_clean(status: ProcessStatus, daemon: bool, success: &ExitStatusSet) -> boo
 }
 
 /// How a status reads in a log line.
-pub(super) fn describe(status: ProcessStatus) -> String {
+pub(in crate::engine) fn describe(status: ProcessStatus) -> String {
     match status {
         ProcessStatus::Exited(code) => format!("exited with status {code}"),
         ProcessStatus::Killed(signal) => format!("was ended by {signal}"),

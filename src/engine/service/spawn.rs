@@ -83,6 +83,9 @@ impl Service {
             notify: gets_notify_socket(self.access(cx), kind),
             environment: self.environment(cx, kind),
             first: std::mem::take(&mut self.fresh),
+            // The engine knows what is passed.
+            passed: Vec::new(),
+            client: None,
         };
         cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
         self.populated = true;

@@ -1,17 +1,20 @@
 //! For tests: units made in a line, and a world that answers the engine's orders.
 
 use crate::engine::event::{Event, Verb};
-use crate::engine::ids::{JobId, ProcessId, RequestId, Timestamp, UnitId};
+use crate::engine::ids::{DescriptorId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use crate::engine::process::ProcessStatus;
 use crate::engine::state::{ActiveState, JobKind, JobResult};
-use crate::engine::{Effect, Engine, KillOrder, Outcome, Refusal, Spawn};
+use crate::engine::{
+    Effect, Engine, KillOrder, OpenFailure, Outcome, Peer, Refusal, Spawn, WatchManner,
+};
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
-    JobMode, LoadState, Privileges, Restart, ServiceConfig, ServiceType, UnitBody, UnitConfig,
+    JobMode, Listen, ListenKind, LoadState, Place, Privileges, Restart, ServiceConfig, ServiceType,
+    SocketConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::Position;
 use crate::unit::name::{UnitName, UnitType};
-use crate::unit::value::{Signal, TimeSpan};
+use crate::unit::value::{Signal, SocketAddress, TimeSpan};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -26,6 +29,7 @@ pub(in crate::engine) fn unit(name: &str) -> UnitBuilder {
     config.body = match config.name.unit_type() {
         UnitType::Service => UnitBody::Service(Box::default()),
         UnitType::Target => UnitBody::Target,
+        UnitType::Socket => UnitBody::Socket(Box::default()),
         UnitType::Mount => UnitBody::Fact,
         _ => UnitBody::Other,
     };
@@ -74,6 +78,31 @@ impl UnitBuilder {
         self
     }
 
+    /// A socket that listens at a path of its name and activates the service of the same name.
+    pub(in crate::engine) fn listens(self) -> Self {
+        let path = format!("/{}", self.0.name);
+        let service = self.0.name.with_type(UnitType::Service).to_string();
+        let unit = self.socket(|socket| {
+            socket.listen.push(Listen {
+                kind: ListenKind::Stream,
+                address: path.clone(),
+                place: Place::Address(SocketAddress::Path(path)),
+            });
+        });
+        if unit.0.socket().is_some_and(|socket| socket.accept) {
+            return unit;
+        }
+        unit.before(&service)
+            .dependency(DependencyKind::Triggers, &service)
+    }
+
+    pub(in crate::engine) fn socket(mut self, change: impl FnOnce(&mut SocketConfig)) -> Self {
+        if let UnitBody::Socket(socket) = &mut self.0.body {
+            change(socket);
+        }
+        self
+    }
+
     pub(in crate::engine) fn config(mut self, change: impl FnOnce(&mut UnitConfig)) -> Self {
         change(&mut self.0);
         self
@@ -93,7 +122,9 @@ impl UnitBuilder {
                 column: 1,
             },
         };
-        self.service(|service| *service.commands.get_mut(kind) = vec![command])
+        let only = vec![command.clone()];
+        self.socket(|socket| *socket.commands.get_mut(kind) = vec![command])
+            .service(|service| *service.commands.get_mut(kind) = only)
     }
 
     pub(in crate::engine) fn oneshot(self, program: &str) -> Self {
@@ -147,6 +178,18 @@ pub(in crate::engine) struct World {
     pub(in crate::engine) finished: bool,
     /// Actions that were due: unit, action, status, reason.
     pub(in crate::engine) actions: Vec<String>,
+    /// Why the sockets of a unit cannot be made.
+    pub(in crate::engine) unopenable: BTreeMap<String, OpenFailure>,
+    /// Sockets at which data waits until somebody takes it.
+    pub(in crate::engine) waiting: BTreeSet<String>,
+    /// Instances that can be read.
+    pub(in crate::engine) template: Option<fn(&str) -> UnitBuilder>,
+    /// What each command was passed, in words.
+    pub(in crate::engine) passed: BTreeMap<String, Vec<String>>,
+    pub(in crate::engine) open: BTreeSet<String>,
+    pub(in crate::engine) closed: Vec<DescriptorId>,
+    watches: BTreeMap<UnitId, (u64, WatchManner)>,
+    next_descriptor: u64,
     processes: Vec<FakeProcess>,
     facts: VecDeque<Event>,
     next_pid: i32,
@@ -171,6 +214,14 @@ impl World {
             environments: BTreeMap::new(),
             finished: false,
             actions: Vec::new(),
+            unopenable: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            template: None,
+            passed: BTreeMap::new(),
+            open: BTreeSet::new(),
+            closed: Vec::new(),
+            watches: BTreeMap::new(),
+            next_descriptor: 0,
             processes: Vec::new(),
             facts: VecDeque::new(),
             next_pid: 100,
@@ -357,6 +408,69 @@ impl World {
                     .push(format!("{name} {} {status}: {reason}", action.as_str()));
             }
             Effect::Finished => self.finished = true,
+            Effect::OpenSockets { unit, order, .. } => {
+                let name = self.name(unit);
+                let result = match self.unopenable.get(&name) {
+                    Some(failure) => Err(failure.clone()),
+                    None => Ok(()),
+                };
+                if result.is_ok() {
+                    self.open.insert(name.clone());
+                }
+                self.trace.push(format!("{name} open"));
+                self.facts.push_back(Event::SocketsOpened {
+                    unit,
+                    order,
+                    result,
+                });
+            }
+            Effect::CloseSockets { unit, remove } => {
+                let name = self.name(unit);
+                let how = if remove { " and remove" } else { "" };
+                self.trace.push(format!("{name} close{how}"));
+                self.open.remove(&name);
+            }
+            Effect::WatchSockets {
+                unit,
+                watch,
+                manner,
+            } => {
+                let name = self.name(unit);
+                self.watches.insert(unit, (watch, manner));
+                if self.waiting.contains(&name) {
+                    self.facts.push_back(Event::Traffic {
+                        unit,
+                        watch,
+                        client: None,
+                    });
+                }
+            }
+            Effect::UnwatchSockets { unit } => {
+                self.watches.remove(&unit);
+            }
+            Effect::FlushSockets { unit } => {
+                let name = self.name(unit);
+                self.waiting.remove(&name);
+            }
+            Effect::LoadInstance {
+                socket,
+                connection,
+                instance,
+                ..
+            } => {
+                let unit = match self.template {
+                    Some(template) => template(instance.as_str()).arc(),
+                    None => Arc::new(UnitConfig::not_found(instance.clone())),
+                };
+                self.facts.push_back(Event::Load { units: vec![unit] });
+                self.facts.push_back(Event::InstanceLoaded {
+                    socket,
+                    connection,
+                    instance,
+                });
+            }
+            Effect::StoreDescriptor { .. } => {}
+            Effect::CloseDescriptor { descriptor } => self.closed.push(descriptor),
             Effect::WatchBusName { unit, .. } => {
                 self.facts.push_back(Event::BusNameWatched { unit });
             }
@@ -369,16 +483,59 @@ impl World {
         }
     }
 
+    /// Data comes in at a socket, and stays until somebody takes it.
+    pub(in crate::engine) fn traffic(&mut self, socket: &str) {
+        let unit = self.engine.unit(socket).unwrap().id;
+        self.waiting.insert(self.name(unit));
+        if let Some((watch, _)) = self.watches.get(&unit).copied() {
+            self.send(Event::Traffic {
+                unit,
+                watch,
+                client: None,
+            });
+        }
+    }
+
+    /// A client connects to a socket with Accept=yes.
+    pub(in crate::engine) fn connect(&mut self, socket: &str, source: &str) -> DescriptorId {
+        let unit = self.engine.unit(socket).unwrap().id;
+        let connection = self.descriptor();
+        if let Some((watch, _)) = self.watches.get(&unit).copied() {
+            self.send(Event::Connected {
+                unit,
+                watch,
+                connection,
+                peer: Peer {
+                    instance: format!("1-{source}"),
+                    source: Some(source.to_owned()),
+                    remote: Some((source.to_owned(), "7".to_owned())),
+                    description: source.to_owned(),
+                },
+            });
+        }
+        connection
+    }
+
+    /// A new descriptor of the host.
+    pub(in crate::engine) fn descriptor(&mut self) -> DescriptorId {
+        self.next_descriptor += 1;
+        DescriptorId(self.next_descriptor)
+    }
+
+    /// How traffic at a socket is waited for now.
+    pub(in crate::engine) fn watch_of(&self, socket: &str) -> Option<(u64, WatchManner)> {
+        let unit = self.engine.unit(socket).unwrap().id;
+        self.watches.get(&unit).copied()
+    }
+
     fn name(&self, unit: UnitId) -> String {
         let view = self.engine.unit_by_id(unit).unwrap();
         view.name().stem().to_owned()
     }
 
     fn spawn(&mut self, spawn: &Spawn) {
-        let service = spawn.config.service().unwrap();
-        let program = service.commands.get(spawn.kind)[spawn.index]
-            .program
-            .clone();
+        let commands = spawn.config.commands().unwrap();
+        let program = commands.get(spawn.kind)[spawn.index].program.clone();
         let name = self.name(spawn.unit);
         self.trace
             .push(format!("{name} {}", spawn.kind.directive()));
@@ -386,6 +543,17 @@ impl World {
             format!("{name} {}", spawn.kind.directive()),
             spawn.environment.clone(),
         );
+        let words = spawn.passed.iter().map(|passed| {
+            let source = format!("{:?}", passed.source);
+            let kind: String = source
+                .chars()
+                .take_while(char::is_ascii_alphabetic)
+                .collect();
+            format!("{kind} {}", passed.name)
+        });
+        let words = words.collect();
+        self.passed
+            .insert(format!("{name} {}", spawn.kind.directive()), words);
         self.next_pid += 1;
         let (process, pid) = (spawn.process, self.next_pid);
         self.processes.push(FakeProcess {

@@ -358,7 +358,10 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
     }
     match (&unit.machine, kind) {
         (_, JobKind::VerifyActive | JobKind::Nop) => Ok(()),
-        (Machine::Service(_), JobKind::Start | JobKind::Stop | JobKind::Restart) => Ok(()),
+        (
+            Machine::Service(_) | Machine::Socket(_),
+            JobKind::Start | JobKind::Stop | JobKind::Restart,
+        ) => Ok(()),
         (Machine::Service(_), JobKind::Reload) => {
             if can_reload(&unit.config) {
                 Ok(())
@@ -366,7 +369,7 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
                 Err(Missing::Pointless)
             }
         }
-        (Machine::Target { .. }, JobKind::Reload) => Err(Missing::Pointless),
+        (Machine::Socket(_) | Machine::Target { .. }, JobKind::Reload) => Err(Missing::Pointless),
         (Machine::Target { .. }, _) | (Machine::Fact, JobKind::Start) => Ok(()),
         (Machine::Fact, _) | (Machine::Inert, JobKind::Stop | JobKind::Reload) => {
             Err(Missing::Pointless)

@@ -43,7 +43,7 @@ fn candidates(input: &PlanInput<'_>) -> Result<Vec<CString>, PlanError> {
     if program.contains('/') {
         return Ok(vec![c_string(program)?]);
     }
-    let own = &input.service.exec.search_path;
+    let own = &input.exec.search_path;
     let directories: Vec<&str> = if own.is_empty() {
         DEFAULT_SEARCH_PATH.to_vec()
     } else {
@@ -59,13 +59,13 @@ fn candidates(input: &PlanInput<'_>) -> Result<Vec<CString>, PlanError> {
 fn pid_variables(input: &PlanInput<'_>) -> Vec<&'static str> {
     let wanted = [
         ("SYSTEMD_EXEC_PID", true),
-        ("LISTEN_PID", !input.passed.is_empty()),
+        ("LISTEN_PID", input.listened > 0),
         (
             "WATCHDOG_PID",
             variable(input.environment, "WATCHDOG_USEC").is_some(),
         ),
     ];
-    let exec = &input.service.exec;
+    let exec = input.exec;
     wanted
         .into_iter()
         .filter(|(name, wanted)| *wanted && !is_set_by_unit(input, name))
@@ -75,7 +75,7 @@ fn pid_variables(input: &PlanInput<'_>) -> Vec<&'static str> {
 }
 
 fn is_set_by_unit(input: &PlanInput<'_>, name: &str) -> bool {
-    let own = &input.service.exec.environment;
+    let own = &input.exec.environment;
     own.iter().any(|(n, _)| n == name)
 }
 
@@ -83,11 +83,11 @@ fn environment(
     input: &PlanInput<'_>,
     replaced: &[&'static str],
 ) -> Result<Vec<CString>, PlanError> {
-    let passed = input.passed.len().to_string();
-    let count = (!input.passed.is_empty()
+    let listened = input.listened.to_string();
+    let count = (input.listened > 0
         && !is_set_by_unit(input, "LISTEN_FDS")
-        && !is_unset(&input.service.exec, "LISTEN_FDS", Some(&passed)))
-    .then_some(("LISTEN_FDS", passed.as_str()));
+        && !is_unset(input.exec, "LISTEN_FDS", Some(&listened)))
+    .then_some(("LISTEN_FDS", listened.as_str()));
     input
         .environment
         .iter()

@@ -52,7 +52,7 @@ pub(super) fn enter<'a>(steps: &mut Steps<'a>, exec: &ExecConfig, entered: &Ente
 
 /// The unit's own host name and view of the files.
 pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<(), PlanError> {
-    let exec = &input.service.exec;
+    let exec = input.exec;
     if exec.isolation.protect_hostname {
         let operation = Operation::Unshare(HOST_NAME);
         steps.push_for("ProtectHostname", exec, status::NAMESPACE, operation);

@@ -15,26 +15,36 @@ const STDERR: i32 = 2;
 const FIRST_PASSED: i32 = 3;
 
 pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<(), PlanError> {
-    let exec = &input.service.exec;
+    let exec = input.exec;
     let end = FIRST_PASSED + input.passed.len() as i32;
     let mut stash = Stash::new(input, end);
     let stdout_pipe = input.stdout_pipe.map(|fd| stash.put(steps, fd));
     let stderr_pipe = input.stderr_pipe.map(|fd| stash.put(steps, fd));
+    let socket = input.socket.map(|fd| stash.put(steps, fd));
     let passed: Vec<i32> = input
         .passed
         .iter()
         .map(|fd| stash.put(steps, *fd))
         .collect();
-    steps.push(status::STDIN, standard_input(exec)?);
+    steps.push(status::STDIN, standard_input(exec, socket)?);
     let pipe = stdout_pipe.or(stderr_pipe);
-    steps.push(status::STDOUT, standard_output(exec, pipe)?);
+    let sinks = Sinks { pipe, socket };
+    steps.push(status::STDOUT, standard_output(exec, sinks)?);
     let pipe = stderr_pipe.or(stdout_pipe);
-    steps.push(status::STDERR, standard_error(exec, pipe)?);
+    let sinks = Sinks { pipe, socket };
+    steps.push(status::STDERR, standard_error(exec, sinks)?);
     for (from, onto) in passed.into_iter().zip(FIRST_PASSED..) {
         steps.push(status::FDS, Operation::Pass { from, onto });
     }
     steps.push(status::FDS, Operation::CloseFrom(end));
     Ok(())
+}
+
+/// Where a stream may lead that is there already.
+#[derive(Clone, Copy)]
+struct Sinks {
+    pipe: Option<i32>,
+    socket: Option<i32>,
 }
 
 /// Numbers above every source and every target.
@@ -45,7 +55,8 @@ struct Stash {
 impl Stash {
     fn new(input: &PlanInput<'_>, end: i32) -> Stash {
         let pipes = input.stdout_pipe.iter().chain(&input.stderr_pipe);
-        let highest = pipes.chain(&input.passed).map(AsRawFd::as_raw_fd).max();
+        let all = pipes.chain(&input.passed).chain(&input.socket);
+        let highest = all.map(AsRawFd::as_raw_fd).max();
         Stash {
             next: end.max(highest.map_or(0, |number| number + 1)),
         }
@@ -59,12 +70,16 @@ impl Stash {
     }
 }
 
-fn standard_input<'a>(exec: &ExecConfig) -> Result<Operation<'a>, PlanError> {
+fn standard_input<'a>(exec: &ExecConfig, socket: Option<i32>) -> Result<Operation<'a>, PlanError> {
     match &exec.standard_input {
         InputSource::File(path) if is_file(&exec.standard_output, path) => {
             open(path, libc::O_RDWR | libc::O_CREAT, exec, STDIN)
         }
         InputSource::File(path) => open(path, libc::O_RDONLY, exec, STDIN),
+        InputSource::Socket => match socket {
+            Some(from) => Ok(Operation::Pass { from, onto: STDIN }),
+            None => Err(PlanError::NoSocket("StandardInput")),
+        },
         // Refused before; nothing is read from it.
         InputSource::Null | InputSource::Unsupported(_) => null(libc::O_RDONLY, STDIN),
     }
@@ -75,25 +90,28 @@ fn is_file(target: &OutputTarget, path: &str) -> bool {
     matches!(target, OutputTarget::File(other) if other == path)
 }
 
-fn standard_output<'a>(exec: &ExecConfig, pipe: Option<i32>) -> Result<Operation<'a>, PlanError> {
+fn standard_output<'a>(exec: &ExecConfig, sinks: Sinks) -> Result<Operation<'a>, PlanError> {
     let from_input = Operation::Pass {
         from: STDIN,
         onto: STDOUT,
     };
     match (&exec.standard_output, &exec.standard_input) {
-        (OutputTarget::Inherit, InputSource::File(_)) => Ok(from_input),
+        (OutputTarget::Inherit, InputSource::File(_) | InputSource::Socket) => Ok(from_input),
         (OutputTarget::File(path), InputSource::File(input)) if path == input => Ok(from_input),
-        (target, _) => output(target, exec, pipe, STDOUT),
+        (target, _) => output(target, exec, sinks, STDOUT),
     }
 }
 
-fn standard_error<'a>(exec: &ExecConfig, pipe: Option<i32>) -> Result<Operation<'a>, PlanError> {
+fn standard_error<'a>(exec: &ExecConfig, sinks: Sinks) -> Result<Operation<'a>, PlanError> {
     let same_file = match &exec.standard_error {
         OutputTarget::Inherit => true,
         OutputTarget::File(_) | OutputTarget::Append(_) | OutputTarget::Truncate(_) => {
             exec.standard_error == exec.standard_output
         }
-        OutputTarget::Log | OutputTarget::Null | OutputTarget::Unsupported(_) => false,
+        OutputTarget::Log
+        | OutputTarget::Null
+        | OutputTarget::Socket
+        | OutputTarget::Unsupported(_) => false,
     };
     if same_file {
         return Ok(Operation::Pass {
@@ -101,20 +119,25 @@ fn standard_error<'a>(exec: &ExecConfig, pipe: Option<i32>) -> Result<Operation<
             onto: STDERR,
         });
     }
-    output(&exec.standard_error, exec, pipe, STDERR)
+    output(&exec.standard_error, exec, sinks, STDERR)
 }
 
 fn output<'a>(
     target: &OutputTarget,
     exec: &ExecConfig,
-    pipe: Option<i32>,
+    sinks: Sinks,
     onto: i32,
 ) -> Result<Operation<'a>, PlanError> {
     let written = libc::O_WRONLY | libc::O_CREAT;
     match target {
-        OutputTarget::Log => match pipe {
+        OutputTarget::Log => match sinks.pipe {
             Some(from) => Ok(Operation::Pass { from, onto }),
             None => null(libc::O_WRONLY, onto),
+        },
+        OutputTarget::Socket => match sinks.socket {
+            Some(from) => Ok(Operation::Pass { from, onto }),
+            None if onto == STDOUT => Err(PlanError::NoSocket("StandardOutput")),
+            None => Err(PlanError::NoSocket("StandardError")),
         },
         OutputTarget::File(path) => open(path, written, exec, onto),
         OutputTarget::Append(path) => open(path, written | libc::O_APPEND, exec, onto),

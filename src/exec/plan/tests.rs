@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::exec::tests::command;
-use crate::unit::config::WorkingDirectory;
+use crate::unit::config::{ServiceConfig, WorkingDirectory};
 use std::os::fd::AsFd;
 
 fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> {
     PlanInput {
-        service,
+        exec: &service.exec,
         command,
         identity: Ok(None),
         environment: &[],
@@ -20,6 +20,8 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         stdout_pipe: None,
         stderr_pipe: None,
         passed: vec![],
+        listened: 0,
+        socket: None,
     }
 }
 

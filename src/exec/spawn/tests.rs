@@ -73,7 +73,7 @@ impl Try {
         command.privileges = self.privileges;
         let identity = resolve(&self.service.exec, &command);
         let input = PlanInput {
-            service: &self.service,
+            exec: &self.service.exec,
             command: &command,
             identity: identity.as_ref().map(Option::as_ref).map_err(Clone::clone),
             environment: &self.environment,
@@ -86,6 +86,8 @@ impl Try {
             stdout_pipe: Some(output.as_fd()),
             stderr_pipe: None,
             passed: passed.to_vec(),
+            listened: passed.len(),
+            socket: None,
         };
         spawn(&plan(&input).unwrap(), None).unwrap()
     }

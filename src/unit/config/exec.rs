@@ -42,7 +42,9 @@ pub enum InputSource {
     Null,
     /// `file:`.
     File(String),
-    /// A kind this build does not serve (tty, socket, data, fd), as written.
+    /// `socket`: the only socket that is passed (K8).
+    Socket,
+    /// A kind this build does not serve (tty, data, fd), as written.
     Unsupported(String),
 }
 
@@ -62,7 +64,9 @@ pub enum OutputTarget {
     Append(String),
     /// `truncate:`.
     Truncate(String),
-    /// A kind this build does not serve (tty, socket, fd), as written.
+    /// `socket`: the only socket that is passed.
+    Socket,
+    /// A kind this build does not serve (tty, fd), as written.
     Unsupported(String),
 }
 
@@ -125,6 +129,15 @@ pub enum PreserveMode {
     No,
     Restart,
     Yes,
+}
+
+impl ExecConfig {
+    /// Whether a standard stream is the socket: then it is passed there and nowhere else.
+    pub fn uses_socket(&self) -> bool {
+        self.standard_input == InputSource::Socket
+            || self.standard_output == OutputTarget::Socket
+            || self.standard_error == OutputTarget::Socket
+    }
 }
 
 /// What systemd.exec(5) settings a unit has, as far as this build carries them out.

@@ -23,10 +23,13 @@ pub use isolation::{Bind, Isolation, PathRule, ProtectHome, ProtectSystem, Tempo
 pub use kill::{KillConfig, KillMode};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use service::{
-    Command, CommandKind, Commands, ExitType, NotifyAccess, OomPolicy, Privileges, Restart,
-    RestartMode, ServiceConfig, ServiceType, TimeoutFailure,
+    Command, CommandKind, Commands, DescriptorVariable, ExitType, NotifyAccess, OomPolicy,
+    OpenFile, Privileges, Restart, RestartMode, ServiceConfig, ServiceType, TimeoutFailure,
 };
-pub use socket::{Listen, ListenKind, SocketConfig};
+pub use socket::{
+    BindIpv6Only, Listen, ListenKind, Place, RateLimit, SocketConfig, SocketOptions,
+    SocketProtocol, Timestamping,
+};
 pub use unit::{
     CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
     InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, SystemAction, UnitBody,

@@ -1,6 +1,6 @@
 //! The [Service] section.
 
-use super::{ExecConfig, KillConfig};
+use super::{ExecConfig, KillConfig, PreserveMode};
 use crate::unit::diagnostic::Position;
 use crate::unit::value::{ExitStatusSet, Signal, TimeSpan};
 use serde::{Deserialize, Serialize};
@@ -116,18 +116,21 @@ pub enum CommandKind {
     Start,
     StartPost,
     Reload,
+    /// Of sockets only.
+    StopPre,
     Stop,
     StopPost,
 }
 
 impl CommandKind {
     /// Every kind, in the order a service goes through them.
-    pub const ALL: [CommandKind; 7] = [
+    pub const ALL: [CommandKind; 8] = [
         CommandKind::Condition,
         CommandKind::StartPre,
         CommandKind::Start,
         CommandKind::StartPost,
         CommandKind::Reload,
+        CommandKind::StopPre,
         CommandKind::Stop,
         CommandKind::StopPost,
     ];
@@ -140,6 +143,7 @@ impl CommandKind {
             CommandKind::Start => "ExecStart",
             CommandKind::StartPost => "ExecStartPost",
             CommandKind::Reload => "ExecReload",
+            CommandKind::StopPre => "ExecStopPre",
             CommandKind::Stop => "ExecStop",
             CommandKind::StopPost => "ExecStopPost",
         }
@@ -178,10 +182,10 @@ pub struct Command {
     pub position: Position,
 }
 
-/// The commands of a service by kind.
+/// The commands of a service or socket by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Commands {
-    lists: [Vec<Command>; 7],
+    lists: [Vec<Command>; 8],
 }
 
 impl Commands {
@@ -193,6 +197,44 @@ impl Commands {
     /// The commands of a kind, to change.
     pub fn get_mut(&mut self, kind: CommandKind) -> &mut Vec<Command> {
         &mut self.lists[kind as usize]
+    }
+}
+
+/// OpenFile= (253).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenFile {
+    /// Absolute path of a file or unix socket.
+    pub path: String,
+    /// The name that the descriptor is passed under.
+    pub name: String,
+    /// `read-only`.
+    pub read_only: bool,
+    /// `append`.
+    pub append: bool,
+    /// `truncate`.
+    pub truncate: bool,
+    /// `graceful`: go without it if it cannot be opened.
+    pub graceful: bool,
+}
+
+/// FileDescriptorEnvironment= in [X-Procmgr]: the number of the first descriptor of this name is
+/// also told in this variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescriptorVariable {
+    /// As in LISTEN_FDNAMES.
+    pub name: String,
+    /// The variable.
+    pub variable: String,
+}
+
+impl DescriptorVariable {
+    /// The variable that tells of a first connection that was accepted already: `..._FD`
+    /// becomes `..._CLIENT_FD`.
+    pub fn of_client(&self) -> String {
+        match self.variable.strip_suffix("_FD") {
+            Some(stem) => format!("{stem}_CLIENT_FD"),
+            None => format!("{}_CLIENT", self.variable),
+        }
     }
 }
 
@@ -253,6 +295,16 @@ pub struct ServiceConfig {
     pub oom_policy: OomPolicy,
     /// PermissionsStartOnly=.
     pub permissions_start_only: bool,
+    /// NonBlocking=.
+    pub non_blocking: bool,
+    /// FileDescriptorStoreMax=.
+    pub descriptor_store_max: u32,
+    /// FileDescriptorStorePreserve= (254).
+    pub descriptor_store_preserve: PreserveMode,
+    /// OpenFile= (253).
+    pub open_files: Vec<OpenFile>,
+    /// FileDescriptorEnvironment= in [X-Procmgr].
+    pub descriptor_variables: Vec<DescriptorVariable>,
     /// The execution environment.
     pub exec: ExecConfig,
     /// How processes are ended.
@@ -296,6 +348,11 @@ impl Default for ServiceConfig {
             reload_signal: Signal::HUP,
             oom_policy: OomPolicy::Stop,
             permissions_start_only: false,
+            non_blocking: false,
+            descriptor_store_max: 0,
+            descriptor_store_preserve: PreserveMode::Restart,
+            open_files: Vec::new(),
+            descriptor_variables: Vec::new(),
             exec: ExecConfig::default(),
             kill: KillConfig::default(),
         }

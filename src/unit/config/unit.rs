@@ -1,6 +1,6 @@
 //! What every unit has: names, load state, [Unit] and [Install].
 
-use super::{ServiceConfig, SocketConfig};
+use super::{Commands, ExecConfig, KillConfig, ServiceConfig, SocketConfig};
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
@@ -57,6 +57,8 @@ pub enum DependencyKind {
     JoinsNamespaceOf,
     /// From a socket, timer or path to what it activates.
     Triggers,
+    /// The same, said by what is activated (Sockets=).
+    TriggeredBy,
 }
 
 impl DependencyKind {
@@ -80,6 +82,7 @@ impl DependencyKind {
             DependencyKind::StopPropagatedFrom => "StopPropagatedFrom",
             DependencyKind::JoinsNamespaceOf => "JoinsNamespaceOf",
             DependencyKind::Triggers => "Triggers",
+            DependencyKind::TriggeredBy => "Sockets",
         }
     }
 }
@@ -463,7 +466,7 @@ pub struct NotApplied {
 pub enum UnitBody {
     /// A .service.
     Service(Box<ServiceConfig>),
-    /// A .socket; loaded, not yet run.
+    /// A .socket.
     Socket(Box<SocketConfig>),
     /// A .target.
     Target,
@@ -546,11 +549,55 @@ impl UnitConfig {
     /// What keeps the unit from starting: security settings that are not carried out, but for
     /// those that AllowDegraded= names.
     pub fn refusals(&self) -> impl Iterator<Item = &NotApplied> {
-        let allowed = self.service().map(|service| &service.exec.allow_degraded);
+        let allowed = self.exec().map(|exec| &exec.allow_degraded);
         self.not_applied.iter().filter(move |record| {
             let may_go = allowed.is_some_and(|allowed| allowed.contains(record.directive));
             record.refuses_start && !may_go
         })
+    }
+
+    /// The socket part, if it is a socket.
+    pub fn socket(&self) -> Option<&SocketConfig> {
+        match &self.body {
+            UnitBody::Socket(socket) => Some(socket),
+            UnitBody::Service(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+        }
+    }
+
+    /// The execution environment, if processes of it are run.
+    pub fn exec(&self) -> Option<&ExecConfig> {
+        match &self.body {
+            UnitBody::Service(service) => Some(&service.exec),
+            UnitBody::Socket(socket) => Some(&socket.exec),
+            UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+        }
+    }
+
+    /// The same, to change.
+    pub fn exec_mut(&mut self) -> Option<&mut ExecConfig> {
+        match &mut self.body {
+            UnitBody::Service(service) => Some(&mut service.exec),
+            UnitBody::Socket(socket) => Some(&mut socket.exec),
+            UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+        }
+    }
+
+    /// How its processes are ended, if any are run.
+    pub fn kill(&self) -> Option<&KillConfig> {
+        match &self.body {
+            UnitBody::Service(service) => Some(&service.kill),
+            UnitBody::Socket(socket) => Some(&socket.kill),
+            UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+        }
+    }
+
+    /// Its commands, if it has any.
+    pub fn commands(&self) -> Option<&Commands> {
+        match &self.body {
+            UnitBody::Service(service) => Some(&service.commands),
+            UnitBody::Socket(socket) => Some(&socket.commands),
+            UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+        }
     }
 
     /// The targets of one kind of dependency.

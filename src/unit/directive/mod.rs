@@ -32,6 +32,7 @@ mod service;
 mod service_more;
 mod shape;
 mod socket;
+mod socket_options;
 mod stdio;
 mod unit;
 
@@ -42,6 +43,7 @@ pub use apply::{NOT_RUN, apply, fail};
 pub use hint::{nearest, nearest_of};
 pub use read::{Draft, Reading, Trouble};
 pub use row::{Get, Kind, Parse, Property, PropertyValue, Row, Shape, Support};
+pub use socket::read_listen;
 
 use super::name::UnitType;
 use std::collections::BTreeMap;
@@ -105,6 +107,7 @@ const PARTS: &[&[Row]] = &[
     kill::ROWS,
     resource::ROWS,
     socket::ROWS,
+    socket_options::ROWS,
     activation::PATH_ROWS,
     activation::TIMER_ROWS,
     activation::LOOKED_UP_ROWS,

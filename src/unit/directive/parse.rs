@@ -4,7 +4,7 @@ use super::read::{Reading, Trouble};
 use super::row::PropertyValue;
 use crate::unit::config::{
     DependencyKind, DependencyOrigin, ExecConfig, KillConfig, ServiceConfig, SocketConfig,
-    UnitBody, UnitConfig,
+    UnitConfig,
 };
 use crate::unit::name::UnitName;
 use crate::unit::value::{self, TimeSpan};
@@ -196,26 +196,27 @@ pub(super) fn service(config: &UnitConfig) -> &ServiceConfig {
 
 /// The execution environment, or the defaults where there is none.
 pub(super) fn exec(config: &UnitConfig) -> &ExecConfig {
-    match &config.body {
-        UnitBody::Service(service) => &service.exec,
-        UnitBody::Socket(socket) => &socket.exec,
-        UnitBody::Target | UnitBody::Fact | UnitBody::Other => &SERVICE.exec,
+    config.exec().unwrap_or(&SERVICE.exec)
+}
+
+/// The name that a file descriptor is passed under (sd_listen_fds_with_names(3)).
+pub(super) fn descriptor_name(name: &str) -> Result<String, Trouble> {
+    let fits = |c: char| c.is_ascii() && !c.is_ascii_control() && c != ':';
+    if name.is_empty() || name.len() > 255 || !name.chars().all(fits) {
+        return Err(Trouble::ignored(format!(
+            "\"{name}\" cannot be the name of a file descriptor (up to 255 printable ASCII \
+             characters but colons)"
+        )));
     }
+    Ok(name.to_owned())
 }
 
 /// The kill settings, or the defaults where there are none.
 pub(super) fn kill(config: &UnitConfig) -> &KillConfig {
-    match &config.body {
-        UnitBody::Service(service) => &service.kill,
-        UnitBody::Socket(socket) => &socket.kill,
-        UnitBody::Target | UnitBody::Fact | UnitBody::Other => &SERVICE.kill,
-    }
+    config.kill().unwrap_or(&SERVICE.kill)
 }
 
 /// The socket part, or the defaults where there is none.
 pub(super) fn socket(config: &UnitConfig) -> &SocketConfig {
-    match &config.body {
-        UnitBody::Socket(socket) => socket,
-        UnitBody::Service(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => &SOCKET,
-    }
+    config.socket().unwrap_or(&SOCKET)
 }

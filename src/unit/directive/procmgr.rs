@@ -1,9 +1,11 @@
-//! [X-Procmgr]: what systemd has no setting for. It leaves the section alone without a word.
+//! [X-Procmgr]: what units say beyond systemd, which ignores sections that begin with `X-`.
 
-use super::parse::{boolean, micros, span, words};
+use super::parse::{boolean, descriptor_name, micros, span, words};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row};
 use super::{PROCMGR, table};
+use crate::unit::config::{DescriptorVariable, SocketConfig};
+use crate::unit::value::TimeSpan;
 
 /// Names of directives; what is none is left out with a warning.
 fn allow_degraded(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
@@ -19,6 +21,49 @@ fn allow_degraded(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble>
         }
     }
     Ok(())
+}
+
+/// FileDescriptorEnvironment=: `NAME:VARIABLE` words that add up.
+fn descriptor_environment(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    if value.is_empty() {
+        reading.service().map_err(for_services)?;
+        reading.service()?.descriptor_variables.clear();
+        return Ok(());
+    }
+    for (offset, word) in words(reading, value)? {
+        match descriptor_variable(&word) {
+            Ok(pair) => {
+                let service = reading.service().map_err(for_services)?;
+                service.descriptor_variables.push(pair);
+            }
+            Err(message) => reading.warn(offset, &format!("{message}, ignored")),
+        }
+    }
+    Ok(())
+}
+
+fn descriptor_variable(word: &str) -> Result<DescriptorVariable, String> {
+    let wrong = || format!("\"{word}\" is not a descriptor's name, a colon and a variable");
+    let (name, variable) = word.rsplit_once(':').ok_or_else(wrong)?;
+    let name = descriptor_name(name).map_err(|_| wrong())?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins = !variable.starts_with(|c: char| c.is_ascii_digit());
+    if variable.is_empty() || !begins || !variable.chars().all(fits) {
+        return Err(wrong());
+    }
+    Ok(DescriptorVariable {
+        name,
+        variable: variable.to_owned(),
+    })
+}
+
+fn for_services(_: Trouble) -> Trouble {
+    Trouble::ignored("it is for services")
+}
+
+fn socket<'a>(reading: &'a mut Reading<'_>) -> Result<&'a mut SocketConfig, Trouble> {
+    let wrong = |_| Trouble::ignored("it is for sockets");
+    reading.socket().map_err(wrong)
 }
 
 pub(super) static ROWS: &[Row] = &[
@@ -57,5 +102,40 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         allow_degraded,
         "Directives that may be left out where they cannot be carried out.",
+    ),
+    Row::new(
+        PROCMGR,
+        "FileDescriptorEnvironment",
+        33,
+        Kind::List,
+        descriptor_environment,
+        "Variables that tell the numbers of passed file descriptors, each as NAME:VARIABLE.",
+    ),
+    Row::new(
+        PROCMGR,
+        "IgnoreEmptyConnections",
+        33,
+        Kind::Boolean,
+        |r, v| {
+            socket(r)?.ignore_empty_connections = boolean(v)?;
+            Ok(())
+        },
+        "Whether a client that sends nothing before it leaves does not activate the service.",
+    ),
+    Row::new(
+        PROCMGR,
+        "PauseSec",
+        33,
+        Kind::Span,
+        |r, v| {
+            let pause = if v.is_empty() {
+                TimeSpan::INFINITY
+            } else {
+                span(v)?
+            };
+            socket(r)?.pause = pause;
+            Ok(())
+        },
+        "After which time a socket listens again that failed because of its service.",
     ),
 ];

@@ -2,7 +2,7 @@
 
 use super::row::{Kind, Row};
 use crate::unit::config::{
-    DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, ServiceConfig,
+    Commands, DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, ServiceConfig,
     SocketConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
@@ -256,6 +256,18 @@ impl Reading<'_> {
             UnitBody::Service(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
                 Err(Trouble::NotRun)
             }
+        }
+    }
+
+    /// The commands of a service or socket.
+    ///
+    /// # Errors
+    /// [`Trouble::NotRun`] for another type of unit.
+    pub fn commands(&mut self) -> Result<&mut Commands, Trouble> {
+        match &mut self.draft.config.body {
+            UnitBody::Service(service) => Ok(&mut service.commands),
+            UnitBody::Socket(socket) => Ok(&mut socket.commands),
+            UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
         }
     }
 

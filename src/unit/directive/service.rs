@@ -65,9 +65,13 @@ const NOTIFY_ACCESS: Choice<NotifyAccess> = Choice {
 
 /// Adds the commands of one line; an empty one starts anew. A line that cannot be read makes
 /// the unit bad-setting, or is dropped where its failure would not count (U9).
-fn commands(reading: &mut Reading<'_>, value: &str, kind: CommandKind) -> Result<(), Trouble> {
+pub(super) fn commands(
+    reading: &mut Reading<'_>,
+    value: &str,
+    kind: CommandKind,
+) -> Result<(), Trouble> {
     if value.is_empty() {
-        reading.service()?.commands.get_mut(kind).clear();
+        reading.commands()?.get_mut(kind).clear();
         return Ok(());
     }
     let expand = |word: &str| reading.expand(word);
@@ -77,7 +81,7 @@ fn commands(reading: &mut Reading<'_>, value: &str, kind: CommandKind) -> Result
             for (offset, message) in &parsed.warnings {
                 reading.warn(*offset, message);
             }
-            let list = reading.service()?.commands.get_mut(kind);
+            let list = reading.commands()?.get_mut(kind);
             list.extend(parsed.commands);
             Ok(())
         }
@@ -160,7 +164,11 @@ fn sockets(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
             reading.warn(offset, &format!("{name} is not a socket unit, ignored"));
             continue;
         }
-        for kind in [DependencyKind::Wants, DependencyKind::After] {
+        for kind in [
+            DependencyKind::Wants,
+            DependencyKind::After,
+            DependencyKind::TriggeredBy,
+        ] {
             reading.draft.depend(kind, &name, DependencyOrigin::File);
         }
     }

@@ -15,8 +15,7 @@ pub(super) use filter::{
     address_families, architectures, call_error, name_filter, namespaces, system_calls,
 };
 pub(super) use resource::{
-    bytes, controllers, cpu_quota, device_bytes, device_weights, limit_bytes, processors, tasks,
-    weight,
+    controllers, cpu_quota, device_bytes, device_weights, limit_bytes, processors, tasks, weight,
 };
 pub(super) use stream::{
     binds, calendar, core_dump_filter, facility, io_class, level, log_fields, memory_policy,
@@ -57,18 +56,6 @@ pub(super) fn degree(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
         Err(_) if value.is_empty() => return Ok(None),
         Err(_) => parse::text(value),
     }))
-}
-
-/// Timestamping=.
-pub(super) fn timestamps(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
-    match value {
-        "" | "off" => Ok(None),
-        "us" | "usec" | "\u{b5}s" => Ok(Some(parse::text("us"))),
-        "ns" | "nsec" => Ok(Some(parse::text("ns"))),
-        _ => Err(Trouble::ignored(format!(
-            "\"{value}\" is none of off, us, ns"
-        ))),
-    }
 }
 
 /// Words that add up.
@@ -138,12 +125,6 @@ pub(super) fn unsigned(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After
 pub(super) fn integer(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     let number = parse::small(value, i32::MIN, i32::MAX)?;
     Ok(Some(PropertyValue::I32(number)))
-}
-
-/// An `x`.
-pub(super) fn long(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
-    let number = value::parse_integer(value, i64::MIN, i64::MAX)?;
-    Ok(Some(PropertyValue::I64(number)))
 }
 
 /// An access mode.

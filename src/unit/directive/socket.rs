@@ -1,35 +1,94 @@
-//! [Socket] (systemd.socket(5)): what is read into the configuration, and what is known but
-//! still to come. Socket units are not run yet, so nothing here keeps one from starting.
+//! [Socket] (systemd.socket(5)): addresses, what they activate, and the unit's own behaviour.
 
-use super::parse::{boolean, modern_run, optional, socket, string, text, tidy};
+use super::parse::{
+    absolute, boolean, descriptor_name, micros, modern_run, optional, socket, span, string,
+    strings, text, tidy, timeout, unsigned, words,
+};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
-use super::shape;
+use super::service::commands;
 use super::{Parse, SOCKET};
-use crate::unit::config::{Listen, ListenKind, UnitConfig};
+use crate::unit::config::{CommandKind, Listen, ListenKind, Place, UnitConfig};
 use crate::unit::name::{UnitName, UnitType};
-use crate::unit::value;
+use crate::unit::value::{self, SocketAddress, parse_netlink};
 
-const SOCKETS: &str = "socket activation is not built yet";
+const USB: &str = "USB functions are not served: they need a gadget controller of the machine";
 
 /// Adds an address; an empty value drops those of every kind.
 fn listen(reading: &mut Reading<'_>, value: &str, kind: ListenKind) -> Result<(), Trouble> {
-    let address = string(reading, value)?;
-    let list = &mut reading.socket()?.listen;
-    match address {
-        None => list.clear(),
-        Some(address) if address.starts_with('/') && kind != ListenKind::MessageQueue => {
-            let address = modern_run(tidy(&address));
-            list.push(Listen { kind, address });
-        }
-        Some(address) => list.push(Listen { kind, address }),
-    }
+    let Some(address) = string(reading, value)? else {
+        reading.socket()?.listen.clear();
+        return Ok(());
+    };
+    let listen = parse_listen(kind, address)?;
+    reading.socket()?.listen.push(listen);
     Ok(())
 }
 
-fn show_listen(config: &UnitConfig) -> PropertyValue {
-    let entries = socket(config).listen.iter().map(|listen| {
-        let kind = match listen.kind {
+/// Reads what one of the Listen...= takes, without specifiers.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn read_listen(kind: ListenKind, address: &str) -> Result<Listen, String> {
+    parse_listen(kind, address.to_owned()).map_err(|trouble| match trouble {
+        Trouble::Ignored { message, .. } | Trouble::Fatal { message, .. } => message,
+        Trouble::NotRun => format!("\"{address}\" cannot be listened at"),
+    })
+}
+
+fn parse_listen(kind: ListenKind, address: String) -> Result<Listen, Trouble> {
+    let path = |address: &str| Ok::<_, Trouble>(modern_run(absolute(address)?));
+    let (address, place) = match kind {
+        ListenKind::Stream | ListenKind::Datagram | ListenKind::SequentialPacket => {
+            let address = if address.starts_with('/') {
+                modern_run(tidy(&address))
+            } else {
+                address
+            };
+            let parsed = SocketAddress::parse(&address)?;
+            let unix = matches!(parsed, SocketAddress::Path(_) | SocketAddress::Abstract(_));
+            if kind == ListenKind::SequentialPacket && !unix {
+                return Err(Trouble::ignored(format!(
+                    "\"{address}\": sequential packets are for unix sockets only"
+                )));
+            }
+            (address, Place::Address(parsed))
+        }
+        ListenKind::Fifo | ListenKind::Special | ListenKind::UsbFunction => {
+            let address = path(&address)?;
+            (address.clone(), Place::Path(address))
+        }
+        ListenKind::Netlink => {
+            let (family, group) = parse_netlink(&address)?;
+            (address, Place::Netlink { family, group })
+        }
+        ListenKind::MessageQueue => {
+            let name = address.strip_prefix('/').unwrap_or_default();
+            if name.is_empty() || name.contains(['/', '\0']) {
+                return Err(Trouble::ignored(format!(
+                    "\"{address}\" is not the name of a message queue, such as /name"
+                )));
+            }
+            (address.clone(), Place::Queue(address))
+        }
+    };
+    Ok(Listen {
+        kind,
+        address,
+        place,
+    })
+}
+
+/// An address that nobody can listen at keeps the unit from starting.
+fn listen_usb(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    listen(reading, value, ListenKind::UsbFunction)?;
+    reading.not_applied(value, USB, true)
+}
+
+impl ListenKind {
+    /// The directive's name without `Listen`, as D-Bus and list-sockets show it.
+    pub fn word(self) -> &'static str {
+        match self {
             ListenKind::Stream => "Stream",
             ListenKind::Datagram => "Datagram",
             ListenKind::SequentialPacket => "SequentialPacket",
@@ -38,23 +97,21 @@ fn show_listen(config: &UnitConfig) -> PropertyValue {
             ListenKind::Netlink => "Netlink",
             ListenKind::MessageQueue => "MessageQueue",
             ListenKind::UsbFunction => "USBFunction",
-        };
-        let path = listen.address.starts_with(['/', '@']);
-        let port = listen.address.bytes().all(|byte| byte.is_ascii_digit());
-        let address = if port && !listen.address.is_empty() {
-            format!("[::]:{}", listen.address)
-        } else {
+        }
+    }
+}
+
+fn show_listen(config: &UnitConfig) -> PropertyValue {
+    let entries = socket(config).listen.iter().map(|listen| {
+        let address = match &listen.place {
             // As systemd prints addresses of sockets; others are shown as written.
-            match listen.kind {
-                ListenKind::Stream | ListenKind::Datagram | ListenKind::SequentialPacket
-                    if path =>
-                {
-                    listen.address.replace('\\', "\\\\")
-                }
-                _ => listen.address.clone(),
-            }
+            Place::Address(address) => address.to_string().replace('\\', "\\\\"),
+            Place::Path(_) | Place::Queue(_) | Place::Netlink { .. } => listen.address.clone(),
         };
-        PropertyValue::Struct(vec![text(kind), PropertyValue::String(address)])
+        PropertyValue::Struct(vec![
+            text(listen.kind.word()),
+            PropertyValue::String(address),
+        ])
     });
     PropertyValue::Array(entries.collect())
 }
@@ -75,103 +132,111 @@ fn service(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn zero(_: &UnitConfig) -> PropertyValue {
-    PropertyValue::U64(0)
+/// Symlinks=: absolute paths that add up.
+fn symlinks(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    if value.is_empty() {
+        reading.socket()?.symlinks.clear();
+        return Ok(());
+    }
+    for (offset, word) in words(reading, value)? {
+        match absolute(&word) {
+            Ok(path) => reading.socket()?.symlinks.push(path),
+            Err(_) => {
+                let message = format!("\"{word}\" is not an absolute path, ignored");
+                reading.warn(offset, &message);
+            }
+        }
+    }
+    Ok(())
 }
 
-fn unset(_: &UnitConfig) -> PropertyValue {
-    PropertyValue::I32(-1)
+fn name_of_descriptors(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    let name = string(reading, value)?;
+    let name = name.map(|name| descriptor_name(&name)).transpose()?;
+    reading.socket()?.descriptor_name = name;
+    Ok(())
 }
 
-const fn later(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
-    let parse: Parse = |r, v| r.not_applied(v, SOCKETS, false);
-    Row::new(SOCKET, name, since, kind, parse, doc).support(Support::Planned(SOCKETS))
+/// A switch of the unit.
+const fn switch(
+    name: &'static str,
+    since: u16,
+    parse: Parse,
+    get: fn(&UnitConfig) -> PropertyValue,
+    doc: &'static str,
+) -> Row {
+    Row::new(SOCKET, name, since, Kind::Boolean, parse, doc).show(name, "b", get)
 }
 
-/// A setting that protects.
-const fn refused(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
-    let parse: Parse = |r, v| r.not_applied(v, SOCKETS, true);
-    Row::new(SOCKET, name, since, kind, parse, doc).support(Support::Planned(SOCKETS))
+const fn address(name: &'static str, since: u16, parse: Parse, doc: &'static str) -> Row {
+    Row::new(SOCKET, name, since, Kind::List, parse, doc)
+}
+
+const fn command_list(name: &'static str, parse: Parse, doc: &'static str) -> Row {
+    Row::new(SOCKET, name, 33, Kind::Commands, parse, doc)
 }
 
 pub(super) static ROWS: &[Row] = &[
-    Row::new(
-        SOCKET,
+    address(
         "ListenStream",
         33,
-        Kind::List,
         |r, v| listen(r, v, ListenKind::Stream),
         "Addresses that connections are taken at.",
     )
     .show("Listen", "a(ss)", show_listen),
-    Row::new(
-        SOCKET,
+    address(
         "ListenDatagram",
         33,
-        Kind::List,
         |r, v| listen(r, v, ListenKind::Datagram),
         "Addresses that datagrams are received at.",
     ),
-    Row::new(
-        SOCKET,
+    address(
         "ListenSequentialPacket",
         33,
-        Kind::List,
         |r, v| listen(r, v, ListenKind::SequentialPacket),
         "Addresses that connections with message borders are taken at.",
     ),
-    Row::new(
-        SOCKET,
+    address(
         "ListenFIFO",
         33,
-        Kind::List,
         |r, v| listen(r, v, ListenKind::Fifo),
         "Paths of named pipes.",
     ),
-    Row::new(
-        SOCKET,
+    address(
         "ListenSpecial",
         33,
-        Kind::List,
         |r, v| listen(r, v, ListenKind::Special),
         "Device or kernel files that are opened.",
     ),
-    Row::new(
-        SOCKET,
+    address(
         "ListenNetlink",
         33,
-        Kind::List,
         |r, v| listen(r, v, ListenKind::Netlink),
         "Netlink families that are listened to.",
     ),
-    Row::new(
-        SOCKET,
+    address(
         "ListenMessageQueue",
         33,
-        Kind::List,
         |r, v| listen(r, v, ListenKind::MessageQueue),
         "Names of POSIX message queues.",
     ),
-    Row::new(
-        SOCKET,
+    address(
         "ListenUSBFunction",
         227,
-        Kind::List,
-        |r, v| listen(r, v, ListenKind::UsbFunction),
+        listen_usb,
         "Endpoints of a USB function.",
-    ),
-    Row::new(
-        SOCKET,
+    )
+    .support(Support::Refused(USB)),
+    switch(
         "Accept",
         33,
-        Kind::Boolean,
         |r, v| {
             r.socket()?.accept = boolean(v)?;
             Ok(())
         },
+        |c| PropertyValue::Bool(socket(c).accept),
         "Whether each connection gets an instance of the service of its own.",
-    )
-    .show("Accept", "b", |c| PropertyValue::Bool(socket(c).accept)),
+    ),
     Row::new(
         SOCKET,
         "Service",
@@ -186,8 +251,8 @@ pub(super) static ROWS: &[Row] = &[
         214,
         Kind::Text,
         |r, v| {
-            let user = string(r, v)?;
-            r.socket()?.user = user;
+            let value = string(r, v)?;
+            r.socket()?.user = value;
             Ok(())
         },
         "The user that the sockets' nodes belong to.",
@@ -199,8 +264,8 @@ pub(super) static ROWS: &[Row] = &[
         214,
         Kind::Text,
         |r, v| {
-            let group = string(r, v)?;
-            r.socket()?.group = group;
+            let value = string(r, v)?;
+            r.socket()?.group = value;
             Ok(())
         },
         "The group that the sockets' nodes belong to.",
@@ -212,7 +277,8 @@ pub(super) static ROWS: &[Row] = &[
         33,
         Kind::Number,
         |r, v| {
-            r.socket()?.mode = value::parse_mode(v)?;
+            let value = value::parse_mode(v)?;
+            r.socket()?.mode = value;
             Ok(())
         },
         "The access mode of the sockets' nodes.",
@@ -224,7 +290,8 @@ pub(super) static ROWS: &[Row] = &[
         33,
         Kind::Number,
         |r, v| {
-            r.socket()?.directory_mode = value::parse_mode(v)?;
+            let value = value::parse_mode(v)?;
+            r.socket()?.directory_mode = value;
             Ok(())
         },
         "The access mode of directories made for the sockets' nodes.",
@@ -232,389 +299,174 @@ pub(super) static ROWS: &[Row] = &[
     .show("DirectoryMode", "u", |c| {
         PropertyValue::U32(socket(c).directory_mode)
     }),
-    Row::new(
-        SOCKET,
+    switch(
         "RemoveOnStop",
         214,
-        Kind::Boolean,
         |r, v| {
             r.socket()?.remove_on_stop = boolean(v)?;
             Ok(())
         },
+        |c| PropertyValue::Bool(socket(c).remove_on_stop),
         "Whether the sockets' nodes go when the unit stops.",
-    )
-    .show("RemoveOnStop", "b", |c| {
-        PropertyValue::Bool(socket(c).remove_on_stop)
-    }),
-    later(
-        "SocketProtocol",
-        229,
-        Kind::Text,
-        "The transport protocol of the sockets.",
-    )
-    .show("SocketProtocol", "i", |_| PropertyValue::I32(0)),
-    later(
-        "BindIPv6Only",
-        33,
-        Kind::Choice(&["default", "both", "ipv6-only"]),
-        "Whether IPv6 sockets also take IPv4.",
-    )
-    .neutral(&["default"])
-    .show("BindIPv6Only", "s", |_| text("default"))
-    .kept(shape::word),
-    later(
-        "Backlog",
-        33,
-        Kind::Number,
-        "How many connections may wait to be taken.",
-    )
-    .show("Backlog", "u", |_| PropertyValue::U32(2_147_483_647))
-    .kept(shape::unsigned),
-    refused(
-        "BindToDevice",
-        33,
-        Kind::Text,
-        "The network interface that the sockets are bound to.",
-    )
-    .no_text(),
-    later(
-        "ExecStartPre",
-        33,
-        Kind::Commands,
-        "Commands that run before the sockets are made.",
     ),
-    later(
-        "ExecStartPost",
-        33,
-        Kind::Commands,
-        "Commands that run when the sockets are made.",
-    ),
-    later(
-        "ExecStopPre",
-        33,
-        Kind::Commands,
-        "Commands that run before the sockets are closed.",
-    ),
-    later(
-        "ExecStopPost",
-        33,
-        Kind::Commands,
-        "Commands that run when the sockets are closed.",
-    ),
-    later(
-        "TimeoutSec",
-        33,
-        Kind::Span,
-        "How long each command of the socket unit may take.",
-    )
-    .show("TimeoutUSec", "t", |_| PropertyValue::U64(90_000_000))
-    .kept(shape::timeout),
-    later(
-        "FlushPending",
-        247,
-        Kind::Boolean,
-        "Whether data that waits when the service ends is thrown away.",
-    )
-    .off(),
-    later(
-        "Writable",
-        227,
-        Kind::Boolean,
-        "Whether ListenSpecial= files are opened for writing, too.",
-    )
-    .off(),
-    later(
-        "MaxConnections",
-        33,
-        Kind::Number,
-        "How many instances may serve connections at a time.",
-    )
-    .show("MaxConnections", "u", |_| PropertyValue::U32(64))
-    .kept(shape::unsigned),
-    later(
-        "MaxConnectionsPerSource",
-        232,
-        Kind::Number,
-        "How many connections one peer may have at a time.",
-    )
-    .show("MaxConnectionsPerSource", "u", |_| PropertyValue::U32(0))
-    .kept(shape::unsigned),
-    later(
-        "KeepAlive",
-        33,
-        Kind::Boolean,
-        "Whether TCP asks quiet peers for a sign of life.",
-    )
-    .off(),
-    later(
-        "KeepAliveTimeSec",
-        216,
-        Kind::Span,
-        "How long a peer may be quiet before TCP asks.",
-    )
-    .show("KeepAliveTimeUSec", "t", zero)
-    .kept(shape::span),
-    later(
-        "KeepAliveIntervalSec",
-        216,
-        Kind::Span,
-        "How long TCP waits between two questions.",
-    )
-    .show("KeepAliveIntervalUSec", "t", zero)
-    .kept(shape::span),
-    later(
-        "KeepAliveProbes",
-        216,
-        Kind::Number,
-        "How often TCP asks before it gives a peer up.",
-    )
-    .show("KeepAliveProbes", "u", |_| PropertyValue::U32(0))
-    .kept(shape::unsigned),
-    later(
-        "DeferAcceptSec",
-        216,
-        Kind::Span,
-        "How long a connection may wait for its first data.",
-    )
-    .show("DeferAcceptUSec", "t", zero)
-    .kept(shape::span),
-    later(
-        "NoDelay",
-        216,
-        Kind::Boolean,
-        "Whether TCP sends small packets at once.",
-    )
-    .off(),
-    later("Priority", 33, Kind::Number, "The priority of packets.")
-        .show("Priority", "i", unset)
-        .kept(shape::integer),
-    later(
-        "ReceiveBuffer",
-        33,
-        Kind::Text,
-        "The size of the buffer for what comes in.",
-    )
-    .show("ReceiveBuffer", "t", zero)
-    .kept(shape::bytes),
-    later(
-        "SendBuffer",
-        33,
-        Kind::Text,
-        "The size of the buffer for what goes out.",
-    )
-    .show("SendBuffer", "t", zero)
-    .kept(shape::bytes),
-    later(
-        "IPTOS",
-        33,
-        Kind::Text,
-        "The type of service of IP packets.",
-    )
-    .show("IPTOS", "i", unset),
-    later(
-        "IPTTL",
-        33,
-        Kind::Number,
-        "How many hops IP packets may take.",
-    )
-    .show("IPTTL", "i", unset)
-    .kept(shape::integer),
-    later(
-        "Mark",
-        33,
-        Kind::Number,
-        "The mark of packets for the packet filter.",
-    )
-    .show("Mark", "i", unset)
-    .kept(shape::integer),
-    later("PipeSize", 33, Kind::Text, "The size of FIFOs.")
-        .show("PipeSize", "t", zero)
-        .kept(shape::bytes),
-    later(
-        "FreeBind",
-        33,
-        Kind::Boolean,
-        "Whether addresses may be bound that the host does not have yet.",
-    )
-    .off(),
-    later(
-        "Transparent",
-        33,
-        Kind::Boolean,
-        "Whether addresses of others may be bound.",
-    )
-    .off(),
-    later(
-        "Broadcast",
-        33,
-        Kind::Boolean,
-        "Whether broadcasts may be sent.",
-    )
-    .off(),
-    later(
-        "PassCredentials",
-        38,
-        Kind::Boolean,
-        "Whether messages carry who sent them.",
-    )
-    .off(),
-    later(
-        "PassFileDescriptorsToExec",
-        256,
-        Kind::Boolean,
-        "Whether Exec...= commands of the socket unit get the sockets.",
-    ),
-    later(
-        "PassSecurity",
-        44,
-        Kind::Boolean,
-        "Whether messages carry the sender's security label.",
-    )
-    .off(),
-    later(
-        "PassPacketInfo",
-        246,
-        Kind::Boolean,
-        "Whether packets carry where they came in.",
-    )
-    .off(),
-    later(
-        "PassPIDFD",
-        258,
-        Kind::Boolean,
-        "Whether messages carry a handle of the sender's process.",
-    ),
-    later(
-        "AcceptFileDescriptors",
-        258,
-        Kind::Boolean,
-        "Whether messages may carry file descriptors.",
-    )
-    .neutral(&["yes"]),
-    later(
-        "Timestamping",
-        247,
-        Kind::Choice(&["off", "us", "ns"]),
-        "Whether packets carry when they came in.",
-    )
-    .neutral(&["off"])
-    .show("Timestamping", "s", |_| text("off"))
-    .kept(shape::timestamps),
-    later(
-        "TCPCongestion",
-        33,
-        Kind::Text,
-        "How TCP avoids congestion.",
-    )
-    .no_text(),
-    later(
-        "ReusePort",
-        209,
-        Kind::Boolean,
-        "Whether others may bind the same port.",
-    )
-    .off(),
-    later(
-        "MessageQueueMaxMessages",
-        33,
-        Kind::Number,
-        "How many messages a message queue holds.",
-    )
-    .show("MessageQueueMaxMessages", "x", |_| PropertyValue::I64(0))
-    .kept(shape::long),
-    later(
-        "MessageQueueMessageSize",
-        33,
-        Kind::Number,
-        "How long messages of a message queue may be.",
-    )
-    .show("MessageQueueMessageSize", "x", |_| PropertyValue::I64(0))
-    .kept(shape::long),
-    later(
+    Row::new(
+        SOCKET,
         "Symlinks",
         214,
         Kind::List,
+        symlinks,
         "Links that are made to the socket's node.",
     )
-    .no_list()
-    .kept(shape::paths),
-    later(
+    .show("Symlinks", "as", |c| strings(&socket(c).symlinks)),
+    switch(
+        "Writable",
+        227,
+        |r, v| {
+            r.socket()?.writable = boolean(v)?;
+            Ok(())
+        },
+        |c| PropertyValue::Bool(socket(c).writable),
+        "Whether ListenSpecial= files are opened for writing, too.",
+    ),
+    switch(
+        "FlushPending",
+        247,
+        |r, v| {
+            r.socket()?.flush_pending = boolean(v)?;
+            Ok(())
+        },
+        |c| PropertyValue::Bool(socket(c).flush_pending),
+        "Whether data that waits when the service ends is thrown away.",
+    ),
+    Row::new(
+        SOCKET,
+        "MaxConnections",
+        33,
+        Kind::Number,
+        |r, v| {
+            let value = unsigned(v)?;
+            r.socket()?.max_connections = value;
+            Ok(())
+        },
+        "How many instances may serve connections at a time.",
+    )
+    .show("MaxConnections", "u", |c| {
+        PropertyValue::U32(socket(c).max_connections)
+    }),
+    Row::new(
+        SOCKET,
+        "MaxConnectionsPerSource",
+        232,
+        Kind::Number,
+        |r, v| {
+            let value = unsigned(v)?;
+            r.socket()?.max_connections_per_source = value;
+            Ok(())
+        },
+        "How many connections one peer may have at a time.",
+    )
+    .show("MaxConnectionsPerSource", "u", |c| {
+        PropertyValue::U32(socket(c).max_connections_per_source)
+    }),
+    Row::new(
+        SOCKET,
         "FileDescriptorName",
         227,
         Kind::Text,
+        name_of_descriptors,
         "The name that the sockets are passed under.",
     )
-    .show("FileDescriptorName", "s", |c| text(c.name.as_str()))
-    .kept(shape::text),
-    later(
+    .show("FileDescriptorName", "s", |c| {
+        match &socket(c).descriptor_name {
+            Some(name) => text(name),
+            None => text(c.name.as_str()),
+        }
+    }),
+    Row::new(
+        SOCKET,
         "TriggerLimitIntervalSec",
         230,
         Kind::Span,
+        |r, v| {
+            let value = span(v)?;
+            r.socket()?.trigger_limit.interval = value;
+            Ok(())
+        },
         "The time within which TriggerLimitBurst= activations are allowed.",
     )
-    .show("TriggerLimitIntervalUSec", "t", |_| {
-        PropertyValue::U64(2_000_000)
-    })
-    .kept(shape::span),
-    later(
+    .show("TriggerLimitIntervalUSec", "t", |c| {
+        micros(socket(c).trigger_limit.interval)
+    }),
+    Row::new(
+        SOCKET,
         "TriggerLimitBurst",
         230,
         Kind::Number,
+        |r, v| {
+            let value = Some(unsigned(v)?);
+            r.socket()?.trigger_limit.burst = value;
+            Ok(())
+        },
         "How many activations are allowed within TriggerLimitIntervalSec=.",
     )
-    .show("TriggerLimitBurst", "u", |_| PropertyValue::U32(20))
-    .kept(shape::unsigned),
-    later(
+    .show("TriggerLimitBurst", "u", |c| {
+        PropertyValue::U32(socket(c).trigger_burst())
+    }),
+    Row::new(
+        SOCKET,
         "PollLimitIntervalSec",
         255,
         Kind::Span,
+        |r, v| {
+            let value = span(v)?;
+            r.socket()?.poll_limit.interval = value;
+            Ok(())
+        },
         "The time within which PollLimitBurst= wake-ups are allowed.",
     ),
-    later(
+    Row::new(
+        SOCKET,
         "PollLimitBurst",
         255,
         Kind::Number,
+        |r, v| {
+            let value = Some(unsigned(v)?);
+            r.socket()?.poll_limit.burst = value;
+            Ok(())
+        },
         "How many wake-ups are allowed within PollLimitIntervalSec=.",
     ),
-    later(
-        "DeferTrigger",
-        258,
-        Kind::Text,
-        "Whether activation waits for the service's conflicts to be over.",
-    )
-    .neutral(&["no"]),
-    later(
-        "DeferTriggerMaxSec",
-        258,
-        Kind::Span,
-        "How long DeferTrigger= waits.",
-    )
-    .neutral(&["infinity"]),
-    refused(
-        "SmackLabel",
-        196,
-        Kind::Text,
-        "The SMACK label of the sockets.",
-    )
-    .no_text(),
-    refused(
-        "SmackLabelIPIn",
-        196,
-        Kind::Text,
-        "The SMACK label of packets that come in.",
-    )
-    .no_text(),
-    refused(
-        "SmackLabelIPOut",
-        196,
-        Kind::Text,
-        "The SMACK label of packets that go out.",
-    )
-    .no_text(),
-    refused(
-        "SELinuxContextFromNet",
-        249,
-        Kind::Boolean,
-        "Whether instances get their SELinux context from the peer.",
+    command_list(
+        "ExecStartPre",
+        |r, v| commands(r, v, CommandKind::StartPre),
+        "Commands that run before the sockets are made.",
     ),
+    command_list(
+        "ExecStartPost",
+        |r, v| commands(r, v, CommandKind::StartPost),
+        "Commands that run when the sockets are made.",
+    ),
+    command_list(
+        "ExecStopPre",
+        |r, v| commands(r, v, CommandKind::StopPre),
+        "Commands that run before the sockets are closed.",
+    ),
+    command_list(
+        "ExecStopPost",
+        |r, v| commands(r, v, CommandKind::StopPost),
+        "Commands that run when the sockets are closed.",
+    ),
+    Row::new(
+        SOCKET,
+        "TimeoutSec",
+        33,
+        Kind::Span,
+        |r, v| {
+            let value = timeout(v)?;
+            r.socket()?.timeout = value;
+            Ok(())
+        },
+        "How long each command of the socket unit may take.",
+    )
+    .show("TimeoutUSec", "t", |c| micros(socket(c).timeout)),
 ];

@@ -9,17 +9,16 @@ use crate::unit::config::{InputSource, OutputTarget};
 const UNSERVED: &str = "this kind of standard stream is not built yet";
 const NO_CONSOLE: &str = "output goes to the log but not to the console, too";
 
-/// Words for a terminal, a socket, inline data or a passed descriptor.
+/// Words for a terminal, inline data or a passed descriptor.
 fn is_unserved(value: &str) -> bool {
-    matches!(
-        value,
-        "tty" | "tty-force" | "tty-fail" | "socket" | "data" | "fd"
-    ) || value.starts_with("fd:")
+    matches!(value, "tty" | "tty-force" | "tty-fail" | "data" | "fd") || value.starts_with("fd:")
 }
 
 fn input(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
     let source = if value == "null" {
         InputSource::Null
+    } else if value == "socket" {
+        InputSource::Socket
     } else if let Some(file) = value.strip_prefix("file:") {
         InputSource::File(path(reading, file)?)
     } else if is_unserved(value) {
@@ -39,6 +38,7 @@ fn target(reading: &Reading<'_>, value: &str) -> Result<OutputTarget, Trouble> {
     Ok(match value {
         "inherit" => OutputTarget::Inherit,
         "null" => OutputTarget::Null,
+        "socket" => OutputTarget::Socket,
         "journal" | "syslog" | "kmsg" | "journal+console" | "syslog+console" | "kmsg+console" => {
             OutputTarget::Log
         }
@@ -89,6 +89,7 @@ fn show(target: &OutputTarget) -> PropertyValue {
         OutputTarget::File(_) => text("file"),
         OutputTarget::Append(_) => text("append"),
         OutputTarget::Truncate(_) => text("truncate"),
+        OutputTarget::Socket => text("socket"),
         OutputTarget::Unsupported(word) => text(word),
     }
 }
@@ -105,6 +106,7 @@ pub(super) static ROWS: &[Row] = &[
     .show("StandardInput", "s", |c| match &exec(c).standard_input {
         InputSource::Null => text("null"),
         InputSource::File(_) => text("file"),
+        InputSource::Socket => text("socket"),
         InputSource::Unsupported(word) => text(word),
     }),
     Row::new(

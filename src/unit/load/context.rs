@@ -3,7 +3,7 @@
 //!
 //! What is implied is changed where it is shown; `sandbox` makes of that what is carried out.
 
-use crate::unit::config::{ExecConfig, InputSource, LoadState, OutputTarget, UnitBody, UnitConfig};
+use crate::unit::config::{ExecConfig, InputSource, LoadState, OutputTarget, UnitConfig};
 use crate::unit::directive::PropertyValue;
 use crate::unit::escape::{escape, unescape_path};
 use crate::unit::name::{UnitName, UnitType};
@@ -54,24 +54,6 @@ pub(super) fn runs_processes(unit_type: UnitType) -> bool {
         | UnitType::Scope
         | UnitType::Automount
         | UnitType::Device => false,
-    }
-}
-
-/// The execution environment of a unit that has one of its own.
-pub(super) fn exec_of(config: &UnitConfig) -> Option<&ExecConfig> {
-    match &config.body {
-        UnitBody::Service(service) => Some(&service.exec),
-        UnitBody::Socket(socket) => Some(&socket.exec),
-        UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
-    }
-}
-
-/// The same, to be changed.
-pub(super) fn exec_of_mut(config: &mut UnitConfig) -> Option<&mut ExecConfig> {
-    match &mut config.body {
-        UnitBody::Service(service) => Some(&mut service.exec),
-        UnitBody::Socket(socket) => Some(&mut socket.exec),
-        UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
     }
 }
 
@@ -168,7 +150,7 @@ const INHERITED: [(LimitKind, &str, &str); 13] = [
 
 /// Limits that the unit does not set are the manager's.
 fn inherit_limits(config: &mut UnitConfig, system: &SystemFacts) {
-    let set = exec_of(config).map(|exec| exec.limits.clone());
+    let set = config.exec().map(|exec| exec.limits.clone());
     for (kind, hard, soft) in INHERITED {
         let own = set.as_ref().is_some_and(|set| set.contains_key(&kind));
         if let Some(limit) = system.limits.get(&kind).filter(|_| !own) {
@@ -216,17 +198,22 @@ fn imply(config: &mut UnitConfig) {
 /// Output goes where input comes from, if that is a terminal, a socket or a descriptor and
 /// nothing else is said.
 fn imply_output(config: &mut UnitConfig) {
-    let Some(exec) = exec_of(config) else {
+    let Some(exec) = config.exec() else {
         return;
     };
     let follows = match &exec.standard_input {
+        InputSource::Socket => true,
         InputSource::Unsupported(kind) => kind != "data",
         InputSource::Null | InputSource::File(_) => false,
     };
-    let unset = exec.standard_output == OutputTarget::Log;
+    // A word for the log that somebody wrote is kept to be shown.
+    let unset =
+        exec.standard_output == OutputTarget::Log && !config.written.contains_key("StandardOutput");
     if follows && unset {
-        let inherit = word("inherit");
-        config.written.entry("StandardOutput").or_insert(inherit);
+        config.written.insert("StandardOutput", word("inherit"));
+        if let Some(exec) = config.exec_mut() {
+            exec.standard_output = OutputTarget::Inherit;
+        }
     }
 }
 
@@ -253,7 +240,7 @@ fn imply_capabilities(config: &mut UnitConfig) {
         }
     }
     if taken != CapabilitySet::EMPTY {
-        let set = exec_of(config).and_then(|exec| exec.capability_bounding_set);
+        let set = config.exec().and_then(|exec| exec.capability_bounding_set);
         let left = set.unwrap_or(CapabilitySet::ALL).0 & !taken.0 & CapabilitySet::KNOWN.0;
         let left = PropertyValue::U64(left);
         config.written.insert("CapabilityBoundingSet", left);
@@ -262,8 +249,8 @@ fn imply_capabilities(config: &mut UnitConfig) {
 
 /// An account that comes and goes with the unit leaves nothing behind.
 fn imply_dynamic_user(config: &mut UnitConfig) {
-    let user = exec_of(config).and_then(|exec| exec.user.clone());
-    let group = exec_of(config).and_then(|exec| exec.group.clone());
+    let user = config.exec().and_then(|exec| exec.user.clone());
+    let group = config.exec().and_then(|exec| exec.group.clone());
     let name = user
         .clone()
         .unwrap_or_else(|| config.name.prefix().to_owned());

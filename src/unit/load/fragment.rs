@@ -126,7 +126,7 @@ impl<'a> Loader<'a> {
         verify::settle(&mut draft);
         let set = draft.set.keys().copied();
         draft.config.requested = set.filter(|name| is_about_processes(name)).collect();
-        if let Some(exec) = context::exec_of_mut(&mut draft.config) {
+        if let Some(exec) = draft.config.exec_mut() {
             let allowed = self.settings.allow_degraded.iter().cloned();
             exec.allow_degraded.extend(allowed);
         }

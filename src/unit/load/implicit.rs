@@ -5,8 +5,8 @@
 use super::fragment::Loader;
 use super::{PULLS, Settings, context};
 use crate::unit::config::{
-    Dependency, DependencyKind, DependencyOrigin, DirectoryKind, ExecConfig, ListenKind, LoadState,
-    ServiceType, UnitBody, UnitConfig, WorkingDirectoryPlace,
+    CommandKind, Dependency, DependencyKind, DependencyOrigin, DirectoryKind, ExecConfig, Listen,
+    LoadState, ServiceType, UnitBody, UnitConfig, WorkingDirectoryPlace,
 };
 use crate::unit::directive::{Draft, PropertyValue};
 use crate::unit::escape::escape_path;
@@ -73,14 +73,6 @@ fn add_slice(draft: &mut Draft) {
     }
 }
 
-/// The commands that a socket unit may have.
-const SOCKET_COMMANDS: [&str; 4] = [
-    "ExecStartPre",
-    "ExecStartPost",
-    "ExecStopPre",
-    "ExecStopPost",
-];
-
 /// Mount points that the kernel or a container's manager sets up: systemd has no units for
 /// them unless there are files.
 const API_MOUNTS: [&str; 12] = [
@@ -110,10 +102,11 @@ fn add_processes(loader: &Loader<'_>, draft: &mut Draft) {
         depend(draft, After, "systemd-journald.socket");
     }
     let runs = type_of_unit == UnitType::Service
-        || SOCKET_COMMANDS
-            .iter()
-            .any(|name| draft.set.contains_key(name));
-    let Some(exec) = context::exec_of(&draft.config).cloned().filter(|_| runs) else {
+        || draft.config.commands().is_some_and(|commands| {
+            let mut lists = CommandKind::ALL.iter().map(|kind| commands.get(*kind));
+            lists.any(|list| !list.is_empty())
+        });
+    let Some(exec) = draft.config.exec().cloned().filter(|_| runs) else {
         return;
     };
     let bus = draft
@@ -183,17 +176,26 @@ fn add_paths_used(loader: &Loader<'_>, draft: &mut Draft, exec: &ExecConfig) {
     draft.mounts.extend(mounts);
 }
 
+/// A socket that is bound to an interface goes with it.
+fn add_interface(draft: &mut Draft, interface: &str) {
+    let Ok(stem) = escape_path(&format!("/sys/subsystem/net/devices/{interface}")) else {
+        return;
+    };
+    let device = format!("{stem}.device");
+    depend(draft, DependencyKind::BindsTo, &device);
+    depend(draft, DependencyKind::After, &device);
+}
+
 /// Sockets need the file systems that their addresses lie on, paths those that they watch,
 /// mounts those below them.
 fn add_addresses(draft: &mut Draft) {
     let mut paths = Vec::new();
     if let UnitBody::Socket(socket) = &draft.config.body {
         let addresses = socket.listen.iter();
-        paths.extend(
-            addresses
-                .filter(|listen| listen.kind != ListenKind::MessageQueue)
-                .map(|listen| listen.address.clone()),
-        );
+        paths.extend(addresses.filter_map(Listen::path).map(str::to_owned));
+        if let Some(interface) = &socket.options.bind_to_device {
+            add_interface(draft, interface.clone().as_str());
+        }
     }
     if let Some(PropertyValue::Array(watched)) = draft.config.written.get("Paths") {
         for entry in watched {

@@ -1,7 +1,7 @@
 //! What is done with settings that are kept as they are shown: the execution environment made
 //! from them, once all files of a unit are read and everything implied is known.
 
-use super::context::{exec_of_mut, is_on};
+use super::context::is_on;
 use crate::unit::config::{
     Bind, CallAction, CallList, FamilyList, Filters, Isolation, KeyringMode, PathRule,
     ProcessorPolicy, ProtectHome, ProtectSystem, Scheduling, Temporary, UnitConfig,
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// Makes the parts of the execution environment that follow from what is shown.
 pub(super) fn settle(config: &mut UnitConfig) {
-    if exec_of_mut(config).is_none() {
+    if config.exec_mut().is_none() {
         return;
     }
     let filters = filters(config);
@@ -28,7 +28,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
     let isolation = isolation(config);
     let load = written.rows("LoadCredential").filter_map(pair).collect();
     let keyring = written.text("KeyringMode").and_then(keyring);
-    let Some(exec) = exec_of_mut(config) else {
+    let Some(exec) = config.exec_mut() else {
         return;
     };
     exec.scheduling = scheduling;

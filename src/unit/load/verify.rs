@@ -2,8 +2,9 @@
 //! and settings that make no sense together (systemd.service(5); checklist X11, X12, M8).
 
 use crate::unit::config::{
-    CommandKind, DependencyKind, ExitType, JobMode, KillMode, LoadState, NotifyAccess, OomPolicy,
-    Privileges, Restart, ServiceConfig, ServiceType, SystemAction, UnitBody,
+    CommandKind, DependencyKind, ExitType, JobMode, KillMode, Listen, ListenKind, LoadState,
+    NotifyAccess, OomPolicy, Privileges, Restart, ServiceConfig, ServiceType, SocketConfig,
+    SystemAction, UnitBody,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, PropertyValue, fail};
@@ -14,11 +15,6 @@ pub(super) fn settle(draft: &mut Draft) {
     let type_set = draft.set.contains_key("Type");
     let start_set =
         draft.set.contains_key("TimeoutStartSec") || draft.set.contains_key("TimeoutSec");
-    let stores = draft
-        .config
-        .not_applied
-        .iter()
-        .any(|record| record.directive == "FileDescriptorStoreMax");
     let oom_policy_set = draft.set.contains_key("OOMPolicy");
     let delegated = draft.config.written.get("Delegate") == Some(&PropertyValue::Bool(true));
     let start_only = draft.permissions_start_only;
@@ -36,7 +32,7 @@ pub(super) fn settle(draft: &mut Draft) {
             if service.service_type == ServiceType::Oneshot && !start_set {
                 service.timeout_start = TimeSpan::INFINITY;
             }
-            imply_notify_access(service, stores);
+            imply_notify_access(service);
             if !oom_policy_set && delegated {
                 // What is left to itself is left to itself in this, too.
                 service.oom_policy = OomPolicy::Continue;
@@ -49,17 +45,8 @@ pub(super) fn settle(draft: &mut Draft) {
             check_service(service, acts, lost)
         }
         UnitBody::Socket(_) if draft.config.load == LoadState::Error => Vec::new(),
-        UnitBody::Socket(socket) if socket.listen.is_empty() => vec![Problem::error(
-            &[],
-            "Listen...=: a socket unit needs at least one address, such as ListenStream=",
-        )],
-        UnitBody::Socket(socket) if socket.accept && socket.service.is_some() => {
-            vec![Problem::error(
-                &["Service", "Accept"],
-                "Service= cannot be set with Accept=yes: each connection has its own instance",
-            )]
-        }
-        UnitBody::Socket(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => Vec::new(),
+        UnitBody::Socket(socket) => check_socket(socket),
+        UnitBody::Target | UnitBody::Fact | UnitBody::Other => Vec::new(),
     };
     for problem in problems.into_iter().chain(check_isolation(draft)) {
         report(draft, &problem);
@@ -147,7 +134,7 @@ fn default_type(service: &ServiceConfig) -> ServiceType {
 }
 
 /// Who has to send messages may send them.
-fn imply_notify_access(service: &mut ServiceConfig, stores: bool) {
+fn imply_notify_access(service: &mut ServiceConfig) {
     let needed = match service.service_type {
         ServiceType::Notify | ServiceType::NotifyReload => true,
         ServiceType::Simple
@@ -155,7 +142,9 @@ fn imply_notify_access(service: &mut ServiceConfig, stores: bool) {
         | ServiceType::Forking
         | ServiceType::Oneshot
         | ServiceType::Dbus
-        | ServiceType::Idle => service.watchdog != TimeSpan::ZERO || stores,
+        | ServiceType::Idle => {
+            service.watchdog != TimeSpan::ZERO || service.descriptor_store_max > 0
+        }
     };
     if needed && service.notify_access == NotifyAccess::None {
         service.notify_access = NotifyAccess::Main;
@@ -223,6 +212,60 @@ fn check_service(service: &ServiceConfig, acts: bool, lost: bool) -> Vec<Problem
         ));
     }
     problems
+}
+
+/// What makes a socket impossible.
+fn check_socket(socket: &SocketConfig) -> Vec<Problem> {
+    let nodes = socket.listen.iter().filter(|listen| match listen.kind {
+        ListenKind::Special | ListenKind::UsbFunction => false,
+        ListenKind::Stream
+        | ListenKind::Datagram
+        | ListenKind::SequentialPacket
+        | ListenKind::Fifo
+        | ListenKind::Netlink
+        | ListenKind::MessageQueue => listen.path().is_some(),
+    });
+    let options = &socket.options;
+    let one_size = (options.queue_messages > 0) != (options.queue_message_size > 0);
+    let queue = |listen: &Listen| listen.kind == ListenKind::MessageQueue;
+    let connects = socket.listen.iter().all(Listen::takes_connections);
+    let accept = socket.accept;
+    let checks: [(bool, &'static [&'static str], &'static str); 6] = [
+        (
+            socket.listen.is_empty(),
+            &[],
+            "Listen...=: a socket unit needs at least one address, such as ListenStream=",
+        ),
+        (
+            accept && !connects,
+            &["Accept"],
+            "Accept=yes is for ListenStream= and ListenSequentialPacket= only",
+        ),
+        (
+            accept && socket.max_connections == 0,
+            &["MaxConnections"],
+            "MaxConnections=0 lets no connection in",
+        ),
+        (
+            accept && socket.service.is_some(),
+            &["Service", "Accept"],
+            "Service= cannot be set with Accept=yes: each connection has its own instance",
+        ),
+        (
+            !socket.symlinks.is_empty() && nodes.count() != 1,
+            &["Symlinks"],
+            "Symlinks= needs exactly one address with a node in the file system to lead to",
+        ),
+        (
+            one_size && socket.listen.iter().any(queue),
+            &["MessageQueueMaxMessages", "MessageQueueMessageSize"],
+            "MessageQueueMaxMessages= and MessageQueueMessageSize= go together",
+        ),
+    ];
+    let found = checks.into_iter().filter(|(wrong, _, _)| *wrong);
+    found
+        .map(|(_, about, message)| Problem::error(about, message))
+        .collect()
 }
 
 /// Why a service without ExecStart= is impossible, if it is (X11).

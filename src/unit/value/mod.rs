@@ -3,6 +3,7 @@
 //! Must not know directives or sections. Every `parse` says in its error what was expected;
 //! the directive table adds file, line and column.
 
+mod address;
 mod capability;
 mod errno;
 mod exit_status;
@@ -15,6 +16,7 @@ mod size;
 mod span;
 mod syscall;
 
+pub use address::{SocketAddress, parse_netlink};
 pub use capability::CapabilitySet;
 pub use errno::parse_errno;
 pub use exit_status::{ExitStatusSet, exit_status_name};

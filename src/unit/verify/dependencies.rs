@@ -50,7 +50,8 @@ fn weight(kind: DependencyKind) -> Option<Severity> {
         | DependencyKind::ReloadPropagatedFrom
         | DependencyKind::PropagatesStopTo
         | DependencyKind::StopPropagatedFrom
-        | DependencyKind::JoinsNamespaceOf => None,
+        | DependencyKind::JoinsNamespaceOf
+        | DependencyKind::TriggeredBy => None,
     }
 }
 

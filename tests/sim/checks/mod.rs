@@ -109,6 +109,12 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::MainNotFound { .. } => "MainNotFound",
         Event::Notified { .. } => "Notified",
         Event::Checked { .. } => "Checked",
+        Event::SocketsOpened { .. } => "SocketsOpened",
+        Event::Traffic { .. } => "Traffic",
+        Event::Connected { .. } => "Connected",
+        Event::WatchFailed { .. } => "WatchFailed",
+        Event::InstanceLoaded { .. } => "InstanceLoaded",
+        Event::DescriptorGone { .. } => "DescriptorGone",
         Event::Elapsed => "Elapsed",
     }
 }

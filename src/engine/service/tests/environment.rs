@@ -27,7 +27,16 @@ fn life(access: NotifyAccess, service_type: ServiceType) -> World {
     w
 }
 
-const KINDS: [K; 7] = K::ALL;
+/// Those that services have.
+const KINDS: [K; 7] = [
+    K::Condition,
+    K::StartPre,
+    K::Start,
+    K::StartPost,
+    K::Reload,
+    K::Stop,
+    K::StopPost,
+];
 
 #[test]
 fn e7_to_e9_who_is_told_what() {

@@ -447,7 +447,9 @@ impl Life {
             let (key, value) = self.dice.pick(&words);
             message.fields.push((key.to_owned(), value.to_owned()));
         }
-        self.call(|s, cx| s.on_notified(cx, sender, pid, &message));
+        self.call(|s, cx| {
+            s.on_notified(cx, sender, pid, &message);
+        });
     }
 
     /// Time passes only when all that happened has been told: the host is never that late.

@@ -263,6 +263,14 @@ impl World {
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
             | Effect::Act { .. }
+            | Effect::OpenSockets { .. }
+            | Effect::CloseSockets { .. }
+            | Effect::WatchSockets { .. }
+            | Effect::UnwatchSockets { .. }
+            | Effect::FlushSockets { .. }
+            | Effect::LoadInstance { .. }
+            | Effect::StoreDescriptor { .. }
+            | Effect::CloseDescriptor { .. }
             | Effect::Finished => panic!("a service does not order this: {effect:?}"),
         }
     }

@@ -37,11 +37,6 @@ pub(in crate::unit::directive) fn weight(_: &mut Reading<'_>, value: &str, _: Be
     }
 }
 
-/// A size.
-pub(in crate::unit::directive) fn bytes(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
-    Ok(Some(PropertyValue::U64(value::parse_size(value)?)))
-}
-
 /// A size, `infinity`, or a part of the machine's memory in percent.
 pub(in crate::unit::directive) fn limit_bytes(
     reading: &mut Reading<'_>,

@@ -15,6 +15,8 @@ fn written(row: &Row, value: &PropertyValue) -> Option<String> {
         (PropertyValue::U32(value), _) if octal => Some(format!("{value:04o}")),
         (PropertyValue::U32(value), _) => Some(value.to_string()),
         (PropertyValue::I32(-1), _) if row.name.ends_with("ActionExitStatus") => None,
+        // A number that is written as a word.
+        (PropertyValue::I32(0), Kind::Text) => None,
         (PropertyValue::I32(value), _) => Some(value.to_string()),
         (PropertyValue::I64(value), _) => Some(value.to_string()),
         (PropertyValue::String(text), _) => Some(text.clone()).filter(|text| !text.is_empty()),

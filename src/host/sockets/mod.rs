@@ -1,0 +1,303 @@
+//! Sockets of units, connections that came in at them, and descriptors kept for services: what
+//! the engine orders of them, and what the kernel says.
+//!
+//! The engine knows sockets by unit and place, and every other descriptor by its number; only
+//! here they are descriptors. Invariants: a descriptor is closed when the engine says so and
+//! never before a process that was ordered with it has it; a socket of the unit's own does not
+//! block while the daemon itself takes from it.
+
+pub mod ad_hoc;
+mod held;
+mod node;
+mod open;
+mod options;
+mod passing;
+mod peer;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use held::Held;
+pub(super) use passing::Parcel;
+
+use super::run::{Fact, Host};
+use crate::engine::{DescriptorId, Effect, Event, LogLevel, OpenFailure, UnitId, WatchManner};
+use crate::unit::config::UnitConfig;
+use crate::unit::diagnostic::Diagnostic;
+use crate::unit::load;
+use crate::unit::name::UnitName;
+use open::Opened;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use watch::Watch;
+
+/// The sockets of one unit.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    config: Arc<UnitConfig>,
+    /// One for each Listen...=.
+    descriptors: Vec<Arc<OwnedFd>>,
+    watch: Option<Watch>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    open: BTreeMap<UnitId, Sockets>,
+    /// Orders that pool threads carry out.
+    opening: BTreeMap<UnitId, u64>,
+    held: Held,
+}
+
+impl Registry {
+    /// Takes a descriptor; its number from now on.
+    pub(super) fn hold(&mut self, descriptor: OwnedFd) -> DescriptorId {
+        self.held.hold(descriptor)
+    }
+}
+
+/// What tasks and pool threads say.
+#[derive(Debug)]
+pub(super) enum SocketFact {
+    Opened {
+        unit: UnitId,
+        order: u64,
+        config: Arc<UnitConfig>,
+        result: Result<Opened, OpenFailure>,
+    },
+    /// Something waits at a socket, perhaps.
+    Ready {
+        unit: UnitId,
+        watch: u64,
+        index: usize,
+    },
+    /// The connection that was taken to look at it can be looked at.
+    ClientReady { unit: UnitId, watch: u64 },
+    /// The unit of a connection was read.
+    InstanceRead(Box<InstanceRead>),
+    /// A stored descriptor was hung up, perhaps.
+    Hung(DescriptorId),
+}
+
+/// The units that a connection needs.
+#[derive(Debug)]
+pub(super) struct InstanceRead {
+    socket: UnitId,
+    connection: DescriptorId,
+    instance: UnitName,
+    units: Vec<Arc<UnitConfig>>,
+    unreadable: Vec<Diagnostic>,
+}
+
+impl Host {
+    /// Carries out what the engine orders of sockets and descriptors.
+    pub(super) fn carry_out_of_sockets(&mut self, effect: Effect) {
+        match effect {
+            Effect::OpenSockets {
+                unit,
+                order,
+                config,
+            } => self.open_sockets(unit, order, config),
+            Effect::CloseSockets { unit, remove } => self.close_sockets(unit, remove),
+            Effect::WatchSockets {
+                unit,
+                watch,
+                manner,
+            } => self.watch_sockets(unit, watch, manner),
+            Effect::UnwatchSockets { unit } => {
+                if let Some(sockets) = self.sockets.open.get_mut(&unit) {
+                    sockets.watch = None;
+                }
+            }
+            Effect::FlushSockets { unit } => {
+                if let Some(sockets) = self.sockets.open.get(&unit) {
+                    sockets.flush();
+                }
+            }
+            Effect::LoadInstance {
+                socket,
+                connection,
+                instance,
+                peer,
+            } => self.load_instance(socket, connection, instance, peer),
+            Effect::StoreDescriptor {
+                unit,
+                descriptor,
+                poll,
+            } => self.store_descriptor(unit, descriptor, poll),
+            Effect::CloseDescriptor { descriptor } => self.sockets.held.close(descriptor),
+            Effect::Spawn(_)
+            | Effect::Kill(_)
+            | Effect::Check { .. }
+            | Effect::FindMain { .. }
+            | Effect::ForgetMain { .. }
+            | Effect::CleanUp { .. }
+            | Effect::Reply { .. }
+            | Effect::UnitNew { .. }
+            | Effect::UnitRemoved { .. }
+            | Effect::JobNew { .. }
+            | Effect::JobRemoved { .. }
+            | Effect::Changed { .. }
+            | Effect::WatchBusName { .. }
+            | Effect::ForgetBusName { .. }
+            | Effect::Act { .. }
+            | Effect::Log { .. }
+            | Effect::Finished => {}
+        }
+    }
+
+    /// Takes in what a task or pool thread says.
+    pub(super) fn socket_fact(&mut self, fact: SocketFact) {
+        match fact {
+            SocketFact::Opened {
+                unit,
+                order,
+                config,
+                result,
+            } => self.sockets_opened(unit, order, config, result),
+            SocketFact::Ready { unit, watch, index } => self.socket_ready(unit, watch, index),
+            SocketFact::ClientReady { unit, watch } => self.client_ready(unit, watch),
+            SocketFact::InstanceRead(read) => self.instance_read(*read),
+            SocketFact::Hung(descriptor) => self.descriptor_hung(descriptor),
+        }
+    }
+
+    /// Paths may lie on a file system that hangs, and names may be asked for: off the loop.
+    fn open_sockets(&mut self, unit: UnitId, order: u64, config: Arc<UnitConfig>) {
+        self.sockets.opening.insert(unit, order);
+        let facts = self.facts.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = match config.socket() {
+                Some(section) => open::open(section),
+                None => Err(OpenFailure::Resources("it is no socket".to_owned())),
+            };
+            let _ = facts.send(Fact::Socket(SocketFact::Opened {
+                unit,
+                order,
+                config,
+                result,
+            }));
+        });
+    }
+
+    fn sockets_opened(
+        &mut self,
+        unit: UnitId,
+        order: u64,
+        config: Arc<UnitConfig>,
+        result: Result<Opened, OpenFailure>,
+    ) {
+        if self.sockets.opening.get(&unit) != Some(&order) {
+            // It was told to close meanwhile.
+            return;
+        }
+        self.sockets.opening.remove(&unit);
+        let result = result.map(|opened| {
+            for warning in opened.warnings {
+                self.log
+                    .manager(LogLevel::Warning, Some(&config.name), &warning);
+            }
+            let descriptors = opened.sockets.into_iter().map(Arc::new).collect();
+            let sockets = Sockets {
+                config,
+                descriptors,
+                watch: None,
+            };
+            self.sockets.open.insert(unit, sockets);
+        });
+        self.tell(Event::SocketsOpened {
+            unit,
+            order,
+            result,
+        });
+    }
+
+    fn close_sockets(&mut self, unit: UnitId, remove: bool) {
+        self.sockets.opening.remove(&unit);
+        let Some(sockets) = self.sockets.open.remove(&unit) else {
+            return;
+        };
+        if !remove {
+            return;
+        }
+        let config = sockets.config.clone();
+        drop(sockets);
+        // At once: whoever starts the unit next must not find its own node removed.
+        let failures = config.socket().map(node::remove).unwrap_or_default();
+        for failure in failures {
+            self.log
+                .manager(LogLevel::Warning, Some(&config.name), &failure);
+        }
+    }
+
+    /// Reads the unit for a connection beside all other requests, for they are many.
+    fn load_instance(
+        &mut self,
+        socket: UnitId,
+        connection: DescriptorId,
+        instance: UnitName,
+        peer: String,
+    ) {
+        let loaded = self.engine.loaded_names();
+        let settings = self.options.load.clone();
+        let facts = self.facts.clone();
+        tokio::task::spawn_blocking(move || {
+            let names = [instance.clone()].into();
+            let source = super::disk::LoadSource::default();
+            let closure = load::load(&names, &loaded, &settings, &source);
+            let units = closure.units.into_values().map(|unit| {
+                if unit.name == instance {
+                    Arc::new(described(&unit, &peer))
+                } else {
+                    unit
+                }
+            });
+            let read = InstanceRead {
+                socket,
+                connection,
+                units: units.collect(),
+                instance,
+                unreadable: closure.unreadable,
+            };
+            let _ = facts.send(Fact::Socket(SocketFact::InstanceRead(Box::new(read))));
+        });
+    }
+
+    fn instance_read(&mut self, read: InstanceRead) {
+        let InstanceRead {
+            socket,
+            connection,
+            instance,
+            units,
+            unreadable,
+        } = read;
+        self.take_units(units, &unreadable);
+        self.tell(Event::InstanceLoaded {
+            socket,
+            connection,
+            instance,
+        });
+    }
+
+    fn watch_sockets(&mut self, unit: UnitId, watch: u64, manner: WatchManner) {
+        let facts = self.facts.clone();
+        let Some(sockets) = self.sockets.open.get_mut(&unit) else {
+            return;
+        };
+        if let Err(reason) = sockets.start_watch(unit, watch, manner, &facts) {
+            self.tell(Event::WatchFailed {
+                unit,
+                watch,
+                reason,
+            });
+        }
+    }
+}
+
+/// Who has connected is a part of what the instance is.
+fn described(unit: &UnitConfig, peer: &str) -> UnitConfig {
+    let mut config = unit.clone();
+    config.unit.description = format!("{} ({peer})", config.unit.description);
+    config
+}

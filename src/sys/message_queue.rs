@@ -1,0 +1,45 @@
+//! POSIX message queues (mq_overview(7)): on Linux their descriptors are file descriptors.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// Opens a queue to read from, without waiting; makes it if there is none. `size` are the most
+/// messages and their greatest length, the kernel's own if `None`.
+///
+/// # Errors
+/// As mq_open(3).
+pub fn open(name: &CStr, mode: u32, size: Option<(i64, i64)>) -> io::Result<OwnedFd> {
+    // SAFETY: all zeros is a valid value.
+    let mut attributes: libc::mq_attr = unsafe { MaybeUninit::zeroed().assume_init() };
+    let attributes = match size {
+        Some((messages, length)) => {
+            attributes.mq_maxmsg = messages as _;
+            attributes.mq_msgsize = length as _;
+            &raw mut attributes
+        }
+        None => std::ptr::null_mut(),
+    };
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_CREAT;
+    // SAFETY: the name is a valid string, the attributes are valid or null.
+    let number = unsafe { libc::mq_open(name.as_ptr(), flags, mode as libc::mode_t, attributes) };
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel made the descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Removes a queue's name.
+///
+/// # Errors
+/// As mq_unlink(3).
+pub fn remove(name: &CStr) -> io::Result<()> {
+    // SAFETY: the name is a valid string.
+    if unsafe { libc::mq_unlink(name.as_ptr()) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
