@@ -33,6 +33,7 @@ mod path;
 mod properties;
 mod secret;
 mod table_members;
+mod transient;
 mod unit;
 mod unit_files;
 mod value;

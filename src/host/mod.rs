@@ -8,6 +8,7 @@
 //! before the emptiness of the group it leaves, and after every notify message sent before it;
 //! nothing is ever signalled by its number.
 
+mod client_units;
 mod clock;
 mod conditions;
 mod directories;
@@ -41,6 +42,7 @@ mod view;
 mod wind_up;
 
 pub use crate::cgroup::usage::{Io, Usage};
+pub use client_units::ClientUnits;
 pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
 pub use facts::gather as gather_facts;

@@ -189,7 +189,7 @@ impl Host {
     }
 
     /// All names whose units need not be read again: a unit that was not found may have come.
-    fn known_names(&self) -> BTreeSet<UnitName> {
+    pub(super) fn known_names(&self) -> BTreeSet<UnitName> {
         self.engine
             .unit_names()
             .iter()
