@@ -8,7 +8,7 @@ use std::process::Command;
 const CLIENT: &str = env!("CARGO_BIN_EXE_dd-procmgr");
 
 /// What a daemon knows and files do not say.
-const RUN_TIME: [&str; 1] = ["ControlGroup"];
+const RUN_TIME: [&str; 2] = ["ControlGroup", "CanFreeze"];
 
 const UNITS: [(&str, &str); 6] = [
     (
