@@ -41,38 +41,94 @@ const TABLE: &[(&str, i32, &str)] = &[
     ("systemctl start s-main.service s-inst@a.service", 0, ""),
     ("systemctl is-active s-main.service", 0, "active\n"),
     ("systemctl is-active s-none.service", 3, "inactive\n"),
-    ("systemctl status s-main.service -n 0", 0, "● s-main.service - The main one"),
-    ("systemctl status s-none.service", 4, "Unit s-none.service could not be found."),
-    ("systemctl list-units s-*", 0, "s-inst@a.service loaded active running Instance a"),
-    ("systemctl list-unit-files s-crowd1*", 0, "11 unit files listed."),
-    ("systemctl list-dependencies s-all.target", 0, "└─s-main.service"),
+    (
+        "systemctl status s-main.service -n 0",
+        0,
+        "● s-main.service - The main one",
+    ),
+    (
+        "systemctl status s-none.service",
+        4,
+        "Unit s-none.service could not be found.",
+    ),
+    (
+        "systemctl list-units s-*",
+        0,
+        "s-inst@a.service loaded active running Instance a",
+    ),
+    (
+        "systemctl list-unit-files s-crowd1*",
+        0,
+        "11 unit files listed.",
+    ),
+    (
+        "systemctl list-dependencies s-all.target",
+        0,
+        "└─s-main.service",
+    ),
     ("systemctl list-jobs", 0, "No jobs running."),
-    ("systemctl show -p Type --value s-once.service", 0, "oneshot\n"),
+    (
+        "systemctl show -p Type --value s-once.service",
+        0,
+        "oneshot\n",
+    ),
     ("systemctl cat s-once.service", 0, "RemainAfterExit=yes"),
-    ("systemctl start s-fail.service", 1, "the control process exited with error code"),
+    (
+        "systemctl start s-fail.service",
+        1,
+        "the control process exited with error code",
+    ),
     ("systemctl is-failed s-fail.service", 0, "failed\n"),
     ("systemctl is-system-running", 1, "degraded\n"),
     ("systemctl reset-failed s-fail.service", 0, ""),
     ("systemctl is-system-running", 0, "running\n"),
-    ("systemctl start s-manual.service", 4, "may be requested by dependency only"),
-    ("systemctl start s-none.service", 5, "Unit s-none.service not found."),
+    (
+        "systemctl start s-manual.service",
+        4,
+        "may be requested by dependency only",
+    ),
+    (
+        "systemctl start s-none.service",
+        5,
+        "Unit s-none.service not found.",
+    ),
     ("systemctl reload s-main.service", 0, ""),
-    ("systemctl reload s-once.service", 3, "Job type reload is not applicable"),
+    (
+        "systemctl reload s-once.service",
+        3,
+        "Job type reload is not applicable",
+    ),
     ("systemctl restart s-main.service", 0, ""),
     ("systemctl try-restart s-crowd1.service", 0, ""),
     ("systemctl reload-or-restart s-crowd1.service", 0, ""),
     ("systemctl kill s-crowd1.service", 0, ""),
-    ("systemctl kill --kill-whom=main s-once.service", 1, "No main process to kill"),
+    (
+        "systemctl kill --kill-whom=main s-once.service",
+        1,
+        "No main process to kill",
+    ),
     ("systemctl stop s-inst@*", 0, ""),
     ("systemctl is-enabled s-main.service", 1, "disabled\n"),
     ("systemctl enable s-main.service", 0, "Created symlink"),
     ("systemctl is-enabled s-main.service", 0, "enabled\n"),
     ("systemctl disable s-main.service", 0, "Removed"),
     ("systemctl mask s-crowd2.service", 0, "/dev/null"),
-    ("systemctl start s-crowd2.service", 1, "Unit s-crowd2.service is masked."),
+    (
+        "systemctl start s-crowd2.service",
+        1,
+        "Unit s-crowd2.service is masked.",
+    ),
     ("systemctl unmask s-crowd2.service", 0, "Removed"),
-    ("systemctl set-property --runtime s-main.service CPUWeight=50", 0, ""),
-    ("systemctl show -p CPUWeight s-main.service", 0, "CPUWeight=50\n"),
+    (
+        "systemctl set-property --runtime s-main.service CPUWeight=50",
+        0,
+        "",
+    ),
+    (
+        "systemctl show -p CPUWeight s-main.service",
+        0,
+        "CPUWeight=50\n",
+    ),
     ("systemctl set-environment S_ONE=1", 0, ""),
     ("systemctl show-environment", 0, "S_ONE=1\n"),
     ("systemctl unset-environment S_ONE", 0, ""),
@@ -83,9 +139,17 @@ const TABLE: &[(&str, i32, &str)] = &[
     ("systemd-run --wait -q /bin/true", 0, ""),
     ("systemd-analyze time", 0, "Startup finished in"),
     ("systemd-analyze blame", 0, "s-main.service"),
-    ("systemd-analyze critical-chain s-main.service", 0, "s-main.service"),
+    (
+        "systemd-analyze critical-chain s-main.service",
+        0,
+        "s-main.service",
+    ),
     ("busctl list", 0, "org.freedesktop.systemd1"),
-    ("busctl tree --list org.freedesktop.systemd1", 0, "unit/s_2dmain_2eservice\n"),
+    (
+        "busctl tree --list org.freedesktop.systemd1",
+        0,
+        "unit/s_2dmain_2eservice\n",
+    ),
     (
         "busctl introspect org.freedesktop.systemd1 /org/freedesktop/systemd1/unit/s_2dmain_2eservice",
         0,
@@ -134,10 +198,14 @@ fn debians_clients_find_what_they_know() {
     }
     namespace::private(|| {
         for force_bus in [false, true] {
-            let place = Place::bare().with_argument("--systemd-facade");
+            // As packages bring them: below the directory in which links are made.
+            let vendor = tempfile::tempdir().expect("a directory can be made");
             for (name, text) in units() {
-                place.write_unit(&name, &text);
+                std::fs::write(vendor.path().join(name), text).expect("it is ours");
             }
+            let place = Place::bare()
+                .with_units(vendor.path())
+                .with_argument("--systemd-facade");
             let mut daemon = place.start();
             play(&daemon, force_bus);
             daemon.terminate();

@@ -32,6 +32,7 @@ mod own;
 mod path;
 mod properties;
 mod secret;
+mod socket;
 mod table_members;
 mod transient;
 mod unit;

@@ -116,7 +116,7 @@ mod tests {
             assert!(script.contains("list-units --all"), "{shell}");
         }
         assert!(script(Shell::Zsh).contains(":_dd_procmgr_units' "));
-        assert!(script(Shell::Bash).contains("\n_dd__procmgr() {"));
+        assert!(script(Shell::Bash).starts_with("_dd__procmgr() {"));
         for shell in [Shell::Bash, Shell::Zsh] {
             assert!(script(shell).contains("_dd_procmgr_units() {"), "{shell}");
         }

@@ -3,7 +3,7 @@
 use super::Trouble;
 use crate::unit::directive::{Kind, PropertyValue, Row};
 use crate::unit::value::Signal;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// What a part of the whole is counted in: 2^32-1 is all.
 const WHOLE: f64 = u32::MAX as f64;
