@@ -21,9 +21,9 @@ def arguments():
     parser.add_argument("--cache", default=packages.default_cache(), help="where packages are unpacked")
     parser.add_argument("--packages", help="only these, separated by commas")
     parser.add_argument("--units", action="append", default=[], help="a directory of unit files instead of packages")
+    parser.add_argument("--only", help="only the cases, and files of verbs, whose name or title holds this text")
     parser.add_argument("--report", help="write the report to this file")
-    parser.add_argument("--only", action="append", help="only this file of verbs")
-    parser.add_argument("--differences", action="store_true", help="print each difference")
+    parser.add_argument("--differences", action="store_true", help="print each difference, and what equal cases gave")
     parser.add_argument("--at-least", type=float, default=99.0, help="per cent of equal values that is enough")
     return parser.parse_args()
 
@@ -42,8 +42,8 @@ def main():
         shown = properties.compare(options)
         report.print_properties(shown, options.differences)
     if options.what in ("cases", "all"):
-        played = cases.compare(os.path.join(HERE, "cases"), options.daemon)
-        report.print_cases(played)
+        played = cases.compare(os.path.join(HERE, "cases"), options.daemon, options.only)
+        report.print_cases(played, options.differences)
     driven = None
     if options.what in ("verbs", "all"):
         driven = verbs.compare(os.path.join(HERE, "verbs"), options.daemon, options.only)

@@ -153,6 +153,32 @@ fn kill_and_reset_failed_do_what_they_say() {
 }
 
 #[test]
+fn a_signal_for_nobody_is_an_error_only_for_a_process_that_was_named() {
+    let daemon = daemon();
+    daemon.ok(&["start", "idle.service"]);
+    daemon.ok(&["stop", "idle.service"]);
+    daemon.ok(&["kill", "idle.service"]);
+    for whom in ["main", "control"] {
+        let run = daemon.run(&["kill", "--kill-whom", whom, "idle.service"]);
+        assert_eq!(run.code, 1, "{run:?}");
+        let error = run.stderr.to_lowercase();
+        assert!(error.contains(&format!("no {whom} process")), "{run:?}");
+    }
+}
+
+#[test]
+fn a_template_is_no_unit() {
+    let daemon = daemon();
+    let run = daemon.run(&["start", "some@.service"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(
+        run.stderr
+            .contains("some@.service is missing the instance name"),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn json_is_json_everywhere() {
     let daemon = daemon();
     let list = daemon.json(&["list"]);

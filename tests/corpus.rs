@@ -443,3 +443,40 @@ fn the_socket_outlives_a_runtime_directory_that_it_lies_in() {
         assert_eq!(daemon.state(AGENT), "inactive/dead");
     });
 }
+
+#[test]
+fn the_privileged_helper_runs_in_its_sandbox() {
+    on_a_machine(|machine| {
+        const HELPER: &str = "datadog-agent-rshell-privileged.service";
+        install_stand_in("/opt/datadog-agent/embedded/bin/rshell");
+        let daemon = &machine.daemon;
+        daemon.ok(&["start", AGENT]);
+        machine.wait_stable_set();
+        daemon.ok(&["start", HELPER]);
+        let pid = daemon.main_pid(HELPER);
+        let facts = status(pid);
+        assert_eq!(facts["Seccomp"], "2");
+        // CAP_SYS_MODULE is gone, CAP_SYS_ADMIN is not.
+        let bounding = u64::from_str_radix(&facts["CapBnd"], 16).expect("a number");
+        assert_eq!(bounding >> 16 & 1, 0);
+        assert_eq!(bounding >> 21 & 1, 1);
+        assert_eq!(facts["Umask"], "0077");
+        let agent = daemon.main_pid(AGENT);
+        let namespace = |pid: i32, kind: &str| {
+            fs::read_link(format!("/proc/{pid}/ns/{kind}")).expect("root may look")
+        };
+        assert_ne!(namespace(pid, "net"), namespace(agent, "net"));
+        assert_ne!(namespace(pid, "mnt"), namespace(agent, "mnt"));
+        let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).expect("it runs");
+        let read_only = |path: &str| {
+            let mut lines = mounts.lines().rev();
+            let line = lines.find(|line| line.split(' ').nth(4) == Some(path));
+            line.is_some_and(|line| line.split(' ').nth(5).is_some_and(|o| o.starts_with("ro")))
+        };
+        for path in ["/sys", "/sys/fs/cgroup", "/proc/sys", "/usr/lib/modules"] {
+            let there = Path::new(path).exists();
+            assert!(!there || read_only(path), "{path}:\n{mounts}");
+        }
+        assert!(!read_only("/"), "{mounts}");
+    });
+}

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::daemon::Place;
 use common::process::{lives, send};
 use common::{Daemon, monotonic_usec, wait_until};
 use nix::sys::signal::Signal;
@@ -65,6 +66,20 @@ fn a_oneshot_stops_at_the_first_failure_that_is_not_marked() {
     assert_eq!(daemon.state("once.service"), "failed/failed");
     assert_eq!(daemon.show("once.service", "ExecMainStatus"), "3");
     assert!(daemon.records().of("third", "start").is_empty());
+}
+
+#[test]
+fn what_a_service_says_at_once_is_heard_though_its_start_was_slow_to_be_told() {
+    // A file of environment makes it a start off the loop, whose end is told by another thread.
+    let daemon = Daemon::with(&[(
+        "quick@.service",
+        "[Service]\nType=notify\nEnvironmentFile=-/nonexistent\nTimeoutStartSec=30\n\
+         ExecStart=stand-in-agent --name quick --notify\n",
+    )]);
+    let units: Vec<String> = (0..60).map(|n| format!("quick@{n}.service")).collect();
+    let units = units.iter().map(String::as_str);
+    daemon.ok(&["start"].into_iter().chain(units).collect::<Vec<_>>());
+    assert!(!daemon.log().contains("ignored"), "{}", daemon.log());
 }
 
 #[test]
@@ -198,8 +213,11 @@ fn on_failure_starts_what_it_names() {
 fn success_exit_status_makes_an_exit_code_clean() {
     let unit = "[Service]\nSuccessExitStatus=7 SIGUSR2\n\
                 ExecStart=stand-in-agent --name seven --run-for 0.05 --exit-code 7\n";
-    let daemon = Daemon::with(&[("seven.service", unit)]);
-    daemon.ok(&["start", "seven.service"]);
+    // Without somebody who names it, it would be forgotten with its end.
+    let names = "[Unit]\nWants=seven.service\n";
+    let daemon = Daemon::with(&[("seven.service", unit), ("names.target", names)]);
+    daemon.ok(&["start", "names.target"]);
+    daemon.wait_recorded("seven", "ready", 1);
     daemon.wait_state("seven.service", "inactive/dead");
     assert_eq!(daemon.show("seven.service", "Result"), "success");
     assert_eq!(daemon.show("seven.service", "ExecMainStatus"), "7");
@@ -292,4 +310,77 @@ fn a_unit_file_that_changed_is_read_on_daemon_reload() {
     wait_until("the new command", || {
         !daemon.records().of("two", "ready").is_empty()
     });
+}
+
+#[test]
+fn a_bound_unit_comes_back_with_its_dependency() {
+    let daemon = Daemon::with(&[
+        (
+            "core.service",
+            "[Service]\nExecStart=stand-in-agent --name core\nRestart=always\nRestartSec=0.1\n",
+        ),
+        (
+            "bound.service",
+            "[Unit]\nBindsTo=core.service\nAfter=core.service\n\
+             [Service]\nExecStart=stand-in-agent --name bound\n\
+             [X-Procmgr]\nRestartWithDependency=yes\n",
+        ),
+    ]);
+    daemon.ok(&["start", "bound.service"]);
+    assert_eq!(daemon.show("bound.service", "RestartWithDependency"), "yes");
+    assert_eq!(daemon.show("bound.service", "BackoffResetUSec"), "1min");
+    daemon.wait_recorded("bound", "ready", 1);
+    daemon.ok(&["kill", "-s", "SIGKILL", "core.service"]);
+    daemon.wait_recorded("bound", "ready", 2);
+    daemon.wait_state("bound.service", "active/running");
+}
+
+#[test]
+fn a_unit_that_nobody_names_is_forgotten_when_it_is_down() {
+    let place = Place::new();
+    let runs = "[Service]\nExecStart=stand-in-agent --name runs\n";
+    for name in ["kept", "named", "alone"] {
+        place.write_unit(&format!("{name}.service"), &runs.replace("runs", name));
+    }
+    place.write_unit("names.target", "[Unit]\nWants=named.service\n");
+    let weak = "[Service]\nExecStart=stand-in-agent --name weak --crash-after 0\n";
+    place.write_unit("weak.service", weak);
+    let collected = format!("[Unit]\nCollectMode=inactive-or-failed\n{weak}");
+    place.write_unit("collected.service", &collected);
+    let daemon = place
+        .with_argument("kept.service")
+        .with_argument("names.target")
+        .start();
+    daemon.ok(&["start", "alone.service"]);
+    daemon.run(&["start", "weak.service", "collected.service"]);
+    daemon.wait_state("weak.service", "failed/failed");
+    daemon.ok(&["stop", "kept.service", "named.service", "alone.service"]);
+    let states = || {
+        let rows = daemon.json(&["list"]);
+        let row = |row: &serde_json::Value| {
+            let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+            format!("{} {}", text("name"), text("state"))
+        };
+        let rows = rows.as_array().expect("a list").iter().map(row);
+        rows.collect::<Vec<_>>()
+    };
+    let wanted = [
+        "kept.service stopped",
+        "named.service stopped",
+        "weak.service failed",
+    ];
+    common::wait_for("the others to be forgotten", || {
+        let states = states();
+        if states == wanted {
+            Ok(())
+        } else {
+            Err(format!("{states:?}"))
+        }
+    });
+    // Whatever asks for it reads it anew.
+    assert_eq!(daemon.show("alone.service", "LoadState"), "loaded");
+    assert_eq!(daemon.show("alone.service", "NRestarts"), "0");
+    assert_eq!(daemon.state("alone.service"), "inactive/dead");
+    daemon.ok(&["start", "alone.service"]);
+    assert_eq!(daemon.list_row("alone.service")[3], "1");
 }

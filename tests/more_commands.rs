@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_dd-procmgr");
 
-const UNITS: [(&str, &str); 5] = [
+const UNITS: [(&str, &str); 6] = [
     (
         "one.service",
         "[Unit]\nDescription=The one\nWants=two.service\nAfter=two.service\n\
@@ -27,6 +27,10 @@ const UNITS: [(&str, &str); 5] = [
     (
         "slow.service",
         "[Service]\nType=oneshot\nExecStart=/bin/sleep 0.3\n",
+    ),
+    (
+        "kept.service",
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 0.3\n",
     ),
     (
         "all.target",
@@ -174,14 +178,14 @@ fn directories_are_cleaned_of_units_that_are_down() {
 #[test]
 fn the_start_is_analyzed() {
     let daemon = Daemon::with(&UNITS);
-    daemon.ok(&["start", "slow", "one"]);
+    daemon.ok(&["start", "kept", "one"]);
     assert!(daemon.ok(&["analyze", "time"]).starts_with("Started in "));
     let blame = daemon.ok(&["analyze", "blame"]);
     assert!(
         blame
             .lines()
             .next()
-            .is_some_and(|l| l.ends_with("slow.service")),
+            .is_some_and(|l| l.ends_with("kept.service")),
         "{blame}"
     );
     let chain = daemon.ok(&["analyze", "critical-chain", "one"]);

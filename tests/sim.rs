@@ -7,6 +7,7 @@
 mod sim;
 
 use sim::checks::Finding;
+use sim::restore::Restores;
 use sim::run::{run, shrink};
 use sim::scenario::Scenario;
 use std::collections::BTreeSet;
@@ -17,7 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const SEEDS: u64 = 20_000;
 
 /// Events, states and results of jobs that many seeds together must come by.
-const SEEN: [&str; 41] = [
+const SEEN: [&str; 45] = [
+    "Cancel",
     "Checked",
     "Elapsed",
     "Exited",
@@ -50,6 +52,8 @@ const SEEN: [&str; 41] = [
     "reload",
     "reload-notify",
     "reload-signal",
+    "restored",
+    "restored with other files",
     "running",
     "skipped",
     "start",
@@ -58,6 +62,7 @@ const SEEN: [&str; 41] = [
     "stop",
     "stop-post",
     "stop-sigkill",
+    "timeout",
     "unsupported",
 ];
 
@@ -107,7 +112,7 @@ fn work(next: &AtomicU64, end: u64, sum: &Mutex<Sum>, at_work: &AtomicU64) {
             break;
         }
         at_work.store(seed, Ordering::Relaxed);
-        let report = run(&Scenario::new(seed), false);
+        let report = run(&Scenario::new(seed), Restores::Seldom, false);
         seen.extend(report.seen);
         steps += report.steps;
         if let Some(finding) = report.finding {
@@ -165,15 +170,15 @@ fn tell(findings: &[(u64, Finding)]) -> String {
 /// Runs a seed again, cut down if it fails; the trace, and the finding.
 fn replayed(seed: u64) -> (Vec<String>, Option<Finding>) {
     let whole = Scenario::new(seed);
-    let Some(finding) = run(&whole, false).finding else {
-        return (run(&whole, true).trace, None);
+    let Some(finding) = run(&whole, Restores::Seldom, false).finding else {
+        return (run(&whole, Restores::Seldom, true).trace, None);
     };
     let small = whole.without(&shrink(&whole, finding.check));
     let mut lines: Vec<String> = Vec::new();
     for (number, unit) in small.units.iter().enumerate() {
         lines.push(format!("{number}: {}", describe(unit)));
     }
-    let report = run(&small, true);
+    let report = run(&small, Restores::Seldom, true);
     lines.extend(report.trace);
     (lines, report.finding)
 }
@@ -247,8 +252,19 @@ fn replay() {
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     for seed in 1..200 {
-        let [first, second] = [(); 2].map(|()| run(&Scenario::new(seed), true));
+        let [first, second] = [(); 2].map(|()| run(&Scenario::new(seed), Restores::Seldom, true));
         assert!(!first.trace.is_empty());
+        assert_eq!(first.trace, second.trace, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_engine_that_is_restored_behind_every_event_lives_the_same_life() {
+    for seed in 1..400 {
+        let scenario = Scenario::new(seed);
+        let [first, second] =
+            [Restores::Never, Restores::Always].map(|often| run(&scenario, often, true));
+        assert_eq!(first.finding, second.finding, "seed {seed}");
         assert_eq!(first.trace, second.trace, "seed {seed}");
     }
 }

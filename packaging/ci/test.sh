@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 # Command and package; the checks by the real systemd are run where it is, and in CI.
-needs=("kill procps" "setpriv util-linux")
+needs=("kill procps" "setpriv util-linux" "dbus-daemon dbus")
 if [ "${CI:-}" = true ]; then
     needs+=("systemd-analyze systemd" "python3 python3")
 fi

@@ -69,7 +69,7 @@ pub(super) async fn serve(hub: Arc<Hub>, stream: tokio::net::UnixStream) {
         }
         Err(reason) => tracing::debug!(pid, uid, "client did not get through: {reason}"),
     }
-    hub.leave(peer);
+    hub.leave(peer).await;
 }
 
 async fn handshake(hub: &Hub, stream: tokio::net::UnixStream) -> Result<MessageStream, String> {

@@ -260,9 +260,8 @@ pub(super) async fn snapshot(call: &Call<'_>, name: &str) -> Result<UnitSnapshot
     if let Some(snapshot) = handle.look(look.clone()).await? {
         return Ok(snapshot);
     }
-    handle.load(name).await?;
     handle
-        .look(look)
+        .look_at(&[name.to_owned()], look)
         .await?
         .ok_or_else(|| Failure::not_loaded(name))
 }

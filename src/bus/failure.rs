@@ -33,6 +33,7 @@ pub(super) mod names {
     pub(in crate::bus) const LOAD_FAILED: &str = "org.freedesktop.systemd1.LoadFailed";
     pub(in crate::bus) const NOT_APPLICABLE: &str = "org.freedesktop.systemd1.JobTypeNotApplicable";
     pub(in crate::bus) const ONLY_BY_DEPENDENCY: &str = "org.freedesktop.systemd1.OnlyByDependency";
+    pub(in crate::bus) const NO_ISOLATION: &str = "org.freedesktop.systemd1.NoIsolation";
     pub(in crate::bus) const DESTRUCTIVE: &str =
         "org.freedesktop.systemd1.TransactionIsDestructive";
     pub(in crate::bus) const CONFLICTING: &str =
@@ -104,7 +105,8 @@ fn trouble_name(trouble: Trouble) -> &'static str {
     }
 }
 
-fn refusal_name(refusal: &Refusal) -> &'static str {
+/// The error name of a refusal.
+pub(super) fn refusal_name(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::NotFound(_) | Refusal::NotLoaded(_) => names::NO_SUCH_UNIT,
         Refusal::Masked(_) => names::MASKED,
@@ -116,7 +118,11 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::Conflicting(_) => names::CONFLICTING,
         Refusal::Cyclic(_) => names::CYCLIC,
         Refusal::ShuttingDown => names::SHUTTING_DOWN,
+        Refusal::NotIsolatable => names::NO_ISOLATION,
+        Refusal::NoSuchJob(_) => names::NO_SUCH_JOB,
+        Refusal::Invalid(_) => names::INVALID_ARGS,
         Refusal::NoProcess(_) => names::NO_SUCH_PROCESS,
+        Refusal::NotHeld => names::NOT_REFERENCED,
         Refusal::NotSupported(_) => names::NOT_SUPPORTED,
     }
 }

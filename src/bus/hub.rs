@@ -24,6 +24,8 @@ const SIGNAL_QUEUE: usize = 16_384;
 struct Entry {
     peer: Peer,
     signals: mpsc::Sender<Message>,
+    /// It has asked for units to stay loaded.
+    holds: bool,
 }
 
 #[derive(Debug, Default)]
@@ -120,14 +122,30 @@ impl Hub {
             pid,
         };
         let (signals, receiver) = mpsc::channel(SIGNAL_QUEUE);
-        let entry = Entry { peer, signals };
+        let entry = Entry {
+            peer,
+            signals,
+            holds: false,
+        };
         clients.entries.insert(peer.number, entry);
         Some((peer, receiver))
     }
 
-    /// Forgets a client.
-    pub(super) fn leave(&self, peer: Peer) {
-        self.clients().entries.remove(&peer.number);
+    /// The client asks for a unit to stay loaded: the loop is to be told of its end.
+    pub(super) fn note_hold(&self, peer: Peer) {
+        let mut clients = self.clients();
+        if let Some(entry) = clients.entries.get_mut(&peer.number) {
+            entry.holds = true;
+        }
+    }
+
+    /// Forgets a client, with what it holds.
+    pub(super) async fn leave(&self, peer: Peer) {
+        // One that did not keep up with signals is off the list already.
+        let entry = self.clients().entries.remove(&peer.number);
+        if entry.is_none_or(|entry| entry.holds) {
+            self.handle.holder_gone(peer.number.into()).await;
+        }
     }
 
     /// Whether anybody is there to hear signals.
@@ -169,7 +187,7 @@ mod tests {
                 .collect();
             assert!(hub.join(stranger, 1).is_none());
             assert!(hub.join(hub.uid, 1).is_some());
-            hub.leave(joined[0].0);
+            hub.leave(joined[0].0).await;
             assert!(hub.join(stranger, 1).is_some());
         });
     }
@@ -198,7 +216,7 @@ mod tests {
                 queued += 1;
             }
             assert_eq!(queued, SIGNAL_QUEUE);
-            hub.leave(quick);
+            hub.leave(quick).await;
             assert!(hub.is_empty());
         });
     }

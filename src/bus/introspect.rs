@@ -5,7 +5,7 @@ use super::member::{Method, Signal, look, signal, single_types, type_methods, ty
 use super::properties::row::Row;
 use super::properties::{
     JOB_INTERFACE, MANAGER_INTERFACE, UNIT_INTERFACE, job_rows, log_control_rows, manager_rows,
-    type_interface, type_rows, unit_rows,
+    own_rows, type_interface, type_rows, unit_rows,
 };
 use super::value::{Body, Value};
 use super::{log_control, own, table_members};
@@ -67,6 +67,7 @@ pub(super) fn unit(unit_type: UnitType) -> String {
             type_signals(unit_type),
             type_rows(unit_type),
         );
+        interface(xml, own::INTERFACE, &[], &[], &own_rows());
     })
 }
 

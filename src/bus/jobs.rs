@@ -1,14 +1,14 @@
 //! Jobs: their list, their objects, and asking for one with all that comes with it.
 
 use super::dispatch::{Call, PROPERTIES, unknown_object};
-use super::failure::Failure;
+use super::failure::{Failure, names};
 use super::manager::{job_mode, job_path};
 use super::path;
 use super::properties::row::Row;
 use super::properties::{JOB_INTERFACE, Shown, job_rows};
 use super::unit;
 use super::value::{Body, Value};
-use super::{dispatch, introspect, table_members};
+use super::{dispatch, introspect, manager, table_members};
 use crate::engine::inspect::JobView;
 use crate::engine::{JobId, Verb};
 use crate::host::View;
@@ -43,6 +43,9 @@ pub(super) async fn on_job(call: &Call<'_>, id: JobId) -> Result<Body, Failure> 
     }
     if call.interface != Some(PROPERTIES) {
         call.admit(JOB_INTERFACE, table_members::JOB)?;
+        if call.member == "Cancel" {
+            return cancel(call, id).await;
+        }
         return Err(call.unknown_method());
     }
     let find = move |view: &View<'_>| view.engine.jobs().into_iter().find(|j| j.id == id);
@@ -79,6 +82,17 @@ pub(super) async fn on_job(call: &Call<'_>, id: JobId) -> Result<Body, Failure> 
         }
         _ => Err(call.unknown_method()),
     }
+}
+
+/// Answers Cancel. A path that names no job any more is no object.
+async fn cancel(call: &Call<'_>, id: JobId) -> Result<Body, Failure> {
+    manager::cancel(call, Some(id)).await.map_err(|failure| {
+        if failure.name == names::NO_SUCH_JOB {
+            unknown_object(&path::of_job(id))
+        } else {
+            failure
+        }
+    })
 }
 
 fn job_properties(job: &JobView) -> Vec<Shown> {

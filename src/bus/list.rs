@@ -23,9 +23,7 @@ pub(super) async fn units(call: &Call<'_>) -> Result<Body, Failure> {
         ),
         _ => (Vec::new(), Vec::new(), None),
     };
-    for name in names.iter().flatten() {
-        call.client.hub.handle.load(name).await?;
-    }
+    let wanted = names.clone().unwrap_or_default();
     let patterns = Patterns::new(&patterns)?;
     let select = move |view: &View<'_>| {
         let named: Vec<UnitView> = match &names {
@@ -37,7 +35,7 @@ pub(super) async fn units(call: &Call<'_>) -> Result<Body, Failure> {
             .filter(|unit| in_states(unit, &states) && patterns.match_unit(unit))
             .collect::<Vec<_>>()
     };
-    let units = call.client.hub.handle.look(select).await?;
+    let units = call.client.hub.handle.look_at(&wanted, select).await?;
     let rows = units.iter().map(unit_row).collect();
     Ok(Body::one("a(ssssssouso)", Value::Array(rows)))
 }

@@ -68,6 +68,8 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "ListJobs" => jobs::list(call).await,
         "GetJob" => get_job(call).await,
         "Dump" | "DumpUnitsMatchingPatterns" => dump::call(call).await,
+        "CancelJob" => cancel(call, Some(JobId(call.arguments::<u32>()?))).await,
+        "ClearJobs" => cancel(call, None).await,
         "Reload" => {
             call.client.hub.handle.reload().await?;
             call.client.hub.forget_file_states();
@@ -111,11 +113,19 @@ fn no_dynamic_user(user: &str) -> Failure {
 
 /// Answers RefUnit, UnrefUnit and kin: what a client holds is let go when it leaves.
 pub(super) async fn hold(call: &Call<'_>, name: &str, more: bool) -> Result<Body, Failure> {
-    let unit = match more {
-        true => loaded(call, name).await?,
-        false => snapshot(call, name).await?,
-    };
-    call.client.session.hold(unit.view.name(), more)?;
+    let (client, holder) = (call.client, call.client.peer.number.into());
+    if more {
+        loaded(call, name).await?;
+        client.hub.note_hold(client.peer);
+        client.hub.handle.hold(name, holder).await?;
+    }
+    let unit = snapshot(call, name).await?;
+    let noted = client.session.hold(unit.view.name(), more);
+    // What is not on the client's list is not held for it.
+    if !more || noted.is_err() {
+        client.hub.handle.release(name, holder).await?;
+    }
+    noted?;
     Ok(Body::EMPTY)
 }
 
@@ -276,8 +286,16 @@ pub(super) fn job_mode(mode: &str) -> Result<JobMode, Failure> {
         "flush" => JobMode::Flush,
         "ignore-dependencies" => JobMode::IgnoreDependencies,
         "ignore-requirements" => JobMode::IgnoreRequirements,
+        "triggering" => JobMode::Triggering,
+        "restart-dependencies" => JobMode::RestartDependencies,
         _ => return Err(Failure::invalid(format!("Job mode {mode} invalid"))),
     })
+}
+
+/// Ends a job, or all of them.
+pub(super) async fn cancel(call: &Call<'_>, job: Option<JobId>) -> Result<Body, Failure> {
+    call.client.hub.handle.cancel(job).await?;
+    Ok(Body::EMPTY)
 }
 
 /// Sends a signal to a unit's processes. That there are none is a failure only if the caller
@@ -304,6 +322,8 @@ pub(super) async fn kill(
             Err(Failure::new(names::NO_SUCH_PROCESS, text))
         }
         (Err(ControlError::Refused(Refusal::NoProcess(_))), None) => Ok(Body::EMPTY),
+        // Nothing is loaded to be killed.
+        (Err(ControlError::Refused(Refusal::NotFound(_))), _) => Err(Failure::not_loaded(name)),
         (killed, _) => {
             killed?;
             Ok(Body::EMPTY)
@@ -330,9 +350,16 @@ pub(super) async fn clean(call: &Call<'_>, name: &str, words: &[String]) -> Resu
             None => return Err(Failure::invalid(format!("Invalid resource type: {word}"))),
         }
     }
-    loaded(call, name).await?;
-    call.client.hub.handle.clean(name, kinds).await?;
-    Ok(Body::EMPTY)
+    let (hub, holder) = (&call.client.hub, call.client.peer.number.into());
+    // It must not go between being loaded and being cleaned.
+    hub.note_hold(call.client.peer);
+    hub.handle.hold(name, holder).await?;
+    let cleaned = match loaded(call, name).await {
+        Ok(_) => hub.handle.clean(name, kinds).await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    hub.handle.release(name, holder).await?;
+    cleaned.map(|()| Body::EMPTY)
 }
 
 /// Forgets failures of one unit or all.

@@ -8,6 +8,9 @@
 //! A connection speaks peer to peer, as systemctl does on its private socket, until it calls
 //! Hello; from then on it is treated as on a bus: names, match rules, destinations.
 //!
+//! Besides (`watch`), as a client of a real bus: who has the names that services of Type=dbus
+//! take there.
+//!
 //! Invariants: the reply to a call that makes a job goes out before the job's signals; a
 //! client that does not read is dropped, never waited for.
 
@@ -30,6 +33,7 @@ mod news;
 mod offline;
 mod own;
 mod path;
+mod plan;
 mod properties;
 mod secret;
 mod socket;
@@ -38,12 +42,14 @@ mod transient;
 mod unit;
 mod unit_files;
 mod value;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use log_control::LogControl;
 pub use offline::unit_properties;
+pub use watch::{BusAddress, watch_names};
 
 use crate::host::Handle;
 use hub::Hub;

@@ -81,6 +81,7 @@ impl Jobs {
                     self.0.remove(id);
                 }
                 News::UnitNew(_)
+                | News::UnitRemoved(_)
                 | News::Changed(_)
                 | News::StartupFinished(_)
                 | News::Reloading(_) => {}
@@ -123,6 +124,7 @@ async fn changed_units(hub: &Hub, turn: &[News]) -> Option<BTreeMap<UnitName, Un
         .filter_map(|item| match item {
             News::Changed(unit) => Some(unit.clone()),
             News::UnitNew(_)
+            | News::UnitRemoved(_)
             | News::JobNew(..)
             | News::JobRemoved(..)
             | News::StartupFinished(_)
@@ -150,6 +152,10 @@ fn tell_turn(hub: &Hub, turn: &[News], mut changed: BTreeMap<UnitName, UnitSnaps
             News::Changed(unit) => tell_changes(hub, unit, &mut changed),
             News::JobRemoved(_, unit, ..) => {
                 // The unit's new state is to be known when its job ends.
+                tell_changes(hub, unit, &mut changed);
+                tell(hub, manager_signal(item));
+            }
+            News::UnitRemoved(unit) => {
                 tell_changes(hub, unit, &mut changed);
                 tell(hub, manager_signal(item));
             }
@@ -186,13 +192,8 @@ fn signal(path: &str, interface: &str, member: &str, body: &Body) -> zbus::Resul
 fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
     let job = |id: &JobId| Value::String(path::of_job(*id));
     let (member, body) = match item {
-        News::UnitNew(unit) => {
-            let object = Value::String(path::of_unit(unit.as_str()));
-            (
-                "UnitNew",
-                Body::of("so", vec![Value::from(unit.as_str()), object]),
-            )
-        }
+        News::UnitNew(unit) => ("UnitNew", named(unit)),
+        News::UnitRemoved(unit) => ("UnitRemoved", named(unit)),
         News::JobNew(id, unit, _) => {
             let arguments = vec![Value::U32(id.0), job(id), Value::from(unit.as_str())];
             ("JobNew", Body::of("uos", arguments))
@@ -209,6 +210,12 @@ fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
         News::Changed(_) => return None,
     };
     Some(signal(path::MANAGER, MANAGER_INTERFACE, member, &body))
+}
+
+/// A unit's name and object.
+fn named(unit: &UnitName) -> Body {
+    let object = Value::String(path::of_unit(unit.as_str()));
+    Body::of("so", vec![Value::from(unit.as_str()), object])
 }
 
 fn job_removed(id: JobId, unit: &str, result: JobResult) -> zbus::Result<Message> {
@@ -264,4 +271,25 @@ fn properties_changed(
     );
     let path = path::of_unit(unit.view.name().as_str());
     Some(signal(&path, PROPERTIES, "PropertiesChanged", &body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_that_come_and_go_are_told_by_name_and_object() {
+        let name = UnitName::parse("a-b.service").unwrap();
+        for (news, member) in [
+            (News::UnitNew(name.clone()), "UnitNew"),
+            (News::UnitRemoved(name.clone()), "UnitRemoved"),
+        ] {
+            let message = manager_signal(&news).unwrap().unwrap();
+            assert_eq!(message.header().member().unwrap().as_str(), member);
+            let (unit, object): (String, zbus::OwnedObjectPath) =
+                message.body().deserialize().unwrap();
+            assert_eq!(unit, "a-b.service");
+            assert_eq!(object.as_str(), path::of_unit("a-b.service"));
+        }
+    }
 }

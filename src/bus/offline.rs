@@ -18,7 +18,7 @@ pub fn unit_properties(engine: &Engine, unit: &str) -> Option<Vec<(String, Json)
     };
     let unit = UnitSnapshot::take(&view, unit)?;
     let shown = get_all(&unit, "").ok()?;
-    let properties = shown.into_iter();
+    let properties = shown.into_iter().chain(unit.own_properties());
     Some(
         properties
             .map(|(name, _, value)| (name.to_owned(), json(value)))

@@ -9,6 +9,7 @@ use super::manager::{job_mode, job_path};
 use super::member::{Method, Signal, change, look, signal};
 use super::names::Follow;
 use super::path;
+use super::plan;
 use super::properties::ManagerSnapshot;
 use super::value::{Body, Value};
 use super::{transient, unit_files};
@@ -57,6 +58,7 @@ pub(super) const METHODS: &[Method] = &[
         UNIT_FILES,
         "files",
     ),
+    look("Plan", "sass", "verb,units,mode", "a{sv}", "plan"),
 ];
 
 /// The signals.
@@ -89,6 +91,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             let (name, mode, texts): (String, String, Vec<String>) = call.arguments()?;
             transient::start_written(call, &name, &mode, &texts).await
         }
+        "Plan" => plan::call(call).await,
         "ListUnitFiles" => unit_files::list_with_presets(call).await,
         _ => Err(call.unknown_method()),
     }

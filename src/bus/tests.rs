@@ -361,6 +361,22 @@ fn refusals_have_systemds_names() {
             client.manager("GetJob", &99u32).await,
             "org.freedesktop.systemd1.NoSuchJob",
         );
+        let reply = client.manager("CancelJob", &99u32).await;
+        let message = refused(reply, "org.freedesktop.systemd1.NoSuchJob");
+        assert_eq!(message, "Job 99 does not exist.");
+        let path = "/org/freedesktop/systemd1/job/99";
+        let to = (None, path, "org.freedesktop.systemd1.Job", "Cancel");
+        let reply = client.call(to, &()).await;
+        refused(reply, "org.freedesktop.DBus.Error.UnknownObject");
+        client.manager("ClearJobs", &()).await.unwrap();
+        let reply = client
+            .manager("StartUnit", &("agent.service", "isolate"))
+            .await;
+        refused(reply, "org.freedesktop.systemd1.NoIsolation");
+        let reply = client
+            .manager("StopUnit", &("agent.service", "isolate"))
+            .await;
+        refused(reply, "org.freedesktop.DBus.Error.InvalidArgs");
         let reply = client
             .manager("KillUnit", &("agent.service", "all", 99))
             .await;

@@ -10,7 +10,7 @@ use super::value::Body;
 use crate::engine::ActiveState;
 use crate::engine::Verb;
 use crate::host::{ClientUnits, View};
-use crate::unit::config::LoadState;
+use crate::unit::config::{JobMode, LoadState};
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::transient::{Assignment, Trouble, When, assignments, text, written};
@@ -129,7 +129,8 @@ pub(super) async fn start_written(
 ) -> Result<Body, Failure> {
     let unit = service_name(name)?;
     let list = written(UnitType::Service, texts, When::Creation)?;
-    make(call, &unit, mode, &list, false).await
+    // Who asks wants to see how it ended.
+    make(call, &unit, mode, &list, true).await
 }
 
 fn service_name(name: &str) -> Result<UnitName, Failure> {
@@ -146,6 +147,7 @@ fn service_name(name: &str) -> Result<UnitName, Failure> {
     }
 }
 
+/// Makes a unit and starts it. Meanwhile the caller holds it, and with `hold` afterwards too.
 async fn make(
     call: &Call<'_>,
     unit: &UnitName,
@@ -154,6 +156,23 @@ async fn make(
     hold: bool,
 ) -> Result<Body, Failure> {
     let mode = job_mode(mode)?;
+    let (hub, holder) = (&call.client.hub, call.client.peer.number.into());
+    hub.note_hold(call.client.peer);
+    hub.handle.hold(unit.as_str(), holder).await?;
+    let made = make_held(call, unit, mode, list).await;
+    let stays = hold && made.is_ok() && call.client.session.hold(unit, true).is_ok();
+    if !stays {
+        hub.handle.release(unit.as_str(), holder).await?;
+    }
+    made
+}
+
+async fn make_held(
+    call: &Call<'_>,
+    unit: &UnitName,
+    mode: JobMode,
+    list: &[Assignment],
+) -> Result<Body, Failure> {
     let directories = may_make(call, unit).await?;
     let handle = &call.client.hub.handle;
     directories
@@ -168,9 +187,6 @@ async fn make(
         handle.refresh(name).await?;
         return Err(failure);
     }
-    if hold {
-        call.client.session.hold(unit, true)?;
-    }
     let job = handle.job(name, Verb::Start, mode, false).await?;
     Ok(Body::path(job_path(call, name, job)))
 }
@@ -179,7 +195,6 @@ async fn make(
 /// made the same way and is done.
 async fn may_make(call: &Call<'_>, unit: &UnitName) -> Result<ClientUnits, Failure> {
     let name = unit.to_string();
-    call.client.hub.handle.load(&name).await?;
     let look = move |view: &View<'_>| {
         let directories = view.facts.manager().client_units;
         let busy = view.engine.unit(&name).is_some_and(|unit| {

@@ -2,6 +2,7 @@
 
 use super::dispatch::{Call, INTROSPECTABLE, PEER, PROPERTIES, snapshot};
 use super::failure::{Failure, names};
+use super::own;
 use super::properties::row::Row;
 use super::properties::{
     Shown, UNIT_INTERFACE, UnitSnapshot, is_usage, type_interface, type_rows, unit_rows,
@@ -90,6 +91,13 @@ async fn add_usage(call: &Call<'_>, unit: &mut UnitSnapshot) -> Result<(), Failu
 }
 
 fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Failure> {
+    if interface == own::INTERFACE {
+        let mut shown = unit.own_properties().into_iter();
+        let found = shown.find(|(name, _, _)| *name == property);
+        return found
+            .map(|(_, signature, value)| Body::one("v", Value::variant(signature, value)))
+            .ok_or_else(|| unknown_property(interface, property));
+    }
     let unit_type = unit.unit_type();
     let of_unit = interface.is_empty() || interface == UNIT_INTERFACE;
     let of_type = interface.is_empty() || interface == type_interface(unit_type);
@@ -123,6 +131,9 @@ pub(super) fn get_all(unit: &UnitSnapshot, interface: &str) -> Result<Vec<Shown>
     }
     if interface == type_interface(unit.unit_type()) {
         return Ok(unit.type_properties());
+    }
+    if interface == own::INTERFACE {
+        return Ok(unit.own_properties());
     }
     no_properties(interface)
 }

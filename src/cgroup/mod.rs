@@ -67,6 +67,16 @@ impl Tree {
         Some(tree)
     }
 
+    /// A tree of plain directories, for tests of what reads and writes its files.
+    #[cfg(test)]
+    pub(crate) fn fake(root: &Path) -> Tree {
+        Tree {
+            layout: Layout::Unified,
+            root: root.to_owned(),
+            name: "/fake".to_owned(),
+        }
+    }
+
     /// How the machine is laid out.
     pub fn layout(&self) -> Layout {
         self.layout
@@ -132,6 +142,38 @@ impl Group {
     /// The file that changes when the group becomes empty.
     pub fn events_path(&self) -> PathBuf {
         self.path.join("cgroup.events")
+    }
+
+    /// The file in which the kernel counts what happened for want of memory; only there if the
+    /// memory controller is.
+    pub fn memory_events_path(&self) -> PathBuf {
+        self.path.join("memory.events")
+    }
+
+    /// How many processes in it and below the kernel has killed for want of memory
+    /// (memory.events `oom_kill`); 0 where it does not count.
+    pub fn memory_kills(&self) -> u64 {
+        let text = fs::read_to_string(self.memory_events_path()).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+            .next()
+            .unwrap_or(0)
+    }
+
+    /// Whether the kernel, when it kills one process for want of memory, kills all of the group
+    /// (memory.oom.group). Does nothing where it does not count memory.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn kill_together(&self, together: bool) -> io::Result<()> {
+        let path = self.path.join("memory.oom.group");
+        let value = if together { "1" } else { "0" };
+        // Not fs::write: on a file system of another kind that would make the file.
+        let file = fs::OpenOptions::new().write(true).open(path);
+        match file.and_then(|mut file| io::Write::write_all(&mut file, value.as_bytes())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     /// The processes in it and below, in no order. One that comes or goes meanwhile may or may

@@ -23,6 +23,7 @@ fn shell(script: &str, group: &Group) -> Started {
     let words = words.map(|word| CString::new(word).unwrap());
     let program = Program {
         steps: vec![],
+        sealed_from: 0,
         image: Image {
             candidates: vec![words[0].clone()],
             name: "/bin/sh".into(),

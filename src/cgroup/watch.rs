@@ -41,7 +41,21 @@ impl Watcher {
         Ok(WatchId(watch))
     }
 
-    /// The groups whose cgroup.events changed since the last call, each once; empty if none
+    /// Watches for what the kernel counts in memory.events; `None` where it does not count
+    /// memory. As for [`Watcher::add`], what happened before is not told.
+    ///
+    /// # Errors
+    /// There are too many watches.
+    pub fn add_memory(&self, group: &Group) -> io::Result<Option<WatchId>> {
+        let events = group.memory_events_path();
+        match self.inotify.add_watch(&events, AddWatchFlags::IN_MODIFY) {
+            Ok(watch) => Ok(Some(WatchId(watch))),
+            Err(nix::errno::Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The groups whose cgroup.events or memory.events changed since the last call, each once; empty if none
     /// did. Changed says nothing yet: ask [`Group::populated`].
     ///
     /// # Errors

@@ -50,6 +50,8 @@ pub(super) enum Format {
     Short,
     /// SARIF 2.1.0; only of verify.
     Sarif,
+    /// A graph for graphviz; only of plan.
+    Dot,
 }
 
 /// Units to act on.
@@ -75,7 +77,8 @@ pub(super) struct Jobs {
     /// Do not tell how long waits go
     #[arg(short, long)]
     pub(super) quiet: bool,
-    /// How to treat jobs that are already queued
+    /// How to treat jobs that are already queued: replace, fail, replace-irreversibly, isolate,
+    /// flush, ignore-dependencies, ignore-requirements, triggering or restart-dependencies
     #[arg(long, value_name = "MODE", default_value = "replace")]
     pub(super) job_mode: String,
 }
@@ -137,6 +140,15 @@ pub(super) enum Command {
     Stop(Jobs),
     /// Restart units, or start them
     Restart(Jobs),
+    /// Start a unit and stop all that it does not need
+    Isolate {
+        /// The unit; a name without a type is a .target
+        #[arg(value_name = "UNIT")]
+        unit: String,
+        /// Do not wait until the job is done
+        #[arg(long)]
+        no_block: bool,
+    },
     /// Ask units to read their configuration again
     Reload(Jobs),
     /// Restart units that are active
@@ -156,6 +168,18 @@ pub(super) enum Command {
         /// Which processes
         #[arg(long, visible_alias = "kill-who", value_enum, default_value_t = Whom::All)]
         kill_whom: Whom,
+    },
+    /// List queued jobs
+    ListJobs {
+        /// Patterns of unit names
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+    },
+    /// Cancel queued jobs; what their units are doing goes on
+    Cancel {
+        /// Numbers of jobs; none: all
+        #[arg(value_name = "JOB")]
+        jobs: Vec<u32>,
     },
     /// Forget failures and start counters, of all units if none is named
     ResetFailed {
@@ -183,6 +207,21 @@ pub(super) enum Command {
     },
     /// Read all unit files again
     DaemonReload,
+    /// Tell what a command would do, without doing it
+    Plan {
+        /// The command
+        #[arg(value_enum, value_name = "COMMAND")]
+        verb: PlanVerb,
+        /// Units or patterns of loaded units; a name without a type is a .service
+        #[arg(
+            value_name = "UNIT",
+            required_if_eq_any = PlanVerb::WITH_UNITS.map(|word| ("verb", word))
+        )]
+        units: Vec<String>,
+        /// How to treat jobs that are already queued
+        #[arg(long, value_name = "MODE", default_value = "replace")]
+        job_mode: String,
+    },
     /// Show what units wrote
     Logs {
         /// Units or patterns; none: all
@@ -298,6 +337,54 @@ pub(super) enum Command {
     More(more::More),
 }
 
+/// What is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanVerb {
+    /// Start units.
+    Start,
+    /// Stop units.
+    Stop,
+    /// Restart units, or start them.
+    Restart,
+    /// Ask units to read their configuration again.
+    Reload,
+    /// Restart units that are active.
+    TryRestart,
+    /// Reload units that can, restart the others.
+    ReloadOrRestart,
+    /// Reload or restart units that are active.
+    TryReloadOrRestart,
+    /// Read all unit files again.
+    DaemonReload,
+}
+
+impl PlanVerb {
+    /// The word of the command.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            PlanVerb::Start => "start",
+            PlanVerb::Stop => "stop",
+            PlanVerb::Restart => "restart",
+            PlanVerb::Reload => "reload",
+            PlanVerb::TryRestart => "try-restart",
+            PlanVerb::ReloadOrRestart => "reload-or-restart",
+            PlanVerb::TryReloadOrRestart => "try-reload-or-restart",
+            PlanVerb::DaemonReload => "daemon-reload",
+        }
+    }
+
+    /// The words of those that are about units.
+    const WITH_UNITS: [&'static str; 7] = [
+        "start",
+        "stop",
+        "restart",
+        "reload",
+        "try-restart",
+        "reload-or-restart",
+        "try-reload-or-restart",
+    ];
+}
+
 /// How unit files are changed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Edits {
@@ -404,8 +491,7 @@ impl Whom {
     /// The word on D-Bus.
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            // Who asks for it by hand wants to know that there was nobody.
-            Whom::All => "all-fail",
+            Whom::All => "all",
             Whom::Main => "main",
             Whom::Control => "control",
         }

@@ -135,6 +135,14 @@ impl Client {
         self.properties(path.as_str()).await
     }
 
+    /// Our own settings of a unit, which are no properties of systemd's.
+    pub(super) async fn own_settings(&mut self, name: &str) -> Result<Properties, Problem> {
+        let path = self.manager("LoadUnit", &name).await?;
+        let path: OwnedObjectPath = decode(&path)?;
+        let reply = self.call(path.as_str(), PROPERTIES, "GetAll", &OWN).await?;
+        decode::<Map>(&reply).map(|map| map.0)
+    }
+
     /// All properties of the manager.
     pub(super) async fn manager_properties(&mut self) -> Result<Properties, Problem> {
         self.properties(MANAGER_PATH).await
@@ -162,6 +170,33 @@ impl Client {
         Ok((path.as_str().to_owned(), reset))
     }
 
+    /// The queued jobs: number, unit, type, state.
+    pub(super) async fn jobs(&mut self) -> Result<Vec<(u32, String, String, String)>, Problem> {
+        type Row = (
+            u32,
+            String,
+            String,
+            String,
+            OwnedObjectPath,
+            OwnedObjectPath,
+        );
+        let reply = self.manager("ListJobs", &()).await?;
+        let rows: Vec<Row> = decode(&reply)?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, unit, kind, state, _, _)| (id, unit, kind, state))
+            .collect())
+    }
+
+    /// Cancels a job, or all of them.
+    pub(super) async fn cancel(&mut self, job: Option<u32>) -> Result<(), Problem> {
+        match job {
+            Some(job) => self.manager("CancelJob", &job).await?,
+            None => self.manager("ClearJobs", &()).await?,
+        };
+        Ok(())
+    }
+
     /// Signals processes of a unit.
     pub(super) async fn kill(
         &mut self,
@@ -186,6 +221,17 @@ impl Client {
     pub(super) async fn reload(&mut self) -> Result<(), Problem> {
         self.manager("Reload", &()).await?;
         Ok(())
+    }
+
+    /// What a command would do.
+    pub(super) async fn plan(
+        &mut self,
+        verb: &str,
+        units: &[String],
+        mode: &str,
+    ) -> Result<Properties, Problem> {
+        let reply = self.own("Plan", &(verb, units, mode)).await?;
+        decode::<Map>(&reply).map(|map| map.0)
     }
 
     /// Pids and command lines of a unit.

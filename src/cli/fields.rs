@@ -46,3 +46,9 @@ impl Fields for Properties {
         self.iter().find(|(n, _)| n == name).map(|(_, v)| v)
     }
 }
+
+impl Fields for Json {
+    fn value(&self, name: &str) -> Option<&Json> {
+        self.get(name)
+    }
+}

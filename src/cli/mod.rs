@@ -21,9 +21,11 @@ mod manage;
 mod names;
 mod output;
 mod pager;
+mod plan;
 mod process;
 mod progress;
 mod property;
+mod queue;
 mod run;
 mod show;
 mod state;
@@ -250,6 +252,9 @@ async fn on_unit_files(desk: &mut Desk, output: &Output, command: &Command) -> R
 
 /// What is answered from the files alone; nothing if the daemon has to be asked.
 fn without_daemon(output: &Output, command: &Command) -> Option<Result<u8, Problem>> {
+    if output.format == Format::Dot && !matches!(command, Command::Plan { .. }) {
+        return Some(Err(Problem::local("the format dot is for plan only")));
+    }
     match command {
         Command::More(More::Completions { shell }) => Some(Ok(completion::run(*shell))),
         Command::Verify {
@@ -315,6 +320,18 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             signal,
             kill_whom,
         } => kill(client, output, &units.units, signal, *kill_whom).await,
+        Command::Isolate { unit, no_block } => {
+            let jobs = args::Jobs {
+                units: vec![names::complete_as(unit, "target")],
+                no_block: *no_block,
+                wait: false,
+                quiet: false,
+                job_mode: "isolate".to_owned(),
+            };
+            jobs::run(client, output, Verb::Start, &jobs).await
+        }
+        Command::ListJobs { patterns } => queue::list(client, output, patterns).await,
+        Command::Cancel { jobs } => queue::cancel(client, output, jobs).await,
         Command::ResetFailed { units } => reset_failed(client, output, units).await,
         Command::IsActive { units, quiet } => {
             let question = state::Question::Active;
@@ -325,6 +342,11 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             state::run(client, output, question, &units.units, *quiet).await
         }
         Command::DaemonReload => daemon_reload(client, output).await,
+        Command::Plan {
+            verb,
+            units,
+            job_mode,
+        } => plan::run(client, output, *verb, units, job_mode).await,
         Command::Logs {
             units,
             follow,

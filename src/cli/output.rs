@@ -92,7 +92,7 @@ impl Output {
     pub(super) fn json(&self, value: &impl Serialize) {
         let text = match self.format {
             Format::JsonPretty => serde_json::to_string_pretty(value),
-            Format::Text | Format::Json | Format::Short | Format::Sarif => {
+            Format::Text | Format::Json | Format::Short | Format::Sarif | Format::Dot => {
                 serde_json::to_string(value)
             }
         };

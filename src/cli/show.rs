@@ -32,8 +32,10 @@ pub(super) async fn run(
         objects.push(client.manager_properties().await?);
     }
     for unit in names::expand(client, units).await? {
-        let properties = client.unit(&unit).await;
-        objects.push(properties.map_err(|p| p.during(&format!("Failed to show {unit}")))?);
+        let failed = |problem: Problem| problem.during(&format!("Failed to show {unit}"));
+        let mut properties = client.unit(&unit).await.map_err(failed)?;
+        properties.extend(client.own_settings(&unit).await.map_err(failed)?);
+        objects.push(properties);
     }
     print(output, units, objects, selection);
     Ok(0)

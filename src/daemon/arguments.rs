@@ -38,6 +38,11 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, env = "DD_PM_MODE")]
     pub(super) mode: Option<ModeArgument>,
 
+    /// Bus on which services of Type=dbus take their names: system, session, or an address
+    /// [default: system for root, session for other users]
+    #[arg(long, value_name = "BUS", env = "DD_PM_BUS_ADDRESS")]
+    pub(super) bus_address: Option<String>,
+
     /// Make systemd's own paths lead to the control socket, for an unchanged systemctl: /run/
     /// systemd/private and the message bus; refused where a systemd runs
     #[arg(long)]

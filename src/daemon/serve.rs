@@ -6,7 +6,7 @@ use super::logging;
 use super::setup::{Setup, StartError};
 use super::socket::{ControlSocket, Lock};
 use crate::bus::{self, LogControl};
-use crate::host::{ControlError, Handle, Host, Job, Options};
+use crate::host::{BusNameOrder, ControlError, Handle, Host, Job, Options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io::Read;
@@ -16,14 +16,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::timeout;
 
 /// What is started when no unit is named, and what if there is no such unit.
 const DEFAULT_UNITS: [&str; 2] = ["default.target", "multi-user.target"];
 /// Time for clients to be told of the last changes.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// Threads for what may block; a hung file system holds one each.
-const POOL: usize = 64;
+/// Threads for what may block, made when needed. What hangs in a file system that is gone holds
+/// one each, and nothing that works may wait for it: more than a host has services.
+const POOL: usize = 4096;
 /// How long such a thread stays without work.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -75,13 +77,16 @@ async fn serve(
 ) -> Result<ExitCode, StartError> {
     let units = setup.units.clone();
     let socket = setup.socket.clone();
-    let (host, handle) = Host::new(options(setup), seed()?)?;
+    let bus_address = setup.bus.clone();
+    let (bus_names, orders) = mpsc::unbounded_channel();
+    let (host, handle) = Host::new(options(setup, bus_names), seed()?)?;
     let signals = Signals::new()?;
     let mut serving = tokio::spawn(bus::serve(listener, handle.clone(), log));
     tokio::spawn(signals.watch(handle.clone()));
+    tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
     let starting = tokio::spawn(start(units, socket, handle));
     // Kept off this function's stack.
-    Box::pin(host.run()).await;
+    let status = Box::pin(host.run()).await;
     // The loop is gone: what serves it ends by itself.
     match timeout(FAREWELL, &mut serving).await {
         Ok(Ok(Err(error))) => tracing::error!("the control socket failed: {error}"),
@@ -92,12 +97,12 @@ async fn serve(
     let started = timeout(FAREWELL, starting).await;
     tracing::info!("stopped");
     Ok(match started {
-        Ok(Ok(false)) => ExitCode::FAILURE,
-        Ok(_) | Err(_) => ExitCode::SUCCESS,
+        Ok(Ok(false)) if status == 0 => ExitCode::FAILURE,
+        Ok(_) | Err(_) => ExitCode::from(status),
     })
 }
 
-fn options(setup: Setup) -> Options {
+fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
     Options {
         name: setup.name,
         mode: setup.mode,
@@ -113,6 +118,7 @@ fn options(setup: Setup) -> Options {
         ],
         client_units: setup.client_units,
         cgroup_label: setup.cgroup_label,
+        bus_names,
     }
 }
 
@@ -143,7 +149,7 @@ async fn start(units: Vec<String>, socket: std::path::PathBuf, handle: Handle) -
     } else {
         let mut queued = false;
         for unit in &units {
-            queued |= report(unit, handle.start(unit).await);
+            queued |= report(unit, start_to_stay(&handle, unit).await);
         }
         queued
     };
@@ -159,10 +165,16 @@ async fn start(units: Vec<String>, socket: std::path::PathBuf, handle: Handle) -
 
 async fn start_default(handle: &Handle) -> bool {
     let [first, second] = DEFAULT_UNITS;
-    match handle.start(first).await {
-        Err(error) if error.is_not_found() => report(second, handle.start(second).await),
+    match start_to_stay(handle, first).await {
+        Err(error) if error.is_not_found() => report(second, start_to_stay(handle, second).await),
         result => report(first, result),
     }
+}
+
+/// Starts a unit that stays loaded whether it runs or not.
+async fn start_to_stay(handle: &Handle, unit: &str) -> Result<Job, ControlError> {
+    handle.keep(unit).await?;
+    handle.start(unit).await
 }
 
 fn report(unit: &str, result: Result<Job, ControlError>) -> bool {

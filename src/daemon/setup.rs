@@ -4,6 +4,7 @@ use super::arguments::{Arguments, LogFormat, ModeArgument};
 use super::facade;
 use super::logging;
 use super::settings::{self, ReadAccess, SettingsError};
+use crate::bus::BusAddress;
 use crate::host::{self, ClientUnits, Mode};
 use crate::places::Places;
 use crate::unit::load;
@@ -60,6 +61,8 @@ pub(super) struct Setup {
     pub(super) environment: Vec<(String, String)>,
     /// What of the own environment services may see.
     pub(super) own_environment: Vec<(String, String)>,
+    /// Where services of Type=dbus take their names.
+    pub(super) bus: BusAddress,
     /// Level of the log.
     pub(super) log_level: LevelFilter,
     /// Format of the log.
@@ -121,6 +124,8 @@ impl Setup {
             system,
             environment,
             own_environment: host::inheritable_environment(&own),
+            bus: BusAddress::parse(arguments.bus_address.as_deref(), root)
+                .map_err(StartError::Value)?,
             log_level,
             log_format,
             warnings: settings.warnings,

@@ -1,15 +1,16 @@
 //! Jobs that wait for each other in a circle.
 //!
 //! Transactions never install such jobs. They come to be when unit files are read again while
-//! jobs wait, or when the stop half of a restart is done and a start is left whose order was
-//! none of its concern before. Nothing would ever end them.
+//! jobs wait, when the stop half of a restart is done and a start is left whose order was
+//! none of its concern before, or in a shutdown, whose stops no transaction has looked at.
+//! Nothing would ever end them.
 
 use super::effect::LogLevel;
 use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::JobId;
 use super::job::{self, Job, Ordered};
-use super::state::{JobKind, JobResult, ServiceResult};
+use super::state::{JobKind, JobResult};
 use std::collections::BTreeSet;
 
 impl Engine {
@@ -39,14 +40,11 @@ impl Engine {
         let text = format!("the order of queued jobs is cyclic: {}", names.join(" -> "));
         self.log(LogLevel::Warning, unit, text);
         if victim.is_some() {
-            self.finish(id, JobResult::Canceled, true);
-            // No other job comes for a restart that this one was to carry out.
-            self.with_service(unit, |service, cx| {
-                service.give_up_restart(cx, ServiceResult::Success);
-            });
+            self.cut_short(id, JobResult::Canceled);
         } else if let Some(job) = self.jobs.get_mut(&id) {
             job.ignore_order = true;
             self.run_queue.insert(id);
+            self.wake_neighbours(unit);
         }
         true
     }

@@ -3,7 +3,8 @@
 use super::ids::{CheckId, JobId, ProcessId, RequestId, UnitId};
 use super::process::Role;
 use super::state::{JobKind, JobResult};
-use crate::unit::config::{Condition, UnitConfig};
+use crate::unit::config::{Condition, SystemAction, UnitConfig};
+use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use std::sync::Arc;
 
@@ -70,6 +71,9 @@ pub enum MainSource {
     Told {
         /// The pid named.
         pid: i32,
+        /// The inode of its pidfd, if the sender named that too (MAINPIDFDID=, 257): the number
+        /// alone may be another process's by now.
+        inode: Option<u64>,
     },
 }
 
@@ -129,11 +133,23 @@ pub enum Refusal {
     #[error("{0}")]
     Cyclic(String),
     /// org.freedesktop.systemd1.ShuttingDown.
-    #[error("Refusing to queue a job: the manager is shutting down.")]
+    #[error("Operation refused: the manager is shutting down.")]
     ShuttingDown,
+    /// org.freedesktop.systemd1.NoIsolation.
+    #[error("Operation refused, unit may not be isolated.")]
+    NotIsolatable,
+    /// org.freedesktop.systemd1.NoSuchJob.
+    #[error("Job {0} does not exist.")]
+    NoSuchJob(u32),
+    /// org.freedesktop.DBus.Error.InvalidArgs: a job mode that does not go with the verb.
+    #[error("{0}")]
+    Invalid(String),
     /// org.freedesktop.systemd1.NoSuchProcess and kin: nothing to signal.
     #[error("{0}")]
     NoProcess(String),
+    /// org.freedesktop.systemd1.NotReferenced: there is no hold to take back.
+    #[error("Unit has not been referenced yet.")]
+    NotHeld,
     /// org.freedesktop.DBus.Error.NotSupported: a unit type or setting this build does not run.
     #[error("{0}")]
     NotSupported(String),
@@ -169,6 +185,19 @@ pub enum Effect {
         /// As ordered before.
         process: ProcessId,
     },
+    /// Watch for owners of a name on the bus; answered by `BusNameWatched`, and by
+    /// `BusNameOwned` again and again until `ForgetBusName`.
+    WatchBusName {
+        /// Whose.
+        unit: UnitId,
+        /// Which name.
+        name: String,
+    },
+    /// Watch no longer.
+    ForgetBusName {
+        /// Whose.
+        unit: UnitId,
+    },
     /// The unit is dead: unlink its PID file, release its group, and remove its runtime
     /// directories if `runtime_directories`.
     CleanUp {
@@ -188,6 +217,13 @@ pub enum Effect {
     UnitNew {
         /// Which.
         unit: UnitId,
+    },
+    /// A unit has gone from the graph; its number is never given again.
+    UnitRemoved {
+        /// Which.
+        unit: UnitId,
+        /// Its name.
+        name: UnitName,
     },
     /// A job was queued.
     JobNew {
@@ -222,6 +258,18 @@ pub enum Effect {
         unit: Option<UnitId>,
         /// The line.
         message: String,
+    },
+    /// A unit's SuccessAction=, FailureAction= or kin is due: what becomes of the manager is
+    /// for the host to decide. An orderly end comes back as `Event::Shutdown`.
+    Act {
+        /// Whose.
+        unit: UnitId,
+        /// What is asked for; never `none`.
+        action: SystemAction,
+        /// The exit status that goes with it, if there is one.
+        status: Option<u8>,
+        /// What happened, for the log: `failed`, `the start job timed out` ...
+        reason: String,
     },
     /// `Shutdown` is complete: no job, no process.
     Finished,

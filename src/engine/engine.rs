@@ -6,10 +6,20 @@ use super::graph::{Edge, Graph};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
 use super::propagate::Change;
+use super::random;
 use super::service::{Context, Numbers, Outbox, Service};
 use super::unit::Machine;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What a timer is armed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timed {
+    /// The state a unit is in.
+    Unit(UnitId),
+    /// A job that may take only so long.
+    Job(JobId),
+}
 
 /// All units, jobs and services of one manager.
 #[derive(Debug)]
@@ -21,12 +31,20 @@ pub struct Engine {
     pub(super) next_job: u32,
     /// Waiting jobs that may have become runnable.
     pub(super) run_queue: BTreeSet<JobId>,
+    /// Units whose stop was called off and that may be left waiting for a restart.
+    pub(super) restart_queue: BTreeSet<UnitId>,
     /// Units that may be up although what they are bound to is down.
     pub(super) bound_queue: BTreeSet<UnitId>,
     /// Units that may be down although an active one upholds them.
     pub(super) upheld_queue: BTreeSet<UnitId>,
     /// Units that may be up although nobody needs them.
     pub(super) unneeded_queue: BTreeSet<UnitId>,
+    /// Units that may come back with what they depend on.
+    pub(super) returning_queue: BTreeSet<UnitId>,
+    /// Units that may have become superfluous; looked at by `Event::Collect`.
+    pub(super) collect_queue: BTreeSet<UnitId>,
+    /// Services whose process waits until there are no jobs (Type=idle).
+    pub(super) idle_queue: BTreeSet<UnitId>,
     /// State changes that have not been passed on yet.
     pub(super) changes: VecDeque<Change>,
     /// The order among installed jobs may have become cyclic.
@@ -40,7 +58,7 @@ pub struct Engine {
     pub(super) checks: BTreeMap<CheckId, UnitId>,
     pub(super) next_check: u64,
     /// Armed timers, soonest first.
-    pub(super) deadlines: BTreeSet<(u64, UnitId)>,
+    pub(super) deadlines: BTreeSet<(u64, Timed)>,
     pub(super) numbers: Numbers,
     /// Kill orders that were asked for from outside.
     pub(super) foreign_orders: BTreeSet<u64>,
@@ -50,7 +68,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An empty engine; `seed` is all the randomness it will ever have (invocation IDs).
+    /// An empty engine; `seed` is all the randomness it will ever have (invocation IDs,
+    /// RuntimeRandomizedExtraSec=).
     pub fn new(seed: u128) -> Engine {
         Engine {
             now: Timestamp::default(),
@@ -58,9 +77,13 @@ impl Engine {
             jobs: BTreeMap::new(),
             next_job: 1,
             run_queue: BTreeSet::new(),
+            restart_queue: BTreeSet::new(),
             bound_queue: BTreeSet::new(),
             upheld_queue: BTreeSet::new(),
             unneeded_queue: BTreeSet::new(),
+            returning_queue: BTreeSet::new(),
+            collect_queue: BTreeSet::new(),
+            idle_queue: BTreeSet::new(),
             changes: VecDeque::new(),
             order_suspect: false,
             triggered: BTreeSet::new(),
@@ -101,10 +124,33 @@ impl Engine {
                 let result = self.kill(&unit, whom, signal);
                 self.reply(request, result.map(|()| Outcome::Done));
             }
+            Event::Cancel { request, job } => {
+                let result = self.cancel_jobs(job);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
             Event::ResetFailed { request, unit } => {
                 let result = self.reset_failed(unit.as_ref());
                 self.reply(request, result.map(|()| Outcome::Done));
             }
+            Event::Keep { unit } => self.keep(&unit),
+            Event::Hold {
+                request,
+                unit,
+                holder,
+            } => {
+                let result = self.hold(&unit, holder);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::Release {
+                request,
+                unit,
+                holder,
+            } => {
+                let result = self.release(&unit, holder);
+                self.reply(request, result.map(|()| Outcome::Done));
+            }
+            Event::HolderGone { holder } => self.holder_gone(holder),
+            Event::Collect => self.collect(),
             Event::Shutdown => self.begin_shutdown(),
             Event::Elapsed => self.elapse(),
             Event::Checked { check, results } => self.checked(check, &results),
@@ -118,7 +164,17 @@ impl Engine {
                 }
             }
             Event::GroupEmpty { unit } => {
+                self.collect_queue.insert(unit);
                 self.with_service(unit, |service, cx| service.on_group_empty(cx));
+            }
+            Event::OutOfMemory { unit } => {
+                self.with_service(unit, Service::on_out_of_memory);
+            }
+            Event::BusNameWatched { unit } => {
+                self.with_service(unit, Service::on_bus_name_watched);
+            }
+            Event::BusNameOwned { unit, owned } => {
+                self.with_service(unit, |service, cx| service.on_bus_name_owned(cx, owned));
             }
             Event::Notified {
                 unit,
@@ -148,21 +204,30 @@ impl Engine {
     }
 
     /// Passes changes on and runs jobs until nothing is left to do at this moment.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             if let Some(change) = self.changes.pop_front() {
                 self.propagate(change);
             } else if let Some(job) = self.run_queue.pop_first() {
                 self.run_job(job);
+            } else if let Some(unit) = self.restart_queue.pop_first() {
+                self.restart_if_left_waiting(unit);
             } else if let Some(unit) = self.upheld_queue.pop_first() {
                 self.start_if_upheld(unit);
             } else if let Some(unit) = self.bound_queue.pop_first() {
                 self.stop_if_bound_to_inactive(unit);
             } else if let Some(unit) = self.unneeded_queue.pop_first() {
                 self.stop_if_unneeded(unit);
+            } else if let Some(unit) = self.returning_queue.pop_first() {
+                self.bring_back(unit);
             } else if std::mem::take(&mut self.order_suspect) {
                 self.order_suspect = self.break_deadlock();
-            } else if !self.advance_shutdown() {
+            } else if self.jobs.is_empty()
+                && let Some(unit) = self.idle_queue.pop_first()
+            {
+                self.with_service(unit, Service::release);
+            } else {
+                self.advance_shutdown();
                 return;
             }
         }
@@ -210,10 +275,19 @@ impl Engine {
             Event::Load { .. }
             | Event::Request { .. }
             | Event::Kill { .. }
+            | Event::Cancel { .. }
             | Event::ResetFailed { .. }
+            | Event::Keep { .. }
+            | Event::Hold { .. }
+            | Event::Release { .. }
+            | Event::HolderGone { .. }
+            | Event::Collect
             | Event::Shutdown
             | Event::Killed { .. }
             | Event::GroupEmpty { .. }
+            | Event::OutOfMemory { .. }
+            | Event::BusNameWatched { .. }
+            | Event::BusNameOwned { .. }
             | Event::Notified { .. }
             | Event::Checked { .. }
             | Event::Elapsed => {}
@@ -221,16 +295,21 @@ impl Engine {
     }
 
     fn elapse(&mut self) {
-        let due: Vec<UnitId> = self
+        let due: Vec<Timed> = self
             .deadlines
             .iter()
             .take_while(|(deadline, _)| *deadline <= self.now.monotonic)
-            .map(|(_, unit)| *unit)
+            .map(|(_, timed)| *timed)
             .collect();
-        for unit in due {
-            // Disarmed first: whatever the machine arms in answer is a new deadline.
-            self.set_deadline(unit, None);
-            self.with_service(unit, |service, cx| service.on_elapsed(cx));
+        for timed in due {
+            match timed {
+                Timed::Unit(unit) => {
+                    // Disarmed first: whatever the machine arms in answer is a new deadline.
+                    self.set_deadline(unit, None);
+                    self.with_service(unit, |service, cx| service.on_elapsed(cx));
+                }
+                Timed::Job(job) => self.job_timed_out(job),
+            }
         }
     }
 
@@ -246,11 +325,10 @@ impl Engine {
         id: UnitId,
         act: impl FnOnce(&mut Service, &mut Context<'_>) -> T,
     ) -> Option<T> {
+        // News may come of a unit that has gone since.
+        let job = self.graph.lookup(id)?.job;
+        let job = job.and_then(|job| self.jobs.get(&job)).map(|job| job.kind);
         let unit = self.graph.get_mut(id);
-        let job = unit
-            .job
-            .and_then(|job| self.jobs.get(&job))
-            .map(|job| job.kind);
         let Machine::Service(service) = &mut unit.machine else {
             return None;
         };
@@ -266,10 +344,14 @@ impl Engine {
                 shutting_down: self.shutting_down,
                 monitor: &unit.monitor,
                 numbers: &mut self.numbers,
+                random: &mut self.random,
                 out: &mut out,
             },
         );
         let deadline = service.deadline();
+        if service.is_debugging() {
+            out.speak_up();
+        }
         self.set_deadline(id, deadline);
         self.absorb(id, out);
         Some(value)
@@ -297,15 +379,18 @@ impl Engine {
         if out.restart_due {
             self.restart_due(unit);
         }
+        if out.held {
+            self.idle_queue.insert(unit);
+        }
     }
 
-    fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
+    pub(super) fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
         let unit = self.graph.get_mut(id);
         if let Some(old) = std::mem::replace(&mut unit.deadline, deadline) {
-            self.deadlines.remove(&(old, id));
+            self.deadlines.remove(&(old, Timed::Unit(id)));
         }
         if let Some(new) = deadline {
-            self.deadlines.insert((new, id));
+            self.deadlines.insert((new, Timed::Unit(id)));
         }
     }
 
@@ -321,19 +406,10 @@ impl Engine {
         self.effects.push_back(Effect::Reply { request, result });
     }
 
-    /// A new invocation ID: version 4, never zero. The generator is splitmix64, twice.
+    /// A new invocation ID: version 4, never zero.
     pub(super) fn new_invocation(&mut self) -> u128 {
-        let mut half = |salt: u64| {
-            self.random = self
-                .random
-                .wrapping_add(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-            let mut z = (self.random as u64) ^ ((self.random >> 64) as u64).rotate_left(23) ^ salt;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^ (z >> 31)
-        };
-        let high = (half(1) & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
-        let low = (half(2) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
-        (u128::from(high) << 64) | u128::from(low)
+        let high = (random::draw(&mut self.random, 1) & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
+        let low = random::draw(&mut self.random, 2) & 0x3FFF_FFFF_FFFF_FFFF;
+        (u128::from(high) << 64) | u128::from(low | 0x8000_0000_0000_0000)
     }
 }

@@ -1,6 +1,6 @@
 //! What comes into the engine: requests and kernel facts.
 
-use super::ids::{CheckId, ProcessId, RequestId, UnitId};
+use super::ids::{CheckId, JobId, ProcessId, RequestId, UnitId};
 use super::process::ProcessStatus;
 use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::name::UnitName;
@@ -77,6 +77,14 @@ pub enum Event {
         /// Which.
         signal: Signal,
     },
+    /// A queued job is to be ended with result `canceled`, or all of them if `None`; what the
+    /// units do goes on. Answered by `Effect::Reply`.
+    Cancel {
+        /// To be answered under this number.
+        request: RequestId,
+        /// Which.
+        job: Option<JobId>,
+    },
     /// Failed states and start-limit counters are to be forgotten; all units' if `None`.
     /// Answered by `Effect::Reply`.
     ResetFailed {
@@ -85,6 +93,39 @@ pub enum Event {
         /// The unit.
         unit: Option<UnitName>,
     },
+    /// The daemon was told to run this unit, which is loaded: it stays so as long as it has a
+    /// file.
+    Keep {
+        /// The unit.
+        unit: UnitName,
+    },
+    /// A client wants a unit to stay loaded. Answered by `Effect::Reply`.
+    Hold {
+        /// To be answered under this number.
+        request: RequestId,
+        /// The unit.
+        unit: UnitName,
+        /// Who; numbered by the host.
+        holder: u64,
+    },
+    /// A client takes back one `Hold`. Answered by `Effect::Reply`.
+    Release {
+        /// To be answered under this number.
+        request: RequestId,
+        /// The unit.
+        unit: UnitName,
+        /// Who.
+        holder: u64,
+    },
+    /// A client that may hold units has gone.
+    HolderGone {
+        /// Who.
+        holder: u64,
+    },
+    /// There is nothing else to do at this moment: units that nobody needs may go. To be sent
+    /// when [`super::Engine::has_candidates`] says so, but not between the reading of units and
+    /// what they were read for.
+    Collect,
     /// Everything is to be stopped; from here on nothing starts. Ends in `Effect::Finished`.
     Shutdown,
     /// Answer to `Effect::Spawn`: there is a process. `executed` is false if a step before
@@ -125,6 +166,26 @@ pub enum Event {
     GroupEmpty {
         /// Whose.
         unit: UnitId,
+    },
+    /// The kernel has killed a process of the unit's group for want of memory. Sent before the
+    /// end of that process.
+    OutOfMemory {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// Answer to `Effect::WatchBusName`: from here on the unit hears of it when the name gets
+    /// or loses an owner. Comes late, or never, where there is no bus.
+    BusNameWatched {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// The watched name has got an owner or has lost it, or the bus is back and this is how it
+    /// is now.
+    BusNameOwned {
+        /// Whose.
+        unit: UnitId,
+        /// Whether it has an owner.
+        owned: bool,
     },
     /// Answer to `Effect::FindMain`: this is the main process now, it is watched.
     MainFound {

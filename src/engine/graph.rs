@@ -8,6 +8,7 @@ use super::ids::UnitId;
 use super::unit::Unit;
 use crate::unit::config::{DependencyKind, UnitConfig};
 use crate::unit::name::UnitName;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -41,10 +42,13 @@ pub(super) enum Edge {
     ReloadPropagatedFrom,
     PropagatesStopTo,
     StopPropagatedFrom,
+    JoinsNamespaceOf,
+    /// What it means holds both ways, but systemd 252 shows it only where it is stated.
+    NamespaceJoinedBy,
 }
 
 impl Edge {
-    const ALL: [(Edge, Edge, &'static str); 26] = [
+    const ALL: [(Edge, Edge, &'static str); 28] = [
         (Edge::Requires, Edge::RequiredBy, "Requires"),
         (Edge::Requisite, Edge::RequisiteOf, "Requisite"),
         (Edge::Wants, Edge::WantedBy, "Wants"),
@@ -87,11 +91,26 @@ impl Edge {
             Edge::PropagatesStopTo,
             "StopPropagatedFrom",
         ),
+        (
+            Edge::JoinsNamespaceOf,
+            Edge::NamespaceJoinedBy,
+            "JoinsNamespaceOf",
+        ),
+        (
+            Edge::NamespaceJoinedBy,
+            Edge::JoinsNamespaceOf,
+            "NamespaceJoinedBy",
+        ),
     ];
 
     /// The same edge seen from its other end.
     pub(super) fn inverse(self) -> Edge {
         Edge::ALL[self as usize].1
+    }
+
+    /// The D-Bus property that lists it.
+    pub(super) fn property(self) -> &'static str {
+        Edge::ALL[self as usize].2
     }
 
     /// The edge that a D-Bus property lists.
@@ -119,6 +138,7 @@ impl Edge {
             DependencyKind::ReloadPropagatedFrom => Edge::ReloadPropagatedFrom,
             DependencyKind::PropagatesStopTo => Edge::PropagatesStopTo,
             DependencyKind::StopPropagatedFrom => Edge::StopPropagatedFrom,
+            DependencyKind::JoinsNamespaceOf => Edge::JoinsNamespaceOf,
             DependencyKind::Triggers => Edge::Triggers,
         }
     }
@@ -132,7 +152,7 @@ struct Stated {
 }
 
 /// The edges of one unit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Edges(BTreeMap<Edge, BTreeMap<UnitId, Stated>>);
 
 impl Edges {
@@ -176,6 +196,24 @@ impl Edges {
         }
     }
 
+    /// The units that state an edge to this one.
+    pub(super) fn referrers(&self) -> impl Iterator<Item = UnitId> + '_ {
+        let ends = self.0.values().flatten();
+        ends.filter(|(_, stated)| stated.there).map(|(id, _)| *id)
+    }
+
+    /// All edges, whoever stated them.
+    fn all(&self) -> impl Iterator<Item = (Edge, UnitId)> + '_ {
+        let kinds = self.0.iter();
+        kinds.flat_map(|(edge, ends)| ends.keys().map(move |id| (*edge, *id)))
+    }
+
+    fn forget(&mut self, edge: Edge, other: UnitId) {
+        if let Some(ends) = self.0.get_mut(&edge) {
+            ends.remove(&other);
+        }
+    }
+
     fn stated_here(&self) -> Vec<(Edge, UnitId)> {
         self.0
             .iter()
@@ -190,21 +228,34 @@ impl Edges {
 }
 
 /// All units, by number and by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Graph {
-    units: Vec<Unit>,
+    units: BTreeMap<UnitId, Unit>,
     names: BTreeMap<UnitName, UnitId>,
+    /// The number of the next unit; those of units that went are not given again.
+    next: u32,
+    /// Units that were read, or lost a unit that named them, since they were last asked for.
+    #[serde(skip)]
+    loose: BTreeSet<UnitId>,
 }
 
 impl Graph {
-    /// A unit by number; numbers are only made here, and units never go.
+    /// A unit by number. Numbers that the engine keeps are those of units that are there: a unit
+    /// only goes when nothing leads to it.
     pub(super) fn get(&self, id: UnitId) -> &Unit {
-        &self.units[id.0 as usize]
+        &self.units[&id]
     }
 
-    /// A unit by number, to change.
+    /// A unit by number, to change; as [`Graph::get`].
     pub(super) fn get_mut(&mut self, id: UnitId) -> &mut Unit {
-        &mut self.units[id.0 as usize]
+        self.units
+            .get_mut(&id)
+            .expect("numbers the engine keeps are those of units that are there")
+    }
+
+    /// A unit by a number that came from outside: the unit may have gone since.
+    pub(super) fn lookup(&self, id: UnitId) -> Option<&Unit> {
+        self.units.get(&id)
     }
 
     /// The unit that answers to a name or alias.
@@ -214,13 +265,18 @@ impl Graph {
 
     /// All units by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Unit> {
-        self.units.iter()
+        self.units.values()
+    }
+
+    /// Whether every unit stands in its place.
+    pub(super) fn is_in_order(&self) -> bool {
+        let mut units = self.units.iter();
+        units.all(|(id, unit)| *id == unit.id && id.0 < self.next)
     }
 
     /// The units' own names, sorted; aliases and names that became aliases left out.
     pub(super) fn own_names(&self) -> Vec<UnitName> {
         let names: BTreeSet<&UnitName> = self
-            .units
             .iter()
             .filter(|unit| self.find(unit.name()) == Some(unit.id))
             .map(|unit| &unit.config.name)
@@ -234,23 +290,83 @@ impl Graph {
         let mut touched = Vec::new();
         for config in configs {
             let known = self.names.get(&config.name).copied();
-            let id = known.unwrap_or(UnitId(self.units.len() as u32));
-            self.names.insert(config.name.clone(), id);
-            for alias in &config.aliases {
-                self.names.insert(alias.clone(), id);
-            }
+            let id = known.unwrap_or(UnitId(self.next));
+            let names = config.aliases.iter().chain([&config.name]);
+            let names: Vec<UnitName> = names.cloned().collect();
             if known.is_some() {
                 self.get_mut(id).reconfigure(config);
             } else {
-                self.units.push(Unit::new(id, config));
+                self.next += 1;
+                self.units.insert(id, Unit::new(id, config));
                 fresh.push(id);
+            }
+            for name in names {
+                self.get_mut(id).names.insert(name.clone());
+                if let Some(other) = self.names.insert(name, id) {
+                    self.loose.insert(other);
+                }
             }
             touched.push(id);
         }
+        self.loose.extend(&touched);
         for id in touched {
             self.restate(id);
         }
         fresh
+    }
+
+    /// Takes in what all units' files say after a restore. A unit of which nothing is given
+    /// has no file any more; returns the numbers of units that were not there before.
+    pub(super) fn load_anew(&mut self, configs: Vec<Arc<UnitConfig>>) -> Vec<UnitId> {
+        let given: BTreeSet<UnitName> = configs.iter().map(|it| it.name.clone()).collect();
+        for unit in self.units.values_mut() {
+            if !given.contains(&unit.config.name) {
+                let name = unit.config.name.clone();
+                unit.reconfigure(Arc::new(UnitConfig::not_found(name)));
+            }
+        }
+        self.load(configs)
+    }
+
+    /// The numbers that names lead to.
+    pub(super) fn named(&self) -> impl Iterator<Item = UnitId> + '_ {
+        self.names.values().copied()
+    }
+
+    /// Takes a unit out. Those that it named are loose now.
+    pub(super) fn remove(&mut self, id: UnitId) -> Option<Unit> {
+        let unit = self.units.remove(&id)?;
+        for name in &unit.names {
+            if self.names.get(name) != Some(&id) {
+                continue;
+            }
+            self.names.remove(name);
+            // An alias may have been taken from a unit that was up under that name.
+            let is_own = *name == unit.config.name;
+            let mut others = self.units.values();
+            let owner = others.find(|other| !is_own && other.config.name == *name);
+            if let Some(owner) = owner.map(|owner| owner.id) {
+                self.names.insert(name.clone(), owner);
+            }
+        }
+        for (edge, other) in unit.edges.all() {
+            if let Some(other) = self.units.get_mut(&other) {
+                other.edges.forget(edge.inverse(), id);
+            }
+            self.loose.insert(other);
+        }
+        self.loose.remove(&id);
+        Some(unit)
+    }
+
+    /// Whether [`Graph::take_loose`] has any.
+    pub(super) fn has_loose(&self) -> bool {
+        !self.loose.is_empty()
+    }
+
+    /// The units that may have become superfluous since this was last called.
+    pub(super) fn take_loose(&mut self) -> BTreeSet<UnitId> {
+        std::mem::take(&mut self.loose)
     }
 
     /// Replaces the edges that a unit stated by those its configuration states now.
@@ -260,6 +376,7 @@ impl Graph {
             self.get_mut(other)
                 .edges
                 .take_back(edge.inverse(), id, false);
+            self.loose.insert(other);
         }
         let config = self.get(id).config.clone();
         for dependency in &config.dependencies {
@@ -288,6 +405,24 @@ mod tests {
             assert_eq!(inverse.inverse(), *edge);
             assert_eq!(Edge::by_property(name), Some(*edge));
         }
+    }
+
+    #[test]
+    fn joining_a_namespace_is_known_at_both_ends() {
+        let mut graph = Graph::default();
+        let joins = unit("a.service").dependency(DependencyKind::JoinsNamespaceOf, "b.service");
+        graph.load(vec![joins.arc(), unit("b.service").arc()]);
+        let [a, b] = ["a.service", "b.service"].map(|name| graph.find(name).unwrap());
+        let edges = |graph: &Graph| {
+            [
+                graph.get(a).edges.has(Edge::JoinsNamespaceOf, b),
+                graph.get(b).edges.has(Edge::NamespaceJoinedBy, a),
+                graph.get(b).edges.has(Edge::JoinsNamespaceOf, a),
+            ]
+        };
+        assert_eq!(edges(&graph), [true, true, false]);
+        graph.load(vec![unit("a.service").arc()]);
+        assert_eq!(edges(&graph), [false, false, false]);
     }
 
     #[test]

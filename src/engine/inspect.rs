@@ -1,10 +1,14 @@
 //! What can be read of the engine: the only way `bus`, `http` and `cli` see it.
 
+use super::effect::Refusal;
 use super::ids::{JobId, Timestamp, UnitId};
 use super::process::ProcessStatus;
 use super::state::{ActiveState, JobKind, ServiceResult};
+use crate::unit::compare::Difference;
 use crate::unit::config::{CommandKind, LoadState, UnitConfig};
 use crate::unit::name::UnitName;
+use crate::unit::value::TimeSpan;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A unit as it is now; cheap to make, owns what it shows.
@@ -63,7 +67,7 @@ pub struct JobView {
 }
 
 /// When a unit changed state last.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateTimes {
     /// StateChangeTimestamp.
     pub change: Timestamp,
@@ -78,7 +82,7 @@ pub struct StateTimes {
 }
 
 /// The last result of conditions or asserts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckView {
     /// Whether they held.
     pub result: bool,
@@ -105,6 +109,14 @@ pub struct ServiceView {
     pub status_text: String,
     /// StatusErrno.
     pub status_errno: i32,
+    /// The D-Bus error it last told of (BUSERROR=).
+    pub status_bus_error: String,
+    /// The Varlink error it last told of (VARLINKERROR=).
+    pub status_varlink_error: String,
+    /// What it set in place of WatchdogSec=.
+    pub watchdog_told: Option<TimeSpan>,
+    /// WatchdogTimestamp: when it last fed its watchdog; zero if never.
+    pub watchdog_fed: Timestamp,
     /// ExecMainPID: the last main process, also after it ended.
     pub exec_main_pid: i32,
     /// ExecMainStartTimestamp.
@@ -118,7 +130,7 @@ pub struct ServiceView {
 }
 
 /// The last run of one command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandView {
     /// Which list.
     pub kind: CommandKind,
@@ -134,9 +146,187 @@ pub struct CommandView {
     pub status: Option<ProcessStatus>,
 }
 
+/// What requests would do.
+#[derive(Debug, Clone, Default)]
+pub struct PlanView {
+    /// The requests in their order.
+    pub requests: Vec<RequestPlan>,
+    /// The jobs that would be queued or changed, one a unit, in the order they would run.
+    pub jobs: Vec<PlannedJob>,
+    /// Queued jobs that would be canceled.
+    pub canceled: Vec<JobView>,
+}
+
+/// What one request would come to.
+#[derive(Debug, Clone)]
+pub struct RequestPlan {
+    /// The unit it is for.
+    pub unit: UnitName,
+    /// Why it would be refused.
+    pub refusal: Option<Refusal>,
+    /// What would be left out.
+    pub dropped: Vec<DroppedJob>,
+}
+
+/// A job that would be queued.
+#[derive(Debug, Clone)]
+pub struct PlannedJob {
+    /// Its unit.
+    pub unit: UnitName,
+    /// What it would do.
+    pub kind: JobKind,
+    /// The request that brings it, as an index.
+    pub request: usize,
+    /// When it would begin: jobs of one step begin together, from 1.
+    pub step: u32,
+    /// When the start half of a restart would.
+    pub start_step: Option<u32>,
+    /// Units whose jobs it would wait for first.
+    pub waits_for: Vec<UnitName>,
+    /// The way back to the request; empty if it is what was asked for.
+    pub why: Vec<Reason>,
+    /// What it would find in the queue.
+    pub meets: Meets,
+    /// It would find nothing to do.
+    pub idle: bool,
+}
+
+/// What brings a job in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// The dependency, as a property of that unit: `Requires`, `RequiredBy`, `ConsistsOf` ...
+    pub relation: &'static str,
+    /// The unit whose job brings it in.
+    pub unit: UnitName,
+    /// What that job does.
+    pub kind: JobKind,
+}
+
+/// What a planned job finds in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meets {
+    /// No job of its unit.
+    Nothing,
+    /// A job of this kind that it would become one with.
+    Merges(JobKind),
+    /// A job of this kind that it would take the place of.
+    Replaces(JobKind),
+}
+
+/// A job that would not be queued though something asks for it.
+#[derive(Debug, Clone)]
+pub struct DroppedJob {
+    /// Its unit.
+    pub unit: UnitName,
+    /// What it would have done.
+    pub kind: JobKind,
+    /// What asks for it.
+    pub why: Vec<Reason>,
+    /// Why it is left out.
+    pub cause: DropReason,
+}
+
+/// Why a job would be left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DropReason {
+    /// The unit is already as the job would make it.
+    #[error("nothing to do")]
+    NothingToDo,
+    /// Only jobs that are left out themselves ask for it.
+    #[error("only asked for by what is left out")]
+    NotNeeded,
+    /// It cannot be had.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// It needs a job that cannot be had.
+    #[error("needs the {kind} job of {0}, which is left out", kind = .1.as_str())]
+    Lacks(UnitName, JobKind),
+    /// It would stop what is up, or reverse what is queued (job mode fail).
+    #[error("the job mode fail leaves alone what is up")]
+    Spared,
+    /// Another job for the same unit excludes it.
+    #[error("the same request has a {} job for it", .0.as_str())]
+    Against(JobKind),
+    /// It goes to break this ordering cycle.
+    #[error("dropped to break the ordering cycle {}", cycle(.0))]
+    Cycle(Vec<UnitName>),
+}
+
+impl DropReason {
+    /// A word for programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            DropReason::NothingToDo => "nothing-to-do",
+            DropReason::NotNeeded => "not-needed",
+            DropReason::Refused(Refusal::NotFound(_)) => "not-found",
+            DropReason::Refused(Refusal::Masked(_)) => "masked",
+            DropReason::Refused(_) => "refused",
+            DropReason::Lacks(..) => "dependency",
+            DropReason::Spared => "spared",
+            DropReason::Against(_) => "conflict",
+            DropReason::Cycle(_) => "cycle",
+        }
+    }
+}
+
+/// What reading its files again would make of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitChange {
+    /// Which.
+    pub unit: UnitName,
+    /// In short.
+    pub turned: Turned,
+    /// Why it cannot be used, if it could not be then.
+    pub problem: Option<String>,
+    /// Its main file then.
+    pub fragment: Option<String>,
+    /// Its drop-ins then.
+    pub drop_ins: Vec<String>,
+    /// It is up now, so some settings have to wait.
+    pub up: bool,
+    /// The settings that differ.
+    pub settings: Vec<Difference>,
+}
+
+/// What becomes of a unit whose files are read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turned {
+    /// It has a file, and had none.
+    Appeared,
+    /// It has none any more.
+    Vanished,
+    /// Its file is empty or a link to /dev/null now.
+    Masked,
+    /// It can be used no longer.
+    Broken,
+    /// It can be used again.
+    Repaired,
+    /// Settings or files are others.
+    Changed,
+}
+
+impl Turned {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Turned::Appeared => "appeared",
+            Turned::Vanished => "vanished",
+            Turned::Masked => "masked",
+            Turned::Broken => "broken",
+            Turned::Repaired => "repaired",
+            Turned::Changed => "changed",
+        }
+    }
+}
+
+fn cycle(units: &[UnitName]) -> String {
+    let names: Vec<&str> = units.iter().map(UnitName::as_str).collect();
+    names.join(" -> ")
+}
+
 /// The dependency properties of a unit on D-Bus, inverses included (systemctl
 /// list-dependencies reads them): `Requires`, `RequiredBy`, `ConsistsOf`, `After` ...
-pub const DEPENDENCY_PROPERTIES: [&str; 24] = [
+pub const DEPENDENCY_PROPERTIES: [&str; 27] = [
     "Requires",
     "Requisite",
     "Wants",
@@ -161,4 +351,7 @@ pub const DEPENDENCY_PROPERTIES: [&str; 24] = [
     "TriggeredBy",
     "PropagatesReloadTo",
     "ReloadPropagatedFrom",
+    "PropagatesStopTo",
+    "StopPropagatedFrom",
+    "JoinsNamespaceOf",
 ];

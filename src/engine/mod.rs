@@ -7,10 +7,14 @@
 //! effect that says so is answered by exactly one event.
 //!
 //! Invariants: one installed job per unit; a service has at most one main process; every
-//! dependency of a loaded unit names a unit that is in the graph (if only as not found).
+//! dependency of a loaded unit names a unit that is in the graph (if only as not found); the
+//! number of a unit is never given to another one.
 
 #![forbid(unsafe_code)]
 
+mod action;
+mod cancel;
+mod collect;
 mod deadlock;
 mod effect;
 #[allow(clippy::module_inception)]
@@ -20,12 +24,17 @@ mod graph;
 mod ids;
 pub mod inspect;
 mod job;
+mod preview;
+mod preview_reload;
 mod process;
 mod propagate;
 mod queue;
+mod random;
 mod requests;
+mod returning;
 pub mod service;
 mod shutdown;
+mod snapshot;
 mod start;
 mod state;
 mod steady;
@@ -40,4 +49,5 @@ pub use engine::Engine;
 pub use event::{Event, KillWhom, Notification, Verb};
 pub use ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 pub use process::{ExitCode, ProcessStatus, Role};
+pub use snapshot::{RestoreError, Snapshot};
 pub use state::{ActiveState, JobKind, JobResult, ServiceResult, ServiceState};

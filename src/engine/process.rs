@@ -2,9 +2,11 @@
 
 use crate::unit::config::CommandKind;
 use crate::unit::value::Signal;
+use serde::{Deserialize, Serialize};
 
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ProcessStatus {
     /// Left with this code.
     Exited(u8),

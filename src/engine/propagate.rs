@@ -8,11 +8,11 @@ use super::engine::Engine;
 use super::event::Verb;
 use super::graph::Edge;
 use super::ids::UnitId;
-use super::service::Transition;
+use super::service::{Told, Transition};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult, ServiceState};
 use super::transaction::Wish;
 use super::unit::Machine;
-use crate::unit::config::JobMode;
+use crate::unit::config::{JobMode, RestartMode};
 
 /// A change of state that others have not heard of yet.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +20,19 @@ pub(super) struct Change {
     unit: UnitId,
     from: ActiveState,
     to: ActiveState,
+    told: Told,
     reload_failed: bool,
     will_restart: bool,
+}
+
+/// How often the end of a unit may start others. Units that start each other go round for ever
+/// unless something limits them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Often {
+    /// Whenever a run ends: the start limit limits runs.
+    AsItRuns,
+    /// As whatever the engine does of its own accord: nothing ran, or it has no start limit.
+    Limited,
 }
 
 impl Change {
@@ -35,6 +46,7 @@ impl Change {
             unit,
             from: transition.from.active_state(),
             to: transition.to.active_state(),
+            told: transition.told,
             reload_failed: transition.reload_failed,
             will_restart,
         }
@@ -61,6 +73,7 @@ impl Engine {
             unit,
             from,
             to,
+            told: Told::AsAlways,
             reload_failed,
             will_restart,
         });
@@ -75,23 +88,28 @@ impl Engine {
         if unexpected {
             self.follow_unasked(change);
         }
+        if change.from.is_inactive_or_failed() && change.to.is_active_or_activating() {
+            self.graph.get_mut(change.unit).lost.clear();
+        }
         self.look_at_neighbours(change.unit, change.from, change.to);
         if change.from == change.to {
             return;
         }
         if change.to.is_inactive_or_failed() {
+            self.collect_queue.insert(change.unit);
             // Those that came up while it was going down heard of no end of it.
             let bound = self.graph.get(change.unit).edges.of(Edge::BoundBy);
             self.bound_queue.extend(bound);
         }
+        self.act_on_end(change.unit, change.from, change.to);
         if change.to == ActiveState::Failed && !change.will_restart {
-            self.trigger(change.unit, Edge::OnFailure);
+            self.trigger(change.unit, Edge::OnFailure, self.how_often(change.unit));
         }
         if change.to == ActiveState::Inactive
             && !change.from.is_inactive_or_failed()
             && !change.will_restart
         {
-            self.trigger(change.unit, Edge::OnSuccess);
+            self.trigger(change.unit, Edge::OnSuccess, self.how_often(change.unit));
         }
     }
 
@@ -206,7 +224,13 @@ impl Engine {
                 }
             }
             self.stop_neighbours(unit, &[Edge::Conflicts, Edge::ConflictedBy]);
-        } else if change.from.is_active_or_activating() && change.to.is_inactive_or_deactivating() {
+        } else if match change.told {
+            Told::AsAlways => {
+                change.from.is_active_or_activating() && change.to.is_inactive_or_deactivating()
+            }
+            Told::Nobody => false,
+            Told::Late => true,
+        } {
             for edge in [Edge::BoundBy, Edge::PropagatesStopTo] {
                 self.stop_neighbours(unit, &[edge]);
             }
@@ -225,24 +249,24 @@ impl Engine {
                 .active_state()
                 .is_inactive_or_deactivating();
             if !down && edges == [Edge::BoundBy] {
-                self.stop_bound(other);
+                self.stop_bound(other, &[unit]);
             } else if !down {
                 self.add_quietly(other, JobKind::Stop, JobMode::Replace);
             }
         }
     }
 
-    /// Stops a unit that is up without what it is bound to: with those that need it, or, where
-    /// their jobs or their order stand in the way, alone. It must not stay.
-    pub(super) fn stop_bound(&mut self, unit: UnitId) {
+    /// Stops a unit that is up without what it is bound to, `gone`: with those that need it, or,
+    /// where their jobs or their order stand in the way, alone. It must not stay.
+    pub(super) fn stop_bound(&mut self, unit: UnitId, gone: &[UnitId]) {
         let modes = [
             JobMode::Replace,
             JobMode::IgnoreRequirements,
             JobMode::IgnoreDependencies,
         ];
         for mode in modes {
-            if self.add_quietly(unit, JobKind::Stop, mode) {
-                return;
+            if let Some(jobs) = self.add_quietly(unit, JobKind::Stop, mode) {
+                return self.note_losses(gone, &jobs);
             }
         }
     }
@@ -250,7 +274,7 @@ impl Engine {
     /// Starts what OnFailure= or OnSuccess= names (J12), once for one event: a unit that is
     /// needed by what its failure starts, and fails again at the same moment (a start limit),
     /// would otherwise go round for ever.
-    pub(super) fn trigger(&mut self, unit: UnitId, edge: Edge) {
+    pub(super) fn trigger(&mut self, unit: UnitId, edge: Edge, often: Often) {
         let mut others = self.graph.get(unit).edges.of(edge).peekable();
         if others.peek().is_none() {
             return;
@@ -261,6 +285,10 @@ impl Engine {
             self.log(LogLevel::Warning, unit, text.to_owned());
             return;
         }
+        let what = "followed by what OnFailure= or OnSuccess= names";
+        if often == Often::Limited && !self.may_act(unit, what) {
+            return;
+        }
         let section = &self.graph.get(unit).config.unit;
         let mode = match edge {
             Edge::OnSuccess => section.on_success_job_mode,
@@ -269,7 +297,13 @@ impl Engine {
         let monitor = self.monitor_environment(unit);
         for other in others {
             let waiting = self.graph.get(other).job;
-            self.add_quietly(other, JobKind::Start, mode);
+            self.wish_quietly(Wish {
+                unit: other,
+                kind: JobKind::Start,
+                mode,
+                restart_dependents: false,
+                spares: true,
+            });
             let Some(id) = self.graph.get(other).job else {
                 continue;
             };
@@ -277,6 +311,13 @@ impl Engine {
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.monitor = if several { Vec::new() } else { monitor.clone() };
             }
+        }
+    }
+
+    fn how_often(&self, unit: UnitId) -> Often {
+        match self.graph.get(unit).machine {
+            Machine::Service(_) => Often::AsItRuns,
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => Often::Limited,
         }
     }
 
@@ -306,11 +347,28 @@ impl Engine {
         if stopping.is_some_and(|job| job.kind == JobKind::Stop) || self.shutting_down {
             return;
         }
+        let direct = self
+            .graph
+            .get(unit)
+            .config
+            .service()
+            .is_some_and(|service| service.restart_mode == RestartMode::Direct);
+        // With RestartMode=direct a start that somebody waits for outlives the failure, and is
+        // carried out once more.
+        if let Some(job) = self
+            .graph
+            .get(unit)
+            .job
+            .and_then(|id| self.jobs.get_mut(&id))
+        {
+            job.running &= job.kind != JobKind::Start;
+        }
         let wish = Wish {
             unit,
             kind: JobKind::Start,
             mode: JobMode::Replace,
-            restart_dependents: true,
+            restart_dependents: !direct,
+            spares: false,
         };
         if let Err(refusal) = self.enqueue(wish) {
             let text = format!("cannot be restarted: {refusal}");
@@ -321,20 +379,43 @@ impl Engine {
         }
     }
 
-    /// Queues a job on the engine's own account; a refusal is only logged. Whether it is queued.
-    pub(super) fn add_quietly(&mut self, unit: UnitId, kind: JobKind, mode: JobMode) -> bool {
-        let wish = Wish {
+    /// A restart that came due while a stop waited is carried out by the start that takes the
+    /// stop's place. Where another job does, or none, it is asked for once more.
+    pub(super) fn restart_if_left_waiting(&mut self, unit: UnitId) {
+        let job = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
+        let seen_to = job.is_some_and(|job| match job.kind {
+            JobKind::Start | JobKind::Stop | JobKind::Restart => true,
+            JobKind::VerifyActive | JobKind::Reload | JobKind::Nop => false,
+        });
+        if !seen_to && !self.shutting_down {
+            self.with_service(unit, |service, cx| service.resume_restart(cx));
+        }
+    }
+
+    /// Queues a job on the engine's own account; a refusal is only logged. All jobs that come with
+    /// it, if it is queued.
+    pub(super) fn add_quietly(
+        &mut self,
+        unit: UnitId,
+        kind: JobKind,
+        mode: JobMode,
+    ) -> Option<Vec<(UnitId, JobKind)>> {
+        self.wish_quietly(Wish {
             unit,
             kind,
             mode,
             restart_dependents: false,
-        };
-        match self.enqueue(wish) {
-            Ok(_) => true,
+            spares: false,
+        })
+    }
+
+    fn wish_quietly(&mut self, wish: Wish) -> Option<Vec<(UnitId, JobKind)>> {
+        match self.enqueue_all(wish) {
+            Ok((_, jobs)) => Some(jobs),
             Err(refusal) => {
-                let text = format!("no {} job: {refusal}", kind.as_str());
-                self.log(LogLevel::Info, unit, text);
-                false
+                let text = format!("no {} job: {refusal}", wish.kind.as_str());
+                self.log(LogLevel::Info, wish.unit, text);
+                None
             }
         }
     }

@@ -5,12 +5,13 @@ use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::{JobId, UnitId};
 use super::job::{self, Job, Ordered};
+use super::propagate::Often;
 use super::service::{NotNow, can_reload};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
-use super::transaction::{self, Wish};
+use super::transaction::{self, Installed, Wish};
 use super::unit::Machine;
 use crate::unit::config::{JobMode, LoadState};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What became of an attempt to run a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,19 @@ pub(super) enum Run {
     Ended(JobResult),
 }
 
+/// How a new job and the unit's installed one meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meeting {
+    /// There is none.
+    Nobody,
+    /// The new one does nothing and stands beside it, which goes on.
+    Beside,
+    /// They become one of this kind.
+    Merge(JobKind),
+    /// The new one takes its place.
+    Replace,
+}
+
 /// Units whose start fails with ours (they need us).
 const START_FAILURE: [Edge; 3] = [Edge::RequiredBy, Edge::RequisiteOf, Edge::BoundBy];
 
@@ -32,22 +46,66 @@ impl Engine {
     /// # Errors
     /// As [`transaction::plan`].
     pub(super) fn enqueue(&mut self, wish: Wish) -> Result<JobId, Refusal> {
-        if self.shutting_down && wish.kind != JobKind::Stop {
+        self.enqueue_all(wish).map(|(anchor, _)| anchor)
+    }
+
+    /// The same; also tells what was installed.
+    ///
+    /// # Errors
+    /// As [`transaction::plan`].
+    pub(super) fn enqueue_all(
+        &mut self,
+        wish: Wish,
+    ) -> Result<(JobId, Vec<(UnitId, JobKind)>), Refusal> {
+        if self.shutting_down && (wish.kind != JobKind::Stop || wish.mode == JobMode::Flush) {
             return Err(Refusal::ShuttingDown);
         }
-        let plan = transaction::plan(&self.graph, &self.jobs, wish)?;
+        self.refuse_mode(wish)?;
+        let plan = transaction::plan(&self.graph, &self.installed(), wish)?;
         for (unit, note) in plan.notes {
             self.log(LogLevel::Warning, unit, note);
         }
         let irreversible = wish.mode == JobMode::ReplaceIrreversibly;
         let ignore_order = wish.mode == JobMode::IgnoreDependencies;
+        let planned: BTreeSet<UnitId> = plan.jobs.iter().map(|(unit, _)| *unit).collect();
+        let displaced = self.displace_jobs(wish, &planned);
         let mut anchor = None;
-        for (unit, kind) in plan.jobs {
-            let id = self.install(unit, kind, irreversible, ignore_order);
+        for (unit, kind) in &plan.jobs {
+            let id = self.install(*unit, *kind, irreversible, ignore_order);
             anchor = anchor.or(Some(id));
         }
+        self.resettle(displaced);
         // The anchor is never dropped from its own transaction.
-        anchor.ok_or_else(|| Refusal::Conflicting("The transaction came out empty.".to_owned()))
+        let empty = || Refusal::Conflicting("The transaction came out empty.".to_owned());
+        Ok((anchor.ok_or_else(empty)?, plan.jobs))
+    }
+
+    /// Refuses job modes that do not go with the job or the unit.
+    pub(super) fn refuse_mode(&self, wish: Wish) -> Result<(), Refusal> {
+        let only = |text: &str| Err(Refusal::Invalid(text.to_owned()));
+        match wish.mode {
+            JobMode::Isolate if wish.kind != JobKind::Start => {
+                only("Isolate is only valid for start.")
+            }
+            JobMode::Isolate if !self.graph.get(wish.unit).config.unit.allow_isolate => {
+                Err(Refusal::NotIsolatable)
+            }
+            JobMode::Triggering if wish.kind != JobKind::Stop => {
+                only("--job-mode=triggering is only valid for stop.")
+            }
+            JobMode::RestartDependencies if wish.kind != JobKind::Start => {
+                only("--job-mode=restart-dependencies is only valid for start.")
+            }
+            JobMode::Replace
+            | JobMode::Fail
+            | JobMode::ReplaceIrreversibly
+            | JobMode::Isolate
+            | JobMode::Flush
+            | JobMode::IgnoreDependencies
+            | JobMode::IgnoreRequirements
+            | JobMode::Triggering
+            | JobMode::RestartDependencies => Ok(()),
+        }
     }
 
     /// Puts a job in place, merging it with or replacing the one that is there.
@@ -59,13 +117,21 @@ impl Engine {
         ignore_order: bool,
     ) -> JobId {
         let there = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
-        // A job that does nothing stands beside the unit's job, which goes on.
-        let beside = kind == JobKind::Nop && there.is_some();
-        if let Some(there) = there.filter(|_| !beside).cloned() {
-            match self.merged_kind(&there, kind) {
-                Some(merged) => return self.merge_into(there, kind, merged, irreversible),
-                None => self.finish(there.id, JobResult::Canceled, false),
+        let there = there.cloned();
+        let meeting = self.meet(there.as_ref(), kind);
+        let beside = meeting == Meeting::Beside;
+        match (there, meeting) {
+            (Some(there), Meeting::Merge(merged)) => {
+                if ignore_order && !there.ignore_order {
+                    let job = self.jobs.entry(there.id);
+                    job.and_modify(|job| job.ignore_order = true);
+                    // Nobody waits for it any more either.
+                    self.wake_neighbours(unit);
+                }
+                return self.merge_into(there, kind, merged, irreversible);
             }
+            (Some(there), Meeting::Replace) => self.finish(there.id, JobResult::Canceled, false),
+            (Some(_), Meeting::Nobody | Meeting::Beside) | (None, _) => {}
         }
         let id = JobId(self.next_job);
         self.next_job = self.next_job.wrapping_add(1).max(1);
@@ -79,8 +145,10 @@ impl Engine {
                 irreversible,
                 ignore_order,
                 monitor: Vec::new(),
+                deadline: None,
             },
         );
+        self.limit_job(id, self.graph.get(unit).config.unit.job_timeout);
         if !beside {
             self.graph.get_mut(unit).job = Some(id);
         }
@@ -94,23 +162,30 @@ impl Engine {
         id
     }
 
-    /// What an installed job and another one for its unit become, if they go together. A unit
-    /// that waits for its restart counts as activating, but has nothing to reload yet.
-    fn merged_kind(&self, there: &Job, kind: JobKind) -> Option<JobKind> {
-        let state = self.graph.get(there.unit).active_state();
-        match job::merge(there.kind, kind, state) {
-            Some(JobKind::Reload)
-                if (there.kind == JobKind::Start || kind == JobKind::Start)
-                    && self.waits_for_restart(there.unit) =>
-            {
-                Some(JobKind::Start)
+    /// How a new job for a unit meets the one that is there.
+    pub(super) fn meet(&self, there: Option<&Job>, kind: JobKind) -> Meeting {
+        match there {
+            None => Meeting::Nobody,
+            Some(_) if kind == JobKind::Nop => Meeting::Beside,
+            Some(there) => {
+                let state = self.graph.get(there.unit).active_state();
+                match job::merge(there.kind, kind, state) {
+                    Some(merged) => Meeting::Merge(merged),
+                    None => Meeting::Replace,
+                }
             }
-            merged => merged,
         }
     }
 
-    /// A running job goes on if it covers the new one; a reload never does, what it read may
-    /// have changed since.
+    /// The jobs that are there, for a transaction.
+    pub(super) fn installed(&self) -> Installed<'_> {
+        Installed {
+            jobs: &self.jobs,
+            planned: None,
+        }
+    }
+
+    /// A running job goes on if it covers the new one, else it runs again.
     fn merge_into(
         &mut self,
         there: Job,
@@ -118,7 +193,7 @@ impl Engine {
         merged: JobKind,
         irreversible: bool,
     ) -> JobId {
-        let covers = merged == there.kind && kind != JobKind::Reload;
+        let covers = merged == there.kind && job::covers(there.kind, kind);
         if let Some(job) = self.jobs.get_mut(&there.id) {
             job.kind = merged;
             job.irreversible |= irreversible;
@@ -140,6 +215,8 @@ impl Engine {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.running = true;
         }
+        let limit = self.graph.get(unit).config.unit.job_running_timeout();
+        self.limit_job(id, limit);
         if kind == JobKind::Start {
             self.graph.get_mut(unit).monitor = monitor;
         }
@@ -162,7 +239,13 @@ impl Engine {
                     job.running = false;
                 }
             }
-            Run::Ended(result) => self.finish(id, result, true),
+            Run::Ended(result) => {
+                let starts = |job: &&Job| job.kind == JobKind::Start;
+                if let Some(unit) = self.jobs.get(&id).filter(starts).map(|job| job.unit) {
+                    self.look_at_needs(unit);
+                }
+                self.finish(id, result, true);
+            }
         }
     }
 
@@ -255,12 +338,23 @@ impl Engine {
             }
             self.remove(&job, result);
             if spread {
-                ending.extend(self.who_fails_with(&job, result));
+                for (other, outcome) in self.who_fails_with(&job, result) {
+                    if let Some(unit) = self.jobs.get(&other).map(|other| other.unit) {
+                        self.note_missed_start(unit, job.unit, result);
+                    }
+                    ending.push_back((other, outcome));
+                }
             }
             if matches!(result, JobResult::Timeout | JobResult::Dependency) {
-                self.trigger(job.unit, Edge::OnFailure);
+                // No run lies between this and the next time.
+                self.trigger(job.unit, Edge::OnFailure, Often::Limited);
             }
             self.wake_neighbours(job.unit);
+            if job.kind == JobKind::Start && result == JobResult::Done {
+                self.graph.get_mut(job.unit).lost.clear();
+            }
+            self.returning_queue.insert(job.unit);
+            self.collect_queue.insert(job.unit);
             // The job may have been in the way of a stop.
             self.bound_queue.insert(job.unit);
             self.bound_queue
@@ -281,6 +375,7 @@ impl Engine {
     }
 
     fn remove(&mut self, job: &Job, result: JobResult) {
+        self.set_job_deadline(job.id, None);
         self.jobs.remove(&job.id);
         self.run_queue.remove(&job.id);
         if self.graph.get(job.unit).job == Some(job.id) {
@@ -288,6 +383,9 @@ impl Engine {
             self.graph.get_mut(job.unit).job = None;
         }
         let (unit, kind) = (job.unit, job.kind);
+        if kind == JobKind::Stop && matches!(result, JobResult::Canceled | JobResult::Timeout) {
+            self.restart_queue.insert(unit);
+        }
         self.log_result(job, result);
         self.effects.push_back(Effect::Changed { unit });
         let starts = matches!(
@@ -340,7 +438,7 @@ impl Engine {
     }
 
     /// Jobs that may have waited for this unit's get another look.
-    fn wake_neighbours(&mut self, unit: UnitId) {
+    pub(super) fn wake_neighbours(&mut self, unit: UnitId) {
         let edges = &self.graph.get(unit).edges;
         let jobs: Vec<JobId> = edges
             .of(Edge::After)

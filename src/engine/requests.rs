@@ -20,14 +20,33 @@ impl Engine {
         verb: Verb,
         mode: JobMode,
     ) -> Result<JobId, Refusal> {
+        let wish = self.wish_of(name, verb, mode)?;
+        let job = self.enqueue(wish)?;
+        if verb == Verb::Stop {
+            // Whoever stops it does not want it back.
+            self.graph.get_mut(wish.unit).lost.clear();
+        }
+        Ok(job)
+    }
+
+    /// What a request comes to.
+    ///
+    /// # Errors
+    /// It is refused for what it asks, whatever it would lead to.
+    pub(super) fn wish_of(
+        &self,
+        name: &UnitName,
+        verb: Verb,
+        mode: JobMode,
+    ) -> Result<Wish, Refusal> {
         let unit = self.find(name)?;
-        self.refuse_what_cannot_be(unit, verb, mode)?;
-        let kind = self.kind_for(unit, verb);
-        self.enqueue(Wish {
+        self.refuse_what_cannot_be(unit, verb)?;
+        Ok(Wish {
             unit,
-            kind,
+            kind: self.kind_for(unit, verb),
             mode,
             restart_dependents: false,
+            spares: true,
         })
     }
 
@@ -53,23 +72,11 @@ impl Engine {
             .ok_or_else(|| Refusal::NotFound(name.to_string()))
     }
 
-    fn refuse_what_cannot_be(&self, id: UnitId, verb: Verb, mode: JobMode) -> Result<(), Refusal> {
+    fn refuse_what_cannot_be(&self, id: UnitId, verb: Verb) -> Result<(), Refusal> {
         let unit = self.graph.get(id);
         let name = unit.name().to_owned();
         if self.shutting_down && verb != Verb::Stop {
             return Err(Refusal::ShuttingDown);
-        }
-        match mode {
-            JobMode::Isolate | JobMode::Flush => {
-                return Err(Refusal::NotSupported(
-                    "Job modes isolate and flush are not carried out by this build.".to_owned(),
-                ));
-            }
-            JobMode::Replace
-            | JobMode::Fail
-            | JobMode::ReplaceIrreversibly
-            | JobMode::IgnoreDependencies
-            | JobMode::IgnoreRequirements => {}
         }
         let section = &unit.config.unit;
         let refused = match verb {
@@ -94,7 +101,8 @@ impl Engine {
         }
     }
 
-    /// A signal somebody asked for.
+    /// A signal somebody asked for. That there is nobody to get it is an error only for one who
+    /// asked for the main or the control process.
     pub(super) fn kill(
         &mut self,
         name: &UnitName,
@@ -106,20 +114,14 @@ impl Engine {
             return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
         };
         let (main, control) = (service.main_process(), service.control_process());
-        let (processes, group_signal) = match whom {
-            KillWhom::Main => (main.into_iter().collect::<Vec<_>>(), None),
-            KillWhom::Control => (control.into_iter().collect(), None),
-            KillWhom::All => (main.into_iter().chain(control).collect(), Some(signal)),
+        let (processes, group_signal, which) = match whom {
+            KillWhom::Main => (main.into_iter().collect::<Vec<_>>(), None, "main"),
+            KillWhom::Control => (control.into_iter().collect(), None, "control"),
+            KillWhom::All => (main.into_iter().chain(control).collect(), Some(signal), ""),
         };
-        let idle = service.state().active_state().is_inactive_or_failed();
-        if idle || (processes.is_empty() && group_signal.is_none()) {
-            let which = match whom {
-                KillWhom::Main => "main ",
-                KillWhom::Control => "control ",
-                KillWhom::All => "",
-            };
+        if processes.is_empty() && group_signal.is_none() {
             return Err(Refusal::NoProcess(format!(
-                "Unit {name} has no {which}process to signal."
+                "Unit {name} has no {which} process to signal."
             )));
         }
         let order = self.numbers.order();

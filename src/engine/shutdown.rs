@@ -1,7 +1,7 @@
 //! Stopping everything: one irreversible stop job for each unit that is up, in the reverse
 //! order of the start.
 
-use super::effect::{Effect, LogLevel};
+use super::effect::Effect;
 use super::engine::Engine;
 use super::ids::{JobId, UnitId};
 use super::state::{JobKind, JobResult, ServiceState};
@@ -22,6 +22,11 @@ impl Engine {
         for job in starting {
             self.finish(job, JobResult::Canceled, false);
         }
+        // From here on only the units' own time limits count.
+        let stopping: Vec<JobId> = self.jobs.keys().copied().collect();
+        for job in stopping {
+            self.set_job_deadline(job, None);
+        }
         let up: Vec<UnitId> = self
             .graph
             .iter()
@@ -31,34 +36,20 @@ impl Engine {
         for unit in up {
             self.install(unit, JobKind::Stop, true, false);
         }
+        // No transaction has looked at the order among them.
+        self.order_suspect = true;
     }
 
-    /// Called when nothing is left to do at this moment: breaks an ordering cycle among the
-    /// stop jobs, or says that all is done. True if there is more to do now.
-    pub(super) fn advance_shutdown(&mut self) -> bool {
+    /// Called when nothing is left to do at this moment: says when all is done.
+    pub(super) fn advance_shutdown(&mut self) {
         if !self.shutting_down || self.finished {
-            return false;
+            return;
         }
-        if let Some(first) = self.jobs.values().next().map(|job| job.id) {
-            if self.jobs.values().any(|job| job.running) || self.anything_moves() {
-                return false;
-            }
-            let Some(job) = self.jobs.get_mut(&first).filter(|job| !job.ignore_order) else {
-                return false;
-            };
-            job.ignore_order = true;
-            let unit = job.unit;
-            self.run_queue.insert(first);
-            let text = "stopped out of order: the stop order is cyclic".to_owned();
-            self.log(LogLevel::Warning, unit, text);
-            return true;
-        }
-        if self.anything_moves() || self.graph.iter().any(is_up) {
-            return false;
+        if !self.jobs.is_empty() || self.anything_moves() || self.graph.iter().any(is_up) {
+            return;
         }
         self.finished = true;
         self.effects.push_back(Effect::Finished);
-        false
     }
 
     /// Whether a unit is on its way somewhere and a change of state is to come.

@@ -156,6 +156,8 @@ impl Engine {
                 config.unit.start_limit_burst, config.unit.start_limit_interval
             );
             self.log(LogLevel::Error, id, text);
+            let action = config.unit.start_limit_action;
+            self.act(id, action, None, "it was started too often".to_owned());
             self.with_service(id, |service, cx| service.start_limit_hit(cx));
             return Run::Ended(JobResult::Failed);
         }
@@ -181,18 +183,8 @@ impl Engine {
         }
     }
 
-    /// Whether nothing of the unit runs, though it counts as activating.
-    pub(super) fn waits_for_restart(&self, id: UnitId) -> bool {
-        match &self.graph.get(id).machine {
-            Machine::Service(service) => matches!(
-                service.state(),
-                ServiceState::AutoRestart | ServiceState::AutoRestartQueued
-            ),
-            Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
-        }
-    }
-
-    /// Whether a start now begins a run of its own, so that conditions and limit apply.
+    /// Whether the unit waits for the job of its automatic restart. A start then begins a run
+    /// of its own, so that conditions and limit apply.
     fn is_new_run(&self, id: UnitId) -> bool {
         match &self.graph.get(id).machine {
             Machine::Service(service) => service.state() == ServiceState::AutoRestartQueued,

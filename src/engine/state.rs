@@ -1,5 +1,7 @@
 //! The words for states and results, spelled as systemd spells them.
 
+use serde::{Deserialize, Serialize};
+
 /// What a unit is doing, the same for all types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)]
@@ -60,7 +62,8 @@ impl ActiveState {
 }
 
 /// The states of a service (checklist section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum ServiceState {
     Dead,
@@ -146,7 +149,8 @@ impl ServiceState {
 }
 
 /// Why a service ended, the Result property.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum ServiceResult {
     #[default]
@@ -184,7 +188,8 @@ impl ServiceResult {
 
 /// What an installed job does. `Nop` and the collapsing kinds (try-restart ...) are settled
 /// when the job is queued (J6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum JobKind {
     Start,
@@ -209,20 +214,33 @@ impl JobKind {
     }
 }
 
-/// How a job ended.
+/// How a job ended (org.freedesktop.systemd1(5), signal JobRemoved).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum JobResult {
+    /// It was carried out, or there was nothing to do, or a condition did not hold (J11).
     Done,
+    /// Another job took its place, somebody took it back, or a circle of waiting jobs was
+    /// broken.
     Canceled,
+    /// JobTimeoutSec= or JobRunningTimeoutSec= was over; the unit goes on.
     Timeout,
+    /// The unit did not get where the job should have brought it.
     Failed,
+    /// A job that this one needs did not end well.
     Dependency,
+    /// The unit cannot have such a job, or was found inactive by a look at Requisite=.
     Skipped,
+    /// A reload of a unit that is not active.
     Invalid,
+    /// An assertion did not hold.
     Assert,
+    /// A setting or a unit type that is not carried out here.
     Unsupported,
+    /// Nobody needed it any more. systemd drops only start jobs of device units like that, and
+    /// devices are not waited for here: it does not arise.
     Collected,
+    /// The unit can be started but once. In systemd that is true of scopes alone, which are
+    /// not started here: it does not arise.
     Once,
 }
 

@@ -28,13 +28,23 @@ impl Engine {
         self.unneeded_queue.insert(unit);
         if to.is_inactive_or_failed() {
             self.upheld_queue.insert(unit);
+            self.returning_queue.insert(unit);
             let needed = NEEDS.iter().flat_map(|edge| edges.of(*edge));
             self.unneeded_queue.extend(needed);
         }
         if to.is_active_or_reloading() && !from.is_active_or_reloading() {
             self.bound_queue.insert(unit);
             self.upheld_queue.extend(edges.of(Edge::Upholds));
+            self.look_at_returning(unit);
         }
+    }
+
+    /// A start ended as soon as it ran, for a condition perhaps: what was started for the unit
+    /// beforehand may not be needed after all.
+    pub(super) fn look_at_needs(&mut self, unit: UnitId) {
+        let edges = &self.graph.get(unit).edges;
+        let needed = NEEDS.iter().flat_map(|edge| edges.of(*edge));
+        self.unneeded_queue.extend(needed);
     }
 
     /// A unit that is up while what it is bound to is down, and no job will bring that up, goes
@@ -43,14 +53,16 @@ impl Engine {
         if !self.graph.get(unit).active_state().is_active_or_reloading() {
             return;
         }
-        let gone = self.graph.get(unit).edges.of(Edge::BindsTo).any(|other| {
-            let other = self.graph.get(other);
+        let is_gone = |other: &UnitId| {
+            let other = self.graph.get(*other);
             other.job.is_none() && other.active_state().is_inactive_or_failed()
-        });
-        if gone {
+        };
+        let bound = self.graph.get(unit).edges.of(Edge::BindsTo);
+        let gone: Vec<UnitId> = bound.filter(is_gone).collect();
+        if !gone.is_empty() {
             let text = "stopped too: it is bound to a unit that is not active".to_owned();
             self.log(LogLevel::Info, unit, text);
-            self.stop_bound(unit);
+            self.stop_bound(unit, &gone);
         }
     }
 
@@ -93,7 +105,7 @@ impl Engine {
 
     /// Whether the engine may start or stop a unit of its own accord once more; it gives up on
     /// one where that does not help.
-    fn may_act(&mut self, unit: UnitId, what: &str) -> bool {
+    pub(super) fn may_act(&mut self, unit: UnitId, what: &str) -> bool {
         if self.shutting_down {
             return false;
         }

@@ -6,10 +6,13 @@ use super::inspect::{CheckView, StateTimes};
 use super::service::Service;
 use super::state::ActiveState;
 use crate::unit::config::{LoadState, UnitBody, UnitConfig, UnitSection};
+use crate::unit::name::UnitName;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a unit does when it is started.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Machine {
     /// Processes.
     Service(Box<Service>),
@@ -57,7 +60,7 @@ impl Machine {
 }
 
 /// Counts what happens within a window of time that opens with the first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Window {
     began: Option<u64>,
     count: u32,
@@ -80,7 +83,7 @@ impl Window {
 }
 
 /// The limit of starts and stops that nobody asked for: 16 in 10 seconds, as in systemd 252.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OwnAccord(Window);
 
 impl OwnAccord {
@@ -99,7 +102,7 @@ impl OwnAccord {
 }
 
 /// Counts starts within a window that opens with the first one (checklist M17).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StartLimit(Window);
 
 impl StartLimit {
@@ -119,15 +122,25 @@ impl StartLimit {
 }
 
 /// A loaded unit.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Unit {
     /// Its index in the graph.
     pub(super) id: UnitId,
-    /// What its files say, as read last.
+    /// What its files say, as read last. A snapshot has the name only.
+    #[serde(rename = "name", with = "super::snapshot::name_only")]
     pub(super) config: Arc<UnitConfig>,
+    /// Every name that was ever its own or an alias.
+    pub(super) names: BTreeSet<UnitName>,
+    /// The daemon was told to run it: it stays loaded as long as it has a file.
+    pub(super) kept: bool,
+    /// Clients that want it to stay loaded, and how often each said so. They do not outlive the
+    /// daemon's process.
+    #[serde(skip)]
+    pub(super) holders: BTreeMap<u64, u32>,
     /// What it does.
     pub(super) machine: Machine,
-    /// Dependencies in both directions.
+    /// Dependencies in both directions. The files say them again after a snapshot.
+    #[serde(skip)]
     pub(super) edges: Edges,
     /// The installed job.
     pub(super) job: Option<JobId>,
@@ -140,6 +153,7 @@ pub(super) struct Unit {
     /// The look at conditions that the running start job waits for.
     pub(super) check: Option<CheckId>,
     /// The ID of the current or last run; 0 before the first.
+    #[serde(with = "super::snapshot::hexadecimal")]
     pub(super) invocation: u128,
     /// Starts within the limit's window.
     pub(super) start_limit: StartLimit,
@@ -147,6 +161,9 @@ pub(super) struct Unit {
     pub(super) own_accord: OwnAccord,
     /// The last start was refused by the limit.
     pub(super) start_limit_hit: bool,
+    /// What it needs and whose failure took it down, or kept it down; it comes back with them
+    /// (RestartWithDependency=).
+    pub(super) lost: BTreeSet<UnitId>,
     /// MONITOR_... of the unit that triggered the current run (E9).
     pub(super) monitor: Vec<(String, String)>,
     /// The timer that is registered with the engine.
@@ -159,6 +176,9 @@ impl Unit {
         Unit {
             id,
             machine: Machine::of(&config),
+            names: BTreeSet::from([config.name.clone()]),
+            kept: false,
+            holders: BTreeMap::new(),
             config,
             edges: Edges::default(),
             job: None,
@@ -170,6 +190,7 @@ impl Unit {
             start_limit: StartLimit::default(),
             own_accord: OwnAccord::default(),
             start_limit_hit: false,
+            lost: BTreeSet::new(),
             monitor: Vec::new(),
             deadline: None,
         }
@@ -186,17 +207,22 @@ impl Unit {
     }
 
     /// Takes a new reading of its files. What runs goes on; a machine of another kind takes
-    /// over only where nothing runs.
+    /// over only where nothing runs. A unit whose file has gone keeps its machine, and with it
+    /// its state, as in systemd: that it is not loaded already keeps it from being started.
     pub(super) fn reconfigure(&mut self, config: Arc<UnitConfig>) {
         let fresh = Machine::of(&config);
         let same_kind = std::mem::discriminant(&self.machine) == std::mem::discriminant(&fresh);
+        let may_change = match self.machine {
+            Machine::Fact => true,
+            Machine::Service(_) | Machine::Target { .. } | Machine::Inert => {
+                config.load == LoadState::Loaded && self.active_state().is_inactive_or_failed()
+            }
+        };
         if same_kind {
             if let Machine::Service(service) = &mut self.machine {
                 service.config_changed(&config);
             }
-        } else if self.active_state().is_inactive_or_failed()
-            || matches!(self.machine, Machine::Fact)
-        {
+        } else if may_change {
             self.machine = fresh;
         }
         self.config = config;

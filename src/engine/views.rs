@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use super::graph::Edge;
-use super::ids::UnitId;
+use super::ids::{JobId, UnitId};
 use super::inspect::{JobView, UnitView};
 use super::job::Job;
 use super::state::{ActiveState, ServiceState};
@@ -24,10 +24,7 @@ impl Engine {
 
     /// A unit by its number.
     pub fn unit_by_id(&self, id: UnitId) -> Option<UnitView> {
-        self.graph
-            .iter()
-            .nth(id.0 as usize)
-            .map(|unit| self.view(unit))
+        self.graph.lookup(id).map(|unit| self.view(unit))
     }
 
     /// The targets of one of [`super::inspect::DEPENDENCY_PROPERTIES`], sorted.
@@ -49,6 +46,12 @@ impl Engine {
     /// All installed jobs, by number.
     pub fn jobs(&self) -> Vec<JobView> {
         self.jobs.values().map(|job| self.job_view(job)).collect()
+    }
+
+    /// Jobs by their numbers.
+    pub(super) fn views_of(&self, jobs: &[JobId]) -> Vec<JobView> {
+        let jobs = jobs.iter().filter_map(|id| self.jobs.get(id));
+        jobs.map(|job| self.job_view(job)).collect()
     }
 
     /// Whether everything is being stopped.

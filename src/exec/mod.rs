@@ -8,7 +8,9 @@
 
 pub mod environment;
 pub mod exit_status;
+pub mod filter;
 pub mod identity;
+pub mod mounts;
 pub mod plan;
 pub mod spawn;
 

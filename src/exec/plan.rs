@@ -2,19 +2,25 @@
 //!
 //! The steps are in the order systemd takes them: session, streams, OOM score and nice value,
 //! directories, umask, limits, groups, capabilities, user, working directory (by then with the
-//! rights of the user, who may be the only one to have them), no_new_privs, execve.
+//! rights of the user, who may be the only one to have them), secure bits, no_new_privs, filters
+//! of system calls, execve.
 
 mod image;
+mod isolation;
+mod scheduling;
+mod seal;
 mod stdio;
 
 use super::exit_status as status;
 use super::identity::{Identity, IdentityError};
-use crate::sys::program::{Operation, Program, Step};
+use super::mounts::MountInput;
+use crate::sys::program::{OnFailure, Operation, Program, Step};
 use crate::unit::config::{
     Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, ServiceConfig,
     WorkingDirectoryPlace,
 };
 use crate::unit::value::{Limit, LimitKind};
+pub use isolation::Entered;
 use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -31,6 +37,12 @@ pub struct PlanInput<'a> {
     pub identity: Result<Option<&'a Identity>, IdentityError>,
     /// The finished environment.
     pub environment: &'a [(String, String)],
+    /// What the child has of us before it changes it.
+    pub inherited: Inherited,
+    /// What mounts are made from; `None` where the unit asks for none.
+    pub mounts: Option<MountInput<'a>>,
+    /// Namespaces that the unit's processes share.
+    pub entered: Entered<'a>,
     /// What the unit's files say but this build does not carry out.
     pub not_applied: &'a [NotApplied],
     /// Managed directories to make, absolute, with mode and owner: made in the child before
@@ -43,6 +55,13 @@ pub struct PlanInput<'a> {
     /// Descriptors to pass from 3 on; LISTEN_FDS and LISTEN_PID follow from them, their names
     /// (LISTEN_FDNAMES) are in the environment.
     pub passed: Vec<BorrowedFd<'a>>,
+}
+
+/// What a child has of its parent that a plan depends on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// personality(2) of the daemon.
+    pub personality: u32,
 }
 
 /// A directory to make before execve.
@@ -83,6 +102,8 @@ pub enum PlanError {
 #[derive(Debug)]
 pub struct ExecPlan<'fd> {
     program: Program<'fd>,
+    /// The directive each step is for; empty for what every process needs.
+    settings: Vec<&'static str>,
     unset_variables: Vec<String>,
     may_block: bool,
 }
@@ -91,6 +112,11 @@ impl<'fd> ExecPlan<'fd> {
     /// For `spawn`.
     pub(super) fn program(&self) -> &Program<'fd> {
         &self.program
+    }
+
+    /// The directive that a step is for.
+    pub(super) fn setting_of(&self, step: usize) -> &'static str {
+        self.settings.get(step).copied().unwrap_or("")
     }
 
     /// Variables that the command line uses but that are not set: worth a warning (X8).
@@ -119,9 +145,11 @@ pub fn plan<'a>(input: &PlanInput<'a>) -> Result<ExecPlan<'a>, PlanError> {
     Ok(ExecPlan {
         may_block: may_block(&input.service.exec),
         program: Program {
+            sealed_from: steps.sealed_from.unwrap_or(steps.list.len()),
             steps: steps.list,
             image,
         },
+        settings: steps.settings,
         unset_variables,
     })
 }
@@ -130,13 +158,43 @@ pub fn plan<'a>(input: &PlanInput<'a>) -> Result<ExecPlan<'a>, PlanError> {
 #[derive(Debug, Default)]
 struct Steps<'fd> {
     list: Vec<Step<'fd>>,
+    settings: Vec<&'static str>,
+    sealed_from: Option<usize>,
 }
 
 impl<'fd> Steps<'fd> {
     fn push(&mut self, exit_status: u8, operation: Operation<'fd>) {
+        self.add("", OnFailure::End, exit_status, operation);
+    }
+
+    /// A step that a directive asks for, which may be left out if AllowDegraded= names it.
+    fn push_for(
+        &mut self,
+        setting: &'static str,
+        exec: &ExecConfig,
+        exit_status: u8,
+        operation: Operation<'fd>,
+    ) {
+        let on_failure = if exec.allow_degraded.contains(setting) {
+            OnFailure::Skip(0)
+        } else {
+            OnFailure::End
+        };
+        self.add(setting, on_failure, exit_status, operation);
+    }
+
+    fn add(
+        &mut self,
+        setting: &'static str,
+        on_failure: OnFailure,
+        exit_status: u8,
+        operation: Operation<'fd>,
+    ) {
+        self.settings.push(setting);
         self.list.push(Step {
             operation,
             exit_status,
+            on_failure,
         });
     }
 }
@@ -161,7 +219,8 @@ fn refuse_unsupported(input: &PlanInput<'_>) -> Result<(), PlanError> {
     if let OutputTarget::Unsupported(value) = &exec.standard_error {
         return unsupported("StandardError", value);
     }
-    match input.not_applied.iter().find(|n| n.refuses_start) {
+    let refuses = |n: &&NotApplied| n.refuses_start && !exec.allow_degraded.contains(n.directive);
+    match input.not_applied.iter().find(refuses) {
         Some(refused) => unsupported(refused.directive, &refused.value),
         None => Ok(()),
     }
@@ -180,18 +239,20 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
     steps.push(status::SETSID, Operation::NewSession);
     // Files and directories below get exactly the mode they are given.
     steps.push(status::EXCEPTION, Operation::Umask(0));
+    if sandboxed {
+        isolation::enter(&mut steps, exec, &input.entered);
+    }
     stdio::add(&mut steps, input)?;
-    if let Some(score) = exec.oom_score_adjust {
-        let operation = Operation::OomScoreAdjust(score.to_string());
-        steps.push(status::OOM_ADJUST, operation);
-    }
-    if let Some(nice) = exec.nice {
-        steps.push(status::NICE, Operation::Nice(nice));
-    }
+    scheduling::add(&mut steps, exec);
     for directory in &input.directories {
         add_directory(&mut steps, directory)?;
     }
+    if sandboxed {
+        isolation::add(&mut steps, input)?;
+    }
     steps.push(status::EXCEPTION, Operation::Umask(exec.umask));
+    let owner = identity_taken.map(|identity| (identity.uid, identity.gid));
+    scheduling::add_keyring(&mut steps, exec, owner);
     if sandboxed {
         add_limits(&mut steps, exec);
     }
@@ -200,14 +261,17 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         steps.push(status::GROUP, groups);
         steps.push(status::GROUP, Operation::Group(identity.gid));
     }
+    if sandboxed {
+        isolation::add_users(&mut steps, exec, identity_taken);
+    }
     add_user(&mut steps, exec, sandboxed, identity_taken);
     add_working_directory(&mut steps, input, identity)?;
-    if sandboxed && exec.no_new_privileges {
-        steps.push(status::NO_NEW_PRIVILEGES, Operation::NoNewPrivileges);
-    }
     if exec.ignore_sigpipe {
         let pipe = crate::unit::value::Signal::PIPE.0;
         steps.push(status::SIGNAL_MASK, Operation::IgnoreSignal(pipe));
+    }
+    if sandboxed {
+        seal::add(&mut steps, exec, &input.inherited);
     }
     Ok(steps)
 }
@@ -324,6 +388,7 @@ fn may_block(exec: &ExecConfig) -> bool {
         | OutputTarget::Unsupported(_) => false,
     };
     exec.working_directory.is_some()
+        || !exec.isolation.mount_settings().is_empty()
         || exec.standard_input != InputSource::Null
         || opens(&exec.standard_output)
         || opens(&exec.standard_error)

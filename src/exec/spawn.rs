@@ -14,6 +14,17 @@ pub struct Child {
     pub pidfd: OwnedFd,
     /// The step before execve that failed; the process leaves with that exit status.
     pub failure: Option<StepFailure>,
+    /// Settings that were left out, as AllowDegraded= permits, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A setting that could not be carried out and was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The directive.
+    pub setting: &'static str,
+    /// What was attempted, and why it failed.
+    pub reason: String,
 }
 
 /// A step between clone and execve that failed.
@@ -42,6 +53,16 @@ pub fn spawn(plan: &ExecPlan<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Chil
         pid: started.pid,
         pidfd: started.pidfd,
         failure: started.failure.map(step_failure),
+        left_out: started
+            .skipped
+            .into_iter()
+            .map(|(step, failure)| LeftOut {
+                setting: plan.setting_of(step),
+                reason: step_failure(failure).message,
+            })
+            // What no directive asked for, and is not missed.
+            .filter(|left_out| !left_out.setting.is_empty())
+            .collect(),
     })
 }
 

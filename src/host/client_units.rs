@@ -50,6 +50,14 @@ impl ClientUnits {
         !self.transient.as_os_str().is_empty() && Path::new(fragment).starts_with(&self.transient)
     }
 
+    /// A unit is gone, and with it the file of a transient one.
+    pub(super) fn forget(&self, unit: &UnitName) {
+        if !self.transient.as_os_str().is_empty() {
+            // Most units have none. The directory is our own: nothing there blocks.
+            let _ = fs::remove_file(self.transient.join(unit.as_str()));
+        }
+    }
+
     /// Forgets what an earlier run has left, or this one at its end.
     pub fn clear(&self) {
         for directory in [&self.runtime, &self.transient] {
@@ -152,7 +160,11 @@ impl Host {
         }
         known.remove(&unit);
         let names: BTreeSet<UnitName> = [unit].into();
-        self.load(names, known, After::Answer(answer));
+        let done = After::Look(Box::new(move |_| {
+            // An asker who went away misses nothing.
+            let _ = answer.send(Ok(()));
+        }));
+        self.load(names, known, done);
     }
 }
 

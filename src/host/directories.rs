@@ -65,6 +65,23 @@ pub(super) fn planned(
     planned
 }
 
+/// The directories that stay writable in spite of other settings: all but those of the
+/// configuration (systemd.exec(5), ProtectSystem=).
+pub(super) fn writable(exec: &ExecConfig, system: &SystemFacts) -> Vec<String> {
+    let kinds = DirectoryKind::ALL.into_iter();
+    let kinds = kinds.filter(|kind| *kind != DirectoryKind::Configuration);
+    kinds
+        .filter_map(|kind| Some((kind, exec.directories.get(&kind)?)))
+        .flat_map(|(kind, directories)| {
+            let base = base(kind, system);
+            directories
+                .paths
+                .iter()
+                .map(move |path| format!("{base}/{path}"))
+        })
+        .collect()
+}
+
 /// RUNTIME_DIRECTORY= and kin.
 pub(super) fn variables(exec: &ExecConfig, system: &SystemFacts) -> Vec<(String, String)> {
     DirectoryKind::ALL
@@ -131,6 +148,11 @@ impl Removal {
             directories: paths.collect(),
             kept: kept.clone(),
         }
+    }
+
+    /// More directories that go.
+    pub(super) fn add(&mut self, directories: Vec<String>) {
+        self.directories.extend(directories);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::cgroup::usage;
 use crate::engine::{CheckId, Effect, LogLevel, Timestamp, UnitId};
 use crate::unit::config::Condition;
 use crate::unit::name::UnitName;
+use tokio::task::JoinHandle;
 
 impl Host {
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -30,6 +31,8 @@ impl Host {
                 unit,
                 runtime_directories,
             } => self.clean_up(unit, runtime_directories),
+            Effect::WatchBusName { unit, name } => self.watch_bus_name(unit, name),
+            Effect::ForgetBusName { unit } => self.forget_bus_name(unit),
             Effect::Reply { request, result } => self.requests.reply(request, result),
             Effect::Log {
                 level,
@@ -39,7 +42,14 @@ impl Host {
                 let name = unit.and_then(|unit| self.name(unit));
                 self.log.manager(level, name.as_ref(), &message);
             }
+            Effect::Act {
+                unit,
+                action,
+                status,
+                reason,
+            } => self.act(unit, action, status, &reason),
             Effect::Finished => self.finished = true,
+            Effect::UnitRemoved { unit, name } => self.forget(unit, name),
             Effect::UnitNew { .. }
             | Effect::Changed { .. }
             | Effect::JobNew { .. }
@@ -68,9 +78,13 @@ impl Host {
             | Effect::Check { .. }
             | Effect::FindMain { .. }
             | Effect::ForgetMain { .. }
+            | Effect::WatchBusName { .. }
+            | Effect::ForgetBusName { .. }
             | Effect::CleanUp { .. }
             | Effect::Reply { .. }
+            | Effect::UnitRemoved { .. }
             | Effect::Log { .. }
+            | Effect::Act { .. }
             | Effect::Finished => None,
         };
         if let Some(news) = news {
@@ -91,6 +105,26 @@ impl Host {
         startup.finished = clock::now();
         let took = startup.finished.monotonic - startup.begun.monotonic;
         let _ = self.news.send(News::StartupFinished(took));
+    }
+
+    /// A unit has gone from the engine: nothing is kept of it. A removal under way goes on, for
+    /// a unit that is read anew under the name.
+    fn forget(&mut self, unit: UnitId, name: UnitName) {
+        self.groups.release(unit);
+        self.told_by_root.remove(&unit);
+        self.freezers.remove(&unit);
+        self.last_cpu.remove(&unit);
+        self.names.remove(&unit);
+        if self
+            .cleaning
+            .get(&name)
+            .is_some_and(JoinHandle::is_finished)
+        {
+            self.cleaning.remove(&name);
+        }
+        self.options.client_units.forget(&name);
+        // Fails only if nobody listens.
+        let _ = self.news.send(News::UnitRemoved(name));
     }
 
     /// Conditions look at file systems that may hang: off the loop.
@@ -122,26 +156,28 @@ impl Host {
         let pid_file = service.pid_file.as_deref();
         let system = &self.common.system;
         let kept = &self.common.kept;
-        let removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
+        let mut removal = Removal::new(pid_file, &service.exec, system, runtime_directories, kept);
+        removal.add(self.isolations.release(unit));
         if removal.is_empty() {
             return;
         }
-        let before = self.cleaning.remove(&unit);
-        let log = self.log.clone();
         let name = view.config.name.clone();
+        let before = self.cleaning.remove(&name);
+        let log = self.log.clone();
+        let of = name.clone();
         let task = tokio::spawn(async move {
             if let Some(before) = before {
                 let _ = before.await;
             }
             let failures = tokio::task::spawn_blocking(move || removal.carry_out()).await;
             for failure in failures.unwrap_or_default() {
-                log.manager(LogLevel::Warning, Some(&name), &failure);
+                log.manager(LogLevel::Warning, Some(&of), &failure);
             }
         });
-        self.cleaning.insert(unit, task);
+        self.cleaning.insert(name, task);
     }
 
-    /// The name of a unit; kept, as it never changes.
+    /// The name of a unit; kept as long as the unit is there, as it never changes.
     pub(super) fn name(&mut self, unit: UnitId) -> Option<UnitName> {
         if let Some(name) = self.names.get(&unit) {
             return Some(name.clone());

@@ -19,6 +19,15 @@ impl Host {
         };
         let (pid, descriptor) = (running.pid, running.pidfd.clone());
         self.receive_notifications();
+        // Said before the end that it explains.
+        let owners = self.processes.with_pid(pid).into_iter();
+        for unit in owners
+            .filter_map(|it| self.processes.unit_of(it))
+            .collect::<Vec<_>>()
+        {
+            self.groups.look_at_memory(unit);
+        }
+        self.tell_out_of_memory();
         let status = match pidfd::reap(descriptor.as_fd()) {
             Ok(Some(ended)) => status_of(ended),
             // Still there: its SIGCHLD will come.
@@ -36,6 +45,13 @@ impl Host {
                 self.groups.suspect(old.unit);
                 self.tell(Event::Exited { process, status });
             }
+        }
+    }
+
+    /// Tells the engine of units with a process that the kernel killed for want of memory.
+    pub(super) fn tell_out_of_memory(&mut self) {
+        for unit in self.groups.take_out_of_memory() {
+            self.tell(Event::OutOfMemory { unit });
         }
     }
 

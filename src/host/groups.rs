@@ -25,6 +25,10 @@ struct Members {
     name: Option<UnitName>,
     group: Option<Arc<Group>>,
     watch: Option<WatchId>,
+    /// The watch for kills for want of memory, where the kernel counts them.
+    memory_watch: Option<WatchId>,
+    /// Those that were told.
+    memory_kills: u64,
     /// Sessions and process groups that began with a process of the unit.
     sessions: BTreeSet<i32>,
     /// Invocation IDs in use, as the environment carries them.
@@ -41,6 +45,8 @@ pub(super) struct Groups {
     units: BTreeMap<UnitId, Members>,
     /// Units whose group may have become empty.
     suspects: BTreeSet<UnitId>,
+    /// Units one of whose processes was killed for want of memory.
+    out_of_memory: BTreeSet<UnitId>,
 }
 
 impl Groups {
@@ -62,6 +68,7 @@ impl Groups {
             watcher,
             units: BTreeMap::new(),
             suspects: BTreeSet::new(),
+            out_of_memory: BTreeSet::new(),
         })
     }
 
@@ -110,7 +117,10 @@ impl Groups {
         let group = Arc::new(tree.group(name.as_str())?);
         if let Some((watcher, _)) = &self.watcher {
             members.watch = Some(watcher.add(&group)?);
+            members.memory_watch = watcher.add_memory(&group)?;
         }
+        // A group that an earlier daemon left may have counted some.
+        members.memory_kills = group.memory_kills();
         members.group = Some(group.clone());
         Ok(Some(group))
     }
@@ -148,17 +158,56 @@ impl Groups {
         };
         let changed = match watcher.changed() {
             Ok(changed) if !changed.overflow => changed.groups,
-            Ok(_) => return self.suspect_all(),
+            Ok(_) => return self.look_at_all(),
             Err(error) => {
                 tracing::warn!("cannot watch control groups: {error}");
-                return self.suspect_all();
+                return self.look_at_all();
             }
         };
-        let units = self
-            .units
-            .iter()
-            .filter(|(_, members)| members.watch.is_some_and(|watch| changed.contains(&watch)));
+        let of = |watch: Option<WatchId>| watch.is_some_and(|watch| changed.contains(&watch));
+        let units = self.units.iter().filter(|(_, members)| of(members.watch));
         self.suspects.extend(units.map(|(unit, _)| *unit));
+        let units = self.units.iter().filter(|(_, m)| of(m.memory_watch));
+        for unit in units.map(|(unit, _)| *unit).collect::<Vec<_>>() {
+            self.look_at_memory(unit);
+        }
+    }
+
+    fn look_at_all(&mut self) {
+        self.suspect_all();
+        for unit in self.units.keys().copied().collect::<Vec<_>>() {
+            self.look_at_memory(unit);
+        }
+    }
+
+    /// Looks whether the kernel has killed a process of the unit for want of memory.
+    pub(super) fn look_at_memory(&mut self, unit: UnitId) {
+        let Some(members) = self.units.get_mut(&unit) else {
+            return;
+        };
+        let (Some(group), Some(_)) = (&members.group, members.memory_watch) else {
+            return;
+        };
+        let kills = group.memory_kills();
+        if kills > members.memory_kills {
+            members.memory_kills = kills;
+            self.out_of_memory.insert(unit);
+        }
+    }
+
+    /// The units of which that was seen since this was last asked.
+    pub(super) fn take_out_of_memory(&mut self) -> BTreeSet<UnitId> {
+        std::mem::take(&mut self.out_of_memory)
+    }
+
+    /// Has the kernel kill all processes of the unit when it kills one for want of memory
+    /// (OOMPolicy=kill); where it does not count memory there is nothing to set.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub(super) fn kill_together(&self, unit: UnitId, together: bool) -> io::Result<()> {
+        let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
+        group.map_or(Ok(()), |group| group.kill_together(together))
     }
 
     /// Whether the check in [`Groups::take_empty`] has anything to look at.
@@ -399,6 +448,68 @@ fn way_up(pid: i32, top: i32, table: &Table) -> Option<Vec<(i32, &Stat)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The files as the kernel makes them where the memory controller is on.
+    fn fake_group(root: &std::path::Path, name: &str) -> std::path::PathBuf {
+        let group = root.join(name);
+        std::fs::create_dir(&group).unwrap();
+        std::fs::write(group.join("cgroup.events"), "populated 1\nfrozen 0\n").unwrap();
+        std::fs::write(group.join("memory.oom.group"), "0\n").unwrap();
+        write_kills(&group, 2);
+        group
+    }
+
+    fn write_kills(group: &std::path::Path, kills: u64) {
+        let text = format!("low 0\nhigh 0\nmax 31\noom 7\noom_kill {kills}\noom_group_kill 9\n");
+        std::fs::write(group.join("memory.events"), text).unwrap();
+    }
+
+    #[tokio::test]
+    async fn kills_for_want_of_memory_are_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = fake_group(directory.path(), "a.service");
+        let mut groups = Groups::new(Some(Tree::fake(directory.path()))).unwrap();
+        let unit = UnitId(1);
+        let name = UnitName::parse("a.service").unwrap();
+        groups.prepare(unit, &name, "id").unwrap();
+        groups.look_at_memory(unit);
+        assert!(groups.take_out_of_memory().is_empty(), "those were before");
+        write_kills(&group, 3);
+        groups.changed().await;
+        groups.read_changes();
+        assert_eq!(groups.take_out_of_memory(), [unit].into());
+        groups.look_at_memory(unit);
+        assert!(groups.take_out_of_memory().is_empty());
+        // At the end of a process it is looked for without waiting for news.
+        write_kills(&group, 4);
+        groups.look_at_memory(unit);
+        assert_eq!(groups.take_out_of_memory(), [unit].into());
+        groups.read_changes();
+        assert!(groups.take_out_of_memory().is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_are_killed_together_where_the_kernel_counts_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = fake_group(directory.path(), "a.service");
+        let plain = directory.path().join("b.service");
+        std::fs::create_dir(&plain).unwrap();
+        std::fs::write(plain.join("cgroup.events"), "populated 0\n").unwrap();
+        let mut groups = Groups::new(Some(Tree::fake(directory.path()))).unwrap();
+        for (number, name) in [(1, "a.service"), (2, "b.service")] {
+            let name = UnitName::parse(name).unwrap();
+            groups.prepare(UnitId(number), &name, "id").unwrap();
+        }
+        let written = || std::fs::read_to_string(group.join("memory.oom.group")).unwrap();
+        groups.kill_together(UnitId(1), true).unwrap();
+        assert!(written().starts_with('1'));
+        groups.kill_together(UnitId(1), false).unwrap();
+        assert!(written().starts_with('0'));
+        groups.kill_together(UnitId(2), true).unwrap();
+        assert!(!plain.join("memory.oom.group").exists());
+        groups.look_at_memory(UnitId(2));
+        assert!(groups.take_out_of_memory().is_empty());
+    }
 
     #[test]
     fn ways_up_end_at_the_daemon_or_nowhere() {

@@ -1,14 +1,16 @@
 //! How `bus` and `http` reach the loop: requests go in through a channel and are answered;
 //! reads run on the loop between two events, over a [`View`].
 
+use super::bus_names::BusNameNews;
 use super::client_units::ClientUnits;
 use super::operations::{Operation, Trouble};
 use crate::cgroup::usage::Usage;
 use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb};
-use crate::unit::config::JobMode;
+use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -117,6 +119,8 @@ pub struct LogLine {
 pub enum News {
     /// A unit was loaded.
     UnitNew(UnitName),
+    /// A unit is no longer loaded.
+    UnitRemoved(UnitName),
     /// Something of a unit changed.
     Changed(UnitName),
     /// A job was queued.
@@ -151,6 +155,8 @@ pub enum ControlError {
 }
 
 pub(super) type Look = Box<dyn FnOnce(&View<'_>) + Send>;
+/// A look at units as their files are now, which the engine has not taken in.
+pub(super) type Compare = Box<dyn FnOnce(&View<'_>, &[Arc<UnitConfig>]) + Send>;
 pub(super) type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
 
 impl ControlError {
@@ -169,10 +175,27 @@ pub(super) enum Message {
         reset: bool,
         answer: Answer<Job>,
     },
+    /// Loads units that are not, and looks before anything else happens.
     Load {
+        units: BTreeSet<UnitName>,
+        look: Look,
+    },
+    Compare(Compare),
+    Keep {
         unit: UnitName,
         answer: Answer<()>,
     },
+    Hold {
+        unit: UnitName,
+        holder: u64,
+        answer: Answer<()>,
+    },
+    Release {
+        unit: UnitName,
+        holder: u64,
+        answer: Answer<()>,
+    },
+    HolderGone(u64),
     Kill {
         unit: UnitName,
         whom: KillWhom,
@@ -183,11 +206,16 @@ pub(super) enum Message {
         unit: Option<UnitName>,
         answer: Answer<()>,
     },
+    Cancel {
+        job: Option<JobId>,
+        answer: Answer<()>,
+    },
     Reload {
         answer: Answer<()>,
     },
     Operation(Operation),
     Shutdown,
+    BusName(u64, BusNameNews),
     Look(Look),
 }
 
@@ -233,13 +261,89 @@ impl Handle {
         self.job(unit, Verb::Start, JobMode::Replace, false).await
     }
 
-    /// Makes sure that a unit is loaded (if only as not found), so that it can be looked at.
+    /// As [`Handle::look`], with these units loaded first (if only as not found); one that
+    /// nobody needs may be gone right afterwards.
+    ///
+    /// # Errors
+    /// A name is bad, or the loop is gone.
+    pub async fn look_at<T, F>(&self, units: &[String], reading: F) -> Result<T, ControlError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>) -> T + Send + 'static,
+    {
+        let units = units.iter().map(|unit| parse(unit));
+        let units = units.collect::<Result<BTreeSet<_>, _>>()?;
+        self.answered(|sender| {
+            let look: Look = Box::new(move |view| {
+                // The asker may have gone away meanwhile; then nobody misses the value.
+                let _ = sender.send(reading(view));
+            });
+            Message::Load { units, look }
+        })
+        .await
+    }
+
+    /// Reads the files of all loaded units and what they name, and shows them to `reading`
+    /// without taking them in.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn compare<T, F>(&self, reading: F) -> Result<T, ControlError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>, &[Arc<UnitConfig>]) -> T + Send + 'static,
+    {
+        self.answered(|sender| {
+            Message::Compare(Box::new(move |view, units| {
+                // As above.
+                let _ = sender.send(reading(view, units));
+            }))
+        })
+        .await
+    }
+
+    /// Loads a unit that the daemon was told to run; it stays loaded as long as it has a file.
     ///
     /// # Errors
     /// The name is bad.
-    pub async fn load(&self, unit: &str) -> Result<(), ControlError> {
+    pub async fn keep(&self, unit: &str) -> Result<(), ControlError> {
         let unit = parse(unit)?;
-        self.ask(|answer| Message::Load { unit, answer }).await
+        self.ask(|answer| Message::Keep { unit, answer }).await
+    }
+
+    /// Loads a unit and keeps it so for a client, until as many [`Handle::release`] or
+    /// [`Handle::holder_gone`].
+    ///
+    /// # Errors
+    /// The name is bad.
+    pub async fn hold(&self, unit: &str, holder: u64) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| Message::Hold {
+            unit,
+            holder,
+            answer,
+        })
+        .await
+    }
+
+    /// Takes one [`Handle::hold`] back.
+    ///
+    /// # Errors
+    /// The client holds no such unit.
+    pub async fn release(&self, unit: &str, holder: u64) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| Message::Release {
+            unit,
+            holder,
+            answer,
+        })
+        .await
+    }
+
+    /// The client has gone and holds nothing any more.
+    pub async fn holder_gone(&self, holder: u64) {
+        // If the loop is gone, so is what was held.
+        let _ = self.sender.send(Message::HolderGone(holder)).await;
     }
 
     /// Sends a signal to a unit's processes.
@@ -272,12 +376,31 @@ impl Handle {
             .await
     }
 
+    /// Ends a queued job, or all of them, with result `canceled`; what units do goes on.
+    ///
+    /// # Errors
+    /// There is no such job, or everything is being stopped.
+    pub async fn cancel(&self, job: Option<JobId>) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Cancel { job, answer }).await
+    }
+
     /// Reads all unit files again; answered when it is done.
     ///
     /// # Errors
     /// The loop is gone.
     pub async fn reload(&self) -> Result<(), ControlError> {
         self.ask(|answer| Message::Reload { answer }).await
+    }
+
+    /// Tells what was seen of a watched name on the bus.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn bus_name(&self, watch: u64, news: BusNameNews) -> Result<(), ControlError> {
+        self.sender
+            .send(Message::BusName(watch, news))
+            .await
+            .map_err(|_| ControlError::Gone)
     }
 
     /// Asks the loop to stop every unit and to end. It ends by itself then; asking again
@@ -301,16 +424,13 @@ impl Handle {
         T: Send + 'static,
         F: FnOnce(&View<'_>) -> T + Send + 'static,
     {
-        let (sender, receiver) = oneshot::channel();
-        let look: Look = Box::new(move |view| {
-            // The asker may have gone away meanwhile; then nobody misses the value.
-            let _ = sender.send(reading(view));
-        });
-        self.sender
-            .send(Message::Look(look))
-            .await
-            .map_err(|_| ControlError::Gone)?;
-        receiver.await.map_err(|_| ControlError::Gone)
+        self.answered(|sender| {
+            Message::Look(Box::new(move |view| {
+                // As above.
+                let _ = sender.send(reading(view));
+            }))
+        })
+        .await
     }
 
     /// Everything that happens from now on; closed when the loop is gone.
@@ -331,15 +451,28 @@ impl Handle {
         &self,
         message: impl FnOnce(Answer<T>) -> Message,
     ) -> Result<T, ControlError> {
+        self.answered(message).await?
+    }
+
+    async fn answered<T>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<T>) -> Message,
+    ) -> Result<T, ControlError> {
         let (sender, receiver) = oneshot::channel();
         self.sender
             .send(message(sender))
             .await
             .map_err(|_| ControlError::Gone)?;
-        receiver.await.map_err(|_| ControlError::Gone)?
+        receiver.await.map_err(|_| ControlError::Gone)
     }
 }
 
+/// A name that can be a unit's; a template is none before it has an instance.
 pub(super) fn parse(unit: &str) -> Result<UnitName, ControlError> {
-    UnitName::parse(unit).map_err(|error| ControlError::BadName(error.to_string()))
+    let name = UnitName::parse(unit).map_err(|error| ControlError::BadName(error.to_string()))?;
+    if name.is_template() {
+        let reason = format!("Unit name {name} is missing the instance name.");
+        return Err(ControlError::BadName(reason));
+    }
+    Ok(name)
 }

@@ -2,8 +2,9 @@
 
 use super::clock;
 use super::disk::LoadSource;
-use super::handle::{Answer, Job};
+use super::handle::{Answer, Compare, Job, Look};
 use super::run::{Fact, Host};
+use super::view::HostFacts;
 use crate::engine::{Event, LogLevel, Timestamp, Verb};
 use crate::unit::config::{JobMode, LoadState, UnitConfig};
 use crate::unit::diagnostic::{Diagnostic, Severity};
@@ -12,8 +13,10 @@ use crate::unit::name::UnitName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Units of which it is remembered what was said; instances may come and go without end.
+const MOST_REMEMBERED: usize = 1000;
+
 /// What is done with the units once they are read.
-#[derive(Debug)]
 pub(super) enum After {
     /// A job is asked for.
     Job {
@@ -23,14 +26,23 @@ pub(super) enum After {
         reset: bool,
         answer: Answer<Job>,
     },
-    /// It was only asked to load.
-    Answer(Answer<()>),
+    /// It stays loaded, for the daemon itself.
+    Keep { unit: UnitName, answer: Answer<()> },
+    /// It stays loaded for a client.
+    Hold {
+        unit: UnitName,
+        holder: u64,
+        answer: Answer<()>,
+    },
+    /// They are looked at.
+    Look(Look),
+    /// They are compared with what is loaded, not taken in.
+    Compare(Compare),
     /// All files were read again.
     Reloaded(Answer<()>),
 }
 
 /// What was read, and why.
-#[derive(Debug)]
 pub(super) struct Loaded {
     units: Vec<Arc<UnitConfig>>,
     unreadable: Vec<Diagnostic>,
@@ -64,6 +76,13 @@ impl Host {
     /// Units were read.
     pub(super) fn loaded(&mut self, loaded: Loaded) {
         self.requests.loading = false;
+        if let After::Compare(compare) = loaded.after {
+            compare(&HostFacts(self).view(), &loaded.units);
+            return self.next_requests();
+        }
+        if let After::Reloaded(_) = loaded.after {
+            self.said.clear();
+        }
         if self.startup.loaded == Timestamp::default() {
             self.startup.loaded = clock::now();
         }
@@ -81,38 +100,60 @@ impl Host {
         self.next_requests();
     }
 
-    fn show_findings(&self, unit: &UnitConfig) {
-        let name = Some(&unit.name);
-        for finding in &unit.diagnostics {
-            let level = match finding.severity {
-                Severity::Warning => LogLevel::Warning,
-                Severity::Error => LogLevel::Error,
-            };
-            self.log.manager(level, name, &finding.to_string());
+    /// Says what is wrong with a unit's files; once, however often it is loaded between two
+    /// reloads.
+    fn show_findings(&mut self, unit: &UnitConfig) {
+        let lines = findings(unit);
+        if self.said.get(&unit.name) == Some(&lines) {
+            return;
         }
-        // An error among the findings is the reason itself, and was just said.
-        let said = unit
-            .diagnostics
-            .iter()
-            .any(|f| f.severity == Severity::Error);
-        if let (LoadState::BadSetting | LoadState::Error, Some(error), false) =
-            (unit.load, &unit.load_error, said)
-        {
-            self.log.manager(LogLevel::Error, name, error);
+        for (level, line) in &lines {
+            self.log.manager(*level, Some(&unit.name), line);
         }
-        for skipped in &unit.not_applied {
-            let level = if skipped.refuses_start {
-                LogLevel::Warning
-            } else {
-                LogLevel::Notice
-            };
-            let text = format!(
-                "{}={} is not applied: {}",
-                skipped.directive, skipped.value, skipped.reason
-            );
-            self.log.manager(level, name, &text);
+        if self.said.len() >= MOST_REMEMBERED {
+            self.said.clear();
+        }
+        if lines.is_empty() {
+            self.said.remove(&unit.name);
+        } else {
+            self.said.insert(unit.name.clone(), lines);
         }
     }
+}
+
+/// What is to be said of a unit's files.
+fn findings(unit: &UnitConfig) -> Vec<(LogLevel, String)> {
+    let mut lines = Vec::new();
+    for finding in &unit.diagnostics {
+        let level = match finding.severity {
+            Severity::Warning => LogLevel::Warning,
+            Severity::Error => LogLevel::Error,
+        };
+        lines.push((level, finding.to_string()));
+    }
+    // An error among the findings is the reason itself, and was just said.
+    let said = unit
+        .diagnostics
+        .iter()
+        .any(|f| f.severity == Severity::Error);
+    if let (LoadState::BadSetting | LoadState::Error, Some(error), false) =
+        (unit.load, &unit.load_error, said)
+    {
+        lines.push((LogLevel::Error, error.clone()));
+    }
+    for skipped in &unit.not_applied {
+        let level = if skipped.refuses_start {
+            LogLevel::Warning
+        } else {
+            LogLevel::Notice
+        };
+        let text = format!(
+            "{}={} is not applied: {}",
+            skipped.directive, skipped.value, skipped.reason
+        );
+        lines.push((level, text));
+    }
+    lines
 }
 
 /// A unit that was read under several of its names counts once.

@@ -6,6 +6,7 @@ use super::process_table;
 use super::run::{Fact, Host};
 use crate::engine::{Event, MainSource, ProcessId, Role, UnitId};
 use crate::sys::{pidfd, proc};
+use std::os::fd::{AsFd, OwnedFd};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
@@ -15,6 +16,26 @@ pub(super) struct Search {
     unit: UnitId,
     wait: bool,
     task: AbortHandle,
+}
+
+/// A process that may be a main process.
+#[derive(Debug)]
+struct Candidate {
+    pid: i32,
+    /// Somebody who may says so: it need not be in the unit.
+    trusted: bool,
+    /// The inode that its pidfd must have.
+    inode: Option<u64>,
+}
+
+impl Candidate {
+    fn plain(pid: i32, trusted: bool) -> Candidate {
+        Candidate {
+            pid,
+            trusted,
+            inode: None,
+        }
+    }
 }
 
 impl Drop for Search {
@@ -32,10 +53,15 @@ impl Host {
             }
             MainSource::OnlyProcess => self
                 .only_process(unit)
-                .and_then(|pid| self.adopt(process, unit, pid, false)),
-            MainSource::Told { pid } => {
+                .and_then(|pid| self.adopt(process, unit, &Candidate::plain(pid, false))),
+            MainSource::Told { pid, inode } => {
                 let trusted = self.told_by_root.remove(&unit) == Some(pid);
-                self.adopt(process, unit, pid, trusted)
+                let candidate = Candidate {
+                    pid,
+                    trusted,
+                    inode,
+                };
+                self.adopt(process, unit, &candidate)
             }
         };
         self.answer_main(process, found);
@@ -68,7 +94,10 @@ impl Host {
             return;
         };
         let (unit, wait) = (search.unit, search.wait);
-        let found = read.and_then(|file| self.adopt(process, unit, file.pid, file.trusted));
+        let found = read.and_then(|file| {
+            let candidate = Candidate::plain(file.pid, file.trusted);
+            self.adopt(process, unit, &candidate)
+        });
         if let (Err(reason), true) = (&found, wait) {
             tracing::debug!("still waiting for a main process: {reason}");
             return;
@@ -104,9 +133,9 @@ impl Host {
         &mut self,
         process: ProcessId,
         unit: UnitId,
-        pid: i32,
-        trusted: bool,
+        candidate: &Candidate,
     ) -> Result<i32, String> {
+        let (pid, trusted) = (candidate.pid, candidate.trusted);
         if pid <= 1 || pid == std::process::id() as i32 {
             return Err(format!("process {pid} cannot be a main process"));
         }
@@ -118,6 +147,7 @@ impl Host {
         }
         let descriptor =
             pidfd::open(pid).map_err(|error| format!("cannot watch process {pid}: {error}"))?;
+        check_inode(&descriptor, candidate)?;
         // Looked at after it was opened: what is seen is the process that will be watched.
         if proc::stat(pid).map_or(true, |stat| process_table::is_dead(&stat)) {
             return Err(format!("process {pid} has ended"));
@@ -130,6 +160,21 @@ impl Host {
             .map_err(|error| format!("cannot watch process {pid}: {error}"))?;
         self.groups.joined(unit, pid);
         Ok(pid)
+    }
+}
+
+/// Kernels before 6.9 give all pidfds the same inode; there it says nothing.
+fn check_inode(descriptor: &OwnedFd, candidate: &Candidate) -> Result<(), String> {
+    let Some(wanted) = candidate.inode else {
+        return Ok(());
+    };
+    let pid = candidate.pid;
+    match pidfd::inode(descriptor.as_fd()) {
+        Ok(Some(seen)) if seen != wanted => {
+            Err(format!("process {pid} is not the one with inode {wanted}"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("cannot look at process {pid}: {error}")),
     }
 }
 

@@ -8,6 +8,8 @@
 //! before the emptiness of the group it leaves, and after every notify message sent before it;
 //! nothing is ever signalled by its number.
 
+mod action;
+mod bus_names;
 mod client_units;
 mod clock;
 mod conditions;
@@ -19,6 +21,7 @@ mod exits;
 mod facts;
 mod groups;
 mod handle;
+mod isolation;
 mod killing;
 mod lines;
 mod loading;
@@ -42,6 +45,7 @@ mod view;
 mod wind_up;
 
 pub use crate::cgroup::usage::{Io, Usage};
+pub use bus_names::{BusNameNews, BusNameOrder};
 pub use client_units::ClientUnits;
 pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};

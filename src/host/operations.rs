@@ -287,7 +287,7 @@ impl Host {
         &self,
         unit: &UnitName,
         kinds: &BTreeSet<DirectoryKind>,
-    ) -> Result<(UnitId, directories::Removal), ControlError> {
+    ) -> Result<(UnitName, directories::Removal), ControlError> {
         let view = self.loaded_unit(unit)?;
         let name = view.name();
         let Some(service) = view.config.service() else {
@@ -303,10 +303,10 @@ impl Host {
         if removal.is_empty() {
             return trouble(Trouble::NothingToClean, "No matching resources found.");
         }
-        Ok((view.id, removal))
+        Ok((name.clone(), removal))
     }
 
-    fn clean(&mut self, unit: UnitId, removal: directories::Removal, answer: Answer<()>) {
+    fn clean(&mut self, unit: UnitName, removal: directories::Removal, answer: Answer<()>) {
         let before = self.cleaning.remove(&unit);
         let task = tokio::spawn(async move {
             if let Some(before) = before {

@@ -110,6 +110,11 @@ impl Processes {
         }
     }
 
+    /// The unit a process belongs to.
+    pub(super) fn unit_of(&self, process: ProcessId) -> Option<UnitId> {
+        self.map.get(&process).map(|process| process.unit)
+    }
+
     /// All names a number has; more than one after MAINPID= named a process of ours again.
     pub(super) fn with_pid(&self, pid: i32) -> Vec<ProcessId> {
         self.all_running()
@@ -141,6 +146,13 @@ impl Processes {
         self.of_unit(unit).next().is_some()
     }
 
+    /// Whether a process of this unit is being started: one that nobody knows may then be it.
+    pub(super) fn is_starting(&self, unit: UnitId) -> bool {
+        self.map
+            .values()
+            .any(|process| process.unit == unit && matches!(process.stage, Stage::Starting(_)))
+    }
+
     /// Whether any process at all is being started: a child nobody knows may then be it.
     pub(super) fn any_starting(&self) -> bool {
         self.map
@@ -164,6 +176,7 @@ mod tests {
         let id = ProcessId(5);
         processes.starting(id, UNIT, Role::Main);
         assert!(processes.any_starting() && processes.has_any(UNIT));
+        assert!(processes.is_starting(UNIT) && !processes.is_starting(UnitId(UNIT.0 + 1)));
         if let Stage::Starting(shots) = &mut processes.get_mut(id).unwrap().stage {
             shots.push(Shot::plain(crate::unit::value::Signal::TERM));
         }

@@ -60,11 +60,9 @@ impl Host {
     /// Takes a message in, or puts it behind those that wait for a load.
     pub(super) fn message(&mut self, message: Message) {
         match message {
-            Message::Look(look) => {
-                let facts = HostFacts(self);
-                look(&facts.view());
-            }
+            Message::Look(look) => look(&HostFacts(self).view()),
             Message::Shutdown => self.tell(Event::Shutdown),
+            Message::BusName(watch, news) => self.bus_name_news(watch, news),
             message if self.requests.loading => self.requests.queue.push_back(message),
             message => self.ask(message),
         }
@@ -96,9 +94,41 @@ impl Host {
                     reset,
                     answer,
                 };
-                self.with_loaded(unit, after);
+                self.with_loaded([unit].into(), after);
             }
-            Message::Load { unit, answer } => self.with_loaded(unit, After::Answer(answer)),
+            Message::Load { units, look } => self.with_loaded(units, After::Look(look)),
+            Message::Keep { unit, answer } => {
+                let after = After::Keep {
+                    unit: unit.clone(),
+                    answer,
+                };
+                self.with_loaded([unit].into(), after);
+            }
+            Message::Hold {
+                unit,
+                holder,
+                answer,
+            } => {
+                let after = After::Hold {
+                    unit: unit.clone(),
+                    holder,
+                    answer,
+                };
+                self.with_loaded([unit].into(), after);
+            }
+            Message::Release {
+                unit,
+                holder,
+                answer,
+            } => {
+                let request = self.requests.number(Waiting::Done(answer));
+                self.tell(Event::Release {
+                    request,
+                    unit,
+                    holder,
+                });
+            }
+            Message::HolderGone(holder) => self.tell(Event::HolderGone { holder }),
             Message::Kill {
                 unit,
                 whom,
@@ -117,24 +147,37 @@ impl Host {
                 let request = self.requests.number(Waiting::Done(answer));
                 self.tell(Event::ResetFailed { request, unit });
             }
+            Message::Cancel { job, answer } => {
+                let request = self.requests.number(Waiting::Done(answer));
+                self.tell(Event::Cancel { request, job });
+            }
             Message::Reload { answer } => {
                 let _ = self.news.send(News::Reloading(true));
-                let names: BTreeSet<UnitName> = self.engine.unit_names().into_iter().collect();
-                self.load(names, BTreeSet::new(), After::Reloaded(answer));
+                self.load_again(After::Reloaded(answer));
             }
+            Message::Compare(compare) => self.load_again(After::Compare(compare)),
             Message::Operation(operation) => self.operate(operation),
-            Message::Look(_) | Message::Shutdown => self.message(message),
+            Message::Look(_) | Message::BusName(..) | Message::Shutdown => self.message(message),
         }
     }
 
-    /// Goes on once the unit is loaded, at once if it is.
-    fn with_loaded(&mut self, unit: UnitName, after: After) {
-        let view = self.engine.unit(unit.as_str());
-        if view.is_some_and(|view| view.load() != LoadState::NotFound) {
+    /// Goes on once the units are loaded, at once if they are.
+    fn with_loaded(&mut self, mut units: BTreeSet<UnitName>, after: After) {
+        units.retain(|unit| {
+            let view = self.engine.unit(unit.as_str());
+            view.is_none_or(|view| view.load() == LoadState::NotFound)
+        });
+        if units.is_empty() {
             return self.go_on(after);
         }
         let known = self.known_names();
-        self.load([unit].into(), known, after);
+        self.load(units, known, after);
+    }
+
+    /// Reads the files of all units.
+    fn load_again(&mut self, after: After) {
+        let names: BTreeSet<UnitName> = self.engine.unit_names().into_iter().collect();
+        self.load(names, BTreeSet::new(), after);
     }
 
     /// What was waited for is loaded.
@@ -147,9 +190,25 @@ impl Host {
                 reset,
                 answer,
             } => self.request_job(unit, verb, mode, reset, answer),
-            After::Answer(answer) => {
+            After::Keep { unit, answer } => {
+                self.tell(Event::Keep { unit });
                 let _ = answer.send(Ok(()));
             }
+            After::Hold {
+                unit,
+                holder,
+                answer,
+            } => {
+                let request = self.requests.number(Waiting::Done(answer));
+                self.tell(Event::Hold {
+                    request,
+                    unit,
+                    holder,
+                });
+            }
+            After::Look(look) => look(&HostFacts(self).view()),
+            // Nothing was taken in: `loaded` answers it.
+            After::Compare(_) => {}
             After::Reloaded(answer) => {
                 let _ = self.news.send(News::Reloading(false));
                 self.log

@@ -1,14 +1,18 @@
 //! The loop itself: waits for what happens, tells the engine, carries out what it orders.
 
+use super::action::Ending;
+use super::bus_names::{BusNameOrder, BusNames};
 use super::client_units::ClientUnits;
 use super::clock;
 use super::conditions::Surroundings;
 use super::environment::Mode;
 use super::groups::{Groups, Known};
 use super::handle::{Handle, Message, News, Startup};
+use super::isolation::Isolations;
 use super::loading::Loaded;
 use super::log::Log;
 use super::main_process::Search;
+use super::notifications::Early;
 use super::notify::NotifySocket;
 use super::operations::{Freezer, Froze};
 use super::output::Capture;
@@ -17,7 +21,7 @@ use super::processes::Processes;
 use super::requests::Requests;
 use super::spawning::{Common, Started};
 use crate::cgroup::Tree;
-use crate::engine::{CheckId, Engine, Event, ProcessId, UnitId};
+use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
 use crate::sys::subreaper;
 use crate::unit::load;
 use crate::unit::name::UnitName;
@@ -61,10 +65,11 @@ pub struct Options {
     pub client_units: ClientUnits,
     /// The name of the subtree of control groups.
     pub cgroup_label: String,
+    /// Where orders go to watch names on the bus.
+    pub bus_names: UnboundedSender<BusNameOrder>,
 }
 
 /// What comes back from tasks and pool threads.
-#[derive(Debug)]
 pub(super) enum Fact {
     Started(Box<Started>),
     Checked(CheckId, Vec<bool>),
@@ -82,13 +87,19 @@ enum Woken {
     ChildEnded,
     Message(Message),
     Deadline,
+    /// Nothing is left to do at this moment.
+    Idle,
 }
 
 impl Woken {
     fn is_an_end(&self) -> bool {
         match self {
             Woken::Ended(_) | Woken::ChildEnded | Woken::GroupChanged => true,
-            Woken::Fact(_) | Woken::Notification | Woken::Message(_) | Woken::Deadline => false,
+            Woken::Fact(_)
+            | Woken::Notification
+            | Woken::Message(_)
+            | Woken::Deadline
+            | Woken::Idle => false,
         }
     }
 }
@@ -103,13 +114,17 @@ pub struct Host {
     pub(super) log: Arc<Log>,
     pub(super) processes: Processes,
     pub(super) groups: Groups,
+    pub(super) isolations: Isolations,
     pub(super) notify: NotifySocket,
     pub(super) capture: Capture,
     pub(super) requests: Requests,
     pub(super) names: BTreeMap<UnitId, UnitName>,
     pub(super) searches: BTreeMap<ProcessId, Search>,
+    pub(super) bus_names: BusNames,
     /// Removals under way; a start of the unit waits for them.
-    pub(super) cleaning: BTreeMap<UnitId, JoinHandle<()>>,
+    pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
+    /// What was said of units' files since the last reload.
+    pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
     /// MAINPID= last said by a process of root.
     pub(super) told_by_root: BTreeMap<UnitId, i32>,
     /// What clients added to the environment of services.
@@ -120,9 +135,13 @@ pub struct Host {
     pub(super) last_cpu: BTreeMap<UnitId, u64>,
     /// The steps of coming up.
     pub(super) startup: Startup,
+    /// Said by processes whose start is not told of yet.
+    pub(super) early: Vec<Early>,
     /// Children are to be looked at again.
     pub(super) children_due: bool,
     pub(super) finished: bool,
+    /// How an action of a unit ends the daemon, once one does.
+    pub(super) ending: Ending,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
     inbox: Inbox,
@@ -159,6 +178,7 @@ impl Host {
             notify_socket: notify.path().display().to_string(),
             system: system.clone(),
             kept: Arc::new(options.own_files.clone()),
+            mounts: options.notify_socket.with_file_name("mounts"),
         };
         let host = Host {
             engine: Engine::new(seed),
@@ -168,6 +188,7 @@ impl Host {
                 environment: Arc::new(options.own_environment.clone()),
             },
             groups: Groups::new(Tree::open(&options.cgroup_label))?,
+            isolations: Isolations::default(),
             news: news.clone(),
             capture: Capture::new(log.clone()),
             log,
@@ -176,7 +197,9 @@ impl Host {
             requests: Requests::default(),
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
+            bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
+            said: BTreeMap::new(),
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
             freezers: BTreeMap::new(),
@@ -185,8 +208,10 @@ impl Host {
                 begun: clock::now(),
                 ..Startup::default()
             },
+            early: Vec::new(),
             children_due: false,
             finished: false,
+            ending: Ending::default(),
             facts,
             ended,
             inbox: Inbox {
@@ -205,10 +230,11 @@ impl Host {
         Ok((host, handle))
     }
 
-    /// Runs until everything was stopped after a shutdown request; leaves no process and no
-    /// control group behind.
-    pub async fn run(mut self) {
-        while !self.finished {
+    /// Runs until everything was stopped after a shutdown request, or an action of a unit ended
+    /// the daemon at once; leaves no process and no control group behind. Returns the exit
+    /// status that an action asks for, else 0.
+    pub async fn run(mut self) -> u8 {
+        while !self.is_over() {
             let woken = self.wait().await;
             if woken.is_an_end() {
                 // Last words first: the tasks that read pipes learn of them when the first
@@ -219,7 +245,13 @@ impl Host {
             self.take(woken);
             self.settle();
         }
+        let status = self.ending.status.unwrap_or(0);
         self.wind_up().await;
+        status
+    }
+
+    fn is_over(&self) -> bool {
+        self.finished || self.ending.at_once
     }
 
     async fn wait(&mut self) -> Woken {
@@ -233,6 +265,8 @@ impl Host {
                 None => std::future::pending().await,
             }
         };
+        // Not while units are being read that count on those that are there.
+        let collects = self.engine.has_candidates() && !self.requests.loading;
         // What the kernel says comes before what is due and before what people ask for.
         tokio::select! {
             biased;
@@ -243,6 +277,8 @@ impl Host {
             () = self.groups.changed() => Woken::GroupChanged,
             () = deadline => Woken::Deadline,
             Some(message) = self.inbox.messages.recv() => Woken::Message(message),
+            // Last: whoever was just told of a unit has asked by then how it is.
+            () = tokio::task::yield_now(), if collects => Woken::Idle,
         }
     }
 
@@ -251,10 +287,17 @@ impl Host {
             Woken::Ended(process) => self.process_ended(process),
             Woken::Notification => self.receive_notifications(),
             Woken::ChildEnded => self.reap_children(),
-            Woken::GroupChanged => self.groups.read_changes(),
+            Woken::GroupChanged => {
+                self.groups.read_changes();
+                self.tell_out_of_memory();
+            }
             Woken::Message(message) => self.message(message),
             Woken::Deadline => self.tell(Event::Elapsed),
-            Woken::Fact(Fact::Started(started)) => self.started(*started),
+            Woken::Idle => self.tell(Event::Collect),
+            Woken::Fact(Fact::Started(started)) => {
+                self.started(*started);
+                self.look_at_early_notifications();
+            }
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
             Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
@@ -264,11 +307,25 @@ impl Host {
         }
     }
 
+    /// Waits until no start of a process is under way any more: one that nobody heard of could
+    /// not be ended.
+    pub(super) async fn await_starts(&mut self) {
+        while self.processes.any_starting() {
+            let Some(fact) = self.inbox.facts.recv().await else {
+                return;
+            };
+            self.take(Woken::Fact(fact));
+        }
+    }
+
     /// Carries out what the engine orders until it has no orders left.
     pub(super) fn settle(&mut self) {
         loop {
             while let Some(effect) = self.engine.poll_effect() {
                 self.carry_out(effect);
+                if self.ending.at_once {
+                    return;
+                }
             }
             if self.children_due && !self.processes.any_starting() {
                 self.reap_children();

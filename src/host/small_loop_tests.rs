@@ -81,14 +81,43 @@ impl SmallLoop {
         let request = RequestId(1);
         while let Some(message) = messages.recv().await {
             match message {
-                Message::Look(look) => look(&View {
-                    engine: &self.engine,
-                    facts: &LineFacts(self.lines.clone()),
-                }),
-                Message::Load { unit, answer } => {
-                    self.load_missing(&unit);
+                Message::Look(look) => self.show(look),
+                Message::Load { units, look } => {
+                    for unit in &units {
+                        self.load_missing(unit);
+                    }
+                    self.show(look);
+                }
+                Message::Keep { answer, .. } => {
                     let _ = answer.send(Ok(()));
                 }
+                Message::Hold {
+                    unit,
+                    holder,
+                    answer,
+                } => {
+                    self.load_missing(&unit);
+                    let outcome = self.ask(Event::Hold {
+                        request,
+                        unit,
+                        holder,
+                    });
+                    let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
+                }
+                Message::Release {
+                    unit,
+                    holder,
+                    answer,
+                } => {
+                    let outcome = self.ask(Event::Release {
+                        request,
+                        unit,
+                        holder,
+                    });
+                    let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
+                }
+                Message::HolderGone(holder) => self.tell(Event::HolderGone { holder }),
+                Message::Compare(compare) => self.show(|view| compare(view, &[])),
                 Message::Job {
                     unit,
                     verb,
@@ -128,16 +157,28 @@ impl SmallLoop {
                     let outcome = self.ask(Event::ResetFailed { request, unit });
                     let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
                 }
+                Message::Cancel { job, answer } => {
+                    let outcome = self.ask(Event::Cancel { request, job });
+                    let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
+                }
                 Message::Reload { answer } => {
                     for active in [true, false] {
                         let _ = self.news.send(News::Reloading(active));
                     }
                     let _ = answer.send(Ok(()));
                 }
+                Message::BusName(..) => {}
                 Message::Operation(_) => {}
                 Message::Shutdown => return,
             }
         }
+    }
+
+    fn show(&self, look: impl FnOnce(&View<'_>)) {
+        look(&View {
+            engine: &self.engine,
+            facts: &LineFacts(self.lines.clone()),
+        });
     }
 
     fn load(&mut self, units: Vec<UnitConfig>) {

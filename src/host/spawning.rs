@@ -4,15 +4,20 @@
 use super::directories;
 use super::environment;
 use super::handle::Stream;
+use super::isolation::{Ground, MachineFiles, Shared};
 use super::killing::Shot;
 use super::output::Pipes;
 use super::run::{Fact, Host};
 use crate::cgroup::Group;
 use crate::engine::{Event, LogLevel, Spawn};
 use crate::exec::environment::{EnvironmentInput, assemble};
-use crate::exec::plan::{PlanInput, plan};
+use crate::exec::mounts::{MountInput, Sources};
+use crate::exec::plan::{Inherited, PlanInput, plan};
 use crate::exec::{Child, Identity, identity, spawn};
-use crate::unit::config::{Command, ExecConfig, InputSource, OutputTarget, ServiceConfig};
+use crate::sys::personality;
+use crate::unit::config::{
+    Command, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget, ServiceConfig,
+};
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::Signal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -32,6 +37,8 @@ pub(super) struct Common {
     pub(super) system: Arc<SystemFacts>,
     /// The daemon's own files, which no clean-up may take away.
     pub(super) kept: Arc<Vec<PathBuf>>,
+    /// Where the roots of units with mounts of their own are put together.
+    pub(super) mounts: PathBuf,
 }
 
 /// One start, complete but for what may block to find out.
@@ -39,6 +46,7 @@ struct Start {
     order: Box<Spawn>,
     common: Arc<Common>,
     group: Option<Arc<Group>>,
+    shared: Arc<Shared>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
 }
@@ -69,7 +77,7 @@ impl Host {
             }
         };
         let readers = pipes.take_readers();
-        let cleaning = self.cleaning.remove(&order.unit);
+        let cleaning = self.cleaning.remove(&order.config.name);
         let exec = order.config.service().map(|service| &service.exec);
         if cleaning.is_none() && exec.is_some_and(is_simple) {
             let result = start.run();
@@ -110,11 +118,15 @@ impl Host {
             .map_err(|error| format!("cannot make the control group: {error}"))?;
         if order.first {
             self.warn_of_left_over(order);
+            self.groups
+                .kill_together(order.unit, service.oom_policy == OomPolicy::Kill)
+                .map_err(|error| format!("cannot set OOMPolicy=: {error}"))?;
         }
         Ok(Start {
             order: Box::new(order.clone()),
             common: self.common.clone(),
             group,
+            shared: self.isolations.of(order.unit),
             stdout: pipes.stdout.take(),
             stderr: pipes.stderr.take(),
         })
@@ -176,6 +188,10 @@ impl Host {
                 return self.tell(Event::SpawnFailed { process, reason });
             }
         }
+        for left_out in child.left_out {
+            let text = format!("{}= is left out: {}", left_out.setting, left_out.reason);
+            self.log.manager(LogLevel::Warning, Some(&name), &text);
+        }
         let executed = child.failure.is_none();
         if let Some(failure) = child.failure {
             self.log
@@ -199,11 +215,23 @@ impl Start {
         let identity = identity::resolve(&service.exec, command);
         let known = identity.as_ref().ok().and_then(Option::as_ref);
         let environment = self.environment(service, &files, known);
+        let exec = &service.exec;
+        let ground = Ground::prepare(exec, &self.common.mounts, || self.sources(exec))?;
         let input = PlanInput {
             service,
             command,
             identity: identity.as_ref().map(Option::as_ref).map_err(Clone::clone),
             environment: &environment,
+            inherited: Inherited {
+                personality: personality::current(),
+            },
+            mounts: ground.as_ref().map(|ground| MountInput {
+                table: &ground.table,
+                files: &MachineFiles,
+                sources: &ground.sources,
+                place: &ground.place,
+            }),
+            entered: self.shared.entered(&exec.isolation),
             not_applied: &self.order.config.not_applied,
             directories: self.directories(&service.exec, known),
             stdout_pipe: self.stdout.as_ref().map(AsFd::as_fd),
@@ -214,6 +242,18 @@ impl Start {
         let group = self.group.as_ref().map(|group| group.directory());
         let child = spawn::spawn(&plan, group).map_err(|error| error.to_string())?;
         Ok((child, plan.unset_variables().to_vec()))
+    }
+
+    /// What the daemon adds to the mounts of a unit.
+    fn sources(&self, exec: &ExecConfig) -> Result<Sources, String> {
+        let tmp = exec.isolation.private_tmp;
+        let tmp = tmp.then(|| self.shared.tmp(&self.order.config.name));
+        Ok(Sources {
+            private_tmp: tmp.transpose()?,
+            writable: directories::writable(exec, &self.common.system),
+            notify_socket: self.order.notify.then(|| self.common.notify_socket.clone()),
+            credentials: None,
+        })
     }
 
     fn directories(
@@ -291,6 +331,7 @@ fn is_simple(exec: &ExecConfig) -> bool {
         && exec.supplementary_groups.is_empty()
         && exec.environment_files.is_empty()
         && exec.directories.is_empty()
+        && exec.isolation == Isolation::default()
         && exec.working_directory.is_none()
         && exec.standard_input == InputSource::Null
         && takes_no_file(&exec.standard_output)

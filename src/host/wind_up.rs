@@ -31,7 +31,11 @@ impl Host {
             }
         }
         self.searches.clear();
-        for (signal, patience) in LAST_SIGNALS {
+        if self.ending.at_once && timeout(CLEANING, self.await_starts()).await.is_err() {
+            tracing::warn!("a start hangs; not waited for further");
+        }
+        let polite = usize::from(self.ending.at_once);
+        for (signal, patience) in LAST_SIGNALS.into_iter().skip(polite) {
             if self.end_leftovers(signal, patience).await {
                 break;
             }

@@ -7,9 +7,10 @@
 use super::call::{Errno, call};
 use super::clone::{Call, set_signal_mask};
 use super::operation::perform;
-use super::program::{Image, Program};
+use super::program::{Image, OnFailure, Program};
 use libc::c_char;
 use std::ffi::CString;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 
@@ -23,6 +24,8 @@ pub(super) struct Prepared<'a> {
     environment: Vec<*const c_char>,
     pid_variables: Vec<PidVariable>,
     pub(super) report: Report,
+    /// Why each step was left out: an errno, 0 for those that were not.
+    pub(super) skipped: Vec<AtomicI32>,
 }
 
 /// What the child tells its parent.
@@ -92,6 +95,7 @@ impl<'a> Prepared<'a> {
             environment: environment.chain(own).chain([ptr::null()]).collect(),
             pid_variables,
             report: Report::new(),
+            skipped: program.steps.iter().map(|_| AtomicI32::new(0)).collect(),
         }
     }
 }
@@ -159,19 +163,42 @@ fn attempt(handed: &Call<'_, Prepared<'_>>) -> Failed {
     {
         return Failed::Join(errno);
     }
-    for (index, step) in prepared.program.steps.iter().enumerate() {
-        if let Err(errno) = perform(&step.operation) {
-            return Failed::Step(index, errno, step.exit_status);
-        }
+    let sealed_from = prepared.program.sealed_from;
+    if let Some(failed) = take_steps(prepared, 0..sealed_from) {
+        return failed;
     }
     // SAFETY: getpid(2) takes no arguments.
     let pid = unsafe { call(libc::SYS_getpid, []) }.unwrap_or(0);
     for variable in &prepared.pid_variables {
         variable.fill(pid);
     }
-    // Last, so that no signal meets a half-made process. It cannot fail: the mask is valid.
+    // Late, so that no signal meets a half-made process. It cannot fail: the mask is valid.
     let _ = set_signal_mask(0);
+    let sealed = sealed_from..prepared.program.steps.len();
+    if let Some(failed) = take_steps(prepared, sealed) {
+        return failed;
+    }
     Failed::Execute(execute(prepared))
+}
+
+/// Takes these steps; `None` if the child goes on.
+fn take_steps(prepared: &Prepared<'_>, mut places: Range<usize>) -> Option<Failed> {
+    while let Some(index) = places.next() {
+        let step = prepared.program.steps.get(index)?;
+        let Err(errno) = perform(&step.operation) else {
+            continue;
+        };
+        match step.on_failure {
+            OnFailure::End => return Some(Failed::Step(index, errno, step.exit_status)),
+            OnFailure::Skip(more) => {
+                if let Some(place) = prepared.skipped.get(index) {
+                    place.store(errno.0, Ordering::Relaxed);
+                }
+                places.start = places.start.saturating_add(more);
+            }
+        }
+    }
+    None
 }
 
 /// Sets every signal to its default: the daemon's handlers and ignored signals are its own.

@@ -352,6 +352,7 @@ mod tests {
         let words = words.map(|word| std::ffi::CString::new(word).unwrap());
         Program {
             steps: vec![],
+            sealed_from: 0,
             image: Image {
                 candidates: vec![words[0].clone()],
                 name: "/bin/sh".into(),

@@ -4,12 +4,15 @@
 
 use super::call::{Errno, call};
 use super::child::set_signal_action;
+use super::filter::{self, Instruction};
+use super::namespace;
 use super::program::Operation;
+use super::scheduling;
 use libc::{AT_FDCWD, c_long};
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
-type Done = Result<(), Errno>;
+pub(super) type Done = Result<(), Errno>;
 
 // The kernel's numbers; C libraries disagree on their type.
 const RLIMIT_NOFILE: u32 = 7;
@@ -29,8 +32,51 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
             onto,
         } => open_onto(path, *flags, *mode, *onto),
         Operation::CloseFrom(first) => close_from(*first),
-        Operation::OomScoreAdjust(value) => adjust_oom_score(value),
+        Operation::OomScoreAdjust(value) => write_if_permitted(c"/proc/self/oom_score_adj", value),
         Operation::Nice(value) => set_nice(*value),
+        Operation::Schedule { policy, priority } => scheduling::schedule(*policy, *priority),
+        Operation::Processors(set) => scheduling::run_on(set),
+        Operation::MemoryPolicy { mode, nodes } => scheduling::memory_policy(*mode, nodes),
+        Operation::IoPriority(value) => scheduling::io_priority(*value),
+        Operation::TimerSlack(value) => {
+            prctl(libc::PR_SET_TIMERSLACK, *value as usize, 0).map(|_| ())
+        }
+        Operation::CoreDumpFilter(value) => {
+            write_if_permitted(c"/proc/self/coredump_filter", value)
+        }
+        Operation::Keyring { shared, owner } => scheduling::keyring(*shared, *owner),
+        Operation::Unshare(flags) => plain(libc::SYS_unshare, [*flags as usize]),
+        Operation::Enter { namespace, kind } => plain(
+            libc::SYS_setns,
+            [namespace.as_raw_fd() as usize, *kind as usize],
+        ),
+        Operation::UserNamespace { users, groups } => namespace::make_users(users, groups),
+        Operation::Propagation(flags) => namespace::propagate(*flags),
+        Operation::MountPoint {
+            parents,
+            path,
+            directory,
+        } => namespace::make_point(parents, path, *directory),
+        Operation::Bind {
+            from,
+            to,
+            recursive,
+        } => namespace::bind(from, to, *recursive),
+        Operation::Mount {
+            kind,
+            options,
+            flags,
+            to,
+        } => namespace::mount(kind, options, *flags, to),
+        Operation::Remount { path, flags } => namespace::remount(path, *flags),
+        Operation::Device {
+            from,
+            path,
+            major,
+            minor,
+        } => namespace::make_device(from, path, *major, *minor),
+        Operation::SymbolicLink { target, path } => namespace::link(target, path),
+        Operation::PivotRoot(path) => namespace::pivot(path),
         Operation::Umask(mask) => plain(libc::SYS_umask, [*mask as usize]),
         Operation::MakeParent { path, mode } => make_directory(path, *mode),
         Operation::MakeDirectory { path, mode, owner } => own_directory(path, *mode, *owner),
@@ -45,7 +91,11 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
         Operation::KeepBounding(set) => keep_bounding(*set),
         Operation::PrepareAmbient(set) => prepare_ambient(*set),
         Operation::SetAmbient(set) => set_ambient(*set),
-        Operation::NoNewPrivileges => prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(|_| ()),
+        Operation::NoNewPrivileges => no_new_privileges(),
+        Operation::ImplyNoNewPrivileges => imply_no_new_privileges(),
+        Operation::SecureBits(bits) => set_secure_bits(*bits),
+        Operation::Personality(value) => plain(libc::SYS_personality, [*value as usize]),
+        Operation::Filter(instructions) => install_filter(instructions),
         Operation::ChangeDirectory { path, optional } => match change_directory(path) {
             Err(_) if *optional => Ok(()),
             result => result,
@@ -58,7 +108,7 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
 }
 
 /// A call whose arguments are numbers, whatever they are worth to the kernel.
-fn plain<const N: usize>(number: c_long, arguments: [usize; N]) -> Done {
+pub(super) fn plain<const N: usize>(number: c_long, arguments: [usize; N]) -> Done {
     // SAFETY: none of the calls made through here takes an address.
     unsafe { call(number, arguments) }.map(|_| ())
 }
@@ -75,7 +125,7 @@ fn duplicate(from: i32, onto: i32, flags: i32) -> Done {
     )
 }
 
-fn open(path: &CStr, flags: i32, mode: u32) -> Result<i32, Errno> {
+pub(super) fn open(path: &CStr, flags: i32, mode: u32) -> Result<i32, Errno> {
     let words = [
         AT_FDCWD as usize,
         path.as_ptr() as usize,
@@ -86,7 +136,7 @@ fn open(path: &CStr, flags: i32, mode: u32) -> Result<i32, Errno> {
     unsafe { call(libc::SYS_openat, words) }.map(|number| number as i32)
 }
 
-fn close(number: i32) {
+pub(super) fn close(number: i32) {
     // Nothing is done about an error: the number is free in any case.
     let _ = plain(libc::SYS_close, [number as usize]);
 }
@@ -117,20 +167,16 @@ fn close_from(first: i32) -> Done {
     Ok(())
 }
 
-fn adjust_oom_score(value: &str) -> Done {
-    match open(
-        c"/proc/self/oom_score_adj",
-        libc::O_WRONLY | libc::O_CLOEXEC,
-        0,
-    )
-    .and_then(|file| write(file, value.as_bytes()))
-    {
+/// Without the privilege the file stays as it is.
+fn write_if_permitted(path: &CStr, value: &str) -> Done {
+    let file = open(path, libc::O_WRONLY | libc::O_CLOEXEC, 0);
+    match file.and_then(|file| write(file, value.as_bytes())) {
         Err(Errno(libc::EPERM | libc::EACCES)) => Ok(()),
         result => result,
     }
 }
 
-fn write(file: i32, bytes: &[u8]) -> Done {
+pub(super) fn write(file: i32, bytes: &[u8]) -> Done {
     let words = [file as usize, bytes.as_ptr() as usize, bytes.len()];
     // SAFETY: the buffer is valid for the call.
     let result = unsafe { call(libc::SYS_write, words) };
@@ -161,7 +207,7 @@ fn set_priority(value: i32) -> Done {
     )
 }
 
-fn make_directory(path: &CStr, mode: u32) -> Done {
+pub(super) fn make_directory(path: &CStr, mode: u32) -> Done {
     let words = [AT_FDCWD as usize, path.as_ptr() as usize, mode as usize];
     // SAFETY: the path is a valid string.
     match unsafe { call(libc::SYS_mkdirat, words) } {
@@ -202,7 +248,7 @@ fn correct(directory: i32, mode: u32, owner: Option<(u32, u32)>) -> Done {
     Ok(())
 }
 
-fn change_directory(path: &CStr) -> Done {
+pub(super) fn change_directory(path: &CStr) -> Done {
     // SAFETY: the path is a valid string.
     unsafe { call(libc::SYS_chdir, [path.as_ptr() as usize]) }.map(|_| ())
 }
@@ -293,7 +339,43 @@ struct CapabilityWords {
 /// _LINUX_CAPABILITY_VERSION_3.
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
 
-fn change_inheritable(change: impl Fn(u64) -> u64) -> Done {
+/// CAP_SYS_ADMIN.
+const ADMINISTRATION: usize = 21;
+
+fn no_new_privileges() -> Done {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(|_| ())
+}
+
+fn imply_no_new_privileges() -> Done {
+    let (_, data) = capabilities()?;
+    if data.words[0].effective >> ADMINISTRATION & 1 == 1 {
+        return Ok(());
+    }
+    no_new_privileges()
+}
+
+/// Only if they differ: whoever may not set them may still have them.
+fn set_secure_bits(bits: u32) -> Done {
+    if prctl(libc::PR_GET_SECUREBITS, 0, 0)? == bits as usize {
+        return Ok(());
+    }
+    prctl(libc::PR_SET_SECUREBITS, bits as usize, 0).map(|_| ())
+}
+
+/// SECCOMP_SET_MODE_FILTER of seccomp(2).
+const SET_MODE_FILTER: usize = 1;
+
+fn install_filter(instructions: &[Instruction]) -> Done {
+    let program = filter::Program {
+        length: instructions.len() as u16,
+        instructions: instructions.as_ptr(),
+    };
+    let words = [SET_MODE_FILTER, 0, &raw const program as usize];
+    // SAFETY: the program and its instructions are valid for the call.
+    unsafe { call(libc::SYS_seccomp, words) }.map(|_| ())
+}
+
+fn capabilities() -> Result<(CapabilityHeader, CapabilityData), Errno> {
     let mut header = CapabilityHeader {
         version: CAPABILITY_VERSION,
         pid: 0,
@@ -302,6 +384,11 @@ fn change_inheritable(change: impl Fn(u64) -> u64) -> Done {
     let words = [&raw mut header as usize, &raw mut data as usize];
     // SAFETY: header and data are as version 3 has them and valid for the call.
     unsafe { call(libc::SYS_capget, words) }?;
+    Ok((header, data))
+}
+
+fn change_inheritable(change: impl Fn(u64) -> u64) -> Done {
+    let (mut header, mut data) = capabilities()?;
     let [low, high] = &mut data.words;
     let before = u64::from(low.inheritable) | u64::from(high.inheritable) << 32;
     let after = change(before);

@@ -42,6 +42,23 @@ pub fn open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number as i32) })
 }
 
+/// The inode of a process's descriptor, which no other process gets while the machine is up;
+/// `None` on kernels before 6.9, where it says nothing.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn inode(process: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+    /// The file system of pidfds (linux/magic.h, PID_FS_MAGIC).
+    const PID_FS: i64 = 0x5049_4446;
+    // The width differs between architectures.
+    #[allow(clippy::unnecessary_cast)]
+    let kind = rustix::fs::fstatfs(process)?.f_type as i64;
+    if kind != PID_FS {
+        return Ok(None);
+    }
+    Ok(Some(rustix::fs::fstat(process)?.st_ino))
+}
+
 /// Sends a signal, 1 to 64; 0 only asks whether the process is there.
 ///
 /// # Errors
@@ -129,4 +146,25 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, options: i32) -> io::Result<Option
         }
     };
     Ok(Some(Ended { pid, how, status }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn an_inode_is_of_one_process() {
+        let me = std::process::id() as i32;
+        let mut child = std::process::Command::new("/bin/sleep")
+            .arg("3600")
+            .spawn()
+            .unwrap();
+        let of = |pid| inode(open(pid).unwrap().as_fd()).unwrap();
+        let (mine, its) = (of(me), of(child.id() as i32));
+        assert_eq!(mine, of(me));
+        assert!(mine.is_none() || mine != its);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -3,6 +3,7 @@
 //!
 //! Knows the kernel only; which operations a unit needs is the business of its plan.
 
+use super::filter::Instruction;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -10,8 +11,11 @@ use std::os::fd::BorrowedFd;
 /// Everything a child does.
 #[derive(Debug)]
 pub struct Program<'fd> {
-    /// In order; the first that fails ends the child.
+    /// In order.
     pub steps: Vec<Step<'fd>>,
+    /// From which step on the child may make no call but those of the steps themselves and
+    /// execve: filters of system calls may forbid any other.
+    pub sealed_from: usize,
     /// What is executed at last.
     pub image: Image,
 }
@@ -21,8 +25,19 @@ pub struct Program<'fd> {
 pub struct Step<'fd> {
     /// What is done.
     pub operation: Operation<'fd>,
-    /// The child's exit status if that fails.
+    /// The child's exit status if that ends it.
     pub exit_status: u8,
+    /// What a failure leads to.
+    pub on_failure: OnFailure,
+}
+
+/// What the failure of a step leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The child ends.
+    End,
+    /// This step and so many behind it are left out, which is reported.
+    Skip(usize),
 }
 
 /// What execve gets.
@@ -81,6 +96,109 @@ pub enum Operation<'fd> {
     OomScoreAdjust(String),
     /// Sets the nice value, or without the privilege the nearest to it that is allowed.
     Nice(i32),
+    /// sched_setscheduler(2).
+    Schedule {
+        /// SCHED_ number, perhaps with SCHED_RESET_ON_FORK.
+        policy: u32,
+        /// Priority.
+        priority: i32,
+    },
+    /// sched_setaffinity(2): bit n for processor n.
+    Processors(Vec<u64>),
+    /// set_mempolicy(2); a kernel without has one node only.
+    MemoryPolicy {
+        /// MPOL_ number.
+        mode: i32,
+        /// Bit n for node n.
+        nodes: Vec<u64>,
+    },
+    /// ioprio_set(2).
+    IoPriority(u32),
+    /// PR_SET_TIMERSLACK, in nanoseconds.
+    TimerSlack(u64),
+    /// Writes /proc/self/coredump_filter.
+    CoreDumpFilter(String),
+    /// Makes a session keyring, as this user and group if given.
+    Keyring {
+        /// Links the user's own keyring into it.
+        shared: bool,
+        /// User and group it belongs to.
+        owner: Option<(u32, u32)>,
+    },
+    /// unshare(2).
+    Unshare(u64),
+    /// setns(2), while descriptors of ours are open.
+    Enter {
+        /// Which.
+        namespace: BorrowedFd<'fd>,
+        /// CLONE_NEW... of its kind.
+        kind: u64,
+    },
+    /// A user namespace with these maps, as user_namespaces(7) has them.
+    UserNamespace {
+        /// Users.
+        users: String,
+        /// Groups.
+        groups: String,
+    },
+    /// Changes how mounts at and below the root travel: MS_SHARED, MS_SLAVE or MS_PRIVATE.
+    Propagation(u64),
+    /// Makes a directory, or an empty file, unless there is one.
+    MountPoint {
+        /// Directories above it, outermost first.
+        parents: Vec<CString>,
+        /// Absolute path.
+        path: CString,
+        /// What it is to be.
+        directory: bool,
+    },
+    /// Shows a file or directory at another place.
+    Bind {
+        /// Absolute path.
+        from: CString,
+        /// Absolute path of something of the same kind.
+        to: CString,
+        /// With what is mounted below.
+        recursive: bool,
+    },
+    /// Mounts a file system without a device.
+    Mount {
+        /// Its kind.
+        kind: CString,
+        /// Its own options.
+        options: CString,
+        /// MS_ flags.
+        flags: u64,
+        /// Absolute path.
+        to: CString,
+    },
+    /// Gives a mount point these MS_ flags; one that is gone meanwhile needs none.
+    Remount {
+        /// Absolute path.
+        path: CString,
+        /// All of them.
+        flags: u64,
+    },
+    /// Makes a character device, or without the privilege shows the machine's own.
+    Device {
+        /// The machine's own.
+        from: CString,
+        /// Absolute path.
+        path: CString,
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// symlink(2), unless there is something.
+    SymbolicLink {
+        /// What it says.
+        target: CString,
+        /// Absolute path.
+        path: CString,
+    },
+    /// Makes a mount point the root, and lets go of the one before.
+    PivotRoot(CString),
     /// umask(2).
     Umask(u32),
     /// Makes a directory if there is none.
@@ -123,6 +241,14 @@ pub enum Operation<'fd> {
     SetAmbient(u64),
     /// PR_SET_NO_NEW_PRIVS.
     NoNewPrivileges,
+    /// The same, unless we have CAP_SYS_ADMIN, with which filters can be installed without.
+    ImplyNoNewPrivileges,
+    /// PR_SET_SECUREBITS.
+    SecureBits(u32),
+    /// personality(2).
+    Personality(u32),
+    /// Installs a filter of system calls.
+    Filter(Vec<Instruction>),
     /// chdir(2).
     ChangeDirectory {
         /// Absolute path.
@@ -148,6 +274,45 @@ impl fmt::Display for Operation<'_> {
             Operation::CloseFrom(first) => write!(f, "close descriptors from {first} on"),
             Operation::OomScoreAdjust(value) => write!(f, "set the OOM score to {value}"),
             Operation::Nice(value) => write!(f, "set the nice value to {value}"),
+            Operation::Schedule { policy, priority } => {
+                write!(f, "set scheduling policy {policy} with priority {priority}")
+            }
+            Operation::Processors(_) => f.write_str("set the processors to run on"),
+            Operation::MemoryPolicy { mode, .. } => write!(f, "set memory policy {mode}"),
+            Operation::IoPriority(value) => write!(f, "set the I/O priority to {value:#x}"),
+            Operation::TimerSlack(value) => write!(f, "set the timer slack to {value} ns"),
+            Operation::CoreDumpFilter(value) => write!(f, "set the core dump filter to {value}"),
+            Operation::Keyring { .. } => f.write_str("make a session keyring"),
+            Operation::Unshare(flags) => write!(f, "make a namespace ({flags:#x})"),
+            Operation::Enter { kind, .. } => write!(f, "enter a namespace ({kind:#x})"),
+            Operation::UserNamespace { .. } => f.write_str("make a user namespace"),
+            Operation::Propagation(flags) => {
+                write!(f, "set the propagation of mounts to {flags:#x}")
+            }
+            Operation::MountPoint { path, .. } => write!(f, "make {} to mount on", text(path)),
+            Operation::Bind {
+                from,
+                to,
+                recursive,
+            } => {
+                let all = if *recursive { " with all below" } else { "" };
+                write!(f, "show {}{all} at {}", text(from), text(to))
+            }
+            Operation::Mount {
+                kind, options, to, ..
+            } => write!(
+                f,
+                "mount {} ({}) on {}",
+                text(kind),
+                text(options),
+                text(to)
+            ),
+            Operation::Remount { path, flags } => {
+                write!(f, "mount {} with flags {flags:#x}", text(path))
+            }
+            Operation::Device { path, .. } => write!(f, "make device {}", text(path)),
+            Operation::SymbolicLink { path, .. } => write!(f, "make link {}", text(path)),
+            Operation::PivotRoot(path) => write!(f, "make {} the root", text(path)),
             Operation::Umask(mask) => write!(f, "set the umask to {mask:04o}"),
             Operation::MakeParent { path, .. } => write!(f, "make directory {}", text(path)),
             Operation::MakeDirectory { path, owner, .. } => {
@@ -172,7 +337,12 @@ impl fmt::Display for Operation<'_> {
                 write!(f, "make capabilities {set:#x} inheritable")
             }
             Operation::SetAmbient(set) => write!(f, "set ambient capabilities to {set:#x}"),
-            Operation::NoNewPrivileges => f.write_str("set no_new_privs"),
+            Operation::NoNewPrivileges | Operation::ImplyNoNewPrivileges => {
+                f.write_str("set no_new_privs")
+            }
+            Operation::SecureBits(bits) => write!(f, "set the secure bits to {bits:#x}"),
+            Operation::Personality(value) => write!(f, "set the personality to {value:#x}"),
+            Operation::Filter(_) => f.write_str("install a filter of system calls"),
             Operation::ChangeDirectory { path, .. } => {
                 write!(f, "change to directory {}", text(path))
             }

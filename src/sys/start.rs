@@ -6,6 +6,7 @@ use super::clone::clone;
 use super::program::Program;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
 
 /// A child that has executed its image, or is leaving because it could not.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Started {
     pub pidfd: OwnedFd,
     /// What failed before execve.
     pub failure: Option<Failure>,
+    /// What was left out because it failed and may: the number of the step, and why.
+    pub skipped: Vec<(usize, Failure)>,
 }
 
 /// Why a child did not execute its image.
@@ -43,10 +46,16 @@ pub fn start(program: &Program<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Resul
         .report
         .failure()
         .map(|(place, errno)| describe(program, place, errno));
+    let skipped = prepared.skipped.iter().enumerate();
+    let skipped = skipped.filter_map(|(index, errno)| match errno.load(Ordering::Acquire) {
+        0 => None,
+        errno => Some((index, describe(program, Place::Step(index), Errno(errno)))),
+    });
     Ok(Started {
         pid,
         pidfd,
         failure,
+        skipped: skipped.collect(),
     })
 }
 

@@ -4,11 +4,12 @@
 //! or `error`, or that it cannot do what it is there for. Lines and columns count from 1;
 //! columns count characters, not bytes.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// A place in a unit file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// The file as it was named to the loader.
     pub file: Arc<str>,

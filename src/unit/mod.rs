@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod compare;
 pub mod config;
 pub mod diagnostic;
 pub mod directive;

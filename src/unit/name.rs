@@ -2,6 +2,7 @@
 //!
 //! A [`UnitName`] is always valid: it was checked when it was made.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -98,7 +99,8 @@ pub enum NameError {
 }
 
 /// A valid unit name such as `datadog-agent.service` or `getty@tty1.service`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct UnitName(Arc<str>);
 
 impl UnitName {
@@ -184,6 +186,20 @@ impl UnitName {
     /// The name with another type: `a.service` for `a.socket` and [`UnitType::Service`].
     pub fn with_type(&self, unit_type: UnitType) -> UnitName {
         UnitName(format!("{}.{}", self.stem(), unit_type).into())
+    }
+}
+
+impl TryFrom<String> for UnitName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<UnitName, NameError> {
+        UnitName::parse(&text)
+    }
+}
+
+impl From<UnitName> for String {
+    fn from(name: UnitName) -> String {
+        name.as_str().to_owned()
     }
 }
 

@@ -5,4 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
 echo "$(uname -sr), $(nproc) x ${model:-$(uname -m)}, load $(cut -d' ' -f1 /proc/loadavg)"
-exec cargo bench --locked --quiet --bench loading
+cargo bench --locked --quiet --bench loading
+echo
+cargo bench --locked --quiet --bench slow_stops

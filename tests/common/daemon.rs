@@ -28,6 +28,7 @@ pub struct Place {
     more_units: Vec<PathBuf>,
     more_arguments: Vec<String>,
     socket: PathBuf,
+    unprivileged: bool,
 }
 
 /// A running daemon; dropped, it is ended and so is what it left.
@@ -77,6 +78,7 @@ impl Place {
             directory,
             more_units: Vec::new(),
             more_arguments: Vec::new(),
+            unprivileged: false,
         }
     }
 
@@ -89,6 +91,12 @@ impl Place {
     /// One more argument for the daemon.
     pub fn with_argument(mut self, argument: &str) -> Place {
         self.more_arguments.push(argument.to_owned());
+        self
+    }
+
+    /// The daemon gives all capabilities up before it starts; it stays who it is.
+    pub fn without_privilege(mut self) -> Place {
+        self.unprivileged = true;
         self
     }
 
@@ -153,7 +161,19 @@ impl Place {
             unit_path.push(more);
         }
         let log = File::create(self.file("daemon.log")).expect("a log can be made");
-        self.without_settings(&mut Command::new(programs::DAEMON))
+        let mut command = if self.unprivileged {
+            let mut command = Command::new("setpriv");
+            command.args([
+                "--bounding-set=-all",
+                "--inh-caps=-all",
+                "--",
+                programs::DAEMON,
+            ]);
+            command
+        } else {
+            Command::new(programs::DAEMON)
+        };
+        self.without_settings(&mut command)
             .arg("--socket")
             .arg(self.socket())
             .arg("--unit-path")

@@ -6,11 +6,15 @@
 
 pub mod corpus;
 pub mod daemon;
+pub mod data;
+pub mod inside;
 pub mod namespace;
 pub mod process;
 pub mod programs;
 pub mod records;
+pub mod reference;
 pub mod skip;
+pub mod states;
 
 pub use daemon::{Daemon, Run};
 pub use skip::{Missing, skip};

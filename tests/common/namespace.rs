@@ -109,10 +109,20 @@ fn add_agent_user() {
 
 /// Puts the stand-in at a path; its directory is made. Everybody may run it.
 pub fn install_stand_in(path: &str) {
-    let path = Path::new(path);
+    install(&programs::stand_in(), Path::new(path));
+}
+
+/// Puts the probe into a directory, which is made. Everybody may run it.
+pub fn install_probe(directory: &str) {
+    let name = "sandbox-probe";
+    let probe = programs::stand_in_directory().join(name);
+    install(&probe, &Path::new(directory).join(name));
+}
+
+fn install(program: &Path, path: &Path) {
     let directory = path.parent().expect("the path is a file's");
     fs::create_dir_all(directory).expect("the private place can be written");
-    fs::copy(programs::stand_in(), path).expect("the stand-in can be copied");
+    fs::copy(program, path).expect("the program can be copied");
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
 }
 

@@ -3,14 +3,15 @@
 //! `dice` decides everything from the seed; `units` and `scenario` make units and requests,
 //! `manner` the ways of processes; `world` and `processes` carry the engine's orders out and
 //! let things go wrong; `picture` is what an observer knows; `checks` say what holds; `run`
-//! is one life from the first event to rest. Snapshot and restore of the engine, once there
-//! is such a thing, are one more `Happening` in `world`.
+//! is one life from the first event to rest. Now and then `restore` takes the engine down and
+//! up again.
 
 pub(crate) mod checks;
 pub(crate) mod dice;
 pub(crate) mod manner;
 pub(crate) mod picture;
 pub(crate) mod processes;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod scenario;
 pub(crate) mod units;

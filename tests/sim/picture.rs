@@ -2,7 +2,7 @@
 //! them, and the edges as the configurations say them. Built without the engine's own graph
 //! and queue, so that the checks do not ask whom they check.
 
-use procmgr::engine::{ActiveState, Effect, Engine, JobId, JobKind, UnitId};
+use procmgr::engine::{ActiveState, Effect, Engine, JobId, JobKind, JobResult, Outcome, UnitId};
 use procmgr::unit::config::{DependencyKind, KillMode, UnitBody, UnitConfig};
 use procmgr::unit::value::Signal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,22 @@ impl Seen {
 
     /// Down, or waiting for a restart.
     pub(crate) fn is_at_its_end(&self) -> bool {
-        self.is_down() || self.sub.starts_with("auto-restart")
+        self.is_down() || self.is_restarted()
+    }
+
+    fn is_restarted(&self) -> bool {
+        self.sub.starts_with("auto-restart")
+    }
+
+    /// Whether its end starts other units.
+    fn starts_others(&self) -> bool {
+        let mut edges = self.config.dependencies.iter();
+        edges.any(|edge| {
+            matches!(
+                edge.kind,
+                DependencyKind::OnSuccess | DependencyKind::OnFailure
+            )
+        })
     }
 
     pub(crate) fn is_fact(&self) -> bool {
@@ -159,10 +174,21 @@ pub(crate) struct Picture {
     /// may have come about under other rules.
     pub(crate) reread: BTreeSet<UnitId>,
     /// Units that were started or stopped without regard to their dependencies, or whose job
-    /// was dropped to break a cycle of the order.
+    /// was dropped to break a cycle of the order, was canceled, or took too long.
     pub(crate) loose: BTreeSet<UnitId>,
     /// Units of which a stop was refused in this step, so that they stop alone.
     pub(crate) stopped_alone: BTreeSet<UnitId>,
+    /// Units of which a stop was called off in this step.
+    pub(crate) stop_called_off: BTreeSet<UnitId>,
+    /// Units that stayed up because a reload, or a look whether they are active, took the place
+    /// of their stop. What the stop was to make way for does not hear of it, here as in systemd
+    /// 252 (observed: `start a`, which conflicts with b, then `try-reload-or-restart b` while the
+    /// stop of b waits; both are active in the end).
+    pub(crate) reprieved: BTreeSet<UnitId>,
+    /// Units that were restarted or ended, and by that started others, of late.
+    pub(crate) circling: BTreeSet<UnitId>,
+    /// Somebody cancels jobs in this step, or displaces them by a job mode.
+    pub(crate) displacing: bool,
     pub(crate) shutting_down: bool,
 }
 
@@ -201,7 +227,27 @@ impl Picture {
             {
                 self.loose.insert(*unit);
             }
+            // It has ended, if perhaps not for long.
+            Effect::CleanUp { unit, .. } if self.unit(*unit).starts_others() => {
+                self.circling.insert(*unit);
+            }
+            // Out of order from now on: there is none that all of a circle could keep. (Where
+            // systemd lets such a circle come about, by a daemon-reload, its jobs wait for ever.)
+            Effect::Log {
+                unit: Some(unit),
+                message,
+                ..
+            } if message.starts_with("the order of queued jobs is cyclic") => {
+                for job in self.jobs.values_mut().filter(|job| job.unit == *unit) {
+                    job.ignores_order = true;
+                }
+            }
             Effect::JobNew { job, unit, kind } => {
+                if matches!(kind, JobKind::Reload | JobKind::VerifyActive)
+                    && self.stop_called_off.contains(unit)
+                {
+                    self.reprieved.insert(*unit);
+                }
                 let alone = *kind == JobKind::Stop && self.stopped_alone.contains(unit);
                 let ignores_order = loose_anchor == Some(*unit) || alone;
                 self.jobs.insert(
@@ -213,8 +259,34 @@ impl Picture {
                     },
                 );
             }
-            Effect::JobRemoved { job, .. } => {
+            Effect::JobRemoved {
+                job,
+                unit,
+                kind,
+                result,
+            } => {
+                // It has failed, though the unit itself did nothing.
+                let failed = matches!(result, JobResult::Dependency | JobResult::Timeout);
+                if failed && self.unit(*unit).starts_others() {
+                    self.circling.insert(*unit);
+                }
+                let cut = self.displacing && *result == JobResult::Canceled;
+                if cut || *result == JobResult::Timeout {
+                    self.loose.insert(*unit);
+                }
                 self.jobs.remove(job);
+                if (*kind, *result) == (JobKind::Stop, JobResult::Canceled) {
+                    self.stop_called_off.insert(*unit);
+                }
+            }
+            // Merged into one that was there.
+            Effect::Reply {
+                result: Ok(Outcome::Job(job)),
+                ..
+            } if loose_anchor.is_some() => {
+                if let Some(job) = self.jobs.get_mut(job) {
+                    job.ignores_order = true;
+                }
             }
             _ => {}
         }
@@ -241,6 +313,12 @@ impl Picture {
                 main_pid: view.service.as_ref().map_or(0, |it| it.main_pid),
                 config: view.config,
             };
+            if seen.is_down() {
+                self.reprieved.remove(unit);
+            }
+            if seen.is_restarted() {
+                self.circling.insert(*unit);
+            }
             let place = unit.0 as usize;
             if place == self.units.len() {
                 self.units.push(seen);

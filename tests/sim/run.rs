@@ -1,17 +1,18 @@
 //! One run: from the scenario to rest, and what was found on the way.
 
 use super::checks::Finding;
+use super::restore::Restores;
 use super::scenario::{Cut, Deed, Ending, Scenario};
 use super::world::World;
 use procmgr::engine::Verb;
-use procmgr::unit::config::{DependencyKind, JobMode, UnitBody};
+use procmgr::unit::config::{JobMode, UnitBody};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// More steps than any run takes that ends.
 const STEPS: usize = 20_000;
-/// More time than any run takes that ends, in microseconds: half a day.
-const HORIZON: u64 = 43_200_000_000;
+/// More time than any run takes that ends, in microseconds: a day.
+const HORIZON: u64 = 86_400_000_000;
 
 /// What a run came to.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub(crate) struct Report {
 }
 
 /// Runs a scenario.
-pub(crate) fn run(scenario: &Scenario, traced: bool) -> Report {
-    let mut world = match World::new(scenario, traced) {
+pub(crate) fn run(scenario: &Scenario, restores: Restores, traced: bool) -> Report {
+    let mut world = match World::new(scenario, restores, traced) {
         Ok(world) => world,
         Err(finding) => {
             return Report {
@@ -61,7 +62,9 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 fn live(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
-    settle(world, steps)?;
+    if settle(world, steps)? == Rest::Enforced {
+        return Ok(());
+    }
     match world.scenario.ending {
         Ending::Open => return Ok(()),
         Ending::StopAll => {
@@ -74,42 +77,46 @@ fn live(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
         }
         Ending::Shutdown => world.act(Deed::Shutdown)?,
     }
-    settle(world, steps)
+    settle(world, steps).map(|_| ())
+}
+
+/// How rest was come by.
+#[derive(PartialEq, Eq)]
+enum Rest {
+    ByItself,
+    /// By a shutdown, as units went round for ever by what their files say.
+    Enforced,
 }
 
 /// Lets things happen until nothing is going on, then asks all checks about the rest.
-fn settle(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
+fn settle(world: &mut World<'_>, steps: &mut usize) -> Result<Rest, Finding> {
+    let mut end = *steps + STEPS;
+    let mut rest = Rest::ByItself;
     while !world.is_quiet() {
         *steps += 1;
-        if world.next().is_none() || *steps == STEPS / 2 {
+        if world.next().is_none() || *steps + STEPS / 2 == end {
             world.end_what_starts();
         }
+        if *steps + STEPS / 4 == end {
+            world.picture.circling.clear();
+        }
         let next = world.next();
-        let Some((at, timer)) = next.filter(|(at, _)| *at < HORIZON && *steps < STEPS) else {
-            if next.is_some() && may_go_round(world) {
-                return Ok(());
+        let Some((at, timer)) = next.filter(|(at, _)| *at < HORIZON && *steps < end) else {
+            // A service that is restarted whenever it ends, or whose end starts another one,
+            // may go on for ever, here as in systemd. But a shutdown ends it.
+            if next.is_some() && rest == Rest::ByItself && !world.picture.circling.is_empty() {
+                rest = Rest::Enforced;
+                end = *steps + STEPS;
+                world.act(Deed::Shutdown)?;
+                continue;
             }
             let why = if next.is_some() { "no end" } else { "stuck" };
             return Err(unrest(world, why));
         };
         world.step(at, timer)?;
     }
-    world.check(|check, sight| check.rest(sight))
-}
-
-/// Whether units may start each other for ever because their files say so: an end starts
-/// what needs the unit that ended. There is no rest to look at then.
-fn may_go_round(world: &World<'_>) -> bool {
-    let mut units = world.picture.units.iter();
-    units.any(|unit| {
-        let mut edges = unit.config.dependencies.iter();
-        edges.any(|edge| {
-            matches!(
-                edge.kind,
-                DependencyKind::OnSuccess | DependencyKind::OnFailure
-            )
-        })
-    })
+    world.check(|check, sight| check.rest(sight))?;
+    Ok(rest)
 }
 
 fn unrest(world: &World<'_>, why: &str) -> Finding {
@@ -133,7 +140,7 @@ fn unrest(world: &World<'_>, why: &str) -> Finding {
 /// Cuts out of a failing scenario what its finding does not need.
 pub(crate) fn shrink(scenario: &Scenario, check: &'static str) -> Cut {
     let fails = |cut: &Cut| {
-        let report = run(&scenario.without(cut), false);
+        let report = run(&scenario.without(cut), Restores::Seldom, false);
         report.finding.is_some_and(|finding| finding.check == check)
     };
     let mut cut = Cut::default();

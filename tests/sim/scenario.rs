@@ -27,6 +27,8 @@ pub(crate) enum Deed {
     Kill(UnitName, KillWhom, Signal),
     /// Forget failures, of one or of all.
     ResetFailed(Option<UnitName>),
+    /// Cancel a job that is there, or all.
+    Cancel(Option<u64>),
     /// Read unit files that have changed.
     Load(Vec<Arc<UnitConfig>>),
     /// End the manager.
@@ -150,11 +152,13 @@ fn deed(dice: &mut Dice, names: &[UnitName]) -> Deed {
         ),
         1 => Deed::ResetFailed((!dice.one_in(3)).then_some(name)),
         2 => Deed::Load(changed_units(dice, names)),
+        3 => Deed::Cancel((!dice.one_in(6)).then(|| dice.roll(1000))),
         _ => Deed::Job(name, verb(dice), mode(dice)),
     }
 }
 
-fn changed_units(dice: &mut Dice, names: &[UnitName]) -> Vec<Arc<UnitConfig>> {
+/// New readings of some of these units.
+pub(crate) fn changed_units(dice: &mut Dice, names: &[UnitName]) -> Vec<Arc<UnitConfig>> {
     let mut changed = Vec::new();
     for (index, name) in names.iter().enumerate() {
         if !dice.one_in(4) {
@@ -189,7 +193,8 @@ fn mode(dice: &mut Dice) -> JobMode {
         (JobMode::ReplaceIrreversibly, 2),
         (JobMode::IgnoreDependencies, 2),
         (JobMode::IgnoreRequirements, 1),
-        (JobMode::Isolate, 1),
+        (JobMode::Isolate, 2),
         (JobMode::Flush, 1),
+        (JobMode::RestartDependencies, 1),
     ])
 }

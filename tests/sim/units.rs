@@ -3,8 +3,8 @@
 use super::dice::Dice;
 use procmgr::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
-    JobMode, KillMode, LoadState, NotApplied, NotifyAccess, Privileges, Restart, ServiceConfig,
-    ServiceType, UnitBody, UnitConfig,
+    ExitType, JobMode, KillMode, LoadState, NotApplied, NotifyAccess, Privileges, Restart,
+    RestartMode, ServiceConfig, ServiceType, SystemAction, TimeoutFailure, UnitBody, UnitConfig,
 };
 use procmgr::unit::diagnostic::Position;
 use procmgr::unit::name::UnitName;
@@ -52,6 +52,19 @@ fn section(dice: &mut Dice, config: &mut UnitConfig) {
     let modes = [JobMode::Replace, JobMode::Fail];
     config.unit.on_failure_job_mode = dice.pick(&modes);
     config.unit.on_success_job_mode = dice.pick(&modes);
+    config.unit.allow_isolate = dice.one_in(2);
+    config.unit.ignore_on_isolate = Some(dice.one_in(6));
+    if dice.one_in(8) {
+        config.unit.job_timeout = TimeSpan::from_millis(dice.pick(&[100, 1000, 10_000]));
+    }
+    if dice.one_in(8) {
+        let limit = TimeSpan::from_millis(dice.pick(&[100, 1000, 10_000]));
+        config.unit.job_running_timeout = Some(limit);
+    }
+    if dice.one_in(8) {
+        config.unit.failure_action = SystemAction::Exit;
+        config.unit.start_limit_action = SystemAction::Reboot;
+    }
     config.unit.refuse_manual_start = dice.one_in(30);
     config.unit.refuse_manual_stop = dice.one_in(30);
     if dice.one_in(40) {
@@ -215,6 +228,11 @@ fn restarting(dice: &mut Dice, service: &mut ServiceConfig) {
         service.restart_max_delay = TimeSpan::from_secs(20);
         service.restart_steps = dice.pick(&[0, 3]);
     }
+    service.restart_mode = dice.weighted(&[
+        (RestartMode::Normal, 8),
+        (RestartMode::Direct, 2),
+        (RestartMode::Debug, 1),
+    ]);
     for set in [
         &mut service.success_exit_status,
         &mut service.restart_prevent_exit_status,
@@ -237,6 +255,19 @@ fn times(dice: &mut Dice, service: &mut ServiceConfig) {
     service.timeout_stop = if dice.one_in(12) { never } else { some(dice) };
     if dice.one_in(10) {
         service.runtime_max = TimeSpan::from_secs(dice.pick(&[1, 10, 60]));
+        service.runtime_random_extra = TimeSpan::from_secs(dice.pick(&[0, 5]));
+    }
+    let failure = |dice: &mut Dice| {
+        dice.weighted(&[
+            (TimeoutFailure::Terminate, 6),
+            (TimeoutFailure::Abort, 1),
+            (TimeoutFailure::Kill, 1),
+        ])
+    };
+    service.timeout_start_failure = failure(dice);
+    service.timeout_stop_failure = failure(dice);
+    if service.service_type != ServiceType::Oneshot && dice.one_in(10) {
+        service.exit_type = ExitType::Cgroup;
     }
     if dice.one_in(6) {
         service.watchdog = TimeSpan::from_secs(dice.pick(&[1, 3, 20]));

@@ -9,10 +9,11 @@ use super::dice::Dice;
 use super::manner::{Manner, Named, Words};
 use super::picture::{Picture, Relations};
 use super::processes::{Known, Process};
+use super::restore::Restores;
 use super::scenario::{Deed, Scenario};
 use procmgr::engine::{
-    Effect, Engine, Event, KillOrder, MainSource, ProcessId, ProcessStatus, RequestId, Spawn,
-    Timestamp, UnitId,
+    Effect, Engine, Event, JobId, KillOrder, MainSource, ProcessId, ProcessStatus, RequestId,
+    Spawn, Timestamp, UnitId,
 };
 use procmgr::unit::config::{Condition, JobMode};
 use procmgr::unit::value::Signal;
@@ -51,6 +52,8 @@ pub(crate) struct World<'a> {
     /// Units that had a process since their group was last told to be empty.
     pub(crate) occupied: BTreeSet<UnitId>,
     pub(crate) dice: Dice,
+    pub(crate) restores: Restores,
+    pub(crate) restore_dice: Dice,
     /// What was seen of the engine's ways, to tell that the runs are not dull.
     pub(crate) seen: BTreeSet<&'static str>,
     pub(crate) trace: Option<Vec<String>>,
@@ -65,7 +68,11 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     /// A world in which all units are loaded and the acts lie ahead.
-    pub(crate) fn new(scenario: &'a Scenario, traced: bool) -> Result<World<'a>, Finding> {
+    pub(crate) fn new(
+        scenario: &'a Scenario,
+        restores: Restores,
+        traced: bool,
+    ) -> Result<World<'a>, Finding> {
         let mut world = World {
             scenario,
             engine: Engine::new(u128::from(scenario.seed)),
@@ -78,6 +85,9 @@ impl<'a> World<'a> {
             spawns: BTreeMap::new(),
             occupied: BTreeSet::new(),
             dice: Dice::of(scenario.seed, &[3]),
+            restores,
+            // Of its own, so that it changes nothing else of a life.
+            restore_dice: Dice::of(scenario.seed, &[4]),
             seen: BTreeSet::new(),
             trace: traced.then(Vec::new),
             timeline: BTreeMap::new(),
@@ -233,7 +243,12 @@ impl<'a> World<'a> {
                         self.picture.loose.extend(id);
                     }
                     JobMode::IgnoreRequirements => self.picture.loose.extend(id),
-                    _ => {}
+                    JobMode::Isolate | JobMode::Flush => self.picture.displacing = true,
+                    JobMode::Replace
+                    | JobMode::Fail
+                    | JobMode::ReplaceIrreversibly
+                    | JobMode::Triggering
+                    | JobMode::RestartDependencies => {}
                 }
                 Event::Request {
                     request,
@@ -249,6 +264,15 @@ impl<'a> World<'a> {
                 signal,
             },
             Deed::ResetFailed(unit) => Event::ResetFailed { request, unit },
+            Deed::Cancel(number) => {
+                let jobs: Vec<JobId> = self.picture.jobs.keys().copied().collect();
+                // Mostly one that is there, if any is.
+                let job = number.map(|number| match jobs.len() as u64 {
+                    0 => JobId(u32::MAX),
+                    count => jobs[(number % count) as usize],
+                });
+                Event::Cancel { request, job }
+            }
             Deed::Load(units) => Event::Load { units },
             Deed::Shutdown => Event::Shutdown,
         };
@@ -264,6 +288,9 @@ impl<'a> World<'a> {
             realtime: 1_700_000_000_000_000 + self.now,
         };
         self.check(|check, sight| check.before(sight, &event))?;
+        if let Event::Cancel { .. } = event {
+            self.picture.displacing = true;
+        }
         if let Event::Shutdown = event {
             self.picture.shutting_down = true;
         }
@@ -272,8 +299,16 @@ impl<'a> World<'a> {
         }
         let elapsed = matches!(event, Event::Elapsed);
         self.engine.handle(time, event);
+        self.take_effects(loose)?;
+        self.check(|check, sight| check.after(sight, elapsed))?;
+        self.perhaps_restore()
+    }
+
+    /// Carries out what the engine has ordered, and looks at what has changed.
+    pub(crate) fn take_effects(&mut self, loose: Option<UnitId>) -> Result<(), Finding> {
         self.picture.touched.clear();
         self.picture.stopped_alone.clear();
+        self.picture.stop_called_off.clear();
         while let Some(effect) = self.engine.poll_effect() {
             self.note(|| format!("  < {}", checks::words_of_effect(&effect)));
             self.check(|check, sight| check.effect(sight, &effect))?;
@@ -283,8 +318,9 @@ impl<'a> World<'a> {
             }
             self.carry_out(effect);
         }
+        self.picture.displacing = false;
         self.look();
-        self.check(|check, sight| check.after(sight, elapsed))
+        Ok(())
     }
 
     /// Looks at the units that changed.
@@ -350,12 +386,18 @@ impl<'a> World<'a> {
             Effect::CleanUp { unit, .. } => {
                 self.pid_files.remove(&unit);
             }
-            Effect::Reply { .. }
+            Effect::WatchBusName { unit, .. } => {
+                self.tell(None, Event::BusNameWatched { unit });
+            }
+            Effect::ForgetBusName { .. }
+            | Effect::Reply { .. }
             | Effect::UnitNew { .. }
+            | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
             | Effect::Changed { .. }
             | Effect::Log { .. }
+            | Effect::Act { .. }
             | Effect::Finished => {}
         }
     }
@@ -437,7 +479,7 @@ impl<'a> World<'a> {
                     .collect();
                 Some(unknown).filter(|it| it.len() == 1).map(|it| it[0])
             }
-            MainSource::Told { pid } => Some(*pid).filter(|pid| self.is_fit(unit, *pid)),
+            MainSource::Told { pid, .. } => Some(*pid).filter(|pid| self.is_fit(unit, *pid)),
         };
         self.answer_find(process, unit, found);
     }

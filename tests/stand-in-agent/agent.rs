@@ -6,6 +6,8 @@
 //! Installed under the name of a real agent it accepts that agent's arguments; what it then
 //! does is said in a file beside it (see `options`).
 
+mod barrier;
+mod bus;
 mod daemonize;
 mod events;
 mod net;
@@ -129,6 +131,7 @@ impl<'a> Agent<'a> {
     }
 
     fn become_ready(&self) -> std::io::Result<()> {
+        bus::take_name(self.options)?;
         self.record.write("ready");
         self.health.set_ready();
         if self.options.notify {
@@ -141,6 +144,13 @@ impl<'a> Agent<'a> {
                 news.push(sd_notify::NotifyState::MainPid(std::process::id()));
             }
             sd_notify::notify(&news)?;
+        }
+        if self.options.barrier {
+            barrier::wait_behind("BARRIER=1")?;
+            self.record.write("barrier");
+            // Nothing else may stand in such a message: this says nothing, but is let go, too.
+            barrier::wait_behind("BARRIER=1\nSTATUS=not to be seen")?;
+            self.record.write("second-barrier");
         }
         println!("{}: ready", self.options.name);
         daemonize::release_parent()

@@ -41,6 +41,9 @@ pub(crate) struct Options {
     pub(crate) record: Option<PathBuf>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lines: u32,
+    pub(crate) barrier: bool,
+    pub(crate) bus_name: Option<String>,
+    pub(crate) bus_release_on: Option<PathBuf>,
 }
 
 type Setter = fn(&mut Options, &str) -> Result<(), String>;
@@ -94,6 +97,12 @@ const OPTIONS: &[Row] = &[
         set: |o, v| { o.pidfile = Some(v.into()); Ok(()) } },
     Row { names: &["--lines"], valued: true, meaning: "so many numbered lines on standard output at the start",
         set: |o, v| { o.lines = number(v)?; Ok(()) } },
+    Row { names: &["--barrier"], valued: false, meaning: "once ready, waits until the manager has read all it said",
+        set: |o, v| { o.barrier = switch(v)?; Ok(()) } },
+    Row { names: &["--bus-name"], valued: true, meaning: "a name taken on the system bus when it is ready",
+        set: |o, v| { o.bus_name = Some(v.to_owned()); Ok(()) } },
+    Row { names: &["--bus-release-on"], valued: true, meaning: "a file whose appearance makes it give that name up",
+        set: |o, v| { o.bus_release_on = Some(v.into()); Ok(()) } },
 ];
 
 impl Options {
@@ -132,6 +141,9 @@ impl Options {
             record: None,
             pidfile: None,
             lines: 0,
+            barrier: false,
+            bus_name: None,
+            bus_release_on: None,
         }
     }
 

@@ -82,6 +82,11 @@ pub(super) fn type_rows(unit_type: UnitType) -> &'static [Row] {
     TYPE_ROWS.get(&unit_type).map_or(&[], Vec::as_slice)
 }
 
+/// The rows of our own interface of units.
+pub(super) fn own_rows() -> Vec<Row> {
+    with_newer(&[], directive::own_properties())
+}
+
 type ByName = BTreeMap<&'static str, &'static Property>;
 
 static UNIT_DIRECTIVES: LazyLock<ByName> = LazyLock::new(|| by_name(directive::unit_properties()));

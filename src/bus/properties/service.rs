@@ -13,6 +13,11 @@ pub(super) fn live(unit: &UnitSnapshot, name: &str) -> Option<Value> {
     }
     let service = unit.view.service.as_ref()?;
     let status = service.exec_main_status;
+    if name == "WatchdogUSec"
+        && let Some(interval) = service.watchdog_told
+    {
+        return Some(Value::U64(interval.as_micros()));
+    }
     Some(match name {
         "MainPID" => pid(service.main_pid),
         "ControlPID" => pid(service.control_pid),
@@ -32,6 +37,7 @@ pub(super) fn live(unit: &UnitSnapshot, name: &str) -> Option<Value> {
             if let Some((prefix, monotonic)) = timestamp_name(name) {
                 return match prefix {
                     "ExecMainStart" => Some(clock(service.exec_main_start, monotonic)),
+                    "Watchdog" => Some(clock(service.watchdog_fed, monotonic)),
                     "ExecMainExit" => Some(clock(service.exec_main_exit, monotonic)),
                     _ => None,
                 };

@@ -8,7 +8,7 @@ use crate::engine::Timestamp;
 use crate::engine::inspect::{CheckView, DEPENDENCY_PROPERTIES, UnitView};
 use crate::host::{Usage, View};
 use crate::unit::config::{CommandKind, Condition, LoadState, ServiceType, UnitBody};
-use crate::unit::directive::PropertyValue;
+use crate::unit::directive::{self, PropertyValue};
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
 
@@ -73,6 +73,16 @@ impl UnitSnapshot {
         self.show(type_rows(unit_type), Some(unit_type))
     }
 
+    /// Our own settings, which systemd's interfaces have no place for.
+    pub(in crate::bus) fn own_properties(&self) -> Vec<Shown> {
+        let shown = |property: &directive::Property| {
+            let value = property.value(&self.view.config);
+            let value = Value::from_property(value, property.signature)?;
+            Some((property.name, property.signature, value))
+        };
+        directive::own_properties().filter_map(shown).collect()
+    }
+
     /// One property of a row.
     pub(in crate::bus) fn value(&self, row: &Row, unit_type: Option<UnitType>) -> Option<Value> {
         let live = match unit_type {
@@ -130,7 +140,7 @@ impl UnitSnapshot {
             "LoadError" => self.load_error(),
             "CanStart" => Value::Bool(self.can_start()),
             "CanStop" => Value::Bool(self.can_stop()),
-            "CanIsolate" => Value::Bool(self.can_start() && self.allows_isolate()),
+            "CanIsolate" => Value::Bool(self.can_start() && self.view.config.unit.allow_isolate),
             "Transient" => Value::Bool(self.transient),
             "CanClean" => usage::can_clean(self),
             "CanFreeze" => Value::Bool(self.freezer.is_some()),
@@ -204,11 +214,6 @@ impl UnitSnapshot {
         };
         let fact = self.view.config.body == UnitBody::Fact;
         kind && !fact && !self.view.config.unit.refuse_manual_stop
-    }
-
-    fn allows_isolate(&self) -> bool {
-        let written = self.view.config.written.get("AllowIsolate");
-        written == Some(&PropertyValue::Bool(true))
     }
 
     fn can_reload(&self) -> bool {

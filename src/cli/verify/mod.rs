@@ -28,7 +28,10 @@ pub(super) fn run(
         Format::Text => print_text(output, &findings),
         Format::Short => say(&render::short(&findings)),
         Format::Sarif => output.json(&machine_readable::sarif(&findings)),
-        Format::Json | Format::JsonPretty => output.json(&machine_readable::json(&findings)),
+        // Nobody comes here with dot: it is refused for everything but plan.
+        Format::Json | Format::JsonPretty | Format::Dot => {
+            output.json(&machine_readable::json(&findings));
+        }
     }
     let counts = |d: &Diagnostic| strict || d.severity == Severity::Error;
     Ok(if findings.iter().any(counts) {

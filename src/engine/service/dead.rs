@@ -1,14 +1,15 @@
 //! The end of a run: dead, failed, or waiting for the automatic restart.
 
 use super::machine::{Service, log, settings};
-use super::{Context, restart};
+use super::{Context, Told, restart};
 use crate::engine::effect::{Effect, LogLevel};
-use crate::engine::state::{JobKind, ServiceResult, ServiceState};
-use crate::unit::config::PreserveMode;
+use crate::engine::state::{ActiveState, JobKind, ServiceResult, ServiceState};
+use crate::unit::config::{PreserveMode, RestartMode};
 
 impl Service {
     /// Ends the run. A restart shows dead or failed first and then waits (checklist row M18):
-    /// those two states of their own keep OnFailure= from firing.
+    /// those two states of their own keep OnFailure= from firing. RestartMode=direct leaves them
+    /// out.
     pub(super) fn enter_dead(
         &mut self,
         cx: &mut Context<'_>,
@@ -19,19 +20,21 @@ impl Service {
         let failed = self.is_failure();
         let restart = allow_restart && self.shall_restart(cx);
         self.log_end(cx, failed);
+        self.forget_bus(cx);
         if restart {
-            self.set_state(
-                cx,
-                if failed {
-                    ServiceState::FailedBeforeAutoRestart
-                } else {
-                    ServiceState::DeadBeforeAutoRestart
-                },
-            );
+            match settings(cx).restart_mode {
+                RestartMode::Direct => {}
+                RestartMode::Normal | RestartMode::Debug if failed => {
+                    self.set_state(cx, ServiceState::FailedBeforeAutoRestart);
+                }
+                RestartMode::Normal | RestartMode::Debug => {
+                    self.set_state(cx, ServiceState::DeadBeforeAutoRestart);
+                }
+            }
             let ran = self
                 .active_since
                 .map_or(0, |since| cx.now.monotonic.saturating_sub(since));
-            if ran >= restart::BACKOFF_RESET.as_micros() {
+            if ran >= cx.config.procmgr.backoff_reset.as_micros() {
                 self.backoff = 0;
             }
             self.set_state(cx, ServiceState::AutoRestart);
@@ -71,6 +74,23 @@ impl Service {
         // A stop that waits in the queue must not be undone before it has run.
         let unwanted = self.forbid_restart || cx.shutting_down || cx.job == Some(JobKind::Stop);
         !unwanted && restart::is_due(settings(cx), self.result, self.main_record.status)
+    }
+
+    /// Whom a change from `from` to the present state is told. With RestartMode=direct nobody
+    /// hears of an end that leads to a restart; whether it does is known for certain only when
+    /// the restart waits, so those who were not told are told late if there is none.
+    pub(super) fn told_of(&self, cx: &Context<'_>, from: ServiceState) -> Told {
+        if settings(cx).restart_mode != RestartMode::Direct {
+            return Told::AsAlways;
+        }
+        let deactivating = |state: ServiceState| state.active_state() == ActiveState::Deactivating;
+        if deactivating(self.state) && self.shall_restart(cx) {
+            Told::Nobody
+        } else if deactivating(from) && self.state.active_state().is_inactive_or_failed() {
+            Told::Late
+        } else {
+            Told::AsAlways
+        }
     }
 
     fn log_end(&self, cx: &mut Context<'_>, failed: bool) {
@@ -116,6 +136,7 @@ impl Service {
         self.restarts = self.restarts.saturating_add(1);
         self.backoff = self.backoff.saturating_add(1);
         self.flush_restarts = false;
+        self.debugging = settings(cx).restart_mode == RestartMode::Debug;
         self.set_state(cx, ServiceState::AutoRestartQueued);
         log(
             cx,
@@ -123,6 +144,15 @@ impl Service {
             format!("automatic restart, number {}", self.restarts),
         );
         cx.out.restart_due = true;
+    }
+
+    /// The stop that a restart had to wait for was called off, and no other job has come that
+    /// starts the service or stops it: the restart is due again. Does nothing in any state but
+    /// `auto-restart-queued`.
+    pub fn resume_restart(&mut self, cx: &mut Context<'_>) {
+        if self.state == ServiceState::AutoRestartQueued {
+            self.restart_due(cx);
+        }
     }
 
     /// Gives up waiting for the restart; the result of the last run stays to be seen, the unit

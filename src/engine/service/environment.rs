@@ -22,6 +22,9 @@ impl Service {
                 set("WATCHDOG_USEC", watchdog.as_micros().to_string());
             }
         }
+        if self.debugging {
+            set("DEBUG_INVOCATION", "1".to_owned());
+        }
         if tells_result(kind) {
             set("SERVICE_RESULT", self.result.as_str().to_owned());
             if let Some(status) = self.main_record.status {

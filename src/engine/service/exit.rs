@@ -52,12 +52,23 @@ impl Service {
         {
             return;
         }
+        let heard = KillStage::of(self.state)
+            .is_none_or(|stage| stage.reaches_group(settings(cx).kill.mode));
+        if heard && self.others_count(cx) {
+            // Not the end of the service; that comes when the group is empty. Those that are
+            // not even told to end are not waited for.
+            return;
+        }
         self.after_main(cx, outcome);
     }
 
     /// Books the end of a main process that had ended but was kept for a successor to be found:
-    /// the service takes another turn now, and there will be none.
+    /// the service takes another turn now, and there will be none. One that was held back is not
+    /// needed any more either.
     pub(super) fn bury_main(&mut self, cx: &mut Context<'_>) {
+        if self.held.take().is_some() {
+            self.main = Main::Gone;
+        }
         let _ = self.take_ended_main(cx);
     }
 
@@ -159,7 +170,7 @@ impl Service {
                 // It went without saying READY=1 (checklist row M6). Only with RemainAfterExit=
                 // may somebody else of the service still say it.
                 let hopeless = !config.remain_after_exit
-                    || config.notify_access == NotifyAccess::Main
+                    || self.access(cx) == NotifyAccess::Main
                     || !self.populated;
                 if hopeless {
                     self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Protocol);

@@ -1,7 +1,8 @@
 //! Facts about states that do not depend on the service: what a state keeps and what it waits for.
 
 use crate::engine::state::ServiceState;
-use crate::unit::config::KillMode;
+use crate::unit::config::{KillMode, ServiceConfig};
+use crate::unit::value::TimeSpan;
 
 /// Whether a timer armed for the state before may go on. A state that needs a fresh one arms it
 /// after it was entered.
@@ -176,6 +177,17 @@ impl KillStage {
             | ServiceState::FailedBeforeAutoRestart
             | ServiceState::AutoRestart
             | ServiceState::AutoRestartQueued => None,
+        }
+    }
+
+    /// How long the stage may take.
+    pub(super) fn timeout(self, config: &ServiceConfig) -> TimeSpan {
+        match self {
+            KillStage::StopWatchdog | KillStage::FinalWatchdog => config.abort_timeout(),
+            KillStage::StopSigterm
+            | KillStage::StopSigkill
+            | KillStage::FinalSigterm
+            | KillStage::FinalSigkill => config.timeout_stop,
         }
     }
 

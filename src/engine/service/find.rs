@@ -4,16 +4,18 @@
 //! being verified, and the search for a successor of a main process that has just ended.
 
 use super::Context;
+use super::bus::Bus;
 use super::facts::{self, KillStage};
 use super::machine::{Service, changed, log, settings};
 use super::process::{Main, MainRecord, Process};
 use crate::engine::effect::{Effect, LogLevel, MainSource};
 use crate::engine::ids::ProcessId;
 use crate::engine::state::{ServiceResult, ServiceState};
-use crate::unit::config::{CommandKind, ServiceType};
+use crate::unit::config::{CommandKind, ExitType, ServiceType};
+use serde::{Deserialize, Serialize};
 
 /// A search that the present state waits for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Search {
     process: ProcessId,
     purpose: Purpose,
@@ -21,7 +23,7 @@ pub(super) struct Search {
 }
 
 /// What is gone on with when the search is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Purpose {
     /// The parent of a forking service has returned.
     Start,
@@ -31,7 +33,7 @@ enum Purpose {
     Reload,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Source {
     /// The PID file as it is now.
     PidFile,
@@ -122,12 +124,12 @@ impl Service {
     }
 
     /// MAINPID= in a message: has the process looked at, if it would be a new one.
-    pub(super) fn verify_told_main(&mut self, cx: &mut Context<'_>, pid: i32) {
+    pub(super) fn verify_told_main(&mut self, cx: &mut Context<'_>, pid: i32, inode: Option<u64>) {
         if self.main.running().is_some_and(|main| main.pid == pid) || self.is_control_pid(pid) {
             return;
         }
         self.forget_told(cx);
-        self.told = Some(find(cx, MainSource::Told { pid }));
+        self.told = Some(find(cx, MainSource::Told { pid, inode }));
     }
 
     fn is_control_pid(&self, pid: i32) -> bool {
@@ -234,6 +236,9 @@ impl Service {
 
     /// The group is empty, and no process is known, in the middle of a start.
     pub(super) fn nobody_left_to_start(&mut self, cx: &mut Context<'_>) {
+        if self.bus == Bus::Ordered {
+            return;
+        }
         let protocol = ServiceResult::Protocol;
         let service_type = settings(cx).service_type;
         let notifies = matches!(
@@ -253,6 +258,8 @@ impl Service {
             } else {
                 self.enter_stop(cx, protocol);
             }
+        } else if self.state == ServiceState::Start && settings(cx).exit_type == ExitType::Cgroup {
+            self.enter_running(cx, ServiceResult::Success);
         } else if self.state == ServiceState::Start && self.search.is_none() {
             // Only a daemon-reload that changed the type under a parent leads here.
             log(cx, LogLevel::Warning, "ended before it was up");
@@ -285,6 +292,7 @@ impl Service {
 
     /// Takes the main process off the books, whatever it does.
     pub(super) fn forget_main(&mut self, cx: &mut Context<'_>) {
+        self.held = None;
         let Some(main) = self.main.process() else {
             return;
         };

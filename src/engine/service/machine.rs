@@ -1,20 +1,22 @@
 //! The service itself: what it remembers, and the one way in which its state changes.
 
+use super::bus::Bus;
 use super::facts;
 use super::find::Search;
 use super::notify::Announced;
 use super::process::{Main, MainRecord, Process};
 use super::{Context, Transition};
 use crate::engine::effect::{Effect, LogLevel};
-use crate::engine::ids::{ProcessId, UnitId};
+use crate::engine::ids::{ProcessId, Timestamp, UnitId};
 use crate::engine::inspect::CommandView;
 use crate::engine::state::{ServiceResult, ServiceState};
-use crate::unit::config::{CommandKind, ServiceConfig, ServiceType, UnitConfig};
+use crate::unit::config::{CommandKind, NotifyAccess, ServiceConfig, ServiceType, UnitConfig};
 use crate::unit::value::TimeSpan;
+use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 
 /// The state machine of one service.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Service {
     pub(super) state: ServiceState,
     /// Why the run ended or is ending; the first failure stays.
@@ -28,6 +30,11 @@ pub struct Service {
     pub(super) told: Option<ProcessId>,
     /// The look-out for a successor of a main process that has ended.
     pub(super) successor: Option<ProcessId>,
+    /// The main process of Type=idle is not ordered yet: until when that may wait, monotonic
+    /// microseconds.
+    pub(super) held: Option<u64>,
+    /// What is known of BusName=, from the moment a Type=dbus service needs it.
+    pub(super) bus: Bus,
     /// The kill order whose answer the state waits for.
     pub(super) order: Option<u64>,
     /// Whether the unit's group may hold a process.
@@ -38,6 +45,10 @@ pub struct Service {
     pub(super) watchdog: Option<u64>,
     /// WATCHDOG_USEC= told by the service, until it ends.
     pub(super) watchdog_told: Option<TimeSpan>,
+    /// When it last showed that it lives.
+    pub(super) watchdog_fed: Timestamp,
+    /// NOTIFYACCESS= told by the service, until it ends.
+    pub(super) access_told: Option<NotifyAccess>,
     /// The next command is the first of its start.
     pub(super) fresh: bool,
     /// Somebody asked for the stop that is going on.
@@ -48,14 +59,20 @@ pub struct Service {
     pub(super) flush_restarts: bool,
     /// Automatic restarts since the service last ran for a while (our doubling delay).
     pub(super) backoff: u32,
+    /// The run was begun by an automatic restart that wants to know more (RestartMode=debug).
+    pub(super) debugging: bool,
     /// When the run became active, monotonic microseconds.
     pub(super) active_since: Option<u64>,
+    /// What chance adds to RuntimeMaxSec= in this run.
+    pub(super) runtime_extra: TimeSpan,
     /// What it last said of its own state.
     pub(super) announced: Announced,
     /// When the reload began, monotonic microseconds (checklist row M10).
     pub(super) reload_begin: u64,
     pub(super) status_text: String,
     pub(super) status_errno: i32,
+    pub(super) status_bus_error: String,
+    pub(super) status_varlink_error: String,
     pub(super) main_record: MainRecord,
     /// How often ExecStart= was begun.
     pub(super) runs: u64,
@@ -100,21 +117,29 @@ impl Service {
             search: None,
             told: None,
             successor: None,
+            held: None,
+            bus: Bus::NotNeeded,
             order: None,
             populated: false,
             timer: None,
             watchdog: None,
             watchdog_told: None,
+            watchdog_fed: Timestamp::default(),
+            access_told: None,
             fresh: false,
             forbid_restart: false,
             restarts: 0,
             flush_restarts: false,
             backoff: 0,
+            debugging: false,
             active_since: None,
+            runtime_extra: TimeSpan::ZERO,
             announced: Announced::Nothing,
             reload_begin: 0,
             status_text: String::new(),
             status_errno: 0,
+            status_bus_error: String::new(),
+            status_varlink_error: String::new(),
             main_record: MainRecord::default(),
             runs: 0,
             commands: Vec::new(),
@@ -159,12 +184,14 @@ impl Service {
             && !from.active_state().is_active_or_reloading()
         {
             self.active_since = Some(cx.now.monotonic);
+            self.runtime_extra = super::timeout::random_extra(cx);
         }
         let reload_ended = facts::is_reloading(from) && !facts::is_reloading(to);
         self.state = to;
         cx.out.transitions.push(Transition {
             from,
             to,
+            told: self.told_of(cx, from),
             reload_failed: reload_ended && self.reload_result != ServiceResult::Success,
         });
         changed(cx);
@@ -184,7 +211,7 @@ impl Service {
 }
 
 /// The moment a span from now, `None` if it never comes.
-pub(super) fn deadline_after(now: u64, span: TimeSpan) -> Option<u64> {
+pub(in crate::engine) fn deadline_after(now: u64, span: TimeSpan) -> Option<u64> {
     if span.is_infinite() {
         return None;
     }

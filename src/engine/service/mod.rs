@@ -7,19 +7,23 @@
 //!
 //! One file per phase of the life: `start`, `running`, `reload`, `stop`, `dead`; beside them what
 //! ends a process (`exit`), what starts one (`spawn`, `environment`), how main processes are
-//! found (`find`), what a service says (`notify`), time (`timeout`), and the pure rules
+//! found (`find`), what a service says (`notify`), its name on a bus (`bus`), waiting until all
+//! is quiet (`idle`), want of memory (`memory`), time (`timeout`), and the pure rules
 //! (`result`, `restart`, `facts`).
 //!
 //! Invariants: every change of state goes through `Service::set_state`; at most one main process
 //! and one control process are on the books; a timer runs only in states that end by it; an
 //! answer to an order of a state that was left is recognised by its number and ignored.
 
+mod bus;
 mod dead;
 mod environment;
 mod exit;
 mod facts;
 mod find;
+mod idle;
 mod machine;
+mod memory;
 mod notify;
 mod process;
 mod reload;
@@ -34,12 +38,14 @@ mod tests;
 mod timeout;
 mod view;
 
+pub(in crate::engine) use machine::deadline_after;
 pub use machine::{Service, can_reload};
 
-use super::effect::Effect;
+use super::effect::{Effect, LogLevel};
 use super::ids::{ProcessId, Timestamp, UnitId};
 use super::state::{JobKind, ServiceState};
 use crate::unit::config::UnitConfig;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One change of state, in the order they happened within one call.
@@ -49,8 +55,21 @@ pub struct Transition {
     pub from: ServiceState,
     /// The state that was entered; may equal `from` when only a reload ended.
     pub to: ServiceState,
+    /// Whom this is told beyond those who look (RestartMode=direct).
+    pub told: Told,
     /// The reload that this ends failed (its job fails, the service stays).
     pub reload_failed: bool,
+}
+
+/// Whether units that depend on a service are concerned by a change of its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// As by any change.
+    AsAlways,
+    /// It goes down only to come up again: they are not.
+    Nobody,
+    /// It was going down with nobody being told, and does not come up again: they are now.
+    Late,
 }
 
 /// What the service machine leaves behind for the engine.
@@ -62,10 +81,25 @@ pub struct Outbox {
     pub transitions: Vec<Transition>,
     /// The automatic restart is due: a restart job is to be queued (M18).
     pub restart_due: bool,
+    /// A process is to be started once there are no jobs: [`Service::release`] is to be called.
+    pub held: bool,
+}
+
+impl Outbox {
+    /// Has lines that are only for debugging logged like any other.
+    pub fn speak_up(&mut self) {
+        for effect in &mut self.effects {
+            if let Effect::Log { level, .. } = effect
+                && *level == LogLevel::Debug
+            {
+                *level = LogLevel::Info;
+            }
+        }
+    }
 }
 
 /// Numbers for new processes and kill orders; never reused.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Numbers {
     next_process: u64,
     next_order: u64,
@@ -105,6 +139,8 @@ pub struct Context<'a> {
     pub monitor: &'a [(String, String)],
     /// Numbers for processes and orders.
     pub numbers: &'a mut Numbers,
+    /// The engine's chance.
+    pub random: &'a mut u128,
     /// What is left behind.
     pub out: &'a mut Outbox,
 }

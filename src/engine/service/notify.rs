@@ -9,12 +9,13 @@ use crate::engine::ids::ProcessId;
 use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{NotifyAccess, ServiceType};
 use crate::unit::value::TimeSpan;
+use serde::{Deserialize, Serialize};
 
 /// The longest STATUS= that is kept, in bytes.
 const STATUS_MAX: usize = 16 * 1024;
 
 /// What a service last said of its own state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Announced {
     Nothing,
     Ready,
@@ -41,8 +42,9 @@ impl Service {
             return;
         }
         if let Some(main) = message.get("MAINPID") {
-            self.told_main(cx, main);
+            self.told_main(cx, main, message.get("MAINPIDFDID"));
         }
+        self.told_access(cx, message);
         self.told_state(cx, message);
         self.told_status(message);
         self.told_times(cx, message);
@@ -59,7 +61,7 @@ impl Service {
             .control
             .as_ref()
             .is_some_and(|it| Some(it.id) == sender || it.pid != 0 && it.pid == pid);
-        match settings(cx).notify_access {
+        match self.access(cx) {
             NotifyAccess::None => false,
             NotifyAccess::Main => is_main,
             NotifyAccess::Exec => is_main || is_control,
@@ -67,11 +69,31 @@ impl Service {
         }
     }
 
-    fn told_main(&mut self, cx: &mut Context<'_>, value: &str) {
+    /// NotifyAccess=, or what the service set instead (NOTIFYACCESS=, 254).
+    pub(super) fn access(&self, cx: &Context<'_>) -> NotifyAccess {
+        self.access_told.unwrap_or(settings(cx).notify_access)
+    }
+
+    fn told_access(&mut self, cx: &mut Context<'_>, message: &Notification) {
+        let Some(word) = message.get("NOTIFYACCESS") else {
+            return;
+        };
+        match NotifyAccess::from_word(word) {
+            Some(access) => self.access_told = Some(access),
+            None => log(
+                cx,
+                LogLevel::Warning,
+                format!("NOTIFYACCESS={word} is none of none, main, exec, all"),
+            ),
+        }
+    }
+
+    fn told_main(&mut self, cx: &mut Context<'_>, value: &str, inode: Option<&str>) {
         match value.parse::<i32>() {
             Ok(pid) if pid > 0 => {
                 if facts::is_up(self.state) {
-                    self.verify_told_main(cx, pid);
+                    let inode = inode.and_then(|inode| inode.parse().ok());
+                    self.verify_told_main(cx, pid, inode);
                 }
             }
             Ok(_) | Err(_) => log(
@@ -220,6 +242,19 @@ impl Service {
         {
             self.status_errno = errno;
         }
+        for (key, error) in [
+            ("BUSERROR", &mut self.status_bus_error),
+            ("VARLINKERROR", &mut self.status_varlink_error),
+        ] {
+            if let Some(name) = message.get(key).filter(|name| is_error_name(name)) {
+                name.clone_into(error);
+            }
+        }
+        // As if it had never been restarted: it is well now, whatever was before (258).
+        if message.get("RESTART_RESET") == Some("1") {
+            self.restarts = 0;
+            self.backoff = 0;
+        }
     }
 
     fn told_times(&mut self, cx: &mut Context<'_>, message: &Notification) {
@@ -250,4 +285,13 @@ impl Service {
             Some(_) | None => {}
         }
     }
+}
+
+/// The name of an error on D-Bus or Varlink: words with dots between them.
+fn is_error_name(name: &str) -> bool {
+    let word = |word: &str| {
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        !word.is_empty() && word.chars().all(good)
+    };
+    name.len() <= 255 && name.contains('.') && name.split('.').all(word)
 }

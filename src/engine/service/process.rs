@@ -3,10 +3,11 @@
 use crate::engine::ids::{ProcessId, Timestamp};
 use crate::engine::process::ProcessStatus;
 use crate::unit::config::{Command, CommandKind};
+use serde::{Deserialize, Serialize};
 
 /// A process on the books, from the order to start it (or from finding it) until its end was
 /// acted on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Process {
     /// Its name.
     pub(super) id: ProcessId,
@@ -81,7 +82,7 @@ impl Process {
 }
 
 /// What is known of the main process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) enum Main {
     /// Nothing: there may be one that we do not know.
     #[default]
@@ -116,7 +117,7 @@ impl Main {
 }
 
 /// What is shown of the last main process (ExecMain... properties); kept after its end.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct MainRecord {
     pub(super) pid: i32,
     pub(super) start: Timestamp,

@@ -57,7 +57,7 @@ impl Service {
         }
     }
 
-    /// Sends SIGHUP to the main process (ReloadSignal= by default); whether there was one.
+    /// Sends ReloadSignal= to the main process; whether there was one.
     fn signal_reload(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(main) = self.main.running() else {
             return false;
@@ -68,7 +68,7 @@ impl Service {
             unit: cx.unit,
             order,
             processes: vec![process],
-            signal: Signal::HUP,
+            signal: settings(cx).reload_signal,
             group_signal: None,
             resume: true,
             hangup: false,

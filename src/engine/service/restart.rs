@@ -6,9 +6,6 @@ use crate::engine::state::ServiceResult;
 use crate::unit::config::{Restart, ServiceConfig};
 use crate::unit::value::TimeSpan;
 
-/// A run this long sets the doubling delay back to RestartSec=.
-pub(super) const BACKOFF_RESET: TimeSpan = TimeSpan::from_secs(60);
-
 /// Whether a restart is due by configuration (checklist row M15): first the two lists of
 /// statuses of the main process, then Restart=.
 pub(super) fn is_due(

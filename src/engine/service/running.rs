@@ -6,6 +6,7 @@ use super::machine::{Service, deadline_after, settings};
 use super::notify::Announced;
 use super::process::Main;
 use crate::engine::state::{ServiceResult, ServiceState};
+use crate::unit::config::ExitType;
 
 impl Service {
     /// Goes where a service belongs whose start, reload or main process has just ended: to
@@ -13,9 +14,10 @@ impl Service {
     pub(super) fn enter_running(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
         self.note_result(result);
         self.control = None;
+        self.debugging = false;
         if self.result != ServiceResult::Success {
             self.enter_signal(cx, KillStage::StopSigterm, result);
-        } else if self.is_good() {
+        } else if self.is_good(cx) {
             self.stay_up(cx);
         } else if settings(cx).remain_after_exit {
             self.set_state(cx, ServiceState::Exited);
@@ -33,19 +35,29 @@ impl Service {
                 self.set_state(cx, ServiceState::Running);
                 // RuntimeMaxSec= counts from the moment it became active, reloads or not.
                 let since = self.active_since.unwrap_or(cx.now.monotonic);
-                let due = deadline_after(since, settings(cx).runtime_max);
+                let longest = settings(cx).runtime_max.saturating_add(self.runtime_extra);
+                let due = deadline_after(since, longest);
                 // It may have passed while it was reloading.
                 self.timer = due.map(|due| due.max(cx.now.monotonic));
             }
         }
     }
 
-    /// Whether something of the service runs: the main process, or anything if we know of none.
-    fn is_good(&self) -> bool {
+    /// Whether something of the service runs: the main process, or anything if we know of none
+    /// or if everything counts; and whether it has its name.
+    fn is_good(&self, cx: &Context<'_>) -> bool {
+        if self.lacks_bus_name(cx) {
+            return false;
+        }
         match &self.main {
             Main::Alive(_) => true,
-            Main::Gone => false,
+            Main::Gone => self.others_count(cx),
             Main::Unknown => self.populated,
         }
+    }
+
+    /// Whether the service goes on with the processes that are left (ExitType=cgroup).
+    pub(super) fn others_count(&self, cx: &Context<'_>) -> bool {
+        settings(cx).exit_type == ExitType::Cgroup && self.populated
     }
 }

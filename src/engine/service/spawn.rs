@@ -54,9 +54,24 @@ impl Service {
         kind: CommandKind,
         index: usize,
     ) -> Option<Process> {
-        let config = settings(cx);
-        let command = config.commands.get(kind).get(index)?;
+        let command = settings(cx).commands.get(kind).get(index)?;
         let process = cx.numbers.process();
+        self.order_spawn(cx, process, role, kind, index);
+        Some(Process::ordered(process, kind, index, command.clone()))
+    }
+
+    /// The order itself; `false` if the list has no such command.
+    pub(super) fn order_spawn(
+        &mut self,
+        cx: &mut Context<'_>,
+        process: ProcessId,
+        role: Role,
+        kind: CommandKind,
+        index: usize,
+    ) -> bool {
+        if settings(cx).commands.get(kind).get(index).is_none() {
+            return false;
+        }
         let spawn = Spawn {
             process,
             unit: cx.unit,
@@ -65,13 +80,13 @@ impl Service {
             kind,
             index,
             invocation: cx.invocation,
-            notify: gets_notify_socket(config.notify_access, kind),
+            notify: gets_notify_socket(self.access(cx), kind),
             environment: self.environment(cx, kind),
             first: std::mem::take(&mut self.fresh),
         };
         cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
         self.populated = true;
-        Some(Process::ordered(process, kind, index, command.clone()))
+        true
     }
 
     /// Takes in that an ordered process exists. `executed` is false if it will leave by itself

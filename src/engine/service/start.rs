@@ -6,6 +6,7 @@ use super::notify::Announced;
 use super::process::{Main, MainRecord};
 use super::{Context, NotNow};
 use crate::engine::effect::LogLevel;
+use crate::engine::ids::Timestamp;
 use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 
@@ -48,6 +49,7 @@ impl Service {
         if std::mem::take(&mut self.flush_restarts) {
             self.restarts = 0;
             self.backoff = 0;
+            self.debugging = false;
         }
         self.result = ServiceResult::Success;
         self.reload_result = ServiceResult::Success;
@@ -58,28 +60,15 @@ impl Service {
         self.main_record = MainRecord::default();
         self.commands.clear();
         self.watchdog_told = None;
+        self.watchdog_fed = Timestamp::default();
+        self.access_told = None;
         self.active_since = None;
         self.announced = Announced::Nothing;
         self.status_text.clear();
         self.status_errno = 0;
-        if settings(cx).service_type == ServiceType::Dbus {
-            self.refuse_dbus(cx);
-        } else {
-            self.enter_condition(cx);
-        }
-    }
-
-    /// Type=dbus needs a bus to tell when the name is taken; without one the service would
-    /// hang in "starting" until its timeout, so it is not started at all.
-    fn refuse_dbus(&mut self, cx: &mut Context<'_>) {
-        log(
-            cx,
-            LogLevel::Error,
-            "not started: Type=dbus waits for a bus name, and bus names are not watched yet",
-        );
-        // Through an activating state, so that observers and OnFailure= see a failed start.
-        self.set_state(cx, ServiceState::Start);
-        self.enter_dead(cx, ServiceResult::Resources, false);
+        self.status_bus_error.clear();
+        self.status_varlink_error.clear();
+        self.enter_condition(cx);
     }
 
     fn enter_condition(&mut self, cx: &mut Context<'_>) {
@@ -113,9 +102,16 @@ impl Service {
 
     /// ExecStart=.
     pub(super) fn enter_start(&mut self, cx: &mut Context<'_>) {
-        let config = settings(cx);
         self.control = None;
         self.set_state(cx, ServiceState::Start);
+        if !self.wait_for_bus(cx) {
+            self.run_start(cx);
+        }
+    }
+
+    /// Orders the first command of ExecStart=.
+    pub(super) fn run_start(&mut self, cx: &mut Context<'_>) {
+        let config = settings(cx);
         // Simple services get it too: making the process may hang in the host.
         let timeout = config.timeout_start;
         let started = match config.service_type {
@@ -125,8 +121,8 @@ impl Service {
             | ServiceType::Oneshot
             | ServiceType::Dbus
             | ServiceType::Notify
-            | ServiceType::NotifyReload
-            | ServiceType::Idle => self.run_main(cx, 0, timeout),
+            | ServiceType::NotifyReload => self.run_main(cx, 0, timeout),
+            ServiceType::Idle => self.hold_main(cx),
         };
         if started {
             return;

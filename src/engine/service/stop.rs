@@ -5,7 +5,7 @@ use super::machine::{Service, settings};
 use super::{Context, NotNow};
 use crate::engine::effect::{Effect, KillOrder};
 use crate::engine::state::{JobKind, ServiceResult, ServiceState};
-use crate::unit::config::{CommandKind, KillMode};
+use crate::unit::config::{CommandKind, ExitType, KillMode};
 use crate::unit::value::Signal;
 
 impl Service {
@@ -63,6 +63,11 @@ impl Service {
 
     /// The service said STOPPING=1: as if it had been sent SIGTERM, without sending it.
     pub(super) fn enter_stop_by_notify(&mut self, cx: &mut Context<'_>) {
+        if !self.populated && self.main.process().is_none() && self.control.is_none() {
+            // The message was slower than the news of the end; no other end is to come.
+            self.enter_stop_post(cx, ServiceResult::Success);
+            return;
+        }
         self.set_state(cx, ServiceState::StopSigterm);
         self.arm(cx, settings(cx).timeout_stop);
     }
@@ -82,7 +87,7 @@ impl Service {
             return;
         };
         self.set_state(cx, stage.state());
-        self.arm(cx, settings(cx).timeout_stop);
+        self.arm(cx, stage.timeout(settings(cx)));
         self.order = Some(order.order);
         cx.out.effects.push(Effect::Kill(order));
     }
@@ -196,7 +201,8 @@ impl Service {
     /// Takes in that no process is left in the unit's group. Where main or control process are
     /// known, their own ends say more and are waited for.
     pub fn on_group_empty(&mut self, cx: &mut Context<'_>) {
-        self.populated = false;
+        // A process that is only held back counts as if it was there.
+        self.populated = self.held.is_some();
         if self.main.process().is_some() || self.control.is_some() {
             return;
         }
@@ -204,6 +210,11 @@ impl Service {
         match self.state {
             ServiceState::Start | ServiceState::StartPost => self.nobody_left_to_start(cx),
             ServiceState::Running => self.enter_running(cx, fine),
+            ServiceState::ReloadSignal | ServiceState::ReloadNotify
+                if settings(cx).exit_type == ExitType::Cgroup =>
+            {
+                self.enter_running(cx, fine);
+            }
             ServiceState::StopWatchdog | ServiceState::StopSigterm | ServiceState::StopSigkill => {
                 self.enter_stop_post(cx, fine);
             }

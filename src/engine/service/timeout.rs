@@ -4,13 +4,38 @@ use super::Context;
 use super::facts::{self, KillStage};
 use super::machine::{Service, deadline_after, log, settings};
 use crate::engine::effect::LogLevel;
+use crate::engine::random;
 use crate::engine::state::{ServiceResult, ServiceState};
+use crate::unit::config::TimeoutFailure;
 use crate::unit::value::TimeSpan;
+
+/// The stages before ExecStopPost=, or those behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Half {
+    terminate: KillStage,
+    abort: KillStage,
+    kill: KillStage,
+}
+
+const STOPPING: Half = Half {
+    terminate: KillStage::StopSigterm,
+    abort: KillStage::StopWatchdog,
+    kill: KillStage::StopSigkill,
+};
+
+const FINAL: Half = Half {
+    terminate: KillStage::FinalSigterm,
+    abort: KillStage::FinalWatchdog,
+    kill: KillStage::FinalSigkill,
+};
 
 impl Service {
     /// When [`Service::on_elapsed`] is due, on the monotonic clock in microseconds.
     pub fn deadline(&self) -> Option<u64> {
-        self.timer.into_iter().chain(self.watchdog).min()
+        [self.timer, self.watchdog, self.held]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes in that time has passed. Harmless when nothing is due.
@@ -19,6 +44,8 @@ impl Service {
         if due(self.timer) {
             self.timer = None;
             self.timed_out(cx);
+        } else if due(self.held) {
+            self.release(cx);
         } else if due(self.watchdog) {
             self.watchdog = None;
             log(
@@ -39,7 +66,7 @@ impl Service {
             | ServiceState::Start
             | ServiceState::StartPost => {
                 self.log_timeout(cx, "start");
-                self.enter_signal(cx, KillStage::StopSigterm, timeout);
+                self.end_by_failure_mode(cx, settings(cx).timeout_start_failure, STOPPING);
             }
             ServiceState::Running => {
                 log(cx, LogLevel::Warning, "ran for RuntimeMaxSec=; stopping it");
@@ -50,31 +77,31 @@ impl Service {
             }
             ServiceState::Stop => {
                 self.log_timeout(cx, "ExecStop=");
-                self.enter_signal(cx, KillStage::StopSigterm, timeout);
+                self.end_by_failure_mode(cx, settings(cx).timeout_stop_failure, STOPPING);
             }
             ServiceState::StopPost => {
                 self.log_timeout(cx, "ExecStopPost=");
-                self.enter_signal(cx, KillStage::FinalSigterm, timeout);
+                self.end_by_failure_mode(cx, settings(cx).timeout_stop_failure, FINAL);
             }
-            ServiceState::StopWatchdog | ServiceState::StopSigterm => {
+            ServiceState::StopSigterm => {
                 self.log_timeout(cx, "stop");
-                if settings(cx).kill.send_sigkill {
-                    self.enter_signal(cx, KillStage::StopSigkill, timeout);
-                } else {
-                    self.enter_stop_post(cx, timeout);
-                }
+                self.end_deaf(cx, STOPPING);
+            }
+            ServiceState::StopWatchdog => {
+                self.log_timeout(cx, "abort");
+                self.kill_or_go_on(cx, STOPPING);
             }
             ServiceState::StopSigkill => {
                 self.log_survivors(cx);
                 self.enter_stop_post(cx, timeout);
             }
-            ServiceState::FinalWatchdog | ServiceState::FinalSigterm => {
+            ServiceState::FinalSigterm => {
                 self.log_timeout(cx, "final stop");
-                if settings(cx).kill.send_sigkill {
-                    self.enter_signal(cx, KillStage::FinalSigkill, timeout);
-                } else {
-                    self.enter_dead(cx, timeout, false);
-                }
+                self.end_deaf(cx, FINAL);
+            }
+            ServiceState::FinalWatchdog => {
+                self.log_timeout(cx, "final abort");
+                self.kill_or_go_on(cx, FINAL);
             }
             ServiceState::FinalSigkill => {
                 self.log_survivors(cx);
@@ -88,6 +115,36 @@ impl Service {
             | ServiceState::DeadBeforeAutoRestart
             | ServiceState::FailedBeforeAutoRestart
             | ServiceState::AutoRestartQueued => debug_assert!(!facts::keeps_timer(self.state)),
+        }
+    }
+
+    /// TimeoutStartFailureMode= or TimeoutStopFailureMode= decides how it goes on.
+    fn end_by_failure_mode(&mut self, cx: &mut Context<'_>, mode: TimeoutFailure, half: Half) {
+        let timeout = ServiceResult::Timeout;
+        match mode {
+            TimeoutFailure::Terminate => self.enter_signal(cx, half.terminate, timeout),
+            TimeoutFailure::Abort => self.enter_signal(cx, half.abort, timeout),
+            TimeoutFailure::Kill => self.kill_or_go_on(cx, half),
+        }
+    }
+
+    /// KillSignal= was not enough.
+    fn end_deaf(&mut self, cx: &mut Context<'_>, half: Half) {
+        match settings(cx).timeout_stop_failure {
+            TimeoutFailure::Abort => self.enter_signal(cx, half.abort, ServiceResult::Timeout),
+            TimeoutFailure::Terminate | TimeoutFailure::Kill => self.kill_or_go_on(cx, half),
+        }
+    }
+
+    /// The last signal, unless SendSIGKILL= forbids it.
+    fn kill_or_go_on(&mut self, cx: &mut Context<'_>, half: Half) {
+        let timeout = ServiceResult::Timeout;
+        if settings(cx).kill.send_sigkill {
+            self.enter_signal(cx, half.kill, timeout);
+        } else if half == STOPPING {
+            self.enter_stop_post(cx, timeout);
+        } else {
+            self.enter_dead(cx, timeout, false);
         }
     }
 
@@ -111,6 +168,7 @@ impl Service {
     /// The service has shown that it lives, or the watch over it begins.
     pub(super) fn feed_watchdog(&mut self, cx: &Context<'_>) {
         let interval = self.watchdog_interval(cx);
+        self.watchdog_fed = cx.now;
         self.watchdog = if facts::is_up(self.state) && interval > TimeSpan::ZERO {
             deadline_after(cx.now.monotonic, interval)
         } else {
@@ -130,5 +188,13 @@ impl Service {
         for deadline in [&mut self.timer, &mut self.watchdog].into_iter().flatten() {
             *deadline = extended.max(*deadline);
         }
+    }
+}
+
+/// What chance adds to RuntimeMaxSec= this time (RuntimeRandomizedExtraSec=).
+pub(super) fn random_extra(cx: &mut Context<'_>) -> TimeSpan {
+    match settings(cx).runtime_random_extra {
+        TimeSpan::ZERO => TimeSpan::ZERO,
+        most => TimeSpan(random::up_to(cx.random, most.as_micros())),
     }
 }

@@ -19,7 +19,18 @@ impl Service {
 
     /// The main process, from the order to start it until its end was handled.
     pub fn main_process(&self) -> Option<ProcessId> {
-        self.main.running().map(|process| process.id)
+        let main = self.main.running().filter(|_| self.held.is_none());
+        main.map(|process| process.id)
+    }
+
+    /// Whether its process waits for [`Service::release`].
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Whether more is to be logged than usual.
+    pub fn is_debugging(&self) -> bool {
+        self.debugging
     }
 
     /// The command that runs beside or instead of the main process.
@@ -35,6 +46,11 @@ impl Service {
             .collect()
     }
 
+    /// Whether any process may be in the unit's group, known or not.
+    pub fn has_processes(&self) -> bool {
+        self.populated || self.main.running().is_some() || self.control.is_some()
+    }
+
     /// A picture of everything that is shown of a service.
     pub fn view(&self) -> ServiceView {
         let pid = |process: Option<&Process>| process.map_or(0, |process| process.pid);
@@ -47,6 +63,10 @@ impl Service {
             runs: self.runs,
             status_text: self.status_text.clone(),
             status_errno: self.status_errno,
+            status_bus_error: self.status_bus_error.clone(),
+            status_varlink_error: self.status_varlink_error.clone(),
+            watchdog_told: self.watchdog_told,
+            watchdog_fed: self.watchdog_fed,
             exec_main_pid: self.main_record.pid,
             exec_main_start: self.main_record.start,
             exec_main_exit: self.main_record.exit,

@@ -1,15 +1,28 @@
 //! Whole-engine tests: what one request or failure does to several units.
 
+mod actions;
+mod called_off;
+mod cancel;
+mod circles;
+mod collect;
+mod limits;
+mod modes;
+mod plan;
+mod returning;
+mod snapshot;
 pub(super) mod world;
 
 use super::effect::Refusal;
 use super::event::{Event, Verb};
+use super::ids::RequestId;
 use super::process::ProcessStatus;
 use super::state::{ActiveState, JobResult};
 
 use crate::unit::config::{
-    CommandKind, DependencyKind, JobMode, LoadState, NotApplied, NotifyAccess, Restart, ServiceType,
+    CommandKind, DependencyKind, JobMode, LoadState, NotApplied, NotifyAccess, Restart,
+    ServiceType, UnitConfig,
 };
+use crate::unit::name::UnitName;
 use crate::unit::value::{Signal, TimeSpan};
 use world::{World, unit};
 
@@ -494,6 +507,40 @@ fn shutdown_of_a_stop_cycle_still_ends() {
 }
 
 #[test]
+fn shutdown_of_a_stop_cycle_does_not_wait_for_the_one_that_goes_first() {
+    let mut world = World::new([
+        unit("a.service")
+            .after("b.service")
+            .before("b.service")
+            .exec(CommandKind::Start, "stubborn"),
+        unit("b.service"),
+    ]);
+    world.must(Verb::Start, "b.service");
+    world
+        .ask_mode(Verb::Start, "a.service", JobMode::IgnoreDependencies)
+        .unwrap();
+    world.send(Event::Shutdown);
+    assert_eq!(world.state("a.service"), ActiveState::Deactivating);
+    assert_eq!(world.state("b.service"), ActiveState::Inactive);
+}
+
+#[test]
+fn a_failed_unit_whose_file_is_gone_stays_failed_until_that_is_forgotten() {
+    let mut world = World::new([unit("a.service").oneshot("false")]);
+    world.start("a.service").unwrap();
+    let gone = UnitConfig::not_found(UnitName::parse("a.service").unwrap());
+    world.send(Event::Load {
+        units: vec![gone.into()],
+    });
+    assert_eq!(world.state("a.service"), ActiveState::Failed);
+    world.send(Event::ResetFailed {
+        request: RequestId(1000),
+        unit: None,
+    });
+    assert_eq!(world.state("a.service"), ActiveState::Inactive);
+}
+
+#[test]
 fn shutdown_forbids_restarts() {
     let mut world = World::new([unit("a.service").restart(Restart::Always)]);
     world.must(Verb::Start, "a.service");
@@ -811,27 +858,4 @@ fn j8_a_cycle_that_shows_when_contradictions_are_settled_is_found() {
         world.start("top.service"),
         Err(Refusal::Cyclic(_))
     ));
-}
-
-#[test]
-fn a_start_that_replaces_a_stop_finds_the_restart_that_was_due_meanwhile() {
-    let mut world = World::new([
-        unit("db.service")
-            .before("slow.service")
-            .restart(Restart::Always),
-        unit("slow.service").exec(CommandKind::Start, "stubborn"),
-    ]);
-    world.must(Verb::Start, "slow.service");
-    world.must(Verb::Start, "db.service");
-    world.end("db.service", KILLED);
-    world.ask(Verb::Stop, "slow.service").unwrap();
-    world.ask(Verb::Stop, "db.service").unwrap();
-    // The restart is due while the stop waits for that of the other unit.
-    world.wait();
-    let start = world.start("db.service").unwrap();
-    while !world.results.contains_key(&start) {
-        world.wait();
-    }
-    assert_eq!(world.results[&start], JobResult::Done);
-    assert_eq!(world.sub("db.service"), "running");
 }

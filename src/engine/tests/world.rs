@@ -3,7 +3,7 @@
 use crate::engine::event::{Event, Verb};
 use crate::engine::ids::{JobId, ProcessId, RequestId, Timestamp, UnitId};
 use crate::engine::process::ProcessStatus;
-use crate::engine::state::{ActiveState, JobResult};
+use crate::engine::state::{ActiveState, JobKind, JobResult};
 use crate::engine::{Effect, Engine, KillOrder, Outcome, Refusal, Spawn};
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
@@ -138,9 +138,15 @@ pub(in crate::engine) struct World {
     /// Paths that exist, for conditions.
     pub(in crate::engine) paths: BTreeSet<String>,
     pub(in crate::engine) results: BTreeMap<JobId, JobResult>,
+    /// The units that were unloaded.
+    pub(in crate::engine) removed: Vec<String>,
+    /// The jobs that were queued: unit and what they do.
+    pub(in crate::engine) queued: Vec<(String, JobKind)>,
     pub(in crate::engine) replies: BTreeMap<RequestId, Result<Outcome, Refusal>>,
     pub(in crate::engine) environments: BTreeMap<String, Vec<(String, String)>>,
     pub(in crate::engine) finished: bool,
+    /// Actions that were due: unit, action, status, reason.
+    pub(in crate::engine) actions: Vec<String>,
     processes: Vec<FakeProcess>,
     facts: VecDeque<Event>,
     next_pid: i32,
@@ -159,9 +165,12 @@ impl World {
             trace: Vec::new(),
             paths: BTreeSet::new(),
             results: BTreeMap::new(),
+            removed: Vec::new(),
+            queued: Vec::new(),
             replies: BTreeMap::new(),
             environments: BTreeMap::new(),
             finished: false,
+            actions: Vec::new(),
             processes: Vec::new(),
             facts: VecDeque::new(),
             next_pid: 100,
@@ -234,6 +243,15 @@ impl World {
         }
     }
 
+    /// Asks for a job to be canceled, for all of them if `None`.
+    pub(in crate::engine) fn cancel(&mut self, job: Option<JobId>) -> Result<(), Refusal> {
+        self.next_request += 1;
+        let request = RequestId(self.next_request);
+        self.send(Event::Cancel { request, job });
+        let reply = self.replies.remove(&request);
+        reply.expect("every request is answered").map(|_| ())
+    }
+
     pub(in crate::engine) fn start(&mut self, name: &str) -> Result<JobId, Refusal> {
         self.ask(Verb::Start, name)
     }
@@ -275,6 +293,15 @@ impl World {
         }
     }
 
+    /// Unloads what nobody needs, until there is nothing to look at; the names, sorted.
+    pub(in crate::engine) fn collect(&mut self) -> Vec<String> {
+        while self.engine.has_candidates() {
+            self.send(Event::Collect);
+        }
+        self.removed.sort();
+        std::mem::take(&mut self.removed)
+    }
+
     /// Lets time pass up to the next deadline.
     pub(in crate::engine) fn wait(&mut self) {
         let deadline = self.engine.next_deadline().expect("a timer is armed");
@@ -313,11 +340,30 @@ impl World {
             Effect::JobRemoved { job, result, .. } => {
                 self.results.insert(job, result);
             }
+            Effect::UnitRemoved { name, .. } => self.removed.push(name.to_string()),
+            Effect::JobNew { unit, kind, .. } => {
+                let name = self.engine.unit_by_id(unit).unwrap().name().to_string();
+                self.queued.push((name, kind));
+            }
+            Effect::Act {
+                unit,
+                action,
+                status,
+                reason,
+            } => {
+                let name = self.name(unit);
+                let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+                self.actions
+                    .push(format!("{name} {} {status}: {reason}", action.as_str()));
+            }
             Effect::Finished => self.finished = true,
-            Effect::ForgetMain { .. }
+            Effect::WatchBusName { unit, .. } => {
+                self.facts.push_back(Event::BusNameWatched { unit });
+            }
+            Effect::ForgetBusName { .. }
+            | Effect::ForgetMain { .. }
             | Effect::CleanUp { .. }
             | Effect::UnitNew { .. }
-            | Effect::JobNew { .. }
             | Effect::Changed { .. }
             | Effect::Log { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! Collects what a wish pulls in.
 
-use super::{ANCHOR, Candidate, Pull, Transaction, Wish};
+use super::{ANCHOR, Candidate, Cause, Dropped, Pull, Transaction, Wish};
 use crate::engine::effect::Refusal;
 use crate::engine::graph::{Edge, Graph};
 use crate::engine::ids::UnitId;
@@ -116,33 +116,112 @@ impl Transaction {
         ) {
             return Ok(transaction);
         }
+        let restart_dependents =
+            wish.restart_dependents || wish.mode == JobMode::RestartDependencies;
+        let first = transaction.pulls(graph, ANCHOR, restart_dependents);
+        transaction.pull_in(graph, first, notes)?;
+        let more = match wish.mode {
+            JobMode::Isolate => transaction.to_isolate(graph),
+            JobMode::Triggering => transaction.triggers(graph, wish.unit),
+            JobMode::Replace
+            | JobMode::Fail
+            | JobMode::ReplaceIrreversibly
+            | JobMode::Flush
+            | JobMode::IgnoreDependencies
+            | JobMode::IgnoreRequirements
+            | JobMode::RestartDependencies => Vec::new(),
+        };
+        for unit in more {
+            transaction.stop_too(graph, unit, notes)?;
+        }
+        Ok(transaction)
+    }
+
+    /// Follows the edges of a job, of those it pulls in, and so on.
+    fn pull_in(
+        &mut self,
+        graph: &Graph,
+        first: Frame,
+        notes: &mut Vec<(UnitId, String)>,
+    ) -> Result<(), Refusal> {
         // Depth first, as systemd: where a unit gets two jobs, which of them is the younger one
         // decides what an ordering cycle is (see `order`).
-        let mut path = vec![transaction.pulls(graph, ANCHOR, wish.restart_dependents)];
+        let mut path = vec![first];
         while let Some(frame) = path.last_mut() {
             let (by, pull) = (frame.job, frame.pulls.next());
             // The job may have gone meanwhile, with something that it needed.
-            let Some(pull) = pull.filter(|_| transaction.job(by).is_some()) else {
+            let Some(pull) = pull.filter(|_| self.job(by).is_some()) else {
                 path.pop();
                 continue;
             };
-            match transaction.follow(graph, by, &pull) {
-                Ok(Some(fresh)) => path.push(transaction.pulls(graph, fresh, false)),
+            match self.follow(graph, by, &pull) {
+                Ok(Some(fresh)) => path.push(self.pulls(graph, fresh, false)),
                 Ok(None) => {}
                 Err(refusal) => {
-                    let job = transaction.job(by).map(|job| (job.unit, job.kind));
-                    transaction.delete(by, true);
-                    if transaction.job(ANCHOR).is_none() {
+                    let job = self.job(by).map(|job| (job.unit, job.kind));
+                    self.delete(by, true, Cause::Refused(refusal.clone()));
+                    if self.job(ANCHOR).is_none() {
                         return Err(refusal);
                     }
                     if let Some((unit, kind)) = job {
                         notes.push((unit, format!("cannot be started: {refusal}")));
-                        transaction.refused.insert((unit, kind), refusal);
+                        self.refused.insert((unit, kind), refusal);
                     }
                 }
             }
         }
-        Ok(transaction)
+        Ok(())
+    }
+
+    /// What isolating the anchor stops: every unit that is up, or about to be, and that neither
+    /// the anchor pulls in nor says it stays (systemctl(1), isolate). What a unit that stays
+    /// activates stays, too.
+    fn to_isolate(&self, graph: &Graph) -> Vec<UnitId> {
+        let goes =
+            |unit: &Unit| !unit.config.unit.stays_on_isolate() && self.of_unit(unit.id).is_empty();
+        graph
+            .iter()
+            .filter(|unit| goes(unit))
+            .filter(|unit| {
+                let mut triggers = unit.edges.of(Edge::TriggeredBy);
+                triggers.all(|other| goes(graph.get(other)))
+            })
+            .filter(|unit| unit.job.is_some() || !unit.active_state().is_inactive_or_failed())
+            .map(|unit| unit.id)
+            .collect()
+    }
+
+    /// What would start the unit again once it is stopped, and is up or about to be.
+    fn triggers(&self, graph: &Graph, unit: UnitId) -> Vec<UnitId> {
+        let triggers = graph.get(unit).edges.of(Edge::TriggeredBy);
+        triggers
+            .map(|other| graph.get(other))
+            .filter(|other| self.of_unit(other.id).is_empty())
+            .filter(|other| other.job.is_some() || !other.active_state().is_inactive_or_failed())
+            .map(|other| other.id)
+            .collect()
+    }
+
+    /// Adds a stop that the mode of the request brings along, with what that pulls in.
+    fn stop_too(
+        &mut self,
+        graph: &Graph,
+        unit: UnitId,
+        notes: &mut Vec<(UnitId, String)>,
+    ) -> Result<(), Refusal> {
+        if admissible(graph.get(unit), JobKind::Stop).is_err() {
+            return Ok(());
+        }
+        let pull = Pull {
+            by: ANCHOR,
+            edge: None,
+            matters: true,
+            conflicts: false,
+        };
+        match self.add(unit, JobKind::Stop, Some(pull)) {
+            Some(fresh) => self.pull_in(graph, self.pulls(graph, fresh, false), notes),
+            None => Ok(()),
+        }
     }
 
     /// What one job pulls in, to be followed one by one.
@@ -175,16 +254,26 @@ impl Transaction {
             Some(refusal) => Err(Missing::Refused(refusal.clone())),
             None => admissible(target, kind),
         };
-        match verdict {
-            Ok(()) => {}
-            Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
-            Err(Missing::Refused(_) | Missing::Pointless) => return Ok(None),
-        }
         let pull = Pull {
             by,
+            edge: Some(rule.edge),
             matters: rule.matters,
             conflicts: rule.conflicts,
         };
+        match verdict {
+            Ok(()) => {}
+            Err(Missing::Refused(refusal)) if rule.matters => return Err(refusal),
+            Err(Missing::Refused(refusal)) => {
+                self.dropped.push(Dropped {
+                    unit: *other,
+                    kind,
+                    pull: Some(pull),
+                    cause: Cause::Refused(refusal),
+                });
+                return Ok(None);
+            }
+            Err(Missing::Pointless) => return Ok(None),
+        }
         Ok(self.add(*other, kind, Some(pull)))
     }
 
@@ -206,6 +295,7 @@ impl Transaction {
                 matters: false,
             }));
             self.by_unit.entry(unit).or_default().push(index);
+            self.origins.push((unit, kind, pull));
         }
         if let Some(pull) = pull {
             if let Some(job) = self.jobs.get_mut(index).and_then(Option::as_mut) {

@@ -6,10 +6,13 @@
 
 mod build;
 mod order;
+mod reasons;
 mod trim;
 
+pub(super) use reasons::{Cause, Explained, Planned};
+
 use super::effect::Refusal;
-use super::graph::Graph;
+use super::graph::{Edge, Graph};
 use super::ids::{JobId, UnitId};
 use super::job::{self, Job};
 use super::state::JobKind;
@@ -27,6 +30,9 @@ pub(super) struct Wish {
     pub(super) mode: JobMode,
     /// A start also restarts those that a restart would take along (automatic restarts, J1).
     pub(super) restart_dependents: bool,
+    /// Mode fail as people and unit files ask for it also leaves alone what is up, where the
+    /// unit can do without stopping it.
+    pub(super) spares: bool,
 }
 
 /// A job of a transaction.
@@ -46,6 +52,8 @@ struct Candidate {
 #[derive(Debug, Clone, Copy)]
 struct Pull {
     by: usize,
+    /// The edge that leads from the unit of `by`; `None`: the mode of the request itself.
+    edge: Option<Edge>,
     matters: bool,
     conflicts: bool,
 }
@@ -58,6 +66,20 @@ pub(super) struct Transaction {
     /// Jobs that were found not to be had; units that need each other in a circle would have
     /// them tried for ever.
     refused: BTreeMap<(UnitId, JobKind), Refusal>,
+    /// What is not going to happen though something asked for it, in the order it went.
+    dropped: Vec<Dropped>,
+    /// Every job that was ever in, by index, and what brought it in.
+    origins: Vec<(UnitId, JobKind, Option<Pull>)>,
+}
+
+/// A job that is not in the transaction any more.
+#[derive(Debug)]
+struct Dropped {
+    unit: UnitId,
+    kind: JobKind,
+    /// What had brought it in.
+    pull: Option<Pull>,
+    cause: Cause,
 }
 
 const ANCHOR: usize = 0;
@@ -72,32 +94,71 @@ pub(super) struct Plan {
 }
 
 /// The installed jobs, as a transaction sees them.
-pub(super) type Installed = BTreeMap<JobId, Job>;
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Installed<'a> {
+    /// Those that are there.
+    pub(super) jobs: &'a BTreeMap<JobId, Job>,
+    /// Those that would be there, in the place of the unit's own, by the time a planned request
+    /// comes.
+    pub(super) planned: Option<&'a BTreeMap<UnitId, Job>>,
+}
+
+impl Installed<'_> {
+    /// The job of a unit.
+    pub(super) fn of(&self, graph: &Graph, unit: UnitId) -> Option<&Job> {
+        let planned = self.planned.and_then(|planned| planned.get(&unit));
+        planned.or_else(|| graph.get(unit).job.and_then(|id| self.jobs.get(&id)))
+    }
+}
 
 /// Works out everything one wish implies.
 ///
 /// # Errors
 /// The wish cannot be met: what it needs cannot be loaded or run, contradicts itself, is
 /// cyclic, or would replace jobs it must not.
-pub(super) fn plan(graph: &Graph, installed: &Installed, wish: Wish) -> Result<Plan, Refusal> {
+pub(super) fn plan(graph: &Graph, installed: &Installed<'_>, wish: Wish) -> Result<Plan, Refusal> {
     let mut plan = Plan::default();
-    let mut transaction = Transaction::build(graph, wish, &mut plan.notes)?;
+    plan.jobs = work_out(graph, installed, wish, &mut plan.notes)?.into_jobs();
+    Ok(plan)
+}
+
+/// The same for people: every job with why it is there, and what was left out.
+///
+/// # Errors
+/// As [`plan`].
+pub(super) fn explain(
+    graph: &Graph,
+    installed: &Installed<'_>,
+    wish: Wish,
+) -> Result<Explained, Refusal> {
+    Ok(work_out(graph, installed, wish, &mut Vec::new())?.explain())
+}
+
+fn work_out(
+    graph: &Graph,
+    installed: &Installed<'_>,
+    wish: Wish,
+    notes: &mut Vec<(UnitId, String)>,
+) -> Result<Transaction, Refusal> {
+    let mut transaction = Transaction::build(graph, wish, notes)?;
     transaction.find_what_matters();
+    if wish.mode == JobMode::Fail && wish.spares {
+        transaction.minimize_impact(graph, installed, notes);
+    }
     transaction.drop_redundant(graph, installed);
     transaction.collect_garbage();
     let stops = transaction.stops();
-    transaction.break_cycles(graph, installed, wish.mode, &mut plan.notes)?;
+    transaction.break_cycles(graph, installed, wish.mode, notes)?;
     transaction.merge(graph)?;
     // Of two jobs of a unit the other one may have gone than the one that was looked at.
-    transaction.break_cycles(graph, installed, wish.mode, &mut plan.notes)?;
+    transaction.break_cycles(graph, installed, wish.mode, notes)?;
     for unit in stops.difference(&transaction.stops()) {
         let text = "not stopped: other jobs of the same request, or their order, are against it";
-        plan.notes.push((*unit, text.to_owned()));
+        notes.push((*unit, text.to_owned()));
     }
     transaction.drop_redundant(graph, installed);
     transaction.refuse_if_destructive(graph, installed, wish.mode)?;
-    plan.jobs = transaction.into_jobs();
-    Ok(plan)
+    Ok(transaction)
 }
 
 impl Transaction {
@@ -117,12 +178,18 @@ impl Transaction {
     }
 
     /// Takes a job out. With `dependents`, those who need it go too.
-    fn delete(&mut self, index: usize, dependents: bool) {
-        let mut pending = vec![index];
-        while let Some(index) = pending.pop() {
+    fn delete(&mut self, index: usize, dependents: bool, cause: Cause) {
+        let mut pending = vec![(index, cause)];
+        while let Some((index, cause)) = pending.pop() {
             let Some(job) = self.jobs.get_mut(index).and_then(Option::take) else {
                 continue;
             };
+            self.dropped.push(Dropped {
+                unit: job.unit,
+                kind: job.kind,
+                pull: self.origins.get(index).and_then(|(_, _, pull)| *pull),
+                cause,
+            });
             if let Some(list) = self.by_unit.get_mut(&job.unit) {
                 list.retain(|i| *i != index);
             }
@@ -135,7 +202,7 @@ impl Transaction {
                 if let Some(other) = self.jobs.get_mut(pull.by).and_then(Option::as_mut) {
                     other.wants.retain(|w| *w != index);
                     if pull.matters && dependents {
-                        pending.push(pull.by);
+                        pending.push((pull.by, Cause::Lacks(job.unit, job.kind)));
                     }
                 }
             }
@@ -145,23 +212,21 @@ impl Transaction {
     fn refuse_if_destructive(
         &self,
         graph: &Graph,
-        installed: &Installed,
+        installed: &Installed<'_>,
         mode: JobMode,
     ) -> Result<(), Refusal> {
         for (_, candidate) in self.live() {
-            let Some(there) = graph
-                .get(candidate.unit)
-                .job
-                .and_then(|id| installed.get(&id))
-            else {
+            let Some(there) = installed.of(graph, candidate.unit) else {
                 continue;
             };
             let fixed = mode == JobMode::Fail || there.irreversible;
             if fixed && job::conflicts(there.kind, candidate.kind) {
                 let name = graph.get(candidate.unit).name();
+                let anchor = self.job(ANCHOR).unwrap_or(candidate);
                 return Err(Refusal::Destructive(format!(
-                    "Transaction for {name}/{} is destructive ({name} has '{}' job queued, but '{}' is included in transaction).",
-                    candidate.kind.as_str(),
+                    "Transaction for {}/{} is destructive ({name} has '{}' job queued, but '{}' is included in transaction).",
+                    graph.get(anchor.unit).name(),
+                    anchor.kind.as_str(),
                     there.kind.as_str(),
                     candidate.kind.as_str(),
                 )));
@@ -172,10 +237,7 @@ impl Transaction {
 
     /// One job a unit is left; the anchor's comes first.
     fn into_jobs(self) -> Vec<(UnitId, JobKind)> {
-        self.jobs
-            .into_iter()
-            .flatten()
-            .map(|job| (job.unit, job.kind))
-            .collect()
+        let jobs = self.jobs.into_iter().flatten();
+        jobs.map(|job| (job.unit, job.kind)).collect()
     }
 }

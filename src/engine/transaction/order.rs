@@ -1,6 +1,6 @@
 //! Finds ordering cycles and breaks them by dropping jobs that the anchor can do without (J8).
 
-use super::{Installed, Transaction};
+use super::{Cause, Installed, Transaction};
 use crate::engine::effect::Refusal;
 use crate::engine::graph::{Edge, Graph};
 use crate::engine::ids::UnitId;
@@ -47,7 +47,7 @@ impl Transaction {
     pub(super) fn break_cycles(
         &mut self,
         graph: &Graph,
-        installed: &Installed,
+        installed: &Installed<'_>,
         mode: JobMode,
         notes: &mut Vec<(UnitId, String)>,
     ) -> Result<(), Refusal> {
@@ -77,7 +77,7 @@ impl Transaction {
                 format!("job dropped to break the ordering cycle {text}"),
             ));
             for index in self.of_unit(victim).to_vec() {
-                self.delete(index, true);
+                self.delete(index, true, Cause::Cycle(cycle.clone()));
             }
             self.collect_garbage();
         }
@@ -88,7 +88,7 @@ impl Transaction {
     fn find_cycle(
         &self,
         graph: &Graph,
-        installed: &Installed,
+        installed: &Installed<'_>,
         phase: Phase,
     ) -> Option<Vec<UnitId>> {
         let mut marks: BTreeMap<UnitId, Mark> = BTreeMap::new();
@@ -131,7 +131,7 @@ impl Transaction {
     fn waiting_for(
         &self,
         graph: &Graph,
-        installed: &Installed,
+        installed: &Installed<'_>,
         phase: Phase,
         unit: UnitId,
     ) -> Vec<UnitId> {
@@ -151,7 +151,7 @@ impl Transaction {
 
     /// What ordering sees at a unit: the transaction's youngest job for it, else the installed
     /// one.
-    fn ordered(&self, graph: &Graph, installed: &Installed, unit: UnitId) -> Option<Ordered> {
+    fn ordered(&self, graph: &Graph, installed: &Installed<'_>, unit: UnitId) -> Option<Ordered> {
         let candidate = self.of_unit(unit).last().and_then(|index| self.job(*index));
         if let Some(job) = candidate {
             return Some(Ordered {
@@ -159,7 +159,7 @@ impl Transaction {
                 ignore_order: false,
             });
         }
-        let there = graph.get(unit).job.and_then(|id| installed.get(&id))?;
+        let there = installed.of(graph, unit)?;
         Some(Ordered {
             kind: there.kind,
             ignore_order: there.ignore_order,

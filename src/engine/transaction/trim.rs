@@ -1,6 +1,6 @@
 //! Drops what need not happen and merges what can happen as one.
 
-use super::{ANCHOR, Installed, Transaction};
+use super::{ANCHOR, Candidate, Cause, Installed, Transaction};
 use crate::engine::effect::Refusal;
 use crate::engine::graph::Graph;
 use crate::engine::ids::UnitId;
@@ -10,15 +10,11 @@ use std::collections::BTreeSet;
 
 impl Transaction {
     /// Drops the jobs of units for which all of them would find nothing to do.
-    pub(super) fn drop_redundant(&mut self, graph: &Graph, installed: &Installed) {
+    pub(super) fn drop_redundant(&mut self, graph: &Graph, installed: &Installed<'_>) {
         let units: Vec<UnitId> = self.by_unit.keys().copied().collect();
         for unit in units {
             let state = graph.get(unit).active_state();
-            let there = graph
-                .get(unit)
-                .job
-                .and_then(|id| installed.get(&id))
-                .map(|job| job.kind);
+            let there = installed.of(graph, unit).map(|job| job.kind);
             let keep = self.of_unit(unit).iter().any(|index| {
                 let Some(candidate) = self.job(*index) else {
                     return false;
@@ -29,9 +25,39 @@ impl Transaction {
             });
             if !keep {
                 for index in self.of_unit(unit).to_vec() {
-                    self.delete(index, false);
+                    self.delete(index, false, Cause::NothingToDo);
                 }
             }
+        }
+    }
+
+    /// Mode fail: drops what the anchor can do without and what would stop a unit that is up or
+    /// reverse a queued job, with what needs it.
+    pub(super) fn minimize_impact(
+        &mut self,
+        graph: &Graph,
+        installed: &Installed<'_>,
+        notes: &mut Vec<(UnitId, String)>,
+    ) {
+        let stops = self.stops();
+
+        let harms = |job: &Candidate| {
+            let unit = graph.get(job.unit);
+            let stops = job.kind == JobKind::Stop && unit.active_state().is_active_or_activating();
+            let there = installed.of(graph, job.unit);
+            let reverses = there.is_some_and(|there| job::conflicts(there.kind, job.kind));
+            !job.matters && (stops || reverses)
+        };
+        loop {
+            let victim = self.live().find(|(_, job)| harms(job));
+            let Some(index) = victim.map(|(index, _)| index) else {
+                break;
+            };
+            self.delete(index, true, Cause::Spared);
+        }
+        for unit in stops.difference(&self.stops()) {
+            let text = "not stopped: the job mode fail leaves alone what is up";
+            notes.push((*unit, text.to_owned()));
         }
     }
 
@@ -44,7 +70,7 @@ impl Transaction {
                 continue;
             }
             let wants = job.wants.clone();
-            self.delete(index, false);
+            self.delete(index, false, Cause::NotNeeded);
             pending.extend(wants);
         }
     }
@@ -58,7 +84,9 @@ impl Transaction {
             let victim = self
                 .choose(a, b)
                 .ok_or_else(|| self.contradiction(graph, a))?;
-            self.delete(victim, true);
+            let other = if victim == a { b } else { a };
+            let against = self.job(other).map_or(JobKind::Nop, |job| job.kind);
+            self.delete(victim, true, Cause::Against(against));
             self.collect_garbage();
         }
         let units: Vec<UnitId> = self.by_unit.keys().copied().collect();

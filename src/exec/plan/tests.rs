@@ -11,6 +11,9 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         command,
         identity: Ok(None),
         environment: &[],
+        inherited: Inherited::default(),
+        mounts: None,
+        entered: Entered::default(),
         not_applied: &[],
         directories: vec![],
         stdout_pipe: None,
@@ -66,8 +69,8 @@ fn steps_are_in_systemds_order() {
     let plan = plan(&input).unwrap();
     let statuses: Vec<u8> = plan.program().steps.iter().map(|s| s.exit_status).collect();
     let expected = [
-        220, 255, 208, 209, 222, 202, 206, 201, 233, 233, 255, 205, 205, 216, 216, 218, 218, 217,
-        218, 200, 227, 207,
+        220, 255, 208, 209, 222, 202, 206, 201, 233, 233, 255, 237, 205, 205, 216, 216, 218, 218,
+        217, 218, 200, 207, 227,
     ];
     assert_eq!(statuses, expected);
 }

@@ -7,7 +7,7 @@ mod process;
 
 use super::*;
 use crate::exec::identity::resolve;
-use crate::exec::plan::{PlanInput, PlannedDirectory, plan};
+use crate::exec::plan::{Entered, Inherited, PlanInput, PlannedDirectory, plan};
 use crate::exec::tests::command;
 use crate::sys::pidfd::{self, Ended, How};
 use crate::unit::config::{ExecConfig, Privileges, ServiceConfig};
@@ -77,6 +77,9 @@ impl Try {
             command: &command,
             identity: identity.as_ref().map(Option::as_ref).map_err(Clone::clone),
             environment: &self.environment,
+            inherited: Inherited::default(),
+            mounts: None,
+            entered: Entered::default(),
             not_applied: &[],
             directories: self.directories.clone(),
             stdout_pipe: Some(output.as_fd()),

@@ -1,7 +1,10 @@
 //! The execution environment of a unit's processes (systemd.exec(5)).
 
+use super::filter::Filters;
+use super::isolation::Isolation;
+use super::scheduling::{KeyringMode, Scheduling};
 use crate::unit::value::{CapabilitySet, Limit, LimitKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// EnvironmentFile=.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +161,21 @@ pub struct ExecConfig {
     pub capability_bounding_set: Option<CapabilitySet>,
     /// NoNewPrivileges=.
     pub no_new_privileges: bool,
+    /// AllowDegraded= of [X-Procmgr]: directives that may be left out where they cannot be
+    /// carried out.
+    pub allow_degraded: BTreeSet<String>,
+    /// SecureBits=, as prctl(2) takes them.
+    pub secure_bits: u32,
+    /// Personality=, as personality(2) takes it.
+    pub personality: Option<u32>,
+    /// How processes are scheduled.
+    pub scheduling: Scheduling,
+    /// KeyringMode=; unset it is private for services as far as that is possible.
+    pub keyring: Option<KeyringMode>,
+    /// What processes see of the machine.
+    pub isolation: Isolation,
+    /// What processes may ask of the kernel.
+    pub filters: Filters,
     /// IgnoreSIGPIPE=.
     pub ignore_sigpipe: bool,
     /// RuntimeDirectory= and kin.
@@ -193,6 +211,13 @@ impl Default for ExecConfig {
             ambient_capabilities: CapabilitySet::EMPTY,
             capability_bounding_set: None,
             no_new_privileges: false,
+            allow_degraded: BTreeSet::new(),
+            secure_bits: 0,
+            personality: None,
+            scheduling: Scheduling::default(),
+            keyring: None,
+            isolation: Isolation::default(),
+            filters: Filters::default(),
             ignore_sigpipe: true,
             directories: BTreeMap::new(),
             runtime_directory_preserve: PreserveMode::No,

@@ -4,7 +4,10 @@
 //! table writes here and the engine, exec plan and D-Bus properties read.
 
 mod exec;
+mod filter;
+mod isolation;
 mod kill;
+mod scheduling;
 mod service;
 mod socket;
 mod unit;
@@ -13,12 +16,17 @@ pub use exec::{
     Directories, DirectoryKind, EnvironmentFile, ExecConfig, InputSource, OutputTarget,
     PreserveMode, WorkingDirectory, WorkingDirectoryPlace,
 };
+pub use filter::{CallAction, CallList, FamilyList, Filters};
+pub use isolation::{Bind, Isolation, PathRule, ProtectHome, ProtectSystem, Temporary};
 pub use kill::{KillConfig, KillMode};
+pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use service::{
-    Command, CommandKind, Commands, NotifyAccess, Privileges, Restart, ServiceConfig, ServiceType,
+    Command, CommandKind, Commands, ExitType, NotifyAccess, OomPolicy, Privileges, Restart,
+    RestartMode, ServiceConfig, ServiceType, TimeoutFailure,
 };
 pub use socket::{Listen, ListenKind, SocketConfig};
 pub use unit::{
-    Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin, InstallSection,
-    JobMode, LoadState, NotApplied, UnitBody, UnitConfig, UnitSection,
+    CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
+    InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, SystemAction, UnitBody,
+    UnitConfig, UnitSection,
 };

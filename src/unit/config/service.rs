@@ -2,7 +2,8 @@
 
 use super::{ExecConfig, KillConfig};
 use crate::unit::diagnostic::Position;
-use crate::unit::value::{ExitStatusSet, TimeSpan};
+use crate::unit::value::{ExitStatusSet, Signal, TimeSpan};
+use serde::{Deserialize, Serialize};
 
 /// Type= (systemd.service(5), "OPTIONS").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum Restart {
 }
 
 /// NotifyAccess=: whose messages count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum NotifyAccess {
     None,
@@ -41,8 +42,73 @@ pub enum NotifyAccess {
     All,
 }
 
+impl NotifyAccess {
+    /// All of them.
+    pub const ALL: [NotifyAccess; 4] = [
+        NotifyAccess::None,
+        NotifyAccess::Main,
+        NotifyAccess::Exec,
+        NotifyAccess::All,
+    ];
+    /// Their words, in the same order.
+    pub const WORDS: [&str; 4] = ["none", "main", "exec", "all"];
+
+    /// What a word means.
+    pub fn from_word(word: &str) -> Option<NotifyAccess> {
+        let at = NotifyAccess::WORDS
+            .iter()
+            .position(|known| *known == word)?;
+        Some(NotifyAccess::ALL[at])
+    }
+}
+
+/// TimeoutStartFailureMode= and TimeoutStopFailureMode=: how a service is ended that took too
+/// long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeoutFailure {
+    /// KillSignal=, then FinalKillSignal=.
+    Terminate,
+    /// WatchdogSignal=, then FinalKillSignal=.
+    Abort,
+    /// FinalKillSignal= at once.
+    Kill,
+}
+
+/// ExitType=: with which process the service ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitType {
+    /// The main process.
+    Main,
+    /// The last one of its control group.
+    Cgroup,
+}
+
+/// RestartMode= (254): what others see of an automatic restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestartMode {
+    /// An end, and a start behind it.
+    Normal,
+    /// Only that the service is starting again.
+    Direct,
+    /// As normal; the service is told to say more, and more of it is logged (257).
+    Debug,
+}
+
+/// OOMPolicy=: what becomes of the service when the kernel kills one of its processes for want
+/// of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OomPolicy {
+    /// It goes on.
+    Continue,
+    /// It is stopped in order.
+    Stop,
+    /// The kernel kills all of its processes.
+    Kill,
+}
+
 /// Which list of commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum CommandKind {
     Condition,
@@ -81,7 +147,8 @@ impl CommandKind {
 }
 
 /// With which privileges a command runs (the `+`, `!`, `!!` prefixes).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Privileges {
     /// As User=, Group= and the sandbox say.
     #[default]
@@ -95,7 +162,7 @@ pub enum Privileges {
 }
 
 /// One command line of an Exec...= directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// What to execute: an absolute path, or a bare name looked up in ExecSearchPath= or PATH.
     pub program: String,
@@ -144,14 +211,26 @@ pub struct ServiceConfig {
     pub restart_steps: u32,
     /// RestartMaxDelaySec= (254), infinite is unset.
     pub restart_max_delay: TimeSpan,
+    /// RestartMode= (254).
+    pub restart_mode: RestartMode,
     /// TimeoutStartSec=; 90 s, infinite for oneshot unless set (M8). 0 was made infinite (U15).
     pub timeout_start: TimeSpan,
     /// TimeoutStopSec=; 90 s. 0 was made infinite (U15).
     pub timeout_stop: TimeSpan,
+    /// TimeoutAbortSec=; `None` is TimeoutStopSec=. 0 was made infinite (U15).
+    pub timeout_abort: Option<TimeSpan>,
+    /// TimeoutStartFailureMode=.
+    pub timeout_start_failure: TimeoutFailure,
+    /// TimeoutStopFailureMode=.
+    pub timeout_stop_failure: TimeoutFailure,
     /// RuntimeMaxSec=.
     pub runtime_max: TimeSpan,
+    /// RuntimeRandomizedExtraSec=.
+    pub runtime_random_extra: TimeSpan,
     /// WatchdogSec=; zero is off.
     pub watchdog: TimeSpan,
+    /// ExitType=.
+    pub exit_type: ExitType,
     /// RemainAfterExit=.
     pub remain_after_exit: bool,
     /// GuessMainPID=.
@@ -168,12 +247,23 @@ pub struct ServiceConfig {
     pub restart_prevent_exit_status: ExitStatusSet,
     /// RestartForceExitStatus=.
     pub restart_force_exit_status: ExitStatusSet,
+    /// ReloadSignal= (253).
+    pub reload_signal: Signal,
+    /// OOMPolicy=; stop unless the unit looks after its own control groups (Delegate=).
+    pub oom_policy: OomPolicy,
     /// PermissionsStartOnly=.
     pub permissions_start_only: bool,
     /// The execution environment.
     pub exec: ExecConfig,
     /// How processes are ended.
     pub kill: KillConfig,
+}
+
+impl ServiceConfig {
+    /// How long an aborted service may take to end.
+    pub fn abort_timeout(&self) -> TimeSpan {
+        self.timeout_abort.unwrap_or(self.timeout_stop)
+    }
 }
 
 impl Default for ServiceConfig {
@@ -185,10 +275,16 @@ impl Default for ServiceConfig {
             restart_sec: TimeSpan::from_millis(100),
             restart_steps: 0,
             restart_max_delay: TimeSpan::INFINITY,
+            restart_mode: RestartMode::Normal,
             timeout_start: TimeSpan::from_secs(90),
             timeout_stop: TimeSpan::from_secs(90),
+            timeout_abort: None,
+            timeout_start_failure: TimeoutFailure::Terminate,
+            timeout_stop_failure: TimeoutFailure::Terminate,
             runtime_max: TimeSpan::INFINITY,
+            runtime_random_extra: TimeSpan::ZERO,
             watchdog: TimeSpan::ZERO,
+            exit_type: ExitType::Main,
             remain_after_exit: false,
             guess_main_pid: true,
             pid_file: None,
@@ -197,6 +293,8 @@ impl Default for ServiceConfig {
             success_exit_status: ExitStatusSet::default(),
             restart_prevent_exit_status: ExitStatusSet::default(),
             restart_force_exit_status: ExitStatusSet::default(),
+            reload_signal: Signal::HUP,
+            oom_policy: OomPolicy::Stop,
             permissions_start_only: false,
             exec: ExecConfig::default(),
             kill: KillConfig::default(),

@@ -54,8 +54,34 @@ pub enum DependencyKind {
     ReloadPropagatedFrom,
     PropagatesStopTo,
     StopPropagatedFrom,
+    JoinsNamespaceOf,
     /// From a socket, timer or path to what it activates.
     Triggers,
+}
+
+impl DependencyKind {
+    /// The directive that states it; Triggers is stated by other settings of its unit.
+    pub fn directive(self) -> &'static str {
+        match self {
+            DependencyKind::Requires => "Requires",
+            DependencyKind::Requisite => "Requisite",
+            DependencyKind::Wants => "Wants",
+            DependencyKind::BindsTo => "BindsTo",
+            DependencyKind::PartOf => "PartOf",
+            DependencyKind::Upholds => "Upholds",
+            DependencyKind::Conflicts => "Conflicts",
+            DependencyKind::Before => "Before",
+            DependencyKind::After => "After",
+            DependencyKind::OnFailure => "OnFailure",
+            DependencyKind::OnSuccess => "OnSuccess",
+            DependencyKind::PropagatesReloadTo => "PropagatesReloadTo",
+            DependencyKind::ReloadPropagatedFrom => "ReloadPropagatedFrom",
+            DependencyKind::PropagatesStopTo => "PropagatesStopTo",
+            DependencyKind::StopPropagatedFrom => "StopPropagatedFrom",
+            DependencyKind::JoinsNamespaceOf => "JoinsNamespaceOf",
+            DependencyKind::Triggers => "Triggers",
+        }
+    }
 }
 
 /// Who said so.
@@ -224,6 +250,71 @@ pub enum JobMode {
     Flush,
     IgnoreDependencies,
     IgnoreRequirements,
+    /// Only of stop: what would start the unit again is stopped, too.
+    Triggering,
+    /// Only of start, systemd 254: what depends on the unit is restarted.
+    RestartDependencies,
+}
+
+/// What becomes of the manager when a unit ends or a job takes too long (systemd.unit(5),
+/// FailureAction=). All but `none`, `exit` and `exit-force` are about a whole machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum SystemAction {
+    #[default]
+    None,
+    Reboot,
+    RebootForce,
+    RebootImmediate,
+    Poweroff,
+    PoweroffForce,
+    PoweroffImmediate,
+    Exit,
+    ExitForce,
+    SoftReboot,
+    SoftRebootForce,
+    Kexec,
+    KexecForce,
+    Halt,
+    HaltForce,
+    HaltImmediate,
+}
+
+impl SystemAction {
+    /// All, as unit files spell them.
+    pub const WORDS: [(&'static str, SystemAction); 16] = [
+        ("none", SystemAction::None),
+        ("reboot", SystemAction::Reboot),
+        ("reboot-force", SystemAction::RebootForce),
+        ("reboot-immediate", SystemAction::RebootImmediate),
+        ("poweroff", SystemAction::Poweroff),
+        ("poweroff-force", SystemAction::PoweroffForce),
+        ("poweroff-immediate", SystemAction::PoweroffImmediate),
+        ("exit", SystemAction::Exit),
+        ("exit-force", SystemAction::ExitForce),
+        ("soft-reboot", SystemAction::SoftReboot),
+        ("soft-reboot-force", SystemAction::SoftRebootForce),
+        ("kexec", SystemAction::Kexec),
+        ("kexec-force", SystemAction::KexecForce),
+        ("halt", SystemAction::Halt),
+        ("halt-force", SystemAction::HaltForce),
+        ("halt-immediate", SystemAction::HaltImmediate),
+    ];
+
+    /// The word in unit files.
+    pub fn as_str(self) -> &'static str {
+        SystemAction::WORDS[self as usize].0
+    }
+}
+
+/// When a unit that nobody needs is unloaded: CollectMode=.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CollectMode {
+    /// When it is inactive.
+    #[default]
+    Inactive,
+    /// Also when it has failed.
+    InactiveOrFailed,
 }
 
 /// The [Unit] section, dependencies and conditions apart.
@@ -253,6 +344,40 @@ pub struct UnitSection {
     pub refuse_manual_stop: bool,
     /// StopWhenUnneeded=.
     pub stop_when_unneeded: bool,
+    /// CollectMode=.
+    pub collect_mode: CollectMode,
+    /// AllowIsolate=.
+    pub allow_isolate: bool,
+    /// IgnoreOnIsolate=; `None` until the loader has put in what units of the type have.
+    pub ignore_on_isolate: Option<bool>,
+    /// JobTimeoutSec=: from when a job is queued.
+    pub job_timeout: TimeSpan,
+    /// JobRunningTimeoutSec=: from when a job runs; `None`: as JobTimeoutSec=.
+    pub job_running_timeout: Option<TimeSpan>,
+    /// JobTimeoutAction=.
+    pub job_timeout_action: SystemAction,
+    /// StartLimitAction=.
+    pub start_limit_action: SystemAction,
+    /// FailureAction=.
+    pub failure_action: SystemAction,
+    /// FailureActionExitStatus=; `None`: the main process's.
+    pub failure_action_status: Option<u8>,
+    /// SuccessAction=.
+    pub success_action: SystemAction,
+    /// SuccessActionExitStatus=; `None`: the main process's.
+    pub success_action_status: Option<u8>,
+}
+
+impl UnitSection {
+    /// How long a job may run.
+    pub fn job_running_timeout(&self) -> TimeSpan {
+        self.job_running_timeout.unwrap_or(self.job_timeout)
+    }
+
+    /// Whether the unit stays when another one is isolated.
+    pub fn stays_on_isolate(&self) -> bool {
+        self.ignore_on_isolate == Some(true)
+    }
 }
 
 impl Default for UnitSection {
@@ -270,6 +395,35 @@ impl Default for UnitSection {
             refuse_manual_start: false,
             refuse_manual_stop: false,
             stop_when_unneeded: false,
+            collect_mode: CollectMode::Inactive,
+            allow_isolate: false,
+            ignore_on_isolate: None,
+            job_timeout: TimeSpan::INFINITY,
+            job_running_timeout: None,
+            job_timeout_action: SystemAction::None,
+            start_limit_action: SystemAction::None,
+            failure_action: SystemAction::None,
+            failure_action_status: None,
+            success_action: SystemAction::None,
+            success_action_status: None,
+        }
+    }
+}
+
+/// The [X-Procmgr] section: our own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcmgrSection {
+    /// RestartWithDependency=.
+    pub restart_with_dependency: bool,
+    /// BackoffResetSec=, a minute by default.
+    pub backoff_reset: TimeSpan,
+}
+
+impl Default for ProcmgrSection {
+    fn default() -> ProcmgrSection {
+        ProcmgrSection {
+            restart_with_dependency: false,
+            backoff_reset: TimeSpan::from_secs(60),
         }
     }
 }
@@ -343,6 +497,8 @@ pub struct UnitConfig {
     pub dependencies: Vec<Dependency>,
     /// [Install].
     pub install: InstallSection,
+    /// [X-Procmgr].
+    pub procmgr: ProcmgrSection,
     /// What the type adds.
     pub body: UnitBody,
     /// What was read but is not carried out.
@@ -369,6 +525,7 @@ impl UnitConfig {
             diagnostics: Vec::new(),
             dependencies: Vec::new(),
             install: InstallSection::default(),
+            procmgr: ProcmgrSection::default(),
             body: UnitBody::Other,
             not_applied: Vec::new(),
             written: BTreeMap::new(),

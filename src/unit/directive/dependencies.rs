@@ -112,7 +112,10 @@ pub(super) static ROWS: &[Row] = &[
     edge(
         "JoinsNamespaceOf",
         209,
-        |r, v| r.not_applied(v, NAMESPACES, false),
+        |r, v| {
+            depend(r, v, DependencyKind::JoinsNamespaceOf)?;
+            r.not_applied(v, NAMESPACES, false)
+        },
         "Units whose private /tmp, network and IPC this one shares, where both have them.",
     )
     .support(Support::Planned(NAMESPACES)),

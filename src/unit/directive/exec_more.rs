@@ -7,6 +7,7 @@ use super::unit::dropped;
 use super::{EXEC, Parse};
 
 const SCHEDULING: &str = "scheduling settings are not built yet; the unit runs without";
+const OF_NODES: &str = "the processors of NUMAMask= are not looked up; list them instead";
 const TERMINAL: &str = "terminals are not built yet";
 const LOGGING: &str = "this log setting is not built yet; lines are logged without it";
 const DATA: &str = "inline data for standard input is not built yet";
@@ -58,7 +59,8 @@ pub(super) static ROWS: &[Row] = &[
         ),
         |_| PropertyValue::I32(2),
     )
-    .kept(shape::io_class),
+    .kept(shape::io_class)
+    .carried_out(),
     number(
         scheduling(
             "IOSchedulingPriority",
@@ -68,7 +70,8 @@ pub(super) static ROWS: &[Row] = &[
         ),
         |_| PropertyValue::I32(4),
     )
-    .kept(shape::integer),
+    .kept(shape::integer)
+    .carried_out(),
     number(
         scheduling(
             "CPUSchedulingPolicy",
@@ -79,7 +82,8 @@ pub(super) static ROWS: &[Row] = &[
         .neutral(&["other"]),
         |_| PropertyValue::I32(0),
     )
-    .kept(shape::policy),
+    .kept(shape::policy)
+    .carried_out(),
     number(
         scheduling(
             "CPUSchedulingPriority",
@@ -89,18 +93,25 @@ pub(super) static ROWS: &[Row] = &[
         ),
         |_| PropertyValue::I32(0),
     )
-    .kept(shape::integer),
+    .kept(shape::integer)
+    .carried_out(),
     scheduling(
         "CPUSchedulingResetOnFork",
         33,
         Kind::Boolean,
         "Whether children fall back to the usual policy.",
     )
-    .off(),
-    scheduling(
+    .off()
+    .carried_out(),
+    Row::new(
+        EXEC,
         "CPUAffinity",
         33,
         Kind::List,
+        |r, v| match v {
+            "numa" => r.not_applied(v, OF_NODES, false),
+            _ => r.applied(v),
+        },
         "The processors that processes may run on.",
     )
     .show("CPUAffinity", "ay", |_| PropertyValue::Bytes(Vec::new()))
@@ -114,14 +125,18 @@ pub(super) static ROWS: &[Row] = &[
         )
         .neutral(&["default"]),
         |_| PropertyValue::I32(-1),
-    ),
+    )
+    .kept(shape::memory_policy)
+    .carried_out(),
     scheduling(
         "NUMAMask",
         243,
         Kind::Text,
         "The memory nodes of NUMAPolicy=.",
     )
-    .show("NUMAMask", "ay", |_| PropertyValue::Bytes(Vec::new())),
+    .show("NUMAMask", "ay", |_| PropertyValue::Bytes(Vec::new()))
+    .kept(shape::processors)
+    .carried_out(),
     scheduling(
         "TimerSlackNSec",
         33,
@@ -129,14 +144,17 @@ pub(super) static ROWS: &[Row] = &[
         "How late timers of processes may come.",
     )
     .show("TimerSlackNSec", "t", |_| PropertyValue::U64(50_000))
-    .kept(shape::span),
+    .kept(shape::nanoseconds)
+    .carried_out(),
     scheduling(
         "CoredumpFilter",
         246,
         Kind::Text,
         "Which memory core dumps hold.",
     )
-    .show("CoredumpFilter", "t", |_| PropertyValue::U64(0x33)),
+    .show("CoredumpFilter", "t", |_| PropertyValue::U64(0x33))
+    .kept(shape::core_dump_filter)
+    .carried_out(),
     scheduling(
         "MemoryKSM",
         254,
@@ -157,7 +175,8 @@ pub(super) static ROWS: &[Row] = &[
         "The architecture that uname(2) tells processes.",
     )
     .no_text()
-    .kept(shape::personality),
+    .kept(shape::personality)
+    .carried_out(),
     terminal("TTYPath", 33, Kind::Text, "The terminal of tty streams.")
         .no_text()
         .kept(shape::path),

@@ -15,6 +15,7 @@ mod capability;
 mod conditions;
 mod dependencies;
 mod directories;
+mod endings;
 mod exec;
 mod exec_more;
 mod hint;
@@ -22,6 +23,7 @@ mod install;
 mod kill;
 mod limits;
 mod parse;
+mod procmgr;
 mod read;
 mod resource;
 mod row;
@@ -64,6 +66,9 @@ const KILL: &[&str] = &["Service", "Socket", "Mount", "Swap", "Scope"];
 /// The sections of systemd.resource-control(5).
 const RESOURCE: &[&str] = &["Service", "Socket", "Mount", "Swap", "Slice", "Scope"];
 
+/// The section of our own settings; systemd leaves alone what begins with X-.
+const PROCMGR: &[&str] = &["X-Procmgr"];
+
 /// Every section of a unit file.
 const SECTIONS: &[&str] = &[
     "Unit",
@@ -77,6 +82,7 @@ const SECTIONS: &[&str] = &[
     "Swap",
     "Slice",
     "Scope",
+    "X-Procmgr",
 ];
 
 /// The parts of the table in the order of the manual pages.
@@ -87,6 +93,7 @@ const PARTS: &[&[Row]] = &[
     conditions::ASSERT_ROWS,
     install::ROWS,
     service::ROWS,
+    endings::ROWS,
     service_more::ROWS,
     exec::ROWS,
     capability::ROWS,
@@ -101,6 +108,7 @@ const PARTS: &[&[Row]] = &[
     activation::PATH_ROWS,
     activation::TIMER_ROWS,
     activation::LOOKED_UP_ROWS,
+    procmgr::ROWS,
 ];
 
 /// All rows, in the order of the manual pages.
@@ -125,6 +133,33 @@ pub fn find(section: &str, name: &str) -> Option<&'static Row> {
     BY_NAME.get(&(section, name)).copied()
 }
 
+/// Settings of [Service] that a run takes from its beginning.
+const FROM_THE_BEGINNING: &[&str] = &[
+    "Type",
+    "ExitType",
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "PIDFile",
+    "BusName",
+    "WatchdogSec",
+    "Sockets",
+    "OpenFile",
+    "NonBlocking",
+    "RootDirectoryStartOnly",
+    "PermissionsStartOnly",
+    "USBFunctionDescriptors",
+    "USBFunctionStrings",
+];
+
+/// Whether a unit that is up takes a new value over only when it is started again: what its
+/// processes and its control group were made with. Everything else counts from the next time
+/// it is looked at.
+pub fn takes_effect_at_start(row: &Row) -> bool {
+    row.sections == EXEC || row.sections == RESOURCE || FROM_THE_BEGINNING.contains(&row.name)
+}
+
 /// Every section name there is.
 pub fn known_sections() -> &'static [&'static str] {
     SECTIONS
@@ -133,16 +168,16 @@ pub fn known_sections() -> &'static [&'static str] {
 /// The sections that a unit of this type may have.
 pub fn sections_of(unit_type: UnitType) -> &'static [&'static str] {
     match unit_type {
-        UnitType::Service => &["Unit", "Install", "Service"],
-        UnitType::Socket => &["Unit", "Install", "Socket"],
-        UnitType::Timer => &["Unit", "Install", "Timer"],
-        UnitType::Path => &["Unit", "Install", "Path"],
-        UnitType::Slice => &["Unit", "Install", "Slice"],
-        UnitType::Scope => &["Unit", "Install", "Scope"],
-        UnitType::Mount => &["Unit", "Install", "Mount"],
-        UnitType::Automount => &["Unit", "Install", "Automount"],
-        UnitType::Swap => &["Unit", "Install", "Swap"],
-        UnitType::Target | UnitType::Device => &["Unit", "Install"],
+        UnitType::Service => &["Unit", "Install", "Service", "X-Procmgr"],
+        UnitType::Socket => &["Unit", "Install", "Socket", "X-Procmgr"],
+        UnitType::Timer => &["Unit", "Install", "Timer", "X-Procmgr"],
+        UnitType::Path => &["Unit", "Install", "Path", "X-Procmgr"],
+        UnitType::Slice => &["Unit", "Install", "Slice", "X-Procmgr"],
+        UnitType::Scope => &["Unit", "Install", "Scope", "X-Procmgr"],
+        UnitType::Mount => &["Unit", "Install", "Mount", "X-Procmgr"],
+        UnitType::Automount => &["Unit", "Install", "Automount", "X-Procmgr"],
+        UnitType::Swap => &["Unit", "Install", "Swap", "X-Procmgr"],
+        UnitType::Target | UnitType::Device => &["Unit", "Install", "X-Procmgr"],
     }
 }
 
@@ -155,7 +190,12 @@ pub fn unit_properties() -> impl Iterator<Item = &'static Property> {
 /// type they show the defaults.
 pub fn type_properties(unit_type: UnitType) -> impl Iterator<Item = &'static Property> {
     let own = sections_of(unit_type).get(2).copied().unwrap_or("");
-    properties_of(own)
+    properties_of(if PROCMGR.contains(&own) { "" } else { own })
+}
+
+/// The properties of our own settings, which no interface of systemd's has.
+pub fn own_properties() -> impl Iterator<Item = &'static Property> {
+    properties_of("X-Procmgr")
 }
 
 fn properties_of(section: &'static str) -> impl Iterator<Item = &'static Property> {

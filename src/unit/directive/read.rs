@@ -283,6 +283,43 @@ impl Reading<'_> {
         }
     }
 
+    /// Keeps a value that is carried out: what acts on it is made from what was kept once all
+    /// files are read (`unit::load`).
+    ///
+    /// # Errors
+    /// A value that is none, or a type of unit whose processes are not run yet.
+    pub fn applied(&mut self, value: &str) -> Result<(), Trouble> {
+        self.exec()?;
+        self.check_choice(value)?;
+        let kept = self.keep(value)?;
+        let row = self.row;
+        if !row.kind.adds_up() || value.is_empty() {
+            self.draft.take_back(row.name);
+        }
+        if !kept {
+            self.draft.record(NotApplied {
+                directive: row.name,
+                value: value.to_owned(),
+                reason: "this value is of a later systemd, and not carried out",
+                refuses_start: true,
+            });
+        }
+        Ok(())
+    }
+
+    /// Of a directive with a choice of words, that the value is one of them.
+    fn check_choice(&self, value: &str) -> Result<(), Trouble> {
+        let Kind::Choice(words) = self.row.kind else {
+            return Ok(());
+        };
+        let switch = words.contains(&"yes") && value::parse_boolean(value).is_ok();
+        if value.is_empty() || switch || words.contains(&value) {
+            return Ok(());
+        }
+        let words = words.join(", ");
+        Err(Trouble::ignored(format!("\"{value}\" is none of {words}")))
+    }
+
     /// Records that the value is not carried out, or that nothing is asked for any more.
     ///
     /// # Errors
@@ -296,11 +333,7 @@ impl Reading<'_> {
         let row = self.row;
         let asks = self.asks(value)?;
         self.keep(value)?;
-        let list = match row.kind {
-            Kind::List | Kind::Commands | Kind::Dependencies | Kind::Condition => true,
-            Kind::Boolean | Kind::Number | Kind::Span | Kind::Choice(_) | Kind::Text => false,
-        };
-        if !list || value.is_empty() {
+        if !row.kind.adds_up() || value.is_empty() {
             self.draft.take_back(row.name);
         }
         if asks {
@@ -315,10 +348,10 @@ impl Reading<'_> {
     }
 
     /// Keeps the value to be shown. A word that only later versions of systemd know asks for
-    /// something all the same, so it is no error here.
-    fn keep(&mut self, value: &str) -> Result<(), Trouble> {
+    /// something all the same, so it is no error here: the answer is whether it was kept.
+    fn keep(&mut self, value: &str) -> Result<bool, Trouble> {
         let Some((property, shape)) = self.row.shape else {
-            return Ok(());
+            return Ok(true);
         };
         // Taken out rather than copied: a list may grow by a line at a time.
         let mut before = self.draft.config.written.remove(property);
@@ -332,10 +365,10 @@ impl Reading<'_> {
                     self.draft.config.written.insert(property, before);
                 }
                 let later = matches!(self.row.kind, Kind::Choice(words) if words.contains(&value));
-                return if later { Ok(()) } else { Err(trouble) };
+                return if later { Ok(false) } else { Err(trouble) };
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether a value of a directive that is not carried out asks for anything.

@@ -107,6 +107,16 @@ pub enum Kind {
     Condition,
 }
 
+impl Kind {
+    /// Whether several assignments add up.
+    pub(super) fn adds_up(self) -> bool {
+        match self {
+            Kind::List | Kind::Commands | Kind::Dependencies | Kind::Condition => true,
+            Kind::Boolean | Kind::Number | Kind::Span | Kind::Choice(_) | Kind::Text => false,
+        }
+    }
+}
+
 /// Records one value in the unit under construction.
 pub type Parse = fn(&mut Reading<'_>, &str) -> Result<(), Trouble>;
 
@@ -128,8 +138,8 @@ pub struct Row {
     pub neutral: &'static [&'static str],
     /// Records a value.
     pub parse: Parse,
-    /// How its value is kept to be shown, and the property that shows it; only for directives
-    /// that are not carried out.
+    /// How its value is kept to be shown, and the property that shows it; for directives that
+    /// are not carried out, or that are carried out from what is kept.
     pub shape: Option<(&'static str, Shape)>,
     /// How D-Bus shows it.
     pub properties: [Option<Property>; 2],
@@ -216,6 +226,13 @@ impl Row {
     /// The row as settable while the unit runs.
     pub(super) const fn settable(mut self) -> Row {
         self.settable = true;
+        self
+    }
+
+    /// The row as carried out, from its value as it is kept.
+    pub(super) const fn carried_out(mut self) -> Row {
+        self.parse = |r, v| r.applied(v);
+        self.support = Support::Full;
         self
     }
 

@@ -108,7 +108,8 @@ pub(super) static ROWS: &[Row] = &[
         "How much of the operating system's files cannot be written.",
     )
     .show("ProtectSystem", "s", |_| text("no"))
-    .kept(shape::degree),
+    .kept(shape::degree)
+    .carried_out(),
     degree(
         "ProtectHome",
         214,
@@ -116,45 +117,52 @@ pub(super) static ROWS: &[Row] = &[
         "How far home directories are out of reach.",
     )
     .show("ProtectHome", "s", |_| text("no"))
-    .kept(shape::degree),
+    .kept(shape::degree)
+    .carried_out(),
     degree(
         "PrivateTmp",
         33,
         &["no", "yes", "disconnected"],
         "Whether the unit has a /tmp and /var/tmp of its own.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     switch(
         "PrivateDevices",
         209,
         "Whether only harmless devices are there.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     switch(
         "PrivateNetwork",
         33,
         "Whether the unit has no network but a loopback of its own.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     degree(
         "PrivateUsers",
         232,
         &["no", "yes", "self", "identity", "full", "managed"],
         "Whether the unit has users of its own.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     switch(
         "PrivateMounts",
         239,
         "Whether mounts of the unit stay its own.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     switch(
         "PrivateIPC",
         248,
         "Whether the unit has IPC objects of its own.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     degree(
         "PrivatePIDs",
         257,
@@ -173,52 +181,68 @@ pub(super) static ROWS: &[Row] = &[
         &["no", "yes", "private"],
         "Whether the host's name cannot be changed.",
     )
-    .off(),
-    switch("ProtectClock", 245, "Whether clocks cannot be set.").off(),
+    .off()
+    .carried_out(),
+    switch("ProtectClock", 245, "Whether clocks cannot be set.")
+        .off()
+        .carried_out(),
     switch(
         "ProtectKernelTunables",
         232,
         "Whether kernel settings in /proc and /sys cannot be written.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     switch(
         "ProtectKernelModules",
         232,
         "Whether kernel modules cannot be loaded.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     switch(
         "ProtectKernelLogs",
         244,
         "Whether the kernel's log is out of reach.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     degree(
         "ProtectControlGroups",
         232,
         &["no", "yes", "private", "strict"],
         "Whether control groups cannot be written.",
     )
-    .off(),
-    value(
+    .off()
+    .carried_out(),
+    degree(
         "ProtectProc",
         247,
+        &["default", "noaccess", "invisible", "ptraceable"],
         "Which processes of others are seen in /proc.",
     )
     .neutral(&["default"])
     .show("ProtectProc", "s", |_| text("default"))
-    .kept(shape::word),
-    value("ProcSubset", 247, "How much of /proc is there.")
-        .neutral(&["all"])
-        .show("ProcSubset", "s", |_| text("all"))
-        .kept(shape::word),
+    .kept(shape::word)
+    .carried_out(),
     degree(
+        "ProcSubset",
+        247,
+        &["all", "pid"],
+        "How much of /proc is there.",
+    )
+    .neutral(&["all"])
+    .show("ProcSubset", "s", |_| text("all"))
+    .kept(shape::word)
+    .carried_out(),
+    filter(
         "RestrictNamespaces",
         233,
-        &["no", "yes"],
+        Kind::List,
         "Which kinds of namespace cannot be made.",
     )
-    .unlimited("RestrictNamespaces", shape::namespaces),
+    .unlimited("RestrictNamespaces", shape::namespaces)
+    .carried_out(),
     degree(
         "DelegateNamespaces",
         258,
@@ -237,7 +261,8 @@ pub(super) static ROWS: &[Row] = &[
         ("Swap", "ReadWriteDirectories"),
     ])
     .no_list()
-    .kept(shape::paths),
+    .kept(shape::paths)
+    .carried_out(),
     list("ReadOnlyPaths", 231, "Paths that cannot be written.")
         .also(&[
             ("Service", "ReadOnlyDirectories"),
@@ -246,7 +271,8 @@ pub(super) static ROWS: &[Row] = &[
             ("Swap", "ReadOnlyDirectories"),
         ])
         .no_list()
-        .kept(shape::paths),
+        .kept(shape::paths)
+        .carried_out(),
     list("InaccessiblePaths", 231, "Paths that are out of reach.")
         .also(&[
             ("Service", "InaccessibleDirectories"),
@@ -255,38 +281,44 @@ pub(super) static ROWS: &[Row] = &[
             ("Swap", "InaccessibleDirectories"),
         ])
         .no_list()
-        .kept(shape::paths),
+        .kept(shape::paths)
+        .carried_out(),
     list(
         "ExecPaths",
         248,
         "Paths from which programs can be executed in spite of NoExecPaths=.",
     )
     .no_list()
-    .kept(shape::paths),
+    .kept(shape::paths)
+    .carried_out(),
     list(
         "NoExecPaths",
         248,
         "Paths from which nothing can be executed.",
     )
     .no_list()
-    .kept(shape::paths),
+    .kept(shape::paths)
+    .carried_out(),
     list("BindPaths", 233, "Paths that are shown at other places.")
         .show("BindPaths", "a(ssbt)", empty)
-        .kept(shape::binds),
+        .kept(shape::binds)
+        .carried_out(),
     list(
         "BindReadOnlyPaths",
         233,
         "Paths that are shown at other places and cannot be written there.",
     )
     .show("BindReadOnlyPaths", "a(ssbt)", empty)
-    .kept(shape::binds),
+    .kept(shape::binds)
+    .carried_out(),
     list(
         "TemporaryFileSystem",
         238,
         "Paths that hold an empty file system of the unit's own.",
     )
     .show("TemporaryFileSystem", "a(ss)", empty)
-    .kept(shape::temporary_file_systems),
+    .kept(shape::temporary_file_systems)
+    .carried_out(),
     value(
         "MountFlags",
         33,
@@ -294,27 +326,31 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["shared"])
     .show("MountFlags", "t", |_| PropertyValue::U64(0))
-    .kept(shape::mount_flags),
+    .kept(shape::mount_flags)
+    .carried_out(),
     switch(
         "MountAPIVFS",
         233,
         "Whether /proc, /sys, /dev and /run are there in another root.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     value(
         "NetworkNamespacePath",
         242,
         "The network namespace that the unit runs in.",
     )
     .no_text()
-    .kept(shape::path),
+    .kept(shape::path)
+    .carried_out(),
     value(
         "IPCNamespacePath",
         248,
         "The IPC namespace that the unit runs in.",
     )
     .no_text()
-    .kept(shape::path),
+    .kept(shape::path)
+    .carried_out(),
     value(
         "UserNamespacePath",
         259,
@@ -327,7 +363,8 @@ pub(super) static ROWS: &[Row] = &[
         "The system calls that processes may make; with ~ may not make.",
     )
     .show("SystemCallFilter", "(bas)", no_filter)
-    .kept(shape::system_calls),
+    .kept(shape::system_calls)
+    .carried_out(),
     filter(
         "SystemCallArchitectures",
         209,
@@ -335,7 +372,8 @@ pub(super) static ROWS: &[Row] = &[
         "The architectures whose system calls processes may make.",
     )
     .no_list()
-    .kept(shape::architectures),
+    .kept(shape::architectures)
+    .carried_out(),
     Row::new(
         EXEC,
         "SystemCallErrorNumber",
@@ -349,7 +387,8 @@ pub(super) static ROWS: &[Row] = &[
     .show("SystemCallErrorNumber", "i", |_| {
         PropertyValue::I32(i32::MAX - 1)
     })
-    .kept(shape::call_error),
+    .kept(shape::call_error)
+    .carried_out(),
     Row::new(
         EXEC,
         "SystemCallLog",
@@ -360,28 +399,32 @@ pub(super) static ROWS: &[Row] = &[
     )
     .support(Support::Planned(CALL_LOG))
     .show("SystemCallLog", "(bas)", no_filter)
-    .kept(shape::system_calls),
+    .kept(shape::system_calls)
+    .carried_out(),
     filter(
         "MemoryDenyWriteExecute",
         231,
         Kind::Boolean,
         "Whether memory cannot be both written and executed.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     filter(
         "RestrictRealtime",
         231,
         Kind::Boolean,
         "Whether real-time scheduling cannot be had.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     filter(
         "RestrictSUIDSGID",
         242,
         Kind::Boolean,
         "Whether files cannot be made set-user-ID or set-group-ID.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     filter(
         "RestrictAddressFamilies",
         211,
@@ -389,14 +432,16 @@ pub(super) static ROWS: &[Row] = &[
         "The address families that sockets may have; with ~ may not have.",
     )
     .show("RestrictAddressFamilies", "(bas)", no_filter)
-    .kept(shape::address_families),
+    .kept(shape::address_families)
+    .carried_out(),
     filter(
         "LockPersonality",
         235,
         Kind::Boolean,
         "Whether personality(2) cannot be changed.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     filter(
         "RestrictFileSystems",
         250,
@@ -482,11 +527,18 @@ pub(super) static ROWS: &[Row] = &[
         "Which special treatment of root is switched off.",
     )
     .show("SecureBits", "i", |_| PropertyValue::I32(0))
-    .kept(shape::secure_bits),
-    label("KeyringMode", 235, "Whose kernel keyring processes have.")
-        .neutral(&["inherit", "private"])
-        .show("KeyringMode", "s", keyring)
-        .kept(shape::word),
+    .kept(shape::secure_bits)
+    .carried_out(),
+    Row::new(
+        EXEC,
+        "KeyringMode",
+        235,
+        Kind::Choice(&["inherit", "private", "shared"]),
+        |r, v| r.applied(v),
+        "Whose kernel keyring processes have.",
+    )
+    .show("KeyringMode", "s", keyring)
+    .kept(shape::word),
     label("SELinuxContext", 209, "The SELinux context of processes.").show(
         "SELinuxContext",
         "(bs)",
@@ -510,7 +562,8 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["/"])
     .no_text()
-    .kept(shape::path),
+    .kept(shape::path)
+    .carried_out(),
     image(
         "RootImage",
         233,

@@ -59,13 +59,8 @@ const RESTART: Choice<Restart> = Choice {
 };
 
 const NOTIFY_ACCESS: Choice<NotifyAccess> = Choice {
-    words: &["none", "main", "exec", "all"],
-    values: &[
-        NotifyAccess::None,
-        NotifyAccess::Main,
-        NotifyAccess::Exec,
-        NotifyAccess::All,
-    ],
+    words: &NotifyAccess::WORDS,
+    values: &NotifyAccess::ALL,
 };
 
 /// Adds the commands of one line; an empty one starts anew. A line that cannot be read makes

@@ -19,8 +19,9 @@ pub(super) use resource::{
     weight,
 };
 pub(super) use stream::{
-    binds, calendar, facility, io_class, level, log_fields, monotonic, mount_flags, paths_watched,
-    personality, policy, secure_bits, temporary_file_systems,
+    binds, calendar, core_dump_filter, facility, io_class, level, log_fields, memory_policy,
+    monotonic, mount_flags, nanoseconds, paths_watched, personality, policy, secure_bits,
+    temporary_file_systems,
 };
 
 use super::parse;

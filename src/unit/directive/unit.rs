@@ -1,11 +1,12 @@
 //! [Unit], apart from dependencies and conditions.
 
 use super::UNIT;
-use super::parse::{Choice, boolean, micros, raw_words, span, string, strings, text, unsigned};
+use super::parse::{
+    Choice, boolean, micros, raw_words, small, span, string, strings, text, timeout, unsigned,
+};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
-use super::shape;
-use crate::unit::config::JobMode;
+use crate::unit::config::{CollectMode, JobMode, SystemAction};
 
 const JOB_MODE: Choice<JobMode> = Choice {
     words: &[
@@ -16,6 +17,8 @@ const JOB_MODE: Choice<JobMode> = Choice {
         "flush",
         "ignore-dependencies",
         "ignore-requirements",
+        "triggering",
+        "restart-dependencies",
     ],
     values: &[
         JobMode::Fail,
@@ -25,31 +28,28 @@ const JOB_MODE: Choice<JobMode> = Choice {
         JobMode::Flush,
         JobMode::IgnoreDependencies,
         JobMode::IgnoreRequirements,
+        JobMode::Triggering,
+        JobMode::RestartDependencies,
     ],
 };
 
-/// Words of FailureAction= and its kin.
-const ACTIONS: &[&str] = &[
-    "none",
-    "reboot",
-    "reboot-force",
-    "reboot-immediate",
-    "poweroff",
-    "poweroff-force",
-    "poweroff-immediate",
-    "exit",
-    "exit-force",
-    "soft-reboot",
-    "soft-reboot-force",
-    "kexec",
-    "kexec-force",
-    "halt",
-    "halt-force",
-    "halt-immediate",
-];
+const COLLECT_MODE: Choice<CollectMode> = Choice {
+    words: &["inactive", "inactive-or-failed"],
+    values: &[CollectMode::Inactive, CollectMode::InactiveOrFailed],
+};
 
-const ACTION: &str = "actions of the whole system are not built yet; nothing is done";
-const JOBS: &str = "time limits of jobs are not built yet; jobs wait without";
+/// Words of FailureAction= and its kin.
+const ACTIONS: &[&str] = &{
+    let mut words = [""; SystemAction::WORDS.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = SystemAction::WORDS[at].0;
+        at += 1;
+    }
+    words
+};
+
+const REBOOT: &str = "the daemon reboots no machine; it is only shown";
 const GRAPH: &str = "not built yet; units are kept or stopped without regard to it";
 const NO_EFFECT: &str = "only says where the file came from";
 const OBSOLETE: &str = "systemd dropped it; it has no effect";
@@ -69,32 +69,42 @@ pub(super) const fn dropped(
     Row::new(sections, name, since, Kind::Text, obsolete, doc).support(Support::Accepted(OBSOLETE))
 }
 
-const fn action(name: &'static str, since: u16, doc: &'static str) -> Row {
-    let parse: super::Parse = |r, v| r.not_applied(v, ACTION, false);
+const fn action(name: &'static str, since: u16, parse: super::Parse, doc: &'static str) -> Row {
     Row::new(UNIT, name, since, Kind::Choice(ACTIONS), parse, doc)
-        .neutral(&["none"])
-        .support(Support::Planned(ACTION))
-        .show(name, "s", |_| PropertyValue::String("none".to_owned()))
-        .kept(shape::word)
 }
 
-const fn action_text(name: &'static str, since: u16, doc: &'static str) -> Row {
-    let parse: super::Parse = |r, v| r.not_applied(v, ACTION, false);
-    Row::new(UNIT, name, since, Kind::Text, parse, doc).support(Support::Planned(ACTION))
+/// Reads an action of the manager.
+fn read_action(value: &str) -> Result<SystemAction, Trouble> {
+    let known = SystemAction::WORDS.iter().find(|(word, _)| *word == value);
+    known.map(|(_, action)| *action).ok_or_else(|| {
+        let words = ACTIONS.join(", ");
+        Trouble::ignored(format!("\"{value}\" is none of {words}"))
+    })
 }
 
-const fn job_limit(name: &'static str, since: u16, doc: &'static str) -> Row {
-    let parse: super::Parse = |r, v| r.not_applied(v, JOBS, false);
-    Row::new(UNIT, name, since, Kind::Span, parse, doc)
-        .neutral(&["infinity"])
-        .support(Support::Planned(JOBS))
+/// Reads an exit status; an empty one unsets.
+fn read_status(value: &str) -> Result<Option<u8>, Trouble> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let status = small(value, 0, 255)?;
+    Ok(u8::try_from(status).ok())
 }
 
-const fn graph(name: &'static str, since: u16, doc: &'static str) -> Row {
-    let parse: super::Parse = |r, v| r.not_applied(v, GRAPH, false);
-    Row::new(UNIT, name, since, Kind::Boolean, parse, doc)
-        .support(Support::Planned(GRAPH))
-        .off()
+fn show_action(action: SystemAction) -> PropertyValue {
+    text(action.as_str())
+}
+
+/// An exit status as D-Bus has it: -1 if it is not set.
+fn show_status(status: Option<u8>) -> PropertyValue {
+    PropertyValue::I32(status.map_or(-1, i32::from))
+}
+
+const fn reboot_text(name: &'static str, since: u16, doc: &'static str) -> Row {
+    let parse: super::Parse = |r, v| r.not_applied(v, REBOOT, false);
+    Row::new(UNIT, name, since, Kind::Text, parse, doc)
+        .support(Support::Accepted(REBOOT))
+        .no_text()
 }
 
 pub(super) static ROWS: &[Row] = &[
@@ -252,68 +262,114 @@ pub(super) static ROWS: &[Row] = &[
     action(
         "StartLimitAction",
         229,
-        "What becomes of the system when the start limit is hit.",
+        |r, v| {
+            r.draft.config.unit.start_limit_action = read_action(v)?;
+            Ok(())
+        },
+        "What the manager does when the start limit is hit.",
     )
-    .also(&[("Service", "StartLimitAction")]),
+    .also(&[("Service", "StartLimitAction")])
+    .show("StartLimitAction", "s", |c| {
+        show_action(c.unit.start_limit_action)
+    }),
     action(
         "FailureAction",
         236,
-        "What becomes of the system when the unit fails.",
+        |r, v| {
+            r.draft.config.unit.failure_action = read_action(v)?;
+            Ok(())
+        },
+        "What the manager does when the unit fails.",
     )
-    .also(&[("Service", "FailureAction")]),
+    .also(&[("Service", "FailureAction")])
+    .show("FailureAction", "s", |c| show_action(c.unit.failure_action)),
     action(
         "SuccessAction",
         236,
-        "What becomes of the system when the unit ends well.",
-    ),
-    action_text(
+        |r, v| {
+            r.draft.config.unit.success_action = read_action(v)?;
+            Ok(())
+        },
+        "What the manager does when the unit ends well.",
+    )
+    .show("SuccessAction", "s", |c| show_action(c.unit.success_action)),
+    Row::new(
+        UNIT,
         "FailureActionExitStatus",
         240,
-        "The exit status of the manager when FailureAction= ends it.",
+        Kind::Number,
+        |r, v| {
+            r.draft.config.unit.failure_action_status = read_status(v)?;
+            Ok(())
+        },
+        "The exit status of the manager when FailureAction= ends it; else the unit's own.",
     )
-    .show("FailureActionExitStatus", "i", |_| PropertyValue::I32(-1))
-    .kept(shape::integer),
-    action_text(
+    .show("FailureActionExitStatus", "i", |c| {
+        show_status(c.unit.failure_action_status)
+    }),
+    Row::new(
+        UNIT,
         "SuccessActionExitStatus",
         240,
-        "The exit status of the manager when SuccessAction= ends it.",
+        Kind::Number,
+        |r, v| {
+            r.draft.config.unit.success_action_status = read_status(v)?;
+            Ok(())
+        },
+        "The exit status of the manager when SuccessAction= ends it; else the unit's own.",
     )
-    .show("SuccessActionExitStatus", "i", |_| PropertyValue::I32(-1))
-    .kept(shape::integer),
-    action_text(
+    .show("SuccessActionExitStatus", "i", |c| {
+        show_status(c.unit.success_action_status)
+    }),
+    reboot_text(
         "RebootArgument",
         229,
         "What the kernel is told when an action reboots.",
     )
-    .also(&[("Service", "RebootArgument")])
-    .no_text(),
-    job_limit(
+    .also(&[("Service", "RebootArgument")]),
+    Row::new(
+        UNIT,
         "JobTimeoutSec",
         33,
-        "How long a job of the unit may take from when it is queued.",
+        Kind::Span,
+        |r, v| {
+            r.draft.config.unit.job_timeout = timeout(v)?;
+            Ok(())
+        },
+        "How long a job of the unit may take from when it is queued; 0 is no limit.",
     )
-    .unlimited("JobTimeoutUSec", shape::timeout),
-    job_limit(
+    .show("JobTimeoutUSec", "t", |c| micros(c.unit.job_timeout)),
+    Row::new(
+        UNIT,
         "JobRunningTimeoutSec",
         234,
-        "How long a job of the unit may take from when it runs.",
+        Kind::Span,
+        |r, v| {
+            r.draft.config.unit.job_running_timeout = Some(timeout(v)?);
+            Ok(())
+        },
+        "How long a job of the unit may take from when it runs; 0 is no limit.",
     )
     .show("JobRunningTimeoutUSec", "t", |c| {
-        let whole = c.written.get("JobTimeoutUSec").cloned();
-        whole.unwrap_or(PropertyValue::U64(u64::MAX))
-    })
-    .kept(shape::timeout),
+        micros(c.unit.job_running_timeout())
+    }),
     action(
         "JobTimeoutAction",
         217,
-        "What becomes of the system when a job of the unit takes too long.",
-    ),
-    action_text(
+        |r, v| {
+            r.draft.config.unit.job_timeout_action = read_action(v)?;
+            Ok(())
+        },
+        "What the manager does when a job of the unit takes too long.",
+    )
+    .show("JobTimeoutAction", "s", |c| {
+        show_action(c.unit.job_timeout_action)
+    }),
+    reboot_text(
         "JobTimeoutRebootArgument",
         217,
         "What the kernel is told when JobTimeoutAction= reboots.",
-    )
-    .no_text(),
+    ),
     Row::new(
         UNIT,
         "StopWhenUnneeded",
@@ -328,16 +384,34 @@ pub(super) static ROWS: &[Row] = &[
     .show("StopWhenUnneeded", "b", |c| {
         PropertyValue::Bool(c.unit.stop_when_unneeded)
     }),
-    graph(
+    Row::new(
+        UNIT,
         "AllowIsolate",
         33,
+        Kind::Boolean,
+        |r, v| {
+            r.draft.config.unit.allow_isolate = boolean(v)?;
+            Ok(())
+        },
         "Whether a request may make this unit the only one that runs.",
-    ),
-    graph(
+    )
+    .show("AllowIsolate", "b", |c| {
+        PropertyValue::Bool(c.unit.allow_isolate)
+    }),
+    Row::new(
+        UNIT,
         "IgnoreOnIsolate",
         33,
+        Kind::Boolean,
+        |r, v| {
+            r.draft.config.unit.ignore_on_isolate = Some(boolean(v)?);
+            Ok(())
+        },
         "Whether the unit stays when another is isolated.",
-    ),
+    )
+    .show("IgnoreOnIsolate", "b", |c| {
+        PropertyValue::Bool(c.unit.stays_on_isolate())
+    }),
     Row::new(
         UNIT,
         "SurviveFinalKillSignal",
@@ -351,14 +425,16 @@ pub(super) static ROWS: &[Row] = &[
         UNIT,
         "CollectMode",
         236,
-        Kind::Choice(&["inactive", "inactive-or-failed"]),
-        |r, v| r.not_applied(v, GRAPH, false),
+        Kind::Choice(COLLECT_MODE.words),
+        |r, v| {
+            r.draft.config.unit.collect_mode = COLLECT_MODE.read(v)?;
+            Ok(())
+        },
         "Whether a failed unit that nothing refers to is forgotten like an inactive one.",
     )
-    .neutral(&["inactive"])
-    .support(Support::Planned(GRAPH))
-    .show("CollectMode", "s", |_| text("inactive"))
-    .kept(shape::word),
+    .show("CollectMode", "s", |c| {
+        COLLECT_MODE.show(c.unit.collect_mode)
+    }),
     dropped(UNIT, "IgnoreOnSnapshot", 33),
 ];
 

@@ -121,6 +121,19 @@ const ORDINARY: [&str; 5] = [
     "paths.target",
 ];
 
+/// Targets that a request may make the only ones that are up.
+const ISOLATABLE: [&str; 9] = [
+    "multi-user.target",
+    "graphical.target",
+    "rescue.target",
+    "emergency.target",
+    "exit.target",
+    "reboot.target",
+    "poweroff.target",
+    "halt.target",
+    "kexec.target",
+];
+
 type Edge = (DependencyKind, &'static str);
 
 /// The built-in unit of this name.
@@ -132,6 +145,7 @@ pub(super) fn find(name: &UnitName) -> Option<Draft> {
     let (_, description, edges) = TARGETS.iter().find(|(n, _, _)| *n == name.as_str())?;
     let mut draft = draft(name, description, UnitBody::Target);
     draft.config.unit.default_dependencies = ORDINARY.contains(&name.as_str());
+    draft.config.unit.allow_isolate = ISOLATABLE.contains(&name.as_str());
     for (kind, target) in *edges {
         let target = UnitName::parse(target).ok()?;
         draft.depend(*kind, &target, DependencyOrigin::File);

@@ -1,8 +1,7 @@
 //! What some settings bring with them for others (systemd.exec(5), DynamicUser=,
 //! PrivateDevices= and their kin), the defaults that come from the machine, and the slice.
 //!
-//! Only what is shown is changed here: settings that are not carried out keep the unit from
-//! starting or are left out, as their own rows say.
+//! What is implied is changed where it is shown; `sandbox` makes of that what is carried out.
 
 use crate::unit::config::{ExecConfig, InputSource, LoadState, OutputTarget, UnitBody, UnitConfig};
 use crate::unit::directive::PropertyValue;
@@ -32,6 +31,7 @@ pub(super) fn settle(config: &mut UnitConfig, system: &SystemFacts) {
     if runs_processes(config.name.unit_type()) {
         inherit_limits(config, system);
         imply(config);
+        super::sandbox::settle(config);
     }
 }
 
@@ -66,7 +66,16 @@ pub(super) fn exec_of(config: &UnitConfig) -> Option<&ExecConfig> {
     }
 }
 
-/// Whether a switch that is not carried out is on.
+/// The same, to be changed.
+pub(super) fn exec_of_mut(config: &mut UnitConfig) -> Option<&mut ExecConfig> {
+    match &mut config.body {
+        UnitBody::Service(service) => Some(&mut service.exec),
+        UnitBody::Socket(socket) => Some(&mut socket.exec),
+        UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+    }
+}
+
+/// Whether a switch is on.
 pub(super) fn is_on(config: &UnitConfig, property: &str) -> bool {
     config.written.get(property) == Some(&PropertyValue::Bool(true))
 }
@@ -112,10 +121,7 @@ fn isolate(config: &mut UnitConfig) {
         | UnitType::Path
         | UnitType::Swap => false,
     };
-    if stays {
-        let yes = PropertyValue::Bool(true);
-        config.written.entry("IgnoreOnIsolate").or_insert(yes);
-    }
+    config.unit.ignore_on_isolate.get_or_insert(stays);
 }
 
 /// What is shown of a unit without usable files: settings that depend on others were never

@@ -11,6 +11,7 @@ mod fragment;
 mod implicit;
 mod index;
 mod memory;
+mod sandbox;
 mod verify;
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 //! and settings that make no sense together (systemd.service(5); checklist X11, X12, M8).
 
 use crate::unit::config::{
-    CommandKind, KillMode, LoadState, NotifyAccess, Privileges, Restart, ServiceConfig,
-    ServiceType, UnitBody,
+    CommandKind, DependencyKind, ExitType, JobMode, KillMode, LoadState, NotifyAccess, OomPolicy,
+    Privileges, Restart, ServiceConfig, ServiceType, SystemAction, UnitBody,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
-use crate::unit::directive::{Draft, fail};
+use crate::unit::directive::{Draft, PropertyValue, fail};
 use crate::unit::value::TimeSpan;
 
 /// Fills in dependent defaults, then checks.
@@ -19,6 +19,8 @@ pub(super) fn settle(draft: &mut Draft) {
         .not_applied
         .iter()
         .any(|record| record.directive == "FileDescriptorStoreMax");
+    let oom_policy_set = draft.set.contains_key("OOMPolicy");
+    let delegated = draft.config.written.get("Delegate") == Some(&PropertyValue::Bool(true));
     let start_only = draft.permissions_start_only;
     // What stands behind a bad line was not read, and a bad command is said already: that one
     // is missing then is no news.
@@ -35,11 +37,16 @@ pub(super) fn settle(draft: &mut Draft) {
                 service.timeout_start = TimeSpan::INFINITY;
             }
             imply_notify_access(service, stores);
+            if !oom_policy_set && delegated {
+                // What is left to itself is left to itself in this, too.
+                service.oom_policy = OomPolicy::Continue;
+            }
             service.permissions_start_only = start_only;
             if start_only {
                 lift_permissions(service);
             }
-            check_service(service, &draft.config.not_applied, lost)
+            let acts = draft.config.unit.success_action != SystemAction::None;
+            check_service(service, acts, lost)
         }
         UnitBody::Socket(_) if draft.config.load == LoadState::Error => Vec::new(),
         UnitBody::Socket(socket) if socket.listen.is_empty() => vec![Problem::error(
@@ -54,9 +61,33 @@ pub(super) fn settle(draft: &mut Draft) {
         }
         UnitBody::Socket(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => Vec::new(),
     };
-    for problem in problems {
+    for problem in problems.into_iter().chain(check_isolation(draft)) {
         report(draft, &problem);
     }
+}
+
+/// The mode isolate leaves one unit, so that an end can start no more than one with it
+/// (systemd.unit(5), OnFailureJobMode=).
+fn check_isolation(draft: &Draft) -> Vec<Problem> {
+    let several = |kind| {
+        let edges = draft.dependencies.keys();
+        edges.filter(|(of, _)| *of == kind).count() > 1
+    };
+    let section = &draft.config.unit;
+    let mut problems = Vec::new();
+    if section.on_failure_job_mode == JobMode::Isolate && several(DependencyKind::OnFailure) {
+        problems.push(Problem::error(
+            &["OnFailureJobMode", "OnFailureIsolate", "OnFailure"],
+            "OnFailureJobMode=isolate: OnFailure= can only name one unit then",
+        ));
+    }
+    if section.on_success_job_mode == JobMode::Isolate && several(DependencyKind::OnSuccess) {
+        problems.push(Problem::error(
+            &["OnSuccessJobMode", "OnSuccess"],
+            "OnSuccessJobMode=isolate: OnSuccess= can only name one unit then",
+        ));
+    }
+    problems
 }
 
 /// Something that does not fit together, and the directives it is about.
@@ -144,15 +175,10 @@ fn lift_permissions(service: &mut ServiceConfig) {
 
 /// What makes a service impossible. Since systemd 256 RestartForceExitStatus= may be used
 /// with Type=oneshot; before it was refused (X12).
-fn check_service(
-    service: &ServiceConfig,
-    not_applied: &[crate::unit::config::NotApplied],
-    lost: bool,
-) -> Vec<Problem> {
+fn check_service(service: &ServiceConfig, acts: bool, lost: bool) -> Vec<Problem> {
     let oneshot = service.service_type == ServiceType::Oneshot;
     let starts = service.commands.get(CommandKind::Start).len();
     let stops = !service.commands.get(CommandKind::Stop).is_empty();
-    let acts = not_applied.iter().any(|r| r.directive == "SuccessAction");
     let mut problems = Vec::new();
     if starts == 0 && !acts && !lost {
         problems.extend(check_without_start(service, oneshot, stops));
@@ -167,6 +193,12 @@ fn check_service(
         problems.push(Problem::error(
             &["Restart"],
             "Restart=always and Restart=on-success are not possible with Type=oneshot",
+        ));
+    }
+    if oneshot && service.exit_type == ExitType::Cgroup {
+        problems.push(Problem::error(
+            &["ExitType"],
+            "ExitType=cgroup is not possible with Type=oneshot",
         ));
     }
     if service.service_type == ServiceType::Dbus && service.bus_name.is_none() {

@@ -4,22 +4,28 @@
 //! the directive table adds file, line and column.
 
 mod capability;
+mod errno;
 mod exit_status;
+mod family;
 mod limit;
 mod mode;
 mod scalar;
 mod signal;
 mod size;
 mod span;
+mod syscall;
 
 pub use capability::CapabilitySet;
+pub use errno::parse_errno;
 pub use exit_status::{ExitStatusSet, exit_status_name};
+pub use family::address_family;
 pub use limit::{Limit, LimitKind};
 pub use mode::parse_mode;
 pub use scalar::{parse_boolean, parse_integer};
 pub use signal::Signal;
 pub use size::{ByteSize, parse_size};
 pub use span::TimeSpan;
+pub use syscall::{Architecture, is_syscall, syscall_numbers};
 
 /// Why a value cannot be read: a sentence such as `"2" is not a boolean (yes, no, ...)`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

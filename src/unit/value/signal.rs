@@ -2,10 +2,11 @@
 
 use super::ValueError;
 use super::scalar::parse_integer;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A signal number, 1 to 64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Signal(pub i32);
 
 #[allow(missing_docs)]

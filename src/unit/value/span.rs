@@ -3,10 +3,11 @@
 use super::ValueError;
 use super::scalar::BLANKS;
 use super::size::take_digits;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A length of time in microseconds; [`TimeSpan::INFINITY`] is systemd's `infinity`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TimeSpan(pub u64);
 
 const SECOND: u64 = 1_000_000;
@@ -85,6 +86,11 @@ impl TimeSpan {
     /// Microseconds.
     pub const fn as_micros(self) -> u64 {
         self.0
+    }
+
+    /// Both one after the other; infinite if that is too long to say.
+    pub const fn saturating_add(self, other: TimeSpan) -> TimeSpan {
+        TimeSpan(self.0.saturating_add(other.0))
     }
 
     /// Whether this never elapses.

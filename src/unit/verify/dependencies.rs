@@ -49,7 +49,8 @@ fn weight(kind: DependencyKind) -> Option<Severity> {
         | DependencyKind::PropagatesReloadTo
         | DependencyKind::ReloadPropagatedFrom
         | DependencyKind::PropagatesStopTo
-        | DependencyKind::StopPropagatedFrom => None,
+        | DependencyKind::StopPropagatedFrom
+        | DependencyKind::JoinsNamespaceOf => None,
     }
 }
 
@@ -95,23 +96,9 @@ fn missing(
 /// The directive that states an edge.
 fn row_of(unit: &UnitConfig, kind: DependencyKind) -> &'static str {
     match kind {
-        DependencyKind::Requires => "Requires",
-        DependencyKind::Requisite => "Requisite",
-        DependencyKind::Wants => "Wants",
-        DependencyKind::BindsTo => "BindsTo",
-        DependencyKind::PartOf => "PartOf",
-        DependencyKind::Upholds => "Upholds",
-        DependencyKind::Conflicts => "Conflicts",
-        DependencyKind::Before => "Before",
-        DependencyKind::After => "After",
-        DependencyKind::OnFailure => "OnFailure",
-        DependencyKind::OnSuccess => "OnSuccess",
-        DependencyKind::PropagatesReloadTo => "PropagatesReloadTo",
-        DependencyKind::ReloadPropagatedFrom => "ReloadPropagatedFrom",
-        DependencyKind::PropagatesStopTo => "PropagatesStopTo",
-        DependencyKind::StopPropagatedFrom => "StopPropagatedFrom",
         DependencyKind::Triggers if unit.name.unit_type() == UnitType::Socket => "Service",
         DependencyKind::Triggers => "Unit",
+        stated => stated.directive(),
     }
 }
 

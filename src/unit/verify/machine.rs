@@ -16,7 +16,10 @@ pub(super) fn check(
     machine: &dyn Machine,
     places: &mut Places<'_>,
 ) -> Vec<Diagnostic> {
-    let asks_for = |name: &str| unit.not_applied.iter().any(|r| r.directive == name);
+    let asks_for = |name: &str| {
+        let root = service_root(unit).filter(|_| name == "RootDirectory");
+        root.is_some() || unit.not_applied.iter().any(|r| r.directive == name)
+    };
     let Some(service) = unit.service().filter(|_| unit.load == LoadState::Loaded) else {
         return Vec::new();
     };
@@ -37,6 +40,10 @@ pub(super) fn check(
     findings.extend(files(unit, &service.exec, machine, places));
     findings.extend(directory(unit, &service.exec, settings, machine, places));
     findings
+}
+
+fn service_root(unit: &UnitConfig) -> Option<&str> {
+    unit.service()?.exec.isolation.root.as_deref()
 }
 
 fn program(

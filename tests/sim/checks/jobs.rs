@@ -80,6 +80,7 @@ impl Check for Replies {
         self.open = match event {
             Event::Request { request, .. }
             | Event::Kill { request, .. }
+            | Event::Cancel { request, .. }
             | Event::ResetFailed { request, .. } => Some(*request),
             _ => None,
         };

@@ -1,6 +1,6 @@
 //! Orders, starts, timers, and the end.
 
-use super::{Check, Sight, Verdict};
+use super::{Check, Sight, Verdict, begins_a_start};
 use procmgr::engine::{ActiveState, Effect, Event, ProcessId, UnitId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +73,7 @@ impl Check for StartLimit {
             section.start_limit_interval.as_micros(),
             section.start_limit_burst,
         );
-        if !spawn.first || interval == 0 || burst == 0 {
+        if !begins_a_start(spawn) || interval == 0 || burst == 0 {
             return Ok(());
         }
         let now = sight.world.now;

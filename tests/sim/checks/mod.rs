@@ -8,7 +8,8 @@ mod relations;
 
 use super::picture::Picture;
 use super::world::World;
-use procmgr::engine::{Effect, Event};
+use procmgr::engine::{Effect, Event, Role, Spawn};
+use procmgr::unit::config::{CommandKind, ServiceType};
 
 /// Something that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,15 @@ pub(crate) fn all() -> Vec<Box<dyn Check>> {
     ]
 }
 
+/// Whether the order begins a start. The main process of Type=idle is ordered when its start is
+/// long over, and a start that never came to a process may end with ExecStopPost= as its first.
+pub(crate) fn begins_a_start(spawn: &Spawn) -> bool {
+    let service = spawn.config.service();
+    let idle = service.is_some_and(|service| service.service_type == ServiceType::Idle);
+    let late = idle && spawn.role == Role::Main;
+    spawn.first && !late && !matches!(spawn.kind, CommandKind::Stop | CommandKind::StopPost)
+}
+
 /// The event's name.
 pub(crate) fn kind_of_event(event: &Event) -> &'static str {
     match event {
@@ -79,6 +89,12 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::Request { .. } => "Request",
         Event::Kill { .. } => "Kill",
         Event::ResetFailed { .. } => "ResetFailed",
+        Event::Keep { .. } => "Keep",
+        Event::Hold { .. } => "Hold",
+        Event::Release { .. } => "Release",
+        Event::HolderGone { .. } => "HolderGone",
+        Event::Collect => "Collect",
+        Event::Cancel { .. } => "Cancel",
         Event::Shutdown => "Shutdown",
         Event::Spawned { executed: true, .. } => "Spawned",
         Event::Spawned { .. } => "Spawned, not executed",
@@ -86,6 +102,9 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::Exited { .. } => "Exited",
         Event::Killed { .. } => "Killed",
         Event::GroupEmpty { .. } => "GroupEmpty",
+        Event::OutOfMemory { .. } => "OutOfMemory",
+        Event::BusNameWatched { .. } => "BusNameWatched",
+        Event::BusNameOwned { .. } => "BusNameOwned",
         Event::MainFound { .. } => "MainFound",
         Event::MainNotFound { .. } => "MainNotFound",
         Event::Notified { .. } => "Notified",

@@ -1,6 +1,6 @@
 //! What units are to each other.
 
-use super::{Check, Sight, Verdict};
+use super::{Check, Sight, Verdict, begins_a_start};
 use procmgr::engine::{ActiveState, Effect, JobKind, JobResult, UnitId};
 use procmgr::unit::config::{DependencyKind, UnitBody};
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ impl Check for Ordering {
                 self.begun.insert(*unit);
                 Ordering::look(sight, *unit)
             }
-            Effect::Spawn(spawn) if spawn.first => {
+            Effect::Spawn(spawn) if begins_a_start(spawn) => {
                 if self.begun.remove(&spawn.unit) {
                     return Ok(());
                 }
@@ -92,8 +92,8 @@ impl Check for Ordering {
 }
 
 /// Of two units that exclude each other never both are up if they are ordered too, and not
-/// both at rest in any case. Units started without regard to dependencies, and files read
-/// anew, make exceptions.
+/// both at rest in any case. Units started without regard to dependencies, files read
+/// anew, and another job in the place of a stop make exceptions.
 #[derive(Default)]
 pub(crate) struct Conflicts {
     both: BTreeSet<(UnitId, UnitId)>,
@@ -104,6 +104,7 @@ impl Conflicts {
         let picture = sight.picture();
         picture.unit(unit).is_fact()
             || picture.loose.contains(&unit)
+            || picture.reprieved.contains(&unit)
             || picture.reread.contains(&unit)
     }
 

@@ -205,3 +205,71 @@ fn watchdog_can_be_changed_and_triggered() {
     w.pass(3 * SECOND);
     assert_eq!(w.result(), R::Watchdog);
 }
+
+#[test]
+fn errors_by_name() {
+    let mut w = speaking(NotifyAccess::Main);
+    w.main_says(&[
+        ("BUSERROR", "org.freedesktop.DBus.Error.TimedOut"),
+        ("VARLINKERROR", "io.example.Refused"),
+        ("ERRNO", "2"),
+    ]);
+    let view = w.service.view();
+    assert_eq!(view.status_bus_error, "org.freedesktop.DBus.Error.TimedOut");
+    assert_eq!(view.status_varlink_error, "io.example.Refused");
+    assert_eq!(view.status_errno, 2);
+    for nonsense in ["", "word", "a..b", "a b.c", "a.b\u{7}"] {
+        w.main_says(&[("BUSERROR", nonsense)]);
+    }
+    let kept = w.service.view().status_bus_error;
+    assert_eq!(kept, "org.freedesktop.DBus.Error.TimedOut");
+    w.stop();
+    w.start();
+    assert_eq!(w.service.view().status_bus_error, "");
+}
+
+#[test]
+fn the_last_feeding_of_the_watchdog_is_shown() {
+    let mut w = World::new(|s| {
+        s.notify_access = NotifyAccess::Main;
+        s.watchdog = TimeSpan::from_secs(5);
+    });
+    w.start();
+    w.pass(SECOND);
+    w.main_says(&[("WATCHDOG", "1")]);
+    assert_eq!(w.service.view().watchdog_fed.monotonic, w.now);
+    assert_eq!(w.service.view().watchdog_told, None);
+    w.main_says(&[("WATCHDOG_USEC", "7000000")]);
+    assert_eq!(w.service.view().watchdog_told, Some(TimeSpan::from_secs(7)));
+}
+
+#[test]
+fn stopping_that_comes_after_the_last_end_waits_for_nobody() {
+    let mut w = World::new(|s| {
+        s.service_type = ServiceType::Forking;
+        s.guess_main_pid = false;
+        s.notify_access = NotifyAccess::All;
+        s.timeout_start = TimeSpan::INFINITY;
+        s.timeout_stop = TimeSpan::INFINITY;
+    });
+    w.lasting.insert((K::Start, 0));
+    w.start();
+    let daemon = w.member();
+    w.end_control(Exited(0));
+    w.assert(S::Running, R::Success);
+    w.say(daemon, &[("RELOADING", "1")]);
+    w.assert(S::ReloadNotify, R::Success);
+    w.end(daemon, Exited(0));
+    w.assert(S::ReloadNotify, R::Success);
+    w.say(daemon, &[("STOPPING", "1")]);
+    w.assert(S::Dead, R::Success);
+}
+
+#[test]
+fn a_main_process_is_told_with_its_inode() {
+    let mut w = speaking(NotifyAccess::All);
+    let other = w.member();
+    w.main_says(&[("MAINPID", &other.to_string()), ("MAINPIDFDID", "77")]);
+    assert_eq!(w.service.view().main_pid, other);
+    assert_eq!(w.told_mains, [(other, Some(77))]);
+}

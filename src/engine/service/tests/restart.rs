@@ -8,6 +8,7 @@ use crate::engine::state::ServiceResult as R;
 use crate::engine::state::ServiceState as S;
 use crate::unit::config::{CommandKind as K, NotifyAccess, Restart, ServiceConfig, ServiceType};
 use crate::unit::value::{Signal, TimeSpan};
+use std::sync::Arc;
 
 /// A way to end: how the service is set up, and what happens to it once it is started.
 struct Cause {
@@ -360,6 +361,24 @@ fn a_long_run_sets_the_doubling_back_but_not_the_count() {
     w.end_main(Exited(1));
     assert_eq!(w.service.deadline(), Some(w.now + SECOND));
     assert_eq!(w.service.view().restarts, 4);
+}
+
+#[test]
+fn how_long_such_a_run_is_can_be_set() {
+    for (ran, delay) in [(4, 2), (5, 1)] {
+        let mut w = World::new(|s| {
+            s.restart = Restart::Always;
+            s.restart_max_delay = TimeSpan::from_secs(100);
+        });
+        Arc::make_mut(&mut w.config).procmgr.backoff_reset = TimeSpan::from_secs(5);
+        w.start();
+        w.end_main(Exited(1));
+        w.pass_to_deadline();
+        w.start();
+        w.pass(ran * SECOND);
+        w.end_main(Exited(1));
+        assert_eq!(w.service.deadline(), Some(w.now + delay * SECOND), "{ran}");
+    }
 }
 
 #[test]

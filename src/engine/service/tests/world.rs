@@ -5,7 +5,7 @@ use crate::engine::effect::{Effect, KillOrder, LogLevel, MainSource, Spawn};
 use crate::engine::event::Notification;
 use crate::engine::ids::{ProcessId, Timestamp, UnitId};
 use crate::engine::process::ProcessStatus;
-use crate::engine::service::{Context, NotNow, Numbers, Outbox, Service};
+use crate::engine::service::{Context, NotNow, Numbers, Outbox, Service, Told};
 use crate::engine::state::{JobKind, ServiceResult, ServiceState};
 use crate::unit::config::{
     Command, CommandKind, LoadState, Restart, ServiceConfig, ServiceType, UnitBody, UnitConfig,
@@ -92,6 +92,9 @@ pub(super) struct World {
     pub(super) shutting_down: bool,
     pub(super) monitor: Vec<(String, String)>,
     numbers: Numbers,
+    pub(super) random: u128,
+    pub(super) held: bool,
+    pub(super) watched_names: Vec<Option<String>>,
     news: VecDeque<News>,
     members: BTreeMap<i32, Member>,
     next_pid: i32,
@@ -113,6 +116,9 @@ pub(super) struct World {
     awaited: Option<ProcessId>,
     /// Everything that was ordered and reported, in order.
     pub(super) states: Vec<ServiceState>,
+    pub(super) told: Vec<Told>,
+    /// Main processes that were named by MAINPID=, with the inode named beside.
+    pub(super) told_mains: Vec<(i32, Option<u64>)>,
     pub(super) failed_reloads: usize,
     pub(super) spawns: Vec<Spawn>,
     pub(super) kills: Vec<KillOrder>,
@@ -133,6 +139,9 @@ impl World {
             shutting_down: false,
             monitor: Vec::new(),
             numbers: Numbers::default(),
+            random: 1,
+            held: false,
+            watched_names: Vec::new(),
             news: VecDeque::new(),
             members: BTreeMap::new(),
             next_pid: 100,
@@ -146,6 +155,8 @@ impl World {
             pid_file: None,
             awaited: None,
             states: Vec::new(),
+            told: Vec::new(),
+            told_mains: Vec::new(),
             failed_reloads: 0,
             spawns: Vec::new(),
             kills: Vec::new(),
@@ -203,6 +214,7 @@ impl World {
             shutting_down: self.shutting_down,
             monitor: &self.monitor,
             numbers: &mut self.numbers,
+            random: &mut self.random,
             out: &mut out,
         };
         let result = call(&mut self.service, &mut cx);
@@ -213,9 +225,11 @@ impl World {
                 "a change of state was not reported"
             );
             self.states.push(transition.to);
+            self.told.push(transition.told);
             self.failed_reloads += usize::from(transition.reload_failed);
         }
         self.restarts_due += usize::from(out.restart_due);
+        self.held |= out.held;
         for effect in out.effects {
             self.carry_out(effect);
         }
@@ -239,12 +253,16 @@ impl World {
                     self.errors.push(message);
                 }
             }
+            Effect::WatchBusName { name, .. } => self.watched_names.push(Some(name)),
+            Effect::ForgetBusName { .. } => self.watched_names.push(None),
             Effect::Changed { .. } => {}
             Effect::Check { .. }
             | Effect::Reply { .. }
             | Effect::UnitNew { .. }
+            | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
+            | Effect::Act { .. }
             | Effect::Finished => panic!("a service does not order this: {effect:?}"),
         }
     }
@@ -348,7 +366,10 @@ impl World {
                 self.members.keys().next().copied()
             }
             MainSource::OnlyProcess => None,
-            MainSource::Told { pid } => Some(*pid),
+            MainSource::Told { pid, inode } => {
+                self.told_mains.push((*pid, *inode));
+                Some(*pid)
+            }
         };
         match found.and_then(|pid| self.members.get_mut(&pid).map(|member| (pid, member))) {
             Some((pid, member)) => {
@@ -426,6 +447,12 @@ impl World {
 
     pub(super) fn reload(&mut self) {
         self.call(Service::reload);
+    }
+
+    /// The main process of Type=idle may go.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+        self.call(Service::release);
     }
 
     /// A message of a process, with the names that the engine has for it.

@@ -21,6 +21,11 @@ static GROUPS: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> = LazyLock::n
         .collect()
 });
 
+/// Whether some group names a call; some of them no longer exist anywhere.
+fn is_member(name: &str) -> bool {
+    GROUPS.values().any(|members| members.contains(&name))
+}
+
 /// A list that permits or forbids.
 struct Filter {
     permits: bool,
@@ -39,6 +44,26 @@ impl Filter {
                 names: std::mem::take(names),
             }),
             _ => None,
+        }
+    }
+
+    /// Names of the list's own direction are added, names of the other one taken out. A name
+    /// comes at most once, whatever error stands behind it.
+    fn merge_call(&mut self, inverted: bool, name: &str, error: &str) {
+        let place = self.names.binary_search_by(|known| {
+            let known = known
+                .split_once(':')
+                .map_or(known.as_str(), |(name, _)| name);
+            known.cmp(name)
+        });
+        let own = inverted != self.permits;
+        match place {
+            Ok(at) if own || !error.is_empty() => self.names[at] = format!("{name}{error}"),
+            Ok(at) => drop(self.names.remove(at)),
+            Err(at) if own || !error.is_empty() => {
+                self.names.insert(at, format!("{name}{error}"));
+            }
+            Err(_) => {}
         }
     }
 
@@ -89,11 +114,22 @@ pub(in crate::unit::directive) fn system_calls(
     if first && filter.permits && reading.row.name == "SystemCallFilter" {
         merge_call(&mut filter, false, "@default", "");
     }
-    for (_, word) in words {
+    for (offset, word) in words {
         let (name, error) = match word.split_once(':') {
-            Some((name, error)) => (name, format!(":{error}")),
+            Some((name, error)) if error == "kill" || value::parse_errno(error).is_ok() => {
+                (name, format!(":{error}"))
+            }
+            Some((_, error)) => {
+                let message = format!("\"{error}\" is neither an error nor kill, ignored");
+                reading.warn(offset, &message);
+                continue;
+            }
             None => (word.as_str(), String::new()),
         };
+        if !GROUPS.contains_key(name) && !value::is_syscall(name) && !is_member(name) {
+            reading.warn(offset, &format!("there is no system call {name}, ignored"));
+            continue;
+        }
         merge_call(&mut filter, inverted, name, &error);
     }
     Ok(Some(filter.shown()))
@@ -107,7 +143,7 @@ fn merge_call(filter: &mut Filter, inverted: bool, name: &str, error: &str) {
             }
         }
         None if name.starts_with('@') => {}
-        None => filter.merge(inverted, &format!("{name}{error}")),
+        None => filter.merge_call(inverted, name, error),
     }
 }
 
@@ -124,7 +160,9 @@ pub(in crate::unit::directive) fn address_families(
         };
         return Ok(Some(none.shown()));
     }
-    names(reading, value, before, |name| name.starts_with("AF_"))
+    names(reading, value, before, |name| {
+        value::address_family(name).is_some()
+    })
 }
 
 /// Names of anything else.
@@ -161,6 +199,29 @@ fn names(
     Ok(Some(filter.shown()))
 }
 
+/// What SystemCallArchitectures= may name.
+const ARCHITECTURES: [&str; 19] = [
+    "native",
+    "x86",
+    "x86-64",
+    "x32",
+    "arm",
+    "arm64",
+    "loongarch64",
+    "mips",
+    "mips64",
+    "mips64-n32",
+    "mips-le",
+    "mips64-le",
+    "mips64-le-n32",
+    "parisc",
+    "ppc",
+    "ppc64",
+    "ppc64-le",
+    "riscv64",
+    "s390x",
+];
+
 /// SystemCallArchitectures=: sorted, each once.
 pub(in crate::unit::directive) fn architectures(
     reading: &mut Reading<'_>,
@@ -172,8 +233,13 @@ pub(in crate::unit::directive) fn architectures(
     }
     let words = parse::words(reading, value)?;
     let mut list = listed(before);
-    for (_, word) in words {
-        if let Err(at) = list.binary_search(&word) {
+    for (offset, word) in words {
+        if !ARCHITECTURES.contains(&word.as_str()) {
+            reading.warn(
+                offset,
+                &format!("\"{word}\" is not an architecture, ignored"),
+            );
+        } else if let Err(at) = list.binary_search(&word) {
             list.insert(at, word);
         }
     }
@@ -228,44 +294,6 @@ pub(in crate::unit::directive) fn namespaces(
     Ok(Some(PropertyValue::U64(bits & every)))
 }
 
-/// Numbers of errno(3) by name, as Linux has them on most architectures.
-const ERRORS: [(&str, i32); 34] = [
-    ("EPERM", 1),
-    ("ENOENT", 2),
-    ("ESRCH", 3),
-    ("EINTR", 4),
-    ("EIO", 5),
-    ("ENXIO", 6),
-    ("E2BIG", 7),
-    ("ENOEXEC", 8),
-    ("EBADF", 9),
-    ("ECHILD", 10),
-    ("EAGAIN", 11),
-    ("ENOMEM", 12),
-    ("EACCES", 13),
-    ("EFAULT", 14),
-    ("ENOTBLK", 15),
-    ("EBUSY", 16),
-    ("EEXIST", 17),
-    ("EXDEV", 18),
-    ("ENODEV", 19),
-    ("ENOTDIR", 20),
-    ("EISDIR", 21),
-    ("EINVAL", 22),
-    ("ENFILE", 23),
-    ("EMFILE", 24),
-    ("ENOTTY", 25),
-    ("ETXTBSY", 26),
-    ("EFBIG", 27),
-    ("ENOSPC", 28),
-    ("ESPIPE", 29),
-    ("EROFS", 30),
-    ("EMLINK", 31),
-    ("EPIPE", 32),
-    ("ENOSYS", 38),
-    ("EUCLEAN", 117),
-];
-
 /// SystemCallErrorNumber=: an error's name or number; `kill` is the default.
 pub(in crate::unit::directive) fn call_error(
     _: &mut Reading<'_>,
@@ -275,10 +303,5 @@ pub(in crate::unit::directive) fn call_error(
     if value.is_empty() || value == "kill" {
         return Ok(None);
     }
-    let named = ERRORS.iter().find(|(name, _)| *name == value);
-    let number = match named {
-        Some((_, number)) => *number,
-        None => parse::small(value, 1, 4095)?,
-    };
-    Ok(Some(PropertyValue::I32(number)))
+    Ok(Some(PropertyValue::I32(value::parse_errno(value)?)))
 }

@@ -50,6 +50,83 @@ pub(in crate::unit::directive) fn policy(_: &mut Reading<'_>, value: &str, _: Be
     number(value, &words, 0, 5)
 }
 
+/// NUMAPolicy=: a mode of set_mempolicy(2).
+pub(in crate::unit::directive) fn memory_policy(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
+    let words = [
+        ("default", 0),
+        ("preferred", 1),
+        ("bind", 2),
+        ("interleave", 3),
+        ("local", 4),
+    ];
+    number(value, &words, 0, 4)
+}
+
+/// What Linux puts into core dumps unless told otherwise.
+const CORE_DUMP_DEFAULT: u64 = 0x33;
+
+/// CoredumpFilter=: bits of /proc/PID/coredump_filter (core(5)) by name, or as a hexadecimal
+/// mask; they add up.
+pub(in crate::unit::directive) fn core_dump_filter(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before<'_>,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let words = [
+        ("private-anonymous", 1),
+        ("shared-anonymous", 1 << 1),
+        ("private-file-backed", 1 << 2),
+        ("shared-file-backed", 1 << 3),
+        ("elf-headers", 1 << 4),
+        ("private-huge", 1 << 5),
+        ("shared-huge", 1 << 6),
+        ("private-dax", 1 << 7),
+        ("shared-dax", 1 << 8),
+        ("default", CORE_DUMP_DEFAULT),
+        ("all", u64::MAX),
+    ];
+    let mut bits = match before {
+        Some(PropertyValue::U64(bits)) => *bits,
+        _ => 0,
+    };
+    for (offset, word) in parse::words(reading, value)? {
+        let named = words.iter().find(|(name, _)| *name == word);
+        let digits = word.trim_start_matches("0x");
+        bits |= match named {
+            Some((_, bit)) => *bit,
+            None => u64::from_str_radix(digits, 16).map_err(|_| Trouble::Ignored {
+                offset,
+                message: format!("\"{word}\" is neither a kind of memory nor a mask"),
+            })?,
+        };
+    }
+    Ok(Some(PropertyValue::U64(bits)))
+}
+
+/// TimerSlackNSec=: nanoseconds unless there is a unit.
+pub(in crate::unit::directive) fn nanoseconds(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let plain = value.strip_suffix("nsec").or(value.strip_suffix("ns"));
+    let number = match plain.unwrap_or(value).trim().parse::<u64>() {
+        Ok(number) => number,
+        Err(_) => TimeSpan::parse(value)?.as_micros().saturating_mul(1000),
+    };
+    Ok(Some(PropertyValue::U64(number)))
+}
+
 /// SyslogLevel= and LogLevelMax=.
 pub(in crate::unit::directive) fn level(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
     let words = [
@@ -100,8 +177,11 @@ pub(in crate::unit::directive) fn facility(
 pub(in crate::unit::directive) fn secure_bits(
     reading: &mut Reading<'_>,
     value: &str,
-    _: Before<'_>,
+    before: Before<'_>,
 ) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
     let words = [
         ("keep-caps", 4),
         ("keep-caps-locked", 5),
@@ -110,7 +190,10 @@ pub(in crate::unit::directive) fn secure_bits(
         ("noroot", 0),
         ("noroot-locked", 1),
     ];
-    let mut bits = 0;
+    let mut bits = match before {
+        Some(PropertyValue::I32(bits)) => *bits,
+        _ => 0,
+    };
     for (offset, word) in parse::words(reading, value)? {
         match words.iter().find(|(name, _)| *name == word) {
             Some((_, bit)) => bits |= 1 << bit,

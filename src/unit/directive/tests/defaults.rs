@@ -14,6 +14,7 @@ fn written(row: &Row, value: &PropertyValue) -> Option<String> {
         (PropertyValue::U64(value), _) => Some(value.to_string()),
         (PropertyValue::U32(value), _) if octal => Some(format!("{value:04o}")),
         (PropertyValue::U32(value), _) => Some(value.to_string()),
+        (PropertyValue::I32(-1), _) if row.name.ends_with("ActionExitStatus") => None,
         (PropertyValue::I32(value), _) => Some(value.to_string()),
         (PropertyValue::I64(value), _) => Some(value.to_string()),
         (PropertyValue::String(text), _) => Some(text.clone()).filter(|text| !text.is_empty()),
@@ -27,10 +28,20 @@ fn written(row: &Row, value: &PropertyValue) -> Option<String> {
     }
 }
 
+/// Shown as numbers and written by names.
+const BY_NAME: [&str; 4] = [
+    "MountFlags",
+    "NUMAPolicy",
+    "SecureBits",
+    "SystemCallErrorNumber",
+];
+
 /// Whether the row's values are read at all for this unit: what is only recorded as set, by its
 /// text, has no default to compare.
 fn is_read(row: &Row, section: &str) -> bool {
-    row.support == Support::Full && (section != "Socket" || row.sections == ["Socket"])
+    row.support == Support::Full
+        && !BY_NAME.contains(&row.name)
+        && (section != "Socket" || row.sections == ["Socket"])
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Directives one by one.
 
 use super::*;
+use crate::unit::config::SystemAction;
 
 #[test]
 fn start_limits_in_the_legacy_place() {
@@ -155,22 +156,14 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
         )
     };
     for asked in [
-        "PrivateNetwork=yes",
-        "RestrictAddressFamilies=AF_UNIX",
-        "RestrictAddressFamilies=none",
-        "LockPersonality=1",
-        "ProtectSystem=strict",
-        "ProtectHome=tmpfs",
-        "SystemCallFilter=@system-service",
-        "ReadOnlyDirectories=/etc",
         "LoadCredential=a:/b",
         "DynamicUser=yes",
         "DeviceAllow=/dev/null r",
         "IPAddressDeny=any",
-        "RootDirectory=/srv",
-        "ProtectProc=invisible",
-        "KeyringMode=shared",
-        "RestrictNamespaces=~user",
+        "RootImage=/srv/image",
+        "PrivateTmp=disconnected",
+        "ProtectControlGroups=strict",
+        "PrivatePIDs=yes",
     ] {
         assert_eq!(refuses(asked), (1, true), "{asked}");
     }
@@ -198,14 +191,15 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     ] {
         assert_eq!(refuses(limit), (1, false), "{limit}");
     }
-    let draft = service("SystemCallFilter=a\nSystemCallFilter=b\nMemoryMax=1G\nMemoryMax=2G\n");
+    let draft =
+        service("ExtensionDirectories=/a\nExtensionDirectories=/b\nMemoryMax=1G\nMemoryMax=2G\n");
     let values: Vec<_> = draft
         .config
         .not_applied
         .iter()
         .map(|n| n.value.as_str())
         .collect();
-    assert_eq!(values, ["a", "b", "2G"]);
+    assert_eq!(values, ["/a", "/b", "2G"]);
 }
 
 #[test]
@@ -259,7 +253,7 @@ fn sockets() {
         .iter()
         .map(|n| n.directive)
         .collect();
-    assert_eq!(kept, ["Backlog", "ProtectHome"]);
+    assert_eq!(kept, ["Backlog"]);
     assert_eq!(messages(&draft).len(), 1);
 }
 
@@ -306,7 +300,7 @@ fn no_value_of_any_directive_brings_the_table_down() {
     for row in table() {
         for section in row.sections {
             let name = match *section {
-                "Unit" | "Install" => "a@b.service".to_owned(),
+                "Unit" | "Install" | "X-Procmgr" => "a@b.service".to_owned(),
                 own => format!("a@b.{}", own.to_lowercase()),
             };
             let mut text = format!("[{section}]\n");
@@ -317,5 +311,40 @@ fn no_value_of_any_directive_brings_the_table_down() {
             let known = |finding: &str| !finding.contains("unknown key");
             assert!(messages(&draft).iter().all(|m| known(m)), "{}", row.name);
         }
+    }
+}
+
+#[test]
+fn actions_and_time_limits_of_jobs() {
+    let draft = read(
+        "a.service",
+        "[Unit]\nFailureAction=exit-force\nFailureActionExitStatus=9\nSuccessAction=poweroff\n\
+         JobTimeoutSec=5\n[Service]\nStartLimitAction=reboot\n",
+    );
+    let unit = &draft.config.unit;
+    assert_eq!(unit.failure_action, SystemAction::ExitForce);
+    assert_eq!(unit.failure_action_status, Some(9));
+    assert_eq!(unit.success_action, SystemAction::Poweroff);
+    assert_eq!(unit.start_limit_action, SystemAction::Reboot);
+    assert_eq!(unit.job_timeout, TimeSpan::from_secs(5));
+    assert_eq!(unit.job_running_timeout(), TimeSpan::from_secs(5));
+    assert!(draft.config.not_applied.is_empty() && draft.config.diagnostics.is_empty());
+    let draft = read(
+        "a.service",
+        "[Unit]\nJobTimeoutSec=5\nJobRunningTimeoutSec=0\nFailureAction=explode\n\
+         SuccessActionExitStatus=3\nSuccessActionExitStatus=\nFailureActionExitStatus=256\n",
+    );
+    let unit = &draft.config.unit;
+    assert!(unit.job_running_timeout().is_infinite(), "0 is no limit");
+    assert_eq!(unit.failure_action, SystemAction::None);
+    assert_eq!(unit.success_action_status, None);
+    assert_eq!(unit.failure_action_status, None);
+    assert_eq!(draft.config.diagnostics.len(), 2);
+}
+
+#[test]
+fn the_words_of_actions_stand_in_the_order_of_their_values() {
+    for (word, action) in SystemAction::WORDS {
+        assert_eq!(action.as_str(), word);
     }
 }

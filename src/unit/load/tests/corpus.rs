@@ -116,10 +116,9 @@ fn the_core_agent_as_it_is_installed() {
     assert!(targets(probe, DependencyKind::Requires).contains(&"sys-kernel-debug.mount"));
     assert_eq!(units["sys-kernel-debug.mount"].body, UnitBody::Fact);
     let shell = &units["datadog-agent-rshell-privileged.service"];
-    let refused = shell
-        .not_applied
-        .iter()
-        .filter(|record| record.refuses_start);
-    let refused: Vec<_> = refused.map(|record| record.directive).collect();
-    assert_eq!(refused.first(), Some(&"PrivateNetwork"));
+    assert_eq!(shell.not_applied, []);
+    let exec = &shell.service().unwrap().exec;
+    assert!(exec.isolation.private_network && exec.isolation.protect_control_groups);
+    assert!(exec.filters.lock_personality && exec.filters.restrict_realtime);
+    assert_eq!(exec.filters.families.as_ref().unwrap().families, [1]);
 }

@@ -317,6 +317,14 @@ fn x11_x12_services_that_cannot_be() {
         "[Unit]\nSuccessAction=exit\n[Service]\nType=oneshot\n",
     );
     assert_eq!(one(&action, "a.service").load, LoadState::Loaded);
+    let isolating = |units: &str| {
+        let text =
+            format!("[Unit]\nOnFailure={units}\nOnFailureJobMode=isolate\n[Service]\n{start}");
+        let source = MemorySource::new().file("/usr/u/a.service", text);
+        one(&source, "a.service").load
+    };
+    assert_eq!(isolating("b.service"), LoadState::Loaded);
+    assert_eq!(isolating("b.service c.service"), LoadState::BadSetting);
     let socket = |text: &str| {
         let source = MemorySource::new().file("/usr/u/a.socket", format!("[Socket]\n{text}"));
         one(&source, "a.socket").load

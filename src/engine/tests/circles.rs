@@ -1,0 +1,47 @@
+//! Units that start each other again and again.
+
+use super::world::{World, unit};
+use crate::engine::event::Verb;
+use crate::engine::state::ActiveState;
+use crate::unit::config::{CommandKind, DependencyKind};
+
+#[test]
+fn failures_for_a_dependency_that_start_each_other_come_to_an_end() {
+    let mut world = World::new([
+        unit("bad.service")
+            .exec(CommandKind::Start, "false")
+            // Answered by the world, so that each round is a moment of its own.
+            .condition("/never", true)
+            .config(|config| config.unit.start_limit_burst = 1),
+        unit("group.target")
+            .requires("bad.service")
+            .after("bad.service")
+            .dependency(DependencyKind::OnFailure, "helper.service"),
+        unit("helper.service")
+            .wants("group.target")
+            .after("group.target"),
+    ]);
+    world.start("bad.service").unwrap();
+    assert_eq!(world.state("bad.service"), ActiveState::Failed);
+    // Comes back at all.
+    world.ask(Verb::Start, "group.target").unwrap();
+    assert!(world.engine.jobs().is_empty());
+    assert_eq!(world.state("helper.service"), ActiveState::Active);
+}
+
+#[test]
+fn a_target_whose_end_starts_it_again_comes_to_an_end() {
+    let mut world = World::new([
+        unit("bad.service")
+            .exec(CommandKind::Start, "false")
+            .condition("/never", true)
+            .config(|config| config.unit.start_limit_burst = 1),
+        unit("group.target")
+            .binds_to("bad.service")
+            .dependency(DependencyKind::OnSuccess, "helper.service"),
+        unit("helper.service").requires("group.target"),
+    ]);
+    world.start("helper.service").unwrap();
+    assert!(world.engine.jobs().is_empty());
+    assert_eq!(world.state("group.target"), ActiveState::Inactive);
+}

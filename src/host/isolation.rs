@@ -1,0 +1,267 @@
+//! What the processes of a unit share while it is not dead: namespaces, a /tmp of its own.
+//! Made when a process first needs it, on a pool thread; gone with the unit.
+//!
+//! Units that JoinsNamespaceOf= binds together get the same [`Shared`]: which one a unit has is
+//! decided in [`Isolations::of`] alone.
+
+use crate::engine::UnitId;
+use crate::exec::mounts::{Files, Found, MountTable, Sources};
+use crate::exec::plan::Entered;
+use crate::sys::own_namespace::{self, Kind};
+use crate::unit::config::{ExecConfig, Isolation};
+use crate::unit::name::UnitName;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// All units that have something of the kind.
+#[derive(Debug, Default)]
+pub(super) struct Isolations {
+    units: BTreeMap<UnitId, Arc<Shared>>,
+}
+
+impl Isolations {
+    /// What a unit's processes share.
+    pub(super) fn of(&mut self, unit: UnitId) -> Arc<Shared> {
+        self.units.entry(unit).or_default().clone()
+    }
+
+    /// The unit is dead: what nobody else shares goes, the directories by their removal.
+    pub(super) fn release(&mut self, unit: UnitId) -> Vec<String> {
+        let shared = self.units.remove(&unit).and_then(Arc::into_inner);
+        shared.map(Shared::directories).unwrap_or_default()
+    }
+}
+
+/// What the processes of a unit share. Each part is made once; a failure is kept for the
+/// unit's next processes.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    network: OnceLock<Result<OwnedFd, String>>,
+    ipc: OnceLock<Result<OwnedFd, String>>,
+    tmp: OnceLock<Result<(String, String), String>>,
+}
+
+impl Shared {
+    /// The namespaces to enter. May block.
+    pub(super) fn entered(&self, isolation: &Isolation) -> Entered<'_> {
+        let network = namespace(
+            &self.network,
+            Kind::Network,
+            isolation.private_network,
+            isolation.network_path.as_deref(),
+        );
+        let ipc = namespace(
+            &self.ipc,
+            Kind::Ipc,
+            isolation.private_ipc,
+            isolation.ipc_path.as_deref(),
+        );
+        Entered { network, ipc }
+    }
+
+    /// The directories for /tmp and /var/tmp. May block.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub(super) fn tmp(&self, unit: &UnitName) -> Result<(String, String), String> {
+        let made = self.tmp.get_or_init(|| {
+            let make = |place: &str| {
+                private_directory(place, unit)
+                    .map_err(|error| format!("cannot make a private directory in {place}: {error}"))
+            };
+            Ok((make("/tmp")?, make("/var/tmp")?))
+        });
+        made.clone()
+    }
+
+    /// What is to be removed.
+    fn directories(self) -> Vec<String> {
+        let (tmp, var_tmp) = match self.tmp.into_inner() {
+            Some(Ok(pair)) => pair,
+            Some(Err(_)) | None => return Vec::new(),
+        };
+        let around = |path: &String| path.trim_end_matches("/tmp").to_owned();
+        vec![around(&tmp), around(&var_tmp)]
+    }
+}
+
+fn namespace<'a>(
+    made: &'a OnceLock<Result<OwnedFd, String>>,
+    kind: Kind,
+    private: bool,
+    path: Option<&str>,
+) -> Option<Result<std::os::fd::BorrowedFd<'a>, String>> {
+    if !private && path.is_none() {
+        return None;
+    }
+    let made = made.get_or_init(|| match path {
+        Some(path) => fs::File::open(path)
+            .map(OwnedFd::from)
+            .map_err(|error| format!("open the namespace {path}: {error}")),
+        None => own_namespace::make(kind)
+            .map_err(|error| format!("make a namespace ({kind:?}): {error}")),
+    });
+    Some(made.as_ref().map(AsFd::as_fd).map_err(Clone::clone))
+}
+
+/// A directory of nobody else's, and the one in it that is shown: its name cannot be guessed,
+/// and who may not pass the outer one cannot reach the inner.
+fn private_directory(place: &str, unit: &UnitName) -> io::Result<String> {
+    let template = format!("{place}/dd-procmgr-private-{unit}-XXXXXX");
+    let outer: PathBuf = nix::unistd::mkdtemp(Path::new(&template))?;
+    let inner = outer.join("tmp");
+    fs::create_dir(&inner)?;
+    fs::set_permissions(&inner, fs::Permissions::from_mode(0o1777))?;
+    Ok(inner.display().to_string())
+}
+
+/// What mounts are made from, for one start.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) table: MountTable,
+    pub(super) sources: Sources,
+    pub(super) place: String,
+}
+
+impl Ground {
+    /// Looks at the machine and makes what is needed; `None` where the unit has no mounts of
+    /// its own. May block.
+    ///
+    /// # Errors
+    /// /proc cannot be read, or the daemon's directory cannot be written.
+    pub(super) fn prepare(
+        exec: &ExecConfig,
+        place: &Path,
+        sources: impl FnOnce() -> Result<Sources, String>,
+    ) -> Result<Option<Ground>, String> {
+        if exec.isolation.mount_settings().is_empty() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string("/proc/self/mountinfo")
+            .map_err(|error| format!("cannot see what is mounted: {error}"))?;
+        make_place(place).map_err(|error| {
+            format!("cannot make {} ready for mounts: {error}", place.display())
+        })?;
+        Ok(Some(Ground {
+            table: MountTable::parse(&text),
+            sources: sources()?,
+            place: place.display().to_string(),
+        }))
+    }
+}
+
+/// The directory that roots are put together in, and what is shown where nothing may be seen.
+fn make_place(place: &Path) -> io::Result<()> {
+    fs::create_dir_all(place.join("root"))?;
+    let closed = fs::Permissions::from_mode(0o000);
+    let directory = place.join("inaccessible");
+    let file = place.join("inaccessible-file");
+    if !directory.exists() {
+        fs::create_dir(&directory)?;
+    }
+    fs::set_permissions(&directory, closed.clone())?;
+    if !file.exists() {
+        fs::File::create(&file)?;
+    }
+    fs::set_permissions(&file, closed)
+}
+
+/// The files of the machine.
+#[derive(Debug)]
+pub(super) struct MachineFiles;
+
+/// As many links as the kernel follows.
+const MOST_LINKS: usize = 40;
+
+impl Files for MachineFiles {
+    fn find(&self, root: &str, path: &str) -> (String, Found) {
+        let root = Path::new(root);
+        let path = resolve(root, path);
+        let relative = path.strip_prefix("/").unwrap_or(&path);
+        let found = match fs::metadata(root.join(relative)) {
+            Ok(found) if found.is_dir() => Found::Directory,
+            Ok(_) => Found::File,
+            Err(_) => Found::Missing,
+        };
+        (path.display().to_string(), found)
+    }
+}
+
+/// Follows links within a root; what is not there stays as it is written.
+fn resolve(root: &Path, path: &str) -> PathBuf {
+    let mut done = PathBuf::from("/");
+    let mut ahead: Vec<std::ffi::OsString> = parts(Path::new(path));
+    let mut links = 0;
+    while let Some(part) = ahead.pop() {
+        if part == ".." {
+            done.pop();
+            continue;
+        }
+        let next = done.join(&part);
+        let inside = root.join(next.strip_prefix("/").unwrap_or(&next));
+        match fs::read_link(&inside) {
+            Ok(target) if links < MOST_LINKS => {
+                links += 1;
+                if target.is_absolute() {
+                    done = PathBuf::from("/");
+                }
+                ahead.extend(parts(&target));
+            }
+            Ok(_) | Err(_) => done = next,
+        }
+    }
+    done
+}
+
+/// The parts of a path, the first one last.
+fn parts(path: &Path) -> Vec<std::ffi::OsString> {
+    let parts = path.components().rev();
+    parts
+        .filter_map(|part| match part {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_stay_within_the_root() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("usr/lib")).unwrap();
+        fs::write(at("usr/file"), "").unwrap();
+        symlink("usr/lib", at("lib")).unwrap();
+        symlink("/usr", at("absolute")).unwrap();
+        symlink("../../../../usr/file", at("usr/up")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        let find = |path: &str| MachineFiles.find(root.path().to_str().unwrap(), path);
+        assert_eq!(find("/lib/x"), ("/usr/lib/x".into(), Found::Missing));
+        assert_eq!(find("/absolute/lib"), ("/usr/lib".into(), Found::Directory));
+        assert_eq!(find("/usr/up"), ("/usr/file".into(), Found::File));
+        assert_eq!(find("/loop").1, Found::Missing);
+    }
+
+    #[test]
+    fn private_directories_are_closed_and_unique() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().to_str().unwrap();
+        let unit = UnitName::parse("a@b.service").unwrap();
+        let one = private_directory(place, &unit).unwrap();
+        let other = private_directory(place, &unit).unwrap();
+        assert_ne!(one, other);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(Path::new(&one)), 0o1777);
+        assert_eq!(mode(Path::new(&one).parent().unwrap()), 0o700);
+    }
+}

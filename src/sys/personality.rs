@@ -1,0 +1,14 @@
+//! The personality of this process (personality(2)).
+
+use super::call::call;
+
+/// Asks for it instead of setting it.
+const QUERY: usize = 0xffff_ffff;
+
+/// What it is now.
+pub fn current() -> u32 {
+    // SAFETY: the call takes no address.
+    let now = unsafe { call(libc::SYS_personality, [QUERY]) };
+    // It fails for bad values only.
+    now.map_or(0, |now| now as u32)
+}
