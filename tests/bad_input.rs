@@ -154,14 +154,14 @@ fn a_missing_working_directory_is_200() {
 fn a_security_setting_that_is_not_applied_refuses_the_start() {
     let (daemon, run) = start_beside_neighbour(
         "sandbox.service",
-        "[Service]\nPrivateNetwork=yes\nExecStart=stand-in-agent --name sandbox\n",
+        "[Service]\nRootImage=/image.raw\nExecStart=stand-in-agent --name sandbox\n",
     );
     assert_ne!(run.code, 0, "{run:?}");
     assert!(daemon.records().of("sandbox", "start").is_empty());
     let said = format!("{}{}", run.stderr, daemon.log());
-    assert!(said.contains("PrivateNetwork"), "no reason given:\n{said}");
+    assert!(said.contains("RootImage"), "no reason given:\n{said}");
     // Whoever started it sees the reason without having to look for it.
-    assert!(run.stderr.contains("PrivateNetwork"), "{run:?}");
+    assert!(run.stderr.contains("RootImage"), "{run:?}");
     assert!(
         run.stderr.contains("dd-procmgr logs sandbox.service"),
         "{run:?}"

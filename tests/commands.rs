@@ -10,7 +10,7 @@ fn daemon() -> Daemon {
     let daemon = Daemon::with(&[
         (
             "runs.service",
-            "[Unit]\nDescription=One that runs\n\
+            "[Unit]\nDescription=One that runs\nAfter=idle.service\n\
              [Service]\nExecStart=stand-in-agent --name runs --lines 20\n",
         ),
         (
@@ -164,6 +164,12 @@ fn a_signal_for_nobody_is_an_error_only_for_a_process_that_was_named() {
         let error = run.stderr.to_lowercase();
         assert!(error.contains(&format!("no {whom} process")), "{run:?}");
     }
+    // Nobody names it any more, and it is forgotten.
+    daemon.ok(&["stop", "runs.service"]);
+    common::wait_until("idle.service to be forgotten", || {
+        let run = daemon.run(&["kill", "idle.service"]);
+        run.code == 1 && run.stderr.contains("Unit idle.service not loaded.")
+    });
 }
 
 #[test]

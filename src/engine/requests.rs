@@ -109,7 +109,8 @@ impl Engine {
         whom: KillWhom,
         signal: Signal,
     ) -> Result<(), Refusal> {
-        let unit = self.find(name)?;
+        let unit = self.graph.find(name.as_str());
+        let unit = unit.ok_or_else(|| Refusal::NotLoaded(name.to_string()))?;
         let Machine::Service(service) = &self.graph.get(unit).machine else {
             return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
         };

@@ -231,6 +231,15 @@ impl Picture {
             Effect::CleanUp { unit, .. } if self.unit(*unit).starts_others() => {
                 self.circling.insert(*unit);
             }
+            // What it was merged into ignores the order as well.
+            Effect::Reply {
+                result: Ok(Outcome::Job(job)),
+                ..
+            } if loose_anchor.is_some() => {
+                if let Some(job) = self.jobs.get_mut(job) {
+                    job.ignores_order = true;
+                }
+            }
             // Out of order from now on: there is none that all of a circle could keep. (Where
             // systemd lets such a circle come about, by a daemon-reload, its jobs wait for ever.)
             Effect::Log {

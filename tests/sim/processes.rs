@@ -94,7 +94,8 @@ impl World<'_> {
         };
         let pid = self.bear(unit, manner, None);
         let seen = self.picture.unit(unit);
-        let stray = seen.is_at_its_end() && seen.may_leave_processes();
+        let may_stay = seen.may_leave_processes() || self.picture.reread.contains(&unit);
+        let stray = seen.is_at_its_end() && may_stay;
         let executed = !dice.percent(trouble / 2);
         let process = spawn.process;
         self.known.insert(process, Known::Running(unit, pid));
@@ -355,12 +356,14 @@ impl World<'_> {
     }
 
     /// Ends the processes of services that wait without a timeout for something these will
-    /// never do, such as write a PID file, or end although another type was read meanwhile.
+    /// never do, such as write a PID file, end although another type was read meanwhile, or say
+    /// that a reload is done although NotifyAccess= does not let them speak any more.
     pub(crate) fn end_what_starts(&mut self) {
         let living: Vec<i32> = self.alive.values().flatten().copied().collect();
         for pid in living {
             let unit = self.process(pid).expect("it lives").unit;
-            if self.picture.unit(unit).sub.starts_with("start") {
+            let sub = self.picture.unit(unit).sub;
+            if sub.starts_with("start") || sub.starts_with("reload") {
                 self.plan(0, Happening::Exit(pid, ProcessStatus::Exited(0), false));
             }
         }

@@ -1,10 +1,10 @@
-//! A stop that is called off while the automatic restart of its unit is due already.
+//! Jobs that are called off, or let go: what waited for them goes on.
 
 use super::world::{World, unit};
 use crate::engine::event::Verb;
 use crate::engine::process::ProcessStatus;
 use crate::engine::state::JobResult;
-use crate::unit::config::{CommandKind, DependencyKind, Restart};
+use crate::unit::config::{CommandKind, DependencyKind, JobMode, Restart};
 use crate::unit::value::Signal;
 
 /// db.service waits for its restart, whose time has come, while its stop waits for that of
@@ -51,4 +51,21 @@ fn a_look_whether_the_unit_is_active_in_its_place_brings_the_restart_back() {
     assert_eq!(world.sub("db.service"), "running");
     let view = world.engine.unit("db.service").unwrap();
     assert_eq!(view.service.unwrap().restarts, 1);
+}
+
+#[test]
+fn those_that_wait_for_a_job_that_ignores_the_order_now_wait_no_longer() {
+    let mut world = World::new([
+        unit("slow.service")
+            .oneshot("stay")
+            .service(|service| service.remain_after_exit = true),
+        unit("web.service").after("slow.service"),
+    ]);
+    world.start("slow.service").unwrap();
+    let web = world.start("web.service").unwrap();
+    assert_eq!(world.results.get(&web), None);
+    world
+        .ask_mode(Verb::Start, "slow.service", JobMode::IgnoreDependencies)
+        .unwrap();
+    assert_eq!(world.results[&web], JobResult::Done);
 }
