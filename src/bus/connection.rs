@@ -6,6 +6,7 @@ use super::dispatch::{self, Reply};
 use super::failure::Failure;
 use super::hub::Hub;
 use super::names::Session;
+use super::socket::ClientSocket;
 use super::{MANAGER_UNIQUE_NAME, own};
 use futures_util::StreamExt;
 use std::future::Future;
@@ -72,9 +73,8 @@ pub(super) async fn serve(hub: Arc<Hub>, stream: tokio::net::UnixStream) {
 }
 
 async fn handshake(hub: &Hub, stream: tokio::net::UnixStream) -> Result<MessageStream, String> {
-    let stream = stream.into_std().map_err(|e| e.to_string())?;
     // Armed before the first read: clients send calls behind BEGIN in the same packet.
-    let connecting = Builder::unix_stream(stream)
+    let connecting = Builder::socket(ClientSocket(stream))
         .server(hub.guid.clone())
         .p2p()
         .build_message_stream();

@@ -22,6 +22,7 @@ pub(super) mod names {
     pub(in crate::bus) const NOT_REFERENCED: &str = "org.freedesktop.systemd1.NotReferenced";
     pub(in crate::bus) const SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
     pub(in crate::bus) const NOT_SUBSCRIBED: &str = "org.freedesktop.systemd1.NotSubscribed";
+    pub(in crate::bus) const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
     pub(in crate::bus) const UNIT_BUSY: &str = "org.freedesktop.systemd1.UnitBusy";
     pub(in crate::bus) const UNIT_INACTIVE: &str = "org.freedesktop.systemd1.UnitInactive";
     pub(in crate::bus) const NOTHING_TO_CLEAN: &str = "org.freedesktop.systemd1.NothingToClean";

@@ -13,6 +13,9 @@ use zbus::{Guid, Message};
 /// Connections at a time; systemd allows 4096.
 const MAX_CONNECTIONS: usize = 1024;
 
+/// Connections of one user who is neither root nor ours, so that nobody shuts the others out.
+const MAX_OF_A_STRANGER: usize = 128;
+
 /// Signals that may wait for one connection's task before it is dropped: more than the loop's
 /// news hold at a time, of which each may be three signals.
 const SIGNAL_QUEUE: usize = 16_384;
@@ -107,6 +110,11 @@ impl Hub {
         if clients.entries.len() >= MAX_CONNECTIONS {
             return None;
         }
+        let of_the_same = clients.entries.values().filter(|e| e.peer.uid == uid);
+        let is_stranger = uid != 0 && uid != self.uid;
+        if is_stranger && of_the_same.count() >= MAX_OF_A_STRANGER {
+            return None;
+        }
         clients.last = clients.last.wrapping_add(1).max(1);
         let peer = Peer {
             number: clients.last,
@@ -166,6 +174,23 @@ impl Hub {
 mod tests {
     use super::*;
     use crate::host::small_loop_tests::small_loop;
+
+    #[test]
+    fn a_stranger_does_not_take_all_connections() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            let log = Arc::new(crate::bus::tests::NoLog);
+            let hub = Hub::new(small_loop(Vec::new(), Vec::new()), log);
+            let stranger = hub.uid + 1;
+            let joined: Vec<_> = (0..MAX_OF_A_STRANGER)
+                .map(|_| hub.join(stranger, 1).unwrap())
+                .collect();
+            assert!(hub.join(stranger, 1).is_none());
+            assert!(hub.join(hub.uid, 1).is_some());
+            hub.leave(joined[0].0).await;
+            assert!(hub.join(stranger, 1).is_some());
+        });
+    }
 
     #[test]
     fn who_does_not_read_is_dropped_and_nobody_else() {

@@ -6,13 +6,14 @@ use super::path;
 use super::properties::{MANAGER_INTERFACE, ManagerSnapshot, UnitSnapshot, manager_rows};
 use super::unit;
 use super::value::{Body, Value};
-use super::{callers, dump, environment, jobs, list, log_control, news, unit_files};
+use super::{callers, dump, environment, jobs, list, log_control, news, transient, unit_files};
 use crate::engine::{JobId, KillWhom, Refusal, Verb};
 use crate::host::{ControlError, Job, View};
 use crate::unit::config::{DirectoryKind, JobMode, LoadState};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use std::collections::BTreeSet;
+use zbus::OwnedVariant;
 
 /// What the loop answers with when a request needs no job.
 pub(super) const NO_JOB: JobId = JobId(0);
@@ -52,6 +53,12 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         }
         "SetEnvironment" | "UnsetEnvironment" | "UnsetAndSetEnvironment" => {
             environment::change(call).await
+        }
+        "StartTransientUnit" => transient::start(call).await,
+        "SetUnitProperties" => {
+            let (name, runtime, given): (String, bool, Vec<(String, OwnedVariant)>) =
+                call.arguments()?;
+            transient::set(call, &name, runtime, &given).await
         }
         "ResetFailed" => reset_failed(call, None).await,
         "ResetFailedUnit" => reset_failed(call, Some(&call.arguments::<String>()?)).await,
@@ -315,6 +322,8 @@ pub(super) async fn kill(
             Err(Failure::new(names::NO_SUCH_PROCESS, text))
         }
         (Err(ControlError::Refused(Refusal::NoProcess(_))), None) => Ok(Body::EMPTY),
+        // Nothing is loaded to be killed.
+        (Err(ControlError::Refused(Refusal::NotFound(_))), _) => Err(Failure::not_loaded(name)),
         (killed, _) => {
             killed?;
             Ok(Body::EMPTY)

@@ -11,8 +11,8 @@ use super::names::Follow;
 use super::path;
 use super::plan;
 use super::properties::{ManagerSnapshot, UnitSnapshot};
-use super::unit_files;
 use super::value::{Body, Value};
+use super::{transient, unit_files};
 use crate::engine::inspect::UnitView;
 use crate::engine::{ServiceResult, Verb};
 use crate::host::{LogLine, Stream, View};
@@ -55,6 +55,20 @@ pub(super) const METHODS: &[Method] = &[
     look("ReadLog", "asu", "units,count", LINES, "lines"),
     look("FollowLog", "asu", "units,count", LINES, "lines"),
     change("StartUnit", "ss", "name,mode", "ob", "job,reset"),
+    change(
+        "SetUnitSettings",
+        "sbas",
+        "name,runtime,assignments",
+        "",
+        "",
+    ),
+    change(
+        "StartTransientService",
+        "ssas",
+        "name,mode,assignments",
+        "o",
+        "job",
+    ),
     look(
         "ListUnitFiles",
         "asas",
@@ -87,6 +101,14 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         }
         "FollowLog" => follow_log(call).await,
         "StartUnit" => start_unit(call).await,
+        "SetUnitSettings" => {
+            let (name, runtime, texts): (String, bool, Vec<String>) = call.arguments()?;
+            transient::set_written(call, &name, runtime, &texts).await
+        }
+        "StartTransientService" => {
+            let (name, mode, texts): (String, String, Vec<String>) = call.arguments()?;
+            transient::start_written(call, &name, &mode, &texts).await
+        }
         "Plan" => plan::call(call).await,
         "ListUnitFiles" => unit_files::list_with_presets(call).await,
         _ => Err(call.unknown_method()),
@@ -172,6 +194,8 @@ async fn status(call: &Call<'_>) -> Result<Body, Failure> {
         ("PID", "u", Value::U32(std::process::id())),
         ("Mode", "s", Value::from(facts.mode.as_str())),
         ("State", "s", Value::from(manager.state())),
+        ("Pod", "s", Value::from(facts.pod.as_str())),
+        ("Container", "s", Value::from(facts.container.as_str())),
         ("Units", "u", Value::U32(manager.units)),
         ("FailedUnits", "u", Value::U32(manager.failed)),
         ("Jobs", "u", Value::U32(manager.jobs)),

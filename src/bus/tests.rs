@@ -534,6 +534,27 @@ fn introspection_names_the_children_on_the_way_to_a_unit() {
 }
 
 #[test]
+fn who_announces_a_huge_message_is_cut_off() {
+    with_server(|socket| async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut hostile = tokio::net::UnixStream::connect(&socket).await.unwrap();
+        let handshake = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+        hostile.write_all(handshake).await.unwrap();
+        let mut header = vec![b'l', 1, 0, 1];
+        header.extend(100_000_000_u32.to_le_bytes());
+        header.extend(1_u32.to_le_bytes());
+        header.extend(0_u32.to_le_bytes());
+        hostile.write_all(&header).await.unwrap();
+        let mut answer = Vec::new();
+        // The end of the stream, with whatever the handshake answered before it.
+        let _ = hostile.read_to_end(&mut answer).await;
+        let mut client = TestClient::connect(&socket).await;
+        let to = (None, MANAGER, "org.freedesktop.DBus.Peer", "Ping");
+        client.call(to, &()).await.unwrap();
+    });
+}
+
+#[test]
 fn a_client_without_handshake_does_no_harm() {
     with_server(|socket| async move {
         let silent = UnixStream::connect(&socket).unwrap();

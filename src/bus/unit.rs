@@ -9,7 +9,7 @@ use super::properties::{
 };
 use super::unit_files;
 use super::value::{Body, Value};
-use super::{jobs, manager};
+use super::{jobs, manager, transient};
 use crate::host::View;
 use crate::unit::name::UnitType;
 use zbus::{OwnedVariant, Variant};
@@ -28,6 +28,10 @@ pub(super) async fn call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
         "Ref" | "Unref" => manager::hold(call, name, call.member == "Ref").await,
         "Freeze" | "Thaw" => manager::freeze(call, name, call.member == "Freeze").await,
         "Clean" => manager::clean(call, name, &call.arguments::<Vec<String>>()?).await,
+        "SetProperties" => {
+            let (runtime, given): (bool, Vec<(String, OwnedVariant)>) = call.arguments()?;
+            transient::set(call, name, runtime, &given).await
+        }
         "EnqueueJob" => {
             let (job_type, mode): (String, String) = call.arguments()?;
             jobs::enqueue(call, name, &job_type, &mode).await

@@ -1,5 +1,7 @@
 //! The command line as clap reads it.
 
+pub(super) mod more;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -27,6 +29,12 @@ pub(super) struct Common {
     /// Print no column headers
     #[arg(long, global = true)]
     pub(super) no_legend: bool,
+    /// Print through no pager
+    #[arg(long, global = true)]
+    pub(super) no_pager: bool,
+    /// The daemon of this name among those of DD_PM_SOCKET_DIR
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "socket")]
+    pub(super) daemon: Option<String>,
 }
 
 /// How results are printed.
@@ -63,6 +71,12 @@ pub(super) struct Jobs {
     /// Do not wait until the job is done
     #[arg(long)]
     pub(super) no_block: bool,
+    /// Wait until the units have ended again
+    #[arg(long, conflicts_with = "no_block")]
+    pub(super) wait: bool,
+    /// Do not tell how long waits go
+    #[arg(short, long)]
+    pub(super) quiet: bool,
     /// How to treat jobs that are already queued: replace, fail, replace-irreversibly, isolate,
     /// flush, ignore-dependencies, ignore-requirements, triggering or restart-dependencies
     #[arg(long, value_name = "MODE", default_value = "replace")]
@@ -107,7 +121,6 @@ pub(super) struct Activation {
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Command {
     /// List services with their main process and state
-    #[command(visible_alias = "list-units")]
     List {
         /// Patterns of unit names
         #[arg(value_name = "PATTERN")]
@@ -115,6 +128,9 @@ pub(super) enum Command {
         /// List units of all types, also those that are not there
         #[arg(short, long)]
         all: bool,
+        /// Show the pod and container of each daemon; done by itself where a daemon has one
+        #[arg(long)]
+        show_k8s: bool,
     },
     /// List sockets with what they activate, and how many connections they took and refused
     ListSockets {
@@ -361,6 +377,9 @@ pub(super) enum Command {
     Edit(EditArguments),
     /// Print the versions of this program and of the daemon
     Version,
+    /// Commands about many units, settings at run time, and the manager.
+    #[command(flatten)]
+    More(more::More),
 }
 
 /// What is planned.

@@ -4,8 +4,10 @@
 //! Replies and signals are read from one stream in their order; signals that come while a reply
 //! is awaited are kept.
 
+mod more;
 mod unit_files;
 
+pub(super) use more::UnitRow;
 pub(super) use unit_files::row;
 
 use super::error::Problem;
@@ -75,6 +77,13 @@ pub(super) enum Signal {
     },
     /// A line was logged.
     Logged(Line),
+    /// Properties of an object changed.
+    Changed {
+        /// Its path.
+        path: String,
+    },
+    /// The first jobs have all ended.
+    StartupFinished,
 }
 
 /// A connection.
@@ -366,6 +375,10 @@ fn read_signal(message: &Message) -> Option<Signal> {
                 result,
             })
         }
+        "StartupFinished" => Some(Signal::StartupFinished),
+        "PropertiesChanged" => Some(Signal::Changed {
+            path: header.path()?.as_str().to_owned(),
+        }),
         "Logged" => decode::<RawLine>(message)
             .ok()
             .map(|line| Signal::Logged(line.into())),

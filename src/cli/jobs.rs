@@ -6,6 +6,7 @@ use super::error::{FAILURE, Problem};
 use super::fields::Fields;
 use super::names;
 use super::output::{Output, complain};
+use super::progress::Progress;
 use serde_json::{Value as Json, json};
 
 /// What is asked of the units.
@@ -56,8 +57,12 @@ pub(super) async fn run(
             }
         }
     }
+    let mut progress = Progress::new(output, jobs.quiet);
+    let mut started = Vec::new();
     while !waiting.is_empty() {
-        let Signal::JobRemoved { job, result } = client.next_signal().await? else {
+        let units = waiting.iter().map(|w| w.unit.as_str());
+        let signal = progress.next_signal(client, verb.word(), units).await?;
+        let Signal::JobRemoved { job, result } = signal else {
             continue;
         };
         let Some(index) = waiting.iter().position(|w| w.job == job) else {
@@ -70,6 +75,12 @@ pub(super) async fn run(
             first(&mut status, FAILURE);
         }
         ended.push(report(&done.unit, Some(&job), &result, message.as_deref()));
+        started.push(done.unit);
+    }
+    progress.clear();
+    if jobs.wait {
+        let failed = wait_for_ends(client, &started).await?;
+        first(&mut status, if failed { FAILURE } else { 0 });
     }
     if !output.is_text() {
         output.json(&ended);
@@ -90,6 +101,44 @@ async fn queue(client: &mut Client, verb: Verb, unit: &str, mode: &str) -> Resul
         }
         Verb::Other(method, _) => client.job(method, unit, mode).await,
     }
+}
+
+/// Waits for the end of one job; says what is to be said of it. Its exit status.
+pub(super) async fn wait_for(client: &mut Client, unit: &str, wanted: &str) -> Result<u8, Problem> {
+    loop {
+        let Signal::JobRemoved { job, result } = client.next_signal().await? else {
+            continue;
+        };
+        if job != wanted {
+            continue;
+        }
+        let message = explain(client, unit, &result).await?;
+        if let Some(message) = &message {
+            complain(message);
+        }
+        return Ok(if message.is_some() { FAILURE } else { 0 });
+    }
+}
+
+/// Waits until units are down again; whether any failed.
+async fn wait_for_ends(client: &mut Client, units: &[String]) -> Result<bool, Problem> {
+    let mut failed = false;
+    for unit in units {
+        loop {
+            let properties = client.unit(unit).await?;
+            let job = properties.items("Job").first().and_then(Json::as_u64);
+            match properties.text("ActiveState") {
+                "inactive" | "failed" if job == Some(0) => {
+                    failed |= properties.text("ActiveState") == "failed";
+                    break;
+                }
+                _ => {}
+            }
+            // Whatever it is: the state is looked at again.
+            client.next_signal().await?;
+        }
+    }
+    Ok(failed)
 }
 
 fn first(status: &mut u8, new: u8) {

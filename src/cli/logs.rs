@@ -84,14 +84,9 @@ fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Common, Format};
 
     fn output() -> Output {
-        Output::new(&Common {
-            socket: None,
-            output: Format::Text,
-            no_legend: false,
-        })
+        Output::plain()
     }
 
     fn line(unit: &str, pid: i32, stream: &str, text: &str) -> Line {

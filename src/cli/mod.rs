@@ -4,20 +4,29 @@
 //! protocol. Exit statuses are systemctl's: 0 success, 1 failure, 3 not active, 4 no such unit
 //! or no permission, 5 a unit to act on is not there.
 
+mod analyze;
 mod args;
 mod cat;
 mod client;
+mod completion;
+mod daemons;
+mod dependencies;
 mod error;
 mod fields;
 mod jobs;
 mod list;
+mod list_units;
 mod logs;
+mod manage;
 mod names;
 mod output;
+mod pager;
 mod plan;
 mod process;
+mod progress;
 mod property;
 mod queue;
+mod run;
 mod show;
 mod socket_activate;
 mod sockets;
@@ -25,12 +34,13 @@ mod state;
 mod status;
 mod table;
 mod time;
+mod top;
 mod unit_files;
 mod verify;
 
-use crate::places::Places;
 use crate::unit::value::Signal;
-use args::{Arguments, Command, Common, Format, Whom};
+use args::more::More;
+use args::{Arguments, Command, Format, Whom};
 use clap::Parser;
 use client::Client;
 use error::{FAILURE, Problem};
@@ -38,7 +48,6 @@ use fields::Fields;
 use jobs::Verb;
 use output::{Output, complain, say};
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use unit_files::Desk;
 
@@ -61,37 +70,113 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The socket to talk to: the option, else what the environment and the user say.
-fn socket(common: &Common) -> PathBuf {
-    let env = |name: &str| std::env::var(name).ok();
-    let name = env("DD_PM_NAME").unwrap_or_else(|| "main".to_owned());
-    let root = nix::unistd::geteuid().is_root();
-    match &common.socket {
-        Some(socket) => socket.clone(),
-        None => Places::of(root, &name, &env).socket,
-    }
-}
-
 async fn run(arguments: &Arguments) -> Result<u8, Problem> {
-    let output = Output::new(&arguments.common);
-    if let Some(done) = without_daemon(&output, &arguments.command) {
+    let common = &arguments.common;
+    let command = &arguments.command;
+    let output = Output::new(common);
+    if let Some(done) = without_daemon(&output, command) {
         return done;
     }
-    if let Command::SocketActivate(activation) = &arguments.command {
+    if let Command::SocketActivate(activation) = command {
         return socket_activate::run(activation).await;
     }
-    let socket = socket(&arguments.common);
-    if matches!(arguments.command, Command::Version) {
+    if let (Command::List { .. }, Some(all)) = (command, daemons::all(common)?) {
+        return list_of_all(&all, &output, command).await;
+    }
+    let socket = daemons::choose(common, units_of(command)).await?;
+    if matches!(command, Command::Version) {
         return version(&socket, &output).await;
     }
-    if let Some(verb) = unit_file_command(&arguments.command) {
+    if let Some(verb) = unit_file_command(command) {
         let chosen = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
-        let chosen = arguments.common.socket.is_some() || chosen("DD_PM_SOCKET");
+        let chosen = common.socket.is_some() || chosen("DD_PM_SOCKET");
         let mut desk = Desk::open(&socket, chosen).await?;
         return on_unit_files(&mut desk, &output, verb).await;
     }
+    if let Command::More(More::Top) = command {
+        return top::run(&socket).await;
+    }
     let mut client = Client::connect(&socket).await?;
-    execute(&mut client, &output, &arguments.command).await
+    match command {
+        Command::More(more) => execute_more(&mut client, &output, more).await,
+        command => execute(&mut client, &output, command).await,
+    }
+}
+
+/// `list` over several daemons.
+async fn list_of_all(
+    all: &[daemons::Daemon],
+    output: &Output,
+    command: &Command,
+) -> Result<u8, Problem> {
+    let Command::List {
+        patterns,
+        all: every,
+        show_k8s,
+    } = command
+    else {
+        return Ok(FAILURE);
+    };
+    list::run_all(all, output, patterns, *every, *show_k8s).await
+}
+
+/// The units that a command names, to find the daemon that has them.
+fn units_of(command: &Command) -> &[String] {
+    match command {
+        Command::Status { units, .. }
+        | Command::Show { units, .. }
+        | Command::ResetFailed { units }
+        | Command::Logs { units, .. } => units,
+        Command::Start(jobs)
+        | Command::Stop(jobs)
+        | Command::Restart(jobs)
+        | Command::Reload(jobs)
+        | Command::TryRestart(jobs)
+        | Command::ReloadOrRestart(jobs)
+        | Command::TryReloadOrRestart(jobs) => &jobs.units,
+        Command::Cat(units)
+        | Command::Kill { units, .. }
+        | Command::IsActive { units, .. }
+        | Command::IsFailed { units, .. }
+        | Command::More(
+            More::Help(units) | More::Freeze(units) | More::Thaw(units) | More::Clean { units, .. },
+        ) => &units.units,
+        _ => &[],
+    }
+}
+
+async fn execute_more(client: &mut Client, output: &Output, more: &More) -> Result<u8, Problem> {
+    match more {
+        More::ListUnits(wanted) => list_units::run(client, output, wanted).await,
+        More::ListDependencies(wanted) => dependencies::run(client, output, wanted).await,
+        More::Help(units) => manage::help(client, &units.units).await,
+        More::Clean { units, what } => manage::clean(client, output, &units.units, what).await,
+        More::Freeze(units) => manage::freeze(client, output, &units.units, true).await,
+        More::Thaw(units) => manage::freeze(client, output, &units.units, false).await,
+        More::IsSystemRunning { wait, quiet } => {
+            manage::is_running(client, output, *wait, *quiet).await
+        }
+        More::SetProperty {
+            unit,
+            assignments,
+            runtime,
+        } => manage::set_property(client, output, unit, *runtime, assignments).await,
+        More::Run(wanted) => run::run(client, output, wanted).await,
+        More::ShowEnvironment => manage::show_environment(client, output).await,
+        More::SetEnvironment { assignments } => {
+            manage::change_environment(client, output, &[], assignments).await
+        }
+        More::UnsetEnvironment { names } => {
+            manage::change_environment(client, output, names, &[]).await
+        }
+        More::ImportEnvironment { names } => {
+            manage::import_environment(client, output, names).await
+        }
+        More::LogLevel { level } => manage::log_level(client, output, level.as_deref()).await,
+        More::Analyze(wanted) => analyze::run(client, output, wanted).await,
+        // Answered before there is a connection.
+        More::Top | More::Completions { .. } => Ok(FAILURE),
+    }
 }
 
 /// A command about unit files; nothing if it is about something else.
@@ -176,6 +261,7 @@ fn without_daemon(output: &Output, command: &Command) -> Option<Result<u8, Probl
         return Some(Err(Problem::local("the format dot is for plan only")));
     }
     match command {
+        Command::More(More::Completions { shell }) => Some(Ok(completion::run(*shell))),
         Command::Verify {
             names,
             strict,
@@ -211,7 +297,7 @@ fn without_daemon(output: &Output, command: &Command) -> Option<Result<u8, Probl
 
 async fn execute(client: &mut Client, output: &Output, command: &Command) -> Result<u8, Problem> {
     match command {
-        Command::List { patterns, all } => list::run(client, output, patterns, *all).await,
+        Command::List { patterns, all, .. } => list::run(client, output, patterns, *all).await,
         Command::ListSockets { patterns, all } => {
             sockets::run(client, output, patterns, *all).await
         }
@@ -246,6 +332,8 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             let jobs = args::Jobs {
                 units: vec![names::complete_as(unit, "target")],
                 no_block: *no_block,
+                wait: false,
+                quiet: false,
                 job_mode: "isolate".to_owned(),
             };
             jobs::run(client, output, Verb::Start, &jobs).await

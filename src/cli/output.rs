@@ -27,6 +27,8 @@ pub(super) struct Output {
     pub(super) width: Option<usize>,
     /// Whether colour may be used.
     pub(super) color: bool,
+    /// Whether long texts may go through a pager.
+    pub(super) pages: bool,
 }
 
 impl Output {
@@ -40,6 +42,19 @@ impl Output {
             legend: !common.no_legend,
             width: terminal.then(width).flatten(),
             color: terminal && !no_color && !dumb,
+            pages: terminal && !dumb && !common.no_pager && common.output == Format::Text,
+        }
+    }
+
+    /// Text without colour or limits, for tests.
+    #[cfg(test)]
+    pub(super) fn plain() -> Output {
+        Output {
+            format: Format::Text,
+            legend: true,
+            width: None,
+            color: false,
+            pages: false,
         }
     }
 

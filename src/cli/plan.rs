@@ -326,12 +326,7 @@ mod tests {
     }
 
     fn output() -> Output {
-        Output {
-            format: Format::Text,
-            legend: true,
-            width: None,
-            color: false,
-        }
+        Output::plain()
     }
 
     #[test]

@@ -43,6 +43,44 @@ fn name(pid: u64) -> Option<String> {
     Some(name.trim_end().to_owned())
 }
 
+/// Bytes as systemctl writes them: `512B`, `4.0K`, `1.5M`.
+pub(super) fn size(bytes: u64) -> String {
+    let mut unit = 1_u64;
+    let mut suffix = "B";
+    for next in ["K", "M", "G", "T"] {
+        if bytes / unit < 1024 {
+            break;
+        }
+        unit *= 1024;
+        suffix = next;
+    }
+    match unit {
+        1 => format!("{bytes}B"),
+        unit => format!("{}.{}{suffix}", bytes / unit, bytes % unit * 10 / unit),
+    }
+}
+
+/// What a unit uses: tasks, memory and CPU time, with their limits; those that are known.
+pub(super) fn usage(p: &Properties) -> Vec<(&'static str, String)> {
+    let known = |name: &str| {
+        let number = p.number(name);
+        (p.value(name).is_some() && number != u64::MAX).then_some(number)
+    };
+    let with_limit = |value: Option<String>, limit: Option<String>| match (value, limit) {
+        (Some(value), Some(limit)) => Some(format!("{value} (limit: {limit})")),
+        (value, _) => value,
+    };
+    let tasks = known("TasksCurrent").map(|count| count.to_string());
+    let tasks = with_limit(tasks, known("TasksMax").map(|count| count.to_string()));
+    let memory = known("MemoryCurrent").map(size);
+    let memory = with_limit(memory, known("MemoryMax").map(size));
+    let cpu = known("CPUUsageNSec").map(|nanoseconds| super::time::rough(nanoseconds / 1000));
+    [("Tasks", tasks), ("Memory", memory), ("CPU", cpu)]
+        .into_iter()
+        .filter_map(|(label, value)| Some((label, value?)))
+        .collect()
+}
+
 /// The commands beside the main process that ended: `72 ExecStartPre=/bin/x (code=...)`.
 pub(super) fn finished_commands(p: &Properties) -> Vec<String> {
     let mut lines = Vec::new();
@@ -81,6 +119,24 @@ fn finished(p: &Properties, list: &str, command: &[Json]) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn sizes_and_usage() {
+        assert_eq!(size(512), "512B");
+        assert_eq!(size(4096), "4.0K");
+        assert_eq!(size(1536 * 1024), "1.5M");
+        let p: Properties = vec![
+            ("TasksCurrent".to_owned(), json!(3)),
+            ("TasksMax".to_owned(), json!(10)),
+            ("MemoryCurrent".to_owned(), json!(u64::MAX)),
+            ("CPUUsageNSec".to_owned(), json!(5_000_000)),
+        ];
+        let wanted = [
+            ("Tasks", "3 (limit: 10)".to_owned()),
+            ("CPU", "5ms".to_owned()),
+        ];
+        assert_eq!(usage(&p), wanted);
+    }
 
     #[test]
     fn endings_have_names() {

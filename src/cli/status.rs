@@ -6,7 +6,7 @@ use super::error::{NOT_ACTIVE, Problem, UNKNOWN};
 use super::fields::Fields;
 use super::output::{BAD, FAINT, Output, STRONG, complain, say};
 use super::property::code_word;
-use super::{logs, names, process, table, time};
+use super::{logs, names, pager, process, table, time};
 use serde_json::{Map, Value as Json, json};
 
 /// Columns of the labels, as in systemctl.
@@ -61,7 +61,7 @@ pub(super) async fn run(
     if style.output.is_text() {
         let now = time::now();
         let texts: Vec<String> = shown.iter().map(|u| text(u, style, now)).collect();
-        say(&texts.join("\n"));
+        pager::show(style.output, &texts.join("\n"));
     } else {
         style
             .output
@@ -156,6 +156,9 @@ fn text(unit: &Unit, style: &Style<'_>, now: u64) -> String {
         if !value.is_empty() {
             text.push_str(&labelled(label, &value));
         }
+    }
+    for (label, value) in process::usage(p) {
+        text.push_str(&labelled(label, &value));
     }
     text.push_str(&processes(unit, style));
     if !unit.log.is_empty() {
@@ -291,7 +294,6 @@ pub(super) fn ended(code: i64, status: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Common, Format};
 
     fn properties(entries: &[(&str, Json)]) -> Properties {
         entries
@@ -336,11 +338,7 @@ mod tests {
             processes: vec![(7, "/bin/x".to_owned()), (8, "/bin/y".to_owned())],
             log: Vec::new(),
         };
-        let output = Output::new(&Common {
-            socket: None,
-            output: Format::Text,
-            no_legend: false,
-        });
+        let output = Output::plain();
         let style = Style {
             output: &output,
             lines: 10,

@@ -56,6 +56,8 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
         tracing::warn!("{warning}");
     }
     raise_open_files();
+    let client_units = setup.client_units.clone();
+    client_units.clear();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(POOL)
@@ -64,6 +66,7 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
     let result = runtime.block_on(serve(setup, listener, log));
     // A pool thread may hang in a dead file system; it must not keep us.
     runtime.shutdown_timeout(FAREWELL);
+    client_units.clear();
     result
 }
 
@@ -114,6 +117,7 @@ fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
             setup.socket,
             setup.runtime,
         ],
+        client_units: setup.client_units,
         cgroup_label: setup.cgroup_label,
         bus_names,
     }

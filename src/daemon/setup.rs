@@ -5,7 +5,7 @@ use super::facade;
 use super::logging;
 use super::settings::{self, ReadAccess, SettingsError};
 use crate::bus::BusAddress;
-use crate::host::{self, Mode};
+use crate::host::{self, ClientUnits, Mode};
 use crate::places::Places;
 use crate::unit::load;
 use crate::unit::specifier::SystemFacts;
@@ -54,6 +54,8 @@ pub(super) struct Setup {
     pub(super) runtime: PathBuf,
     /// Below which name its control groups are.
     pub(super) cgroup_label: String,
+    /// Where clients' own units and settings are.
+    pub(super) client_units: ClientUnits,
     /// For the loader.
     pub(super) load: load::Settings,
     /// The machine.
@@ -103,6 +105,10 @@ impl Setup {
         let runtime = runtime(arguments.runtime_dir, &places, &arguments.name)?;
         let mut environment = host::base_environment(mode, &own, &system);
         environment.extend(settings.environment);
+        let mut path = unit_path(arguments.unit_path, &places)?;
+        let in_run = |directory: &&String| !Path::new(directory).starts_with("/run");
+        let client_units = ClientUnits::new(&runtime, path.iter().find(in_run).map(String::as_str));
+        path.splice(0..0, client_units.path());
         let facade = arguments.systemd_facade.then(|| match root {
             true => Ok(facade::Paths::system()),
             false => user_facade(&lookup),
@@ -119,11 +125,8 @@ impl Setup {
             socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
             runtime,
-            load: load_settings(
-                unit_path(arguments.unit_path, &places)?,
-                &system,
-                settings.allow_degraded,
-            ),
+            load: load_settings(path, &system, settings.allow_degraded),
+            client_units,
             name: arguments.name,
             mode,
             system,

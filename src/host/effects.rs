@@ -148,6 +148,7 @@ impl Host {
         {
             self.cleaning.remove(&name);
         }
+        self.options.client_units.forget(&name);
         // Fails only if nobody listens.
         let _ = self.news.send(News::UnitRemoved(name));
     }

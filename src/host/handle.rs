@@ -2,6 +2,7 @@
 //! reads run on the loop between two events, over a [`View`].
 
 use super::bus_names::BusNameNews;
+use super::client_units::ClientUnits;
 use super::operations::{Operation, Trouble};
 use crate::cgroup::usage::Usage;
 use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb};
@@ -33,6 +34,10 @@ pub trait Facts {
     fn effective_settings(&self, _unit: &UnitName) -> Vec<String> {
         Vec::new()
     }
+    /// Whether a unit file is that of a transient unit.
+    fn is_transient(&self, _fragment: &str) -> bool {
+        false
+    }
     /// FreezerState of a unit that can be frozen; `None` if it cannot.
     fn freezer(&self, _unit: &UnitName) -> Option<&'static str> {
         None
@@ -55,6 +60,10 @@ pub struct ManagerFacts {
     pub name: String,
     /// host, container or kubernetes.
     pub mode: String,
+    /// DD_POD_NAME and DD_CONTAINER_NAME, empty outside of pods.
+    pub pod: String,
+    /// See `pod`.
+    pub container: String,
     /// Unit directories, highest first.
     pub unit_path: Vec<String>,
     /// The environment services get to begin with.
@@ -63,6 +72,8 @@ pub struct ManagerFacts {
     pub control_group: String,
     /// What the loader is told.
     pub load: Settings,
+    /// Where clients' own units and settings are.
+    pub client_units: ClientUnits,
     /// When the manager began, and when the first jobs were done; zero if they are not.
     pub startup: Startup,
 }

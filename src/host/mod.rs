@@ -10,6 +10,7 @@
 
 mod action;
 mod bus_names;
+mod client_units;
 mod clock;
 mod conditions;
 mod credentials;
@@ -47,6 +48,7 @@ mod wind_up;
 
 pub use crate::cgroup::usage::{Io, Usage};
 pub use bus_names::{BusNameNews, BusNameOrder};
+pub use client_units::ClientUnits;
 pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
 pub use facts::gather as gather_facts;

@@ -33,6 +33,8 @@ pub(super) enum Operation {
         freeze: bool,
         answer: Answer<()>,
     },
+    /// A unit's files are read again.
+    Refresh { unit: UnitName, answer: Answer<()> },
     /// Managed directories of a unit are removed.
     Clean {
         unit: UnitName,
@@ -162,6 +164,7 @@ impl Host {
                     let _ = answer.send(Err(error));
                 }
             },
+            Operation::Refresh { unit, answer } => self.refresh(unit, answer),
             Operation::Clean {
                 unit,
                 kinds,

@@ -2,6 +2,7 @@
 
 use super::action::Ending;
 use super::bus_names::{BusNameOrder, BusNames};
+use super::client_units::ClientUnits;
 use super::clock;
 use super::conditions::Surroundings;
 use super::environment::Mode;
@@ -64,6 +65,8 @@ pub struct Options {
     /// The daemon's own files and directories (sockets, locks), absolute: they stay when a
     /// RuntimeDirectory= around them goes.
     pub own_files: Vec<PathBuf>,
+    /// Where clients' own units and settings are; part of the loader's path, too.
+    pub client_units: ClientUnits,
     /// The name of the subtree of control groups.
     pub cgroup_label: String,
     /// Where orders go to watch names on the bus.

@@ -68,6 +68,10 @@ impl Facts for HostFacts<'_> {
         Some(state.map_or("running", |state| state.as_str()))
     }
 
+    fn is_transient(&self, fragment: &str) -> bool {
+        self.0.options.client_units.is_transient(fragment)
+    }
+
     fn log(&self, unit: Option<&UnitName>, count: usize) -> Vec<Arc<LogLine>> {
         // The log knows units by their own name.
         let own = unit.and_then(|unit| self.0.engine.unit(unit.as_str()));
@@ -87,13 +91,21 @@ impl Facts for HostFacts<'_> {
 
     fn manager(&self) -> ManagerFacts {
         let options = &self.0.options;
+        let own = |name: &str| {
+            let mut variables = options.own_environment.iter();
+            let found = variables.find(|(n, _)| n == name);
+            found.map_or_else(String::new, |(_, value)| value.clone())
+        };
         ManagerFacts {
             name: options.name.clone(),
+            pod: own("DD_POD_NAME"),
+            container: own("DD_CONTAINER_NAME"),
             mode: options.mode.as_str().to_owned(),
             unit_path: options.load.path.clone(),
             environment: self.0.common.base.clone(),
             control_group: self.0.groups.root_name().to_owned(),
             load: options.load.clone(),
+            client_units: options.client_units.clone(),
             startup: self.0.startup,
         }
     }

@@ -24,6 +24,7 @@ pub mod load;
 pub mod name;
 pub mod specifier;
 pub mod syntax;
+pub mod transient;
 pub mod value;
 pub mod verify;
 pub mod words;

@@ -21,6 +21,8 @@ pub(in crate::bus) struct UnitSnapshot {
     pub(in crate::bus) dependencies: BTreeMap<&'static str, Vec<UnitName>>,
     /// As /proc/PID/cgroup names it; may be empty.
     pub(in crate::bus) control_group: String,
+    /// It was made by a client.
+    pub(in crate::bus) transient: bool,
     /// FreezerState, if it can be frozen.
     pub(in crate::bus) freezer: Option<&'static str>,
     /// What its control group has used, where it was asked for.
@@ -41,11 +43,14 @@ impl UnitSnapshot {
             dependencies.insert("SliceOf", members_of(view, unit.name()));
         }
         let control_group = view.facts.control_group(unit.name());
+        let fragment = unit.config.fragment.as_deref().unwrap_or_default();
+        let transient = view.facts.is_transient(fragment);
         let freezer = view.facts.freezer(unit.name());
         Some(UnitSnapshot {
             view: unit,
             dependencies,
             control_group,
+            transient,
             freezer,
             usage: Usage::default(),
             file_state: None,
@@ -137,6 +142,7 @@ impl UnitSnapshot {
             "CanStart" => Value::Bool(self.can_start()),
             "CanStop" => Value::Bool(self.can_stop()),
             "CanIsolate" => Value::Bool(self.can_start() && self.view.config.unit.allow_isolate),
+            "Transient" => Value::Bool(self.transient),
             "CanClean" => usage::can_clean(self),
             "CanFreeze" => Value::Bool(self.freezer.is_some()),
             "FreezerState" => Value::from(self.freezer?),

@@ -204,6 +204,8 @@ async fn start_or_stop(
     let jobs = Jobs {
         units: units.iter().map(base).collect(),
         no_block: false,
+        wait: false,
+        quiet: false,
         job_mode: "replace".to_owned(),
     };
     // What was done to the files has been told already; two JSON documents would be one too many.

@@ -121,7 +121,8 @@ pub(super) static ROWS: &[Row] = &[
         },
         "What people are told the unit is.",
     )
-    .show("Description", "s", |c| text(&c.unit.description)),
+    .show("Description", "s", |c| text(&c.unit.description))
+    .settable(),
     Row::new(
         UNIT,
         "Documentation",

@@ -7,7 +7,8 @@
 //!   run-time one. By default these are
 //!   `/etc/datadog-agent/process-manager/units` and `/run/datadog/process-manager/units`.
 //! - Directories whose last name is `generator`, `generator.early` or `generator.late` hold
-//!   what programs made, `transient` what clients made; nobody enables that.
+//!   what programs made; `transient`, `control` and those that end with `.control` what clients
+//!   made; nobody enables that.
 //! - Everything else belongs to vendors and is never changed.
 
 use crate::unit::load::{Settings, normal};
@@ -96,7 +97,9 @@ impl Directories {
 fn made_by(directory: &str) -> Option<Role> {
     match last(directory) {
         "generator" | "generator.early" | "generator.late" => Some(Role::Generated),
-        "transient" => Some(Role::Transient),
+        "transient" | "control" => Some(Role::Transient),
+        // Settings that clients changed stand beside the directory they are for.
+        name if name.ends_with(".control") => Some(Role::Transient),
         _ => None,
     }
 }

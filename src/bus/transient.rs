@@ -1,0 +1,303 @@
+//! Units that clients make, and settings they change: StartTransientUnit and SetUnitProperties.
+//!
+//! Both write files, in directories of the unit path that are for nothing else, and have the
+//! unit read; so daemon-reload, `cat` and `revert` see them as they see all others.
+
+use super::dispatch::Call;
+use super::failure::{Failure, names};
+use super::manager::{job_mode, job_path, loaded};
+use super::value::Body;
+use crate::engine::ActiveState;
+use crate::engine::Verb;
+use crate::host::{ClientUnits, View};
+use crate::unit::config::{JobMode, LoadState};
+use crate::unit::directive::PropertyValue;
+use crate::unit::name::{UnitName, UnitType};
+use crate::unit::transient::{Assignment, Trouble, When, assignments, text, written};
+use zbus::{OwnedVariant, Variant};
+
+/// A property and its value, `(sv)`.
+type Given = (String, OwnedVariant);
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Failure {
+        let name = match trouble {
+            Trouble::Unknown(_) => names::READ_ONLY,
+            Trouble::Type(_) | Trouble::Value(..) => names::INVALID_ARGS,
+        };
+        Failure::new(name, trouble.to_string())
+    }
+}
+
+/// Properties as the table knows values, besides those that are about the call and no setting.
+#[derive(Default)]
+struct Wanted {
+    settings: Vec<(String, PropertyValue)>,
+    /// AddRef: the caller holds the unit.
+    hold: bool,
+}
+
+fn read(given: &[Given]) -> Result<Wanted, Failure> {
+    let mut wanted = Wanted::default();
+    for (name, value) in given {
+        match (name.as_str(), &**value) {
+            ("AddRef", Variant::Bool(hold)) => wanted.hold = *hold,
+            ("Markers" | "PIDs" | "Controller", _) => {
+                return Err(Trouble::Unknown(name.clone()).into());
+            }
+            _ if name.ends_with("FileDescriptor") => {
+                return Err(Failure::new(
+                    names::NOT_SUPPORTED,
+                    format!("{name} is not supported: a client's descriptors are not passed on"),
+                ));
+            }
+            (_, value) => {
+                let value = property(value).ok_or_else(|| Trouble::Type(name.clone()))?;
+                wanted.settings.push((name.clone(), value));
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+fn property(value: &Variant<'_>) -> Option<PropertyValue> {
+    Some(match value {
+        Variant::Bool(value) => PropertyValue::Bool(*value),
+        Variant::I32(value) => PropertyValue::I32(*value),
+        Variant::U16(value) => PropertyValue::U32((*value).into()),
+        Variant::U32(value) => PropertyValue::U32(*value),
+        Variant::I64(value) => PropertyValue::I64(*value),
+        Variant::U64(value) => PropertyValue::U64(*value),
+        Variant::Str(value) => PropertyValue::String(value.as_str().to_owned()),
+        Variant::Structure(fields) => {
+            let fields = fields.fields().iter().map(property);
+            PropertyValue::Struct(fields.collect::<Option<_>>()?)
+        }
+        Variant::Array(array) => match array.element_signature().to_string().as_str() {
+            "y" => PropertyValue::Bytes(
+                array
+                    .inner()
+                    .iter()
+                    .map(|item| match item {
+                        Variant::U8(byte) => Some(*byte),
+                        _ => None,
+                    })
+                    .collect::<Option<_>>()?,
+            ),
+            "s" => PropertyValue::Strings(
+                array
+                    .inner()
+                    .iter()
+                    .map(|item| match item {
+                        Variant::Str(text) => Some(text.as_str().to_owned()),
+                        _ => None,
+                    })
+                    .collect::<Option<_>>()?,
+            ),
+            _ => {
+                let items = array.inner().iter().map(property);
+                PropertyValue::Array(items.collect::<Option<_>>()?)
+            }
+        },
+        _ => return None,
+    })
+}
+
+/// Answers StartTransientUnit.
+pub(super) async fn start(call: &Call<'_>) -> Result<Body, Failure> {
+    type Auxiliary = (String, Vec<Given>);
+    let (name, mode, given, auxiliary): (String, String, Vec<Given>, Vec<Auxiliary>) =
+        call.arguments()?;
+    if !auxiliary.is_empty() {
+        return Err(Failure::new(
+            names::NOT_SUPPORTED,
+            "Auxiliary units are not supported here.",
+        ));
+    }
+    let unit = service_name(&name)?;
+    let wanted = read(&given)?;
+    let list = assignments(UnitType::Service, &wanted.settings, When::Creation)?;
+    make(call, &unit, &mode, &list, wanted.hold).await
+}
+
+/// The same for assignments as they stand in unit files.
+pub(super) async fn start_written(
+    call: &Call<'_>,
+    name: &str,
+    mode: &str,
+    texts: &[String],
+) -> Result<Body, Failure> {
+    let unit = service_name(name)?;
+    let list = written(UnitType::Service, texts, When::Creation)?;
+    // Who asks wants to see how it ended.
+    make(call, &unit, mode, &list, true).await
+}
+
+fn service_name(name: &str) -> Result<UnitName, Failure> {
+    let unit = UnitName::parse(name).map_err(|error| Failure::invalid(error.to_string()))?;
+    match unit.unit_type() {
+        UnitType::Service => Ok(unit),
+        other => Err(Failure::new(
+            names::NOT_SUPPORTED,
+            format!(
+                "Transient units of type {} are not supported here.",
+                other.suffix()
+            ),
+        )),
+    }
+}
+
+/// Makes a unit and starts it. Meanwhile the caller holds it, and with `hold` afterwards too.
+async fn make(
+    call: &Call<'_>,
+    unit: &UnitName,
+    mode: &str,
+    list: &[Assignment],
+    hold: bool,
+) -> Result<Body, Failure> {
+    let mode = job_mode(mode)?;
+    let (hub, holder) = (&call.client.hub, call.client.peer.number.into());
+    hub.note_hold(call.client.peer);
+    hub.handle.hold(unit.as_str(), holder).await?;
+    let made = make_held(call, unit, mode, list).await;
+    let stays = hold && made.is_ok() && call.client.session.hold(unit, true).is_ok();
+    if !stays {
+        hub.handle.release(unit.as_str(), holder).await?;
+    }
+    made
+}
+
+async fn make_held(
+    call: &Call<'_>,
+    unit: &UnitName,
+    mode: JobMode,
+    list: &[Assignment],
+) -> Result<Body, Failure> {
+    let directories = may_make(call, unit).await?;
+    let handle = &call.client.hub.handle;
+    directories
+        .write_transient(unit, text(list))
+        .await
+        .map_err(|error| Failure::new(names::FAILED, error.to_string()))?;
+    let name = unit.as_str();
+    handle.refresh(name).await?;
+    if let Err(failure) = is_good(call, unit).await {
+        // Nothing of it stays.
+        let _ = directories.remove_transient(unit).await;
+        handle.refresh(name).await?;
+        return Err(failure);
+    }
+    let job = handle.job(name, Verb::Start, mode, false).await?;
+    Ok(Body::path(job_path(call, name, job)))
+}
+
+/// Where units are made, if there is room for one of this name: none of it, or one that was
+/// made the same way and is done.
+async fn may_make(call: &Call<'_>, unit: &UnitName) -> Result<ClientUnits, Failure> {
+    let name = unit.to_string();
+    let look = move |view: &View<'_>| {
+        let directories = view.facts.manager().client_units;
+        let busy = view.engine.unit(&name).is_some_and(|unit| {
+            let fragment = unit.config.fragment.as_deref().unwrap_or_default();
+            let is_ours = directories.is_transient(fragment);
+            let is_down = unit.active == ActiveState::Inactive && unit.job.is_none();
+            !(is_down && (is_ours || unit.load() == LoadState::NotFound))
+        });
+        (directories, busy)
+    };
+    let (directories, busy) = call.client.hub.handle.look(look).await?;
+    if busy {
+        return Err(Failure::new(
+            names::UNIT_EXISTS,
+            format!("Unit {unit} was already loaded or has a fragment file."),
+        ));
+    }
+    Ok(directories)
+}
+
+/// Whether a unit was read without any complaint: what a client asks for is done or refused.
+async fn is_good(call: &Call<'_>, unit: &UnitName) -> Result<(), Failure> {
+    let name = unit.to_string();
+    let look = move |view: &View<'_>| view.engine.unit(&name).map(|unit| unit.config);
+    let config = call.client.hub.handle.look(look).await?;
+    let Some(config) = config else {
+        return Err(Failure::not_loaded(unit.as_str()));
+    };
+    let complaint = config
+        .diagnostics
+        .first()
+        .map(|found| found.message.clone());
+    match (config.load, complaint) {
+        (LoadState::Loaded, None) => Ok(()),
+        (_, Some(complaint)) => Err(Failure::invalid(complaint)),
+        (_, None) => Err(Failure::new(
+            names::BAD_SETTING,
+            format!("Unit {unit} has a bad unit file setting."),
+        )),
+    }
+}
+
+/// Answers SetUnitProperties and Unit.SetProperties.
+pub(super) async fn set(
+    call: &Call<'_>,
+    name: &str,
+    runtime: bool,
+    given: &[Given],
+) -> Result<Body, Failure> {
+    let unit = loaded(call, name).await?;
+    let wanted = read(given)?;
+    let own = unit.view.name();
+    let list = assignments(own.unit_type(), &wanted.settings, When::RunTime)?;
+    apply(call, own, runtime, &list).await
+}
+
+/// The same for assignments as they stand in unit files.
+pub(super) async fn set_written(
+    call: &Call<'_>,
+    name: &str,
+    runtime: bool,
+    texts: &[String],
+) -> Result<Body, Failure> {
+    let unit = loaded(call, name).await?;
+    let own = unit.view.name();
+    let list = written(own.unit_type(), texts, When::RunTime)?;
+    apply(call, own, runtime, &list).await
+}
+
+async fn apply(
+    call: &Call<'_>,
+    own: &UnitName,
+    runtime: bool,
+    list: &[Assignment],
+) -> Result<Body, Failure> {
+    if list.is_empty() {
+        return Ok(Body::EMPTY);
+    }
+    let handle = &call.client.hub.handle;
+    let look = |view: &View<'_>| view.facts.manager().client_units;
+    let directories = handle.look(look).await?;
+    for (directive, text) in drop_ins(list) {
+        directories
+            .write_drop_in(own, directive, text, runtime)
+            .await
+            .map_err(|error| Failure::new(names::FAILED, error.to_string()))?;
+    }
+    handle.refresh(own.as_str()).await?;
+    Ok(Body::EMPTY)
+}
+
+/// A file for each directive, so that setting it again replaces it.
+fn drop_ins(list: &[Assignment]) -> Vec<(&'static str, String)> {
+    let mut files: Vec<(&'static str, Vec<Assignment>)> = Vec::new();
+    for assignment in list {
+        let known = files
+            .iter_mut()
+            .find(|(name, _)| *name == assignment.directive);
+        match known {
+            Some((_, lines)) => lines.push(assignment.clone()),
+            None => files.push((assignment.directive, vec![assignment.clone()])),
+        }
+    }
+    let files = files.into_iter();
+    files.map(|(name, lines)| (name, text(&lines))).collect()
+}

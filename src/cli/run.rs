@@ -1,0 +1,214 @@
+//! `run`: a command as a service that is made for it, as systemd-run does.
+
+use super::args::more::Run;
+use super::client::{Client, Line, Properties};
+use super::error::{FAILURE, Problem};
+use super::fields::Fields;
+use super::jobs;
+use super::names;
+use super::output::{Output, complain, say};
+use super::status::ended;
+use super::time;
+use crate::unit::transient::command_line;
+use serde_json::json;
+use std::time::Duration;
+
+/// How often new lines are looked for.
+const LINES_POLL: Duration = Duration::from_millis(100);
+/// Lines read at a time.
+const LINES: u32 = 10_000;
+
+/// Runs it; with `--wait` or `--pipe` the exit status is the command's.
+pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> Result<u8, Problem> {
+    let unit = match &wanted.unit {
+        Some(unit) => names::complete(unit),
+        None => format!("run-{}.service", std::process::id()),
+    };
+    let started = client.start_transient(&unit, &assignments(wanted)).await;
+    let job = started.map_err(|p| p.during("Failed to start transient service unit"))?;
+    if !wanted.quiet && output.is_text() {
+        complain(&format!("Running as unit: {unit}"));
+    }
+    let mut status = 0;
+    if !wanted.no_block {
+        status = jobs::wait_for(client, &unit, &job).await?;
+    }
+    let follows = wanted.wait || wanted.pipe;
+    if follows {
+        let properties = wait_for_end(client, &unit, wanted.pipe).await?;
+        if !wanted.quiet && output.is_text() {
+            complain(&summary(&properties));
+        }
+        status = exit_status(&properties);
+    }
+    if !output.is_text() {
+        output.json(&json!({ "unit": unit, "status": status, "ended": follows }));
+    }
+    Ok(status)
+}
+
+/// The settings of the service, as they stand in a unit file.
+fn assignments(wanted: &Run) -> Vec<String> {
+    let description = wanted.description.clone();
+    let description = description.unwrap_or_else(|| wanted.command.join(" "));
+    let mut list = vec![format!(
+        "Description={}",
+        description.replace('%', "%%").replace(['\n', '\t'], " ")
+    )];
+    for (name, value) in [
+        ("Type", &wanted.service_type),
+        ("User", &wanted.uid),
+        ("Group", &wanted.gid),
+        ("WorkingDirectory", &wanted.working_directory),
+    ] {
+        list.extend(value.iter().map(|value| format!("{name}={value}")));
+    }
+    if wanted.remain_after_exit {
+        list.push("RemainAfterExit=yes".to_owned());
+    }
+    for variable in &wanted.environment {
+        let assignment = match variable.contains('=') {
+            true => variable.clone(),
+            false => format!("{variable}={}", std::env::var(variable).unwrap_or_default()),
+        };
+        // One word, nothing in it expanded.
+        let word = command_line(&[assignment]);
+        list.push(format!("Environment={}", word.trim_start_matches(':')));
+    }
+    list.extend(wanted.properties.iter().cloned());
+    list.push(format!("ExecStart={}", command_line(&wanted.command)));
+    list
+}
+
+/// Waits until the unit is down again; with `print`, shows what it writes.
+async fn wait_for_end(client: &mut Client, unit: &str, print: bool) -> Result<Properties, Problem> {
+    let mut last = 0;
+    loop {
+        let properties = client.unit(unit).await?;
+        let is_down = matches!(properties.text("ActiveState"), "inactive" | "failed");
+        let has_job = properties
+            .items("Job")
+            .first()
+            .and_then(|id| id.as_u64())
+            .is_some_and(|id| id != 0);
+        if print {
+            let lines = client.log(&[unit.to_owned()], LINES, false).await?;
+            last = print_new(&lines, last);
+        }
+        if is_down && !has_job {
+            return Ok(properties);
+        }
+        let signal = tokio::time::timeout(LINES_POLL, client.next_signal()).await;
+        if let Ok(Err(problem)) = signal {
+            return Err(problem);
+        }
+    }
+}
+
+/// Prints lines with a number above `last`; returns the last one's.
+fn print_new(lines: &[Line], last: u64) -> u64 {
+    for line in lines.iter().filter(|line| line.number > last) {
+        match line.stream.as_str() {
+            "stdout" => say(&format!("{}\n", line.text)),
+            "stderr" => complain(&line.text),
+            _ => {}
+        }
+    }
+    lines.last().map_or(last, |line| line.number.max(last))
+}
+
+/// The command's own status, or failure if it did not end by itself or the service failed.
+fn exit_status(properties: &Properties) -> u8 {
+    let code = properties.signed("ExecMainCode");
+    let status = properties.signed("ExecMainStatus");
+    match (code, u8::try_from(status)) {
+        (1, Ok(status)) if status > 0 => status,
+        _ if properties.text("Result") == "success" => 0,
+        _ => FAILURE,
+    }
+}
+
+fn summary(properties: &Properties) -> String {
+    let mut text = format!("Finished with result: {}", properties.text("Result"));
+    let code = properties.signed("ExecMainCode");
+    if code > 0 {
+        let how = ended(code, properties.signed("ExecMainStatus"));
+        text.push_str(&format!("\nMain process terminated with: {how}"));
+    }
+    let at = |name: &str| properties.number(name);
+    let (start, end) = (
+        at("ExecMainStartTimestampMonotonic"),
+        at("ExecMainExitTimestampMonotonic"),
+    );
+    if start > 0 && end >= start {
+        text.push_str(&format!("\nService runtime: {}", time::rough(end - start)));
+    }
+    match at("CPUUsageNSec") {
+        u64::MAX | 0 => {}
+        nanoseconds => {
+            let cpu = time::rough(nanoseconds / 1000);
+            text.push_str(&format!("\nCPU time consumed: {cpu}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::more::More;
+    use crate::cli::args::{Arguments, Command};
+    use clap::Parser;
+
+    fn wanted(line: &[&str]) -> Run {
+        let line = ["dd-procmgr", "run"].iter().chain(line);
+        match Arguments::try_parse_from(line).unwrap().command {
+            Command::More(More::Run(run)) => run,
+            _ => panic!("not run"),
+        }
+    }
+
+    #[test]
+    fn options_become_settings() {
+        let run = wanted(&[
+            "-p",
+            "Nice=5",
+            "-E",
+            "A=x y",
+            "--uid",
+            "nobody",
+            "-r",
+            "--",
+            "/bin/echo",
+            "--wait",
+            "a b",
+        ]);
+        assert!(!run.wait);
+        assert_eq!(
+            assignments(&run),
+            [
+                "Description=/bin/echo --wait a b",
+                "User=nobody",
+                "RemainAfterExit=yes",
+                "Environment=\"A=x y\"",
+                "Nice=5",
+                "ExecStart=:/bin/echo --wait \"a b\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_commands_status_is_ours() {
+        let of = |code: i64, status: i64, result: &str| {
+            exit_status(&vec![
+                ("ExecMainCode".to_owned(), json!(code)),
+                ("ExecMainStatus".to_owned(), json!(status)),
+                ("Result".to_owned(), json!(result)),
+            ])
+        };
+        assert_eq!(of(1, 7, "exit-code"), 7);
+        assert_eq!(of(1, 0, "success"), 0);
+        assert_eq!(of(2, 9, "signal"), 1);
+        assert_eq!(of(2, 15, "success"), 0);
+    }
+}
