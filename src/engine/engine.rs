@@ -382,6 +382,9 @@ impl Engine {
         if out.held {
             self.idle_queue.insert(unit);
         }
+        if out.condition_failed {
+            self.graph.get_mut(unit).condition.result = false;
+        }
     }
 
     pub(super) fn set_deadline(&mut self, id: UnitId, deadline: Option<u64>) {
