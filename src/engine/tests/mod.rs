@@ -10,6 +10,7 @@ mod modes;
 mod plan;
 mod returning;
 mod snapshot;
+mod turns;
 pub(super) mod world;
 
 use super::effect::Refusal;
