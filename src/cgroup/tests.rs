@@ -31,6 +31,7 @@ fn shell(script: &str, group: &Group) -> Started {
             environment: vec![],
             pid_variables: vec![],
             exit_status: 203,
+            missing_status: 203,
         },
     };
     start(&program, Some(group.directory())).unwrap()

@@ -43,7 +43,7 @@ impl Engine {
             self.cut_short(id, JobResult::Canceled);
         } else if let Some(job) = self.jobs.get_mut(&id) {
             job.ignore_order = true;
-            self.run_queue.insert(id);
+            self.queue_job(id);
             self.wake_neighbours(unit);
         }
         true

@@ -9,6 +9,7 @@ use super::propagate::Change;
 use super::random;
 use super::service::{Context, Numbers, Outbox, Service};
 use super::socket::{self, Socket, Wanted};
+use super::turn::Turn;
 use super::unit::Machine;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,8 +31,8 @@ pub struct Engine {
     pub(super) graph: Graph,
     pub(super) jobs: BTreeMap<JobId, Job>,
     pub(super) next_job: u32,
-    /// Waiting jobs that may have become runnable.
-    pub(super) run_queue: BTreeSet<JobId>,
+    /// Waiting jobs that may have become runnable, by whose turn it is.
+    pub(super) run_queue: BTreeSet<Turn>,
     /// Units whose stop was called off and that may be left waiting for a restart.
     pub(super) restart_queue: BTreeSet<UnitId>,
     /// Units that may be up although what they are bound to is down.
@@ -230,8 +231,8 @@ impl Engine {
                 self.propagate(change);
             } else if let Some((socket, wanted)) = self.wanted.pop_front() {
                 self.grant(socket, wanted);
-            } else if let Some(job) = self.run_queue.pop_first() {
-                self.run_job(job);
+            } else if let Some(turn) = self.run_queue.pop_first() {
+                self.run_job(turn.job);
             } else if let Some(unit) = self.restart_queue.pop_first() {
                 self.restart_if_left_waiting(unit);
             } else if let Some(unit) = self.upheld_queue.pop_first() {
@@ -261,7 +262,7 @@ impl Engine {
             self.effects.push_back(Effect::UnitNew { unit });
         }
         // What a job waited for may be gone, or there may be more to wait for.
-        self.run_queue.extend(self.jobs.keys());
+        self.queue_all_jobs();
         self.order_suspect = true;
         for name in names {
             if let Some(unit) = self.graph.find(name.as_str()) {
@@ -488,6 +489,9 @@ impl Engine {
         }
         if out.held {
             self.idle_queue.insert(unit);
+        }
+        if out.condition_failed {
+            self.graph.get_mut(unit).condition.result = false;
         }
     }
 

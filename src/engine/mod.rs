@@ -43,6 +43,7 @@ mod steady;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod turn;
 mod unit;
 mod views;
 mod window;

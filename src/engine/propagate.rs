@@ -156,7 +156,7 @@ impl Engine {
         };
         if !job.running {
             // It may have been refused for the state the unit was in.
-            self.run_queue.insert(job.id);
+            self.queue_job(job.id);
         }
         let to = change.to;
         let end = match job.kind {

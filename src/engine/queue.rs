@@ -38,7 +38,7 @@ pub(super) enum Meeting {
 }
 
 /// Units whose start fails with ours (they need us).
-const START_FAILURE: [Edge; 3] = [Edge::RequiredBy, Edge::RequisiteOf, Edge::BoundBy];
+pub(super) const START_FAILURE: [Edge; 3] = [Edge::RequiredBy, Edge::RequisiteOf, Edge::BoundBy];
 
 impl Engine {
     /// Plans and installs everything one wish implies; the job that fulfils it.
@@ -158,7 +158,7 @@ impl Engine {
             kind,
         });
         self.effects.push_back(Effect::Changed { unit });
-        self.run_queue.insert(id);
+        self.queue_job(id);
         id
     }
 
@@ -199,7 +199,7 @@ impl Engine {
             job.irreversible |= irreversible;
             job.running = there.running && covers;
         }
-        self.run_queue.insert(there.id);
+        self.queue_job(there.id);
         there.id
     }
 
@@ -375,7 +375,7 @@ impl Engine {
             job.kind = JobKind::Start;
             job.running = false;
             let unit = job.unit;
-            self.run_queue.insert(id);
+            self.queue_job(id);
             self.order_suspect = true;
             self.effects.push_back(Effect::Changed { unit });
         }
@@ -384,7 +384,6 @@ impl Engine {
     fn remove(&mut self, job: &Job, result: JobResult) {
         self.set_job_deadline(job.id, None);
         self.jobs.remove(&job.id);
-        self.run_queue.remove(&job.id);
         if self.graph.get(job.unit).job == Some(job.id) {
             self.abandon_check(job.unit);
             self.graph.get_mut(job.unit).job = None;
@@ -442,19 +441,26 @@ impl Engine {
             .flat_map(|edge| self.graph.get(job.unit).edges.of(*edge))
             .filter_map(|other| self.graph.get(other).job.and_then(|id| self.jobs.get(&id)))
             .filter(|other| matches!(other.kind, JobKind::Start | JobKind::VerifyActive))
+            .filter(|other| !self.is_as_good_as_started(other))
             .map(|other| (other.id, JobResult::Dependency))
             .collect()
+    }
+
+    /// Whether the job would be done by now if processes were made in no time.
+    fn is_as_good_as_started(&self, job: &Job) -> bool {
+        let unit = self.graph.get(job.unit);
+        match &unit.machine {
+            Machine::Service(service) => job.running && service.is_being_made(&unit.config),
+            Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+        }
     }
 
     /// Jobs that may have waited for this unit's get another look.
     pub(super) fn wake_neighbours(&mut self, unit: UnitId) {
         let edges = &self.graph.get(unit).edges;
-        let jobs: Vec<JobId> = edges
-            .of(Edge::After)
-            .chain(edges.of(Edge::Before))
-            .filter_map(|other| self.graph.get(other).job)
-            .collect();
-        self.run_queue.extend(jobs);
+        let ordered = edges.of(Edge::After).chain(edges.of(Edge::Before));
+        let ordered: Vec<UnitId> = ordered.collect();
+        self.queue_jobs_of(ordered);
     }
 
     /// `started`, with what the unit is where its name does not say it all.

@@ -162,7 +162,7 @@ impl Engine {
             engine.effects.push_back(Effect::UnitNew { unit });
         }
         // As after a daemon-reload; where nothing has changed, nothing follows.
-        engine.run_queue.extend(engine.jobs.keys());
+        engine.queue_all_jobs();
         engine.order_suspect = true;
         let all: Vec<UnitId> = engine.graph.iter().map(|unit| unit.id).collect();
         engine.collect_queue.extend(all);

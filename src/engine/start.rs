@@ -6,7 +6,7 @@ use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::{CheckId, UnitId};
 use super::inspect::CheckView;
-use super::queue::Run;
+use super::queue::{Run, START_FAILURE};
 use super::service::NotNow;
 use super::socket::NotStarted;
 use super::state::{ActiveState, JobResult, ServiceState};
@@ -26,6 +26,9 @@ impl Engine {
         }
         if unit.config.load != LoadState::Loaded {
             return Run::Ended(JobResult::Failed);
+        }
+        if self.is_a_need_being_checked(id) {
+            return Run::Again;
         }
         let section = &unit.config.unit;
         let conditions: Vec<Condition> = section
@@ -59,20 +62,43 @@ impl Engine {
             return;
         }
         unit.check = None;
-        let Some(job) = unit.job else { return };
+        let Some(job) = unit.job else {
+            self.wake_those_who_need(id);
+            return;
+        };
         let section = &unit.config.unit;
         let split = section.conditions.len().min(results.len());
         let conditions = hold(&section.conditions, &results[..split]);
         let asserts = hold(&section.asserts, &results[split..]);
         let outcome = self.after_checks(id, conditions, asserts);
         self.conclude(job, outcome);
+        self.wake_those_who_need(id);
     }
 
     /// Forgets a look at conditions whose job has gone.
     pub(super) fn abandon_check(&mut self, id: UnitId) {
         if let Some(check) = self.graph.get_mut(id).check.take() {
             self.checks.remove(&check);
+            self.wake_those_who_need(id);
         }
+    }
+
+    /// Whether a unit that this one needs was before it in the queue and waits for the answer to
+    /// its conditions. Without an order between them, too, the answer comes first: a look at
+    /// conditions is to take no time.
+    fn is_a_need_being_checked(&self, id: UnitId) -> bool {
+        let edges = &self.graph.get(id).edges;
+        START_FAILURE
+            .iter()
+            .flat_map(|edge| edges.of(edge.inverse()))
+            .any(|other| self.graph.get(other).check.is_some())
+    }
+
+    fn wake_those_who_need(&mut self, id: UnitId) {
+        let edges = &self.graph.get(id).edges;
+        let needing = START_FAILURE.iter().flat_map(|edge| edges.of(*edge));
+        let needing: Vec<UnitId> = needing.collect();
+        self.queue_jobs_of(needing);
     }
 
     fn after_checks(&mut self, id: UnitId, conditions: bool, asserts: bool) -> Run {

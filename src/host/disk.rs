@@ -1,12 +1,12 @@
 //! Unit files from the disk, and what the kernel has of mounts, devices and slices.
 
+use super::bounded;
 use crate::unit::load::{Entry, EntryKind, Source};
 use crate::unit::name::{UnitName, UnitType};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::io;
 use std::path::Path;
 
 /// Largest unit file read, in bytes; nobody writes a larger one by hand.
@@ -63,25 +63,12 @@ impl Source for DiskSource {
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        // Without waiting: a FIFO nobody writes to must not hold the loader.
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path)?;
-        let kind = file.metadata()?.file_type();
+        let file = bounded::open(Path::new(path))?;
         // As in systemd: /dev/null masks by whatever links, and so does any other device.
-        if kind.is_char_device() || kind.is_block_device() {
+        if bounded::is_device(&file)? {
             return Ok(Vec::new());
         }
-        if !kind.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        let mut content = Vec::new();
-        file.take(MAX_FILE + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > MAX_FILE {
-            return Err(io::Error::other("larger than 16 MiB"));
-        }
-        Ok(content)
+        bounded::read_to_end(file, MAX_FILE)
     }
 
     fn holds(&self, name: &UnitName) -> bool {

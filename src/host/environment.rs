@@ -1,12 +1,15 @@
 //! The environment services start from, and what environment files add.
 
+use super::bounded;
 use super::facts::read_assignments;
 use crate::unit::config::EnvironmentFile;
 use crate::unit::environment::parse_file;
 use crate::unit::specifier::SystemFacts;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Largest environment file, in bytes: as in systemd 252.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 /// Where the daemon runs (DESIGN, "Names and places").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +142,7 @@ pub(super) fn read_files(
         let paths = matches(file)?;
         for path in paths {
             let shown = path.display().to_string();
-            let content = match fs::read(&path) {
+            let content = match read(&path) {
                 Ok(content) => content,
                 Err(_) if file.optional => continue,
                 Err(error) => return Err(EnvironmentFileError::Read(shown, error)),
@@ -150,6 +153,11 @@ pub(super) fn read_files(
         }
     }
     Ok(variables)
+}
+
+/// Devices, too: /dev/null is a way to say none.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    bounded::read_to_end(bounded::open(path)?, MAX_FILE)
 }
 
 /// The files a path or pattern names, sorted. A pattern without match is a missing file.
@@ -222,9 +230,27 @@ mod tests {
         let error = read_files(&[file("none", false)]).unwrap_err().to_string();
         assert!(error.contains("none: No such file"), "{error}");
         assert!(read_files(&[file("*.env", false)]).is_err());
+        use std::fs;
         fs::write(dir.path().join("b.env"), "A=2\n").unwrap();
         fs::write(dir.path().join("a.env"), "A=1\n").unwrap();
         let paths = matches(&file("*.env", false)).unwrap();
         assert!(paths[0].ends_with("a.env") && paths[1].ends_with("b.env"));
+    }
+
+    #[test]
+    fn what_never_ends_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let read = |path: &Path, optional| {
+            let path = path.to_str().unwrap().to_owned();
+            read_files(&[EnvironmentFile { path, optional }])
+        };
+        let error = read(&fifo, false).unwrap_err().to_string();
+        assert!(error.ends_with("fifo: not a regular file"), "{error}");
+        assert!(read(&fifo, true).is_ok());
+        let error = read(Path::new("/dev/zero"), false).unwrap_err().to_string();
+        assert!(error.ends_with("larger than 64 MiB"), "{error}");
+        assert!(read(Path::new("/dev/null"), false).unwrap().is_empty());
     }
 }

@@ -9,6 +9,7 @@
 //! nothing is ever signalled by its number.
 
 mod action;
+mod bounded;
 mod bus_names;
 mod client_units;
 mod clock;

@@ -39,6 +39,8 @@ pub(super) struct Report {
 pub(super) enum Place {
     Step(usize),
     Join,
+    /// There is nothing to execute.
+    Missing,
     Execute,
 }
 
@@ -46,6 +48,7 @@ impl Report {
     const NOTHING: usize = usize::MAX;
     const JOIN: usize = usize::MAX - 1;
     const EXECUTE: usize = usize::MAX - 2;
+    const MISSING: usize = usize::MAX - 3;
 
     fn new() -> Report {
         Report {
@@ -59,6 +62,7 @@ impl Report {
             Place::Step(index) => index,
             Place::Join => Report::JOIN,
             Place::Execute => Report::EXECUTE,
+            Place::Missing => Report::MISSING,
         };
         self.errno.store(errno.0, Ordering::Relaxed);
         self.place.store(number, Ordering::Release);
@@ -70,6 +74,7 @@ impl Report {
             Report::NOTHING => return None,
             Report::JOIN => Place::Join,
             Report::EXECUTE => Place::Execute,
+            Report::MISSING => Place::Missing,
             index => Place::Step(index),
         };
         Some((place, Errno(self.errno.load(Ordering::Relaxed))))
@@ -140,6 +145,7 @@ pub(super) extern "C" fn run(handed: &Call<'_, Prepared<'_>>) -> ! {
     let (place, errno, exit_status) = match attempt(handed) {
         Failed::Join(errno) => (Place::Join, errno, EXIT_CGROUP),
         Failed::Step(index, errno, exit_status) => (Place::Step(index), errno, exit_status),
+        Failed::Missing(errno) => (Place::Missing, errno, prepared.program.image.missing_status),
         Failed::Execute(errno) => (Place::Execute, errno, prepared.program.image.exit_status),
     };
     prepared.report.set(place, errno);
@@ -152,6 +158,7 @@ pub(super) extern "C" fn run(handed: &Call<'_, Prepared<'_>>) -> ! {
 enum Failed {
     Join(Errno),
     Step(usize, Errno, u8),
+    Missing(Errno),
     Execute(Errno),
 }
 
@@ -166,6 +173,9 @@ fn attempt(handed: &Call<'_, Prepared<'_>>) -> Failed {
     let sealed_from = prepared.program.sealed_from;
     if let Some(failed) = take_steps(prepared, 0..sealed_from) {
         return failed;
+    }
+    if let Some(errno) = missing(&prepared.program.image) {
+        return Failed::Missing(errno);
     }
     // SAFETY: getpid(2) takes no arguments.
     let pid = unsafe { call(libc::SYS_getpid, []) }.unwrap_or(0);
@@ -230,6 +240,36 @@ fn join(procs: i32) -> Result<(), Errno> {
     unsafe { call(libc::SYS_write, words) }.map(|_| ())
 }
 
+/// Why there is nothing to execute, where that makes a difference. Filters of system calls are
+/// not in place yet.
+fn missing(image: &Image) -> Option<Errno> {
+    if image.missing_status == image.exit_status {
+        return None;
+    }
+    let mut reason = Errno(libc::ENOENT);
+    for candidate in &image.candidates {
+        match find(candidate) {
+            Ok(()) => return None,
+            Err(Errno(libc::ENOENT | libc::ENOTDIR)) => {}
+            Err(errno) => reason = errno,
+        }
+    }
+    Some(reason)
+}
+
+/// Whether there is something executable at a path that is not a directory.
+fn find(path: &CString) -> Result<(), Errno> {
+    let (here, path) = (libc::AT_FDCWD as usize, path.as_ptr() as usize);
+    // SAFETY: a path that ends with a null, valid for the call.
+    unsafe { call(libc::SYS_faccessat, [here, path, libc::X_OK as usize]) }?;
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: as above; a descriptor that comes of it goes with this process.
+    match unsafe { call(libc::SYS_openat, [here, path, flags as usize]) } {
+        Ok(_) => Err(Errno(libc::EISDIR)),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Executes the first candidate that can be. Returns why none could: what is there but not
 /// permitted says more than what is not there.
 fn execute(prepared: &Prepared<'_>) -> Errno {
@@ -275,7 +315,8 @@ mod tests {
     fn a_report_keeps_place_and_reason() {
         let report = Report::new();
         assert_eq!(report.failure(), None);
-        for place in [Place::Step(0), Place::Step(7), Place::Join, Place::Execute] {
+        let places = [Place::Join, Place::Missing, Place::Execute];
+        for place in [Place::Step(0), Place::Step(7)].into_iter().chain(places) {
             report.set(place, Errno(libc::EACCES));
             assert_eq!(report.failure(), Some((place, Errno(libc::EACCES))));
         }

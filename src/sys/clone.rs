@@ -360,6 +360,7 @@ mod tests {
                 environment: vec![],
                 pid_variables: vec![],
                 exit_status: 203,
+                missing_status: 203,
             },
         }
     }

@@ -55,6 +55,9 @@ pub struct Image {
     pub pid_variables: Vec<CString>,
     /// The child's exit status if nothing can be executed.
     pub exit_status: u8,
+    /// The same if none of the candidates is an executable file. Only looked at before
+    /// [`Program::sealed_from`], and only if it is another status.
+    pub missing_status: u8,
 }
 
 /// A kernel operation on the child itself. Descriptor numbers are those of the child's table.

@@ -67,6 +67,10 @@ fn describe(program: &Program<'_>, place: Place, Errno(errno): Errno) -> Failure
             let attempt = format!("execute {}", program.image.name);
             (program.image.exit_status, attempt, true)
         }
+        Place::Missing => {
+            let attempt = format!("find {}", program.image.name);
+            (program.image.missing_status, attempt, true)
+        }
         Place::Step(index) => match program.steps.get(index) {
             Some(step) => {
                 let asked = !matches!(step.operation, Operation::Refuse(_));

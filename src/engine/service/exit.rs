@@ -196,6 +196,7 @@ impl Service {
         }
         if self.state == ServiceState::Condition {
             outcome = condition_outcome(outcome, status);
+            cx.out.condition_failed |= outcome == ServiceResult::ExecCondition;
         }
         // A failed reload leaves the service as it is.
         if self.state != ServiceState::Reload {

@@ -83,6 +83,8 @@ pub struct Outbox {
     pub restart_due: bool,
     /// A process is to be started once there are no jobs: [`Service::release`] is to be called.
     pub held: bool,
+    /// ExecCondition= did not hold, which counts as a condition that did not (M3).
+    pub condition_failed: bool,
 }
 
 impl Outbox {

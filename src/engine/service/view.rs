@@ -5,6 +5,7 @@ use super::process::Process;
 use crate::engine::ids::ProcessId;
 use crate::engine::inspect::ServiceView;
 use crate::engine::state::{ServiceResult, ServiceState};
+use crate::unit::config::{CommandKind, ServiceType, UnitConfig};
 
 impl Service {
     /// The present state.
@@ -26,6 +27,19 @@ impl Service {
     /// Whether its process waits for [`Service::release`].
     pub fn is_held(&self) -> bool {
         self.held.is_some()
+    }
+
+    /// Whether its start is done as soon as there is the process that was ordered.
+    pub fn is_being_made(&self, config: &UnitConfig) -> bool {
+        let Some(service) = config.service() else {
+            return false;
+        };
+        self.state == ServiceState::Start
+            && matches!(
+                service.service_type,
+                ServiceType::Simple | ServiceType::Idle
+            )
+            && service.commands.get(CommandKind::StartPost).is_empty()
     }
 
     /// Whether more is to be logged than usual.

@@ -10,6 +10,7 @@ mod modes;
 mod plan;
 mod returning;
 mod snapshot;
+mod turns;
 pub(super) mod world;
 
 use super::effect::Refusal;
@@ -858,4 +859,15 @@ fn j8_a_cycle_that_shows_when_contradictions_are_settled_is_found() {
         world.start("top.service"),
         Err(Refusal::Cyclic(_))
     ));
+}
+
+#[test]
+fn exec_condition_counts_as_a_condition() {
+    let mut world = World::new([unit("a.service").exec(CommandKind::Condition, "false")]);
+    world.must(Verb::Start, "a.service");
+    assert_eq!(world.state("a.service"), ActiveState::Inactive);
+    assert!(!world.engine.unit("a.service").unwrap().condition.result);
+    world.load([unit("a.service")]);
+    world.must(Verb::Start, "a.service");
+    assert!(world.engine.unit("a.service").unwrap().condition.result);
 }

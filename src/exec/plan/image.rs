@@ -34,6 +34,13 @@ pub(super) fn image(input: &PlanInput<'_>) -> Result<(Image, Vec<String>), PlanE
         environment: environment(input, &pid_variables)?,
         pid_variables: c_strings(pid_variables)?,
         exit_status: status::EXEC,
+        // With `-` a program that is not there is no failure; one that is there but that
+        // the kernel does not take is one, which is ignored later.
+        missing_status: if command.ignore_failure {
+            0
+        } else {
+            status::EXEC
+        },
     };
     Ok((image, unset))
 }

@@ -20,6 +20,7 @@ struct Try {
     service: ServiceConfig,
     words: Vec<String>,
     privileges: Privileges,
+    ignore_failure: bool,
     environment: Vec<(String, String)>,
     directories: Vec<PlannedDirectory>,
 }
@@ -38,6 +39,7 @@ impl Try {
             service: ServiceConfig::default(),
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             privileges: Privileges::Normal,
+            ignore_failure: false,
             environment: vec![],
             directories: vec![],
         }
@@ -71,6 +73,7 @@ impl Try {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let mut command = command(&words);
         command.privileges = self.privileges;
+        command.ignore_failure = self.ignore_failure;
         let identity = resolve(&self.service.exec, &command);
         let input = PlanInput {
             exec: &self.service.exec,

@@ -29,6 +29,33 @@ fn a_missing_program_is_203() {
 }
 
 #[test]
+fn a_missing_program_that_does_not_matter_is_no_failure() {
+    let status = |program: &str| {
+        let mut missing = Try::new(&[program]);
+        missing.ignore_failure = true;
+        let outcome = missing.run();
+        let failure = outcome.failure.expect("it was executed");
+        assert_eq!(outcome.ended.how, How::Exited);
+        assert_eq!(outcome.ended.status, i32::from(failure.exit_status));
+        (failure.exit_status, failure.message)
+    };
+    let (found, message) = status("/no/such/program");
+    assert_eq!(found, 0);
+    assert_eq!(message, "find /no/such/program: No such file or directory");
+    assert_eq!(status("no-such-name").0, 0);
+    for other in ["/etc/passwd", "/etc"] {
+        assert_eq!(status(other).0, 0, "{other}");
+    }
+    // It is there, but what is to interpret it is not.
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("script");
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, executable).unwrap();
+    assert_eq!(status(script.to_str().unwrap()).0, 203);
+}
+
+#[test]
 fn a_bare_name_is_looked_up_in_fixed_directories() {
     // Not in PATH of its own environment (X10).
     let mut bare = Try::new(&["sh", "-c", "echo $0"]);
