@@ -3,8 +3,11 @@
 
 mod common;
 
-use common::process::lives;
+use common::process::{lives, send};
+use common::skip::{Missing, skip};
 use common::{Daemon, monotonic_usec};
+use nix::sys::signal::Signal;
+use std::path::{Path, PathBuf};
 
 const CORE: &str = "[Service]\nType=notify\nExecStart=stand-in-agent --name core --notify\n";
 
@@ -123,4 +126,42 @@ fn a_stop_that_needs_sigkill_fails_with_result_timeout() {
     daemon.ok(&["stop", "deaf.service"]);
     assert_eq!(daemon.state("deaf.service"), "failed/failed");
     assert_eq!(daemon.show("deaf.service", "Result"), "timeout");
+}
+
+/// The directory of a unit's control group; `None` where there are none.
+fn control_group(daemon: &Daemon, unit: &str) -> Option<PathBuf> {
+    let name = daemon.show(unit, "ControlGroup");
+    let name = name.strip_prefix('/')?;
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .iter()
+        .map(|root| Path::new(root).join(name))
+        .find(|path| path.join("cgroup.procs").exists())
+}
+
+#[test]
+fn no_control_group_is_left_not_even_of_a_daemon_that_was_killed() {
+    let text = "[Service]\nExecStart=/bin/sleep infinity\n";
+    let mut daemon = Daemon::with(&[("stays.service", text), ("again.service", text)]);
+    daemon.ok(&["start", "stays.service", "again.service"]);
+    let Some(group) = control_group(&daemon, "stays.service") else {
+        skip(Missing::Privilege, "units have no control groups");
+        return;
+    };
+    let processes = ["stays.service", "again.service"].map(|unit| daemon.main_pid(unit));
+    send(daemon.pid(), Signal::SIGKILL);
+    daemon.wait_end();
+    for process in processes {
+        send(process, Signal::SIGKILL);
+    }
+    let tree = group.parent().expect("it lies in the daemon's").to_owned();
+    assert!(group.exists(), "nobody was there to remove it");
+
+    // The next one takes the tree over, with what was left in it.
+    daemon.start_again();
+    daemon.ok(&["start", "again.service"]);
+    let again = control_group(&daemon, "again.service").expect("it had one before");
+    assert_eq!(again.parent(), Some(tree.as_path()));
+    let status = daemon.terminate();
+    assert!(status.success(), "{status}\n{}", daemon.log());
+    assert!(!tree.exists(), "{} is left", tree.display());
 }

@@ -140,17 +140,7 @@ impl Place {
             child,
             ended: None,
         };
-        wait_for("the daemon to answer", || {
-            if let Some(status) = daemon.poll_end() {
-                panic!("the daemon ended: {status}\n{}", daemon.log());
-            }
-            let run = daemon.run(&["list"]);
-            if run.code == 0 {
-                Ok(())
-            } else {
-                Err(format!("{run:?}"))
-            }
-        });
+        daemon.wait_answer();
         daemon
     }
 
@@ -363,6 +353,30 @@ impl Daemon {
     pub fn wait_end(&mut self) -> ExitStatus {
         wait_until("the daemon to end", || self.poll_end().is_some());
         self.ended.expect("it just ended")
+    }
+
+    /// Starts it once more after its end, in the same place, with a log of its own.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(self.poll_end().is_some(), "it runs");
+        self.child = self.place.spawn();
+        self.ended = None;
+        self.wait_answer();
+    }
+
+    #[track_caller]
+    fn wait_answer(&mut self) {
+        wait_for("the daemon to answer", || {
+            if let Some(status) = self.poll_end() {
+                panic!("the daemon ended: {status}\n{}", self.log());
+            }
+            let run = self.run(&["list"]);
+            if run.code == 0 {
+                Ok(())
+            } else {
+                Err(format!("{run:?}"))
+            }
+        });
     }
 
     fn poll_end(&mut self) -> Option<ExitStatus> {
