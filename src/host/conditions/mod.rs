@@ -1,16 +1,21 @@
 //! Evaluates Condition...= and Assert...= (systemd.unit(5), "CONDITIONS AND ASSERTS").
 //!
 //! May block (paths on foreign file systems): runs on a pool thread, never on the loop. What
-//! this build cannot look at fails closed: neither it nor its negation holds.
+//! cannot be looked at, or makes no sense, fails closed: neither it nor its negation holds.
 
 mod compare;
+mod encryption;
+mod firmware;
 mod machine;
 mod path;
+mod pressure;
 mod security;
+mod update;
 mod virtualization;
 
 use crate::unit::config::{Condition, ConditionKind};
 use crate::unit::specifier::SystemFacts;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What conditions are looked at with.
@@ -38,7 +43,7 @@ pub(super) fn evaluate(conditions: &[Condition], around: &Surroundings) -> Vec<b
         .map(|condition| {
             look(condition, around).unwrap_or_else(|| {
                 tracing::warn!(
-                    "the condition {}={} cannot be looked at by this build and counts as not met",
+                    "the condition {}={} cannot be looked at and counts as not met",
                     condition.kind.suffix(),
                     condition.parameter
                 );
@@ -78,13 +83,13 @@ fn look(condition: &Condition, around: &Surroundings) -> Option<bool> {
         ConditionKind::Capability => security::capability(value),
         ConditionKind::Security => security::module(value),
         ConditionKind::Virtualization => virtualization::is(value, around),
-        ConditionKind::PathIsEncrypted
-        | ConditionKind::Firmware
-        | ConditionKind::Credential
-        | ConditionKind::NeedsUpdate
-        | ConditionKind::MemoryPressure
-        | ConditionKind::CpuPressure
-        | ConditionKind::IoPressure => None,
+        ConditionKind::PathIsEncrypted => Some(encryption::is_encrypted(value)),
+        ConditionKind::Firmware => firmware::is(value, Path::new("/")),
+        ConditionKind::Credential => credential(value, around),
+        ConditionKind::NeedsUpdate => update::is_needed(value),
+        ConditionKind::MemoryPressure => pressure::is_below("memory", value),
+        ConditionKind::CpuPressure => pressure::is_below("cpu", value),
+        ConditionKind::IoPressure => pressure::is_below("io", value),
     }
 }
 
@@ -94,6 +99,16 @@ fn environment(value: &str, around: &Surroundings) -> bool {
         Some((name, wanted)) => around.variable(name) == Some(wanted),
         None => around.variable(value).is_some(),
     }
+}
+
+/// Passed to the manager itself, encrypted or not.
+fn credential(name: &str, around: &Surroundings) -> Option<bool> {
+    if name.is_empty() || name.contains('/') || [".", ".."].contains(&name) {
+        return None;
+    }
+    let directories = ["CREDENTIALS_DIRECTORY", "ENCRYPTED_CREDENTIALS_DIRECTORY"];
+    let mut places = directories.into_iter().filter_map(|it| around.variable(it));
+    Some(places.any(|directory| Path::new(directory).join(name).exists()))
 }
 
 #[cfg(test)]
@@ -123,9 +138,25 @@ mod tests {
     }
 
     #[test]
+    fn credentials_of_the_manager() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("token"), "x").unwrap();
+        let place = directory.path().display().to_string();
+        let around = Surroundings {
+            environment: Arc::new(vec![("CREDENTIALS_DIRECTORY".into(), place)]),
+            ..Surroundings::default()
+        };
+        assert_eq!(credential("token", &around), Some(true));
+        assert_eq!(credential("other", &around), Some(false));
+        assert_eq!(credential("../token", &around), None);
+        let bare = Surroundings::default();
+        assert_eq!(credential("token", &bare), Some(false));
+    }
+
+    #[test]
     fn the_unknown_is_never_met() {
         // The engine negates what is given for `!`: both forms come out as not met.
-        assert!(!holds(ConditionKind::NeedsUpdate, "/etc", false));
-        assert!(holds(ConditionKind::NeedsUpdate, "/etc", true));
+        assert!(!holds(ConditionKind::Memory, "much", false));
+        assert!(holds(ConditionKind::Memory, "much", true));
     }
 }
