@@ -347,6 +347,54 @@ fn processes_of_a_unit_share_its_namespaces_and_its_tmp() {
     });
 }
 
+/// Whichever of the two states it; what only one of them asks for is not shared.
+#[test]
+fn units_that_join_each_other_share_what_both_ask_for() {
+    namespace::private(|| {
+        let place = place();
+        let output = place.file("joined.answers");
+        let unit = |name: &str, head: &str, settings: &str, file: &str| {
+            let text = format!(
+                "[Unit]\n{head}\n[Service]\nType=oneshot\nRemainAfterExit=yes\n{settings}\n\
+                 StandardOutput=append:{}\nExecStart=/bin/sh -c 'echo {name} >> {file}'\n\
+                 ExecStart={PROBE}/sandbox-probe read:{file} link:/proc/self/ns/net\n",
+                output.display(),
+            );
+            place.write_unit(&format!("{name}.service"), &text);
+        };
+        let both = "PrivateTmp=yes\nPrivateNetwork=yes";
+        unit("host", "JoinsNamespaceOf=early.service", both, "/tmp/file");
+        unit("early", "", both, "/tmp/file");
+        let joins = "JoinsNamespaceOf=host.service";
+        unit("late", joins, both, "/tmp/file");
+        unit("half", joins, "PrivateNetwork=yes", "/var/tmp/half");
+        let daemon = place.start();
+        for name in ["early", "host", "late", "half"] {
+            daemon.ok(&["start", &format!("{name}.service")]);
+        }
+        let text = fs::read_to_string(&output).expect("it was written");
+        let files = text.lines().filter(|line| line.starts_with("read:"));
+        let [early, host, late, half] = files.collect::<Vec<_>>()[..] else {
+            panic!("four files: {text}");
+        };
+        assert!(early.ends_with("=early"), "{text}");
+        assert!(host.contains("early") && host.ends_with("host"), "{text}");
+        assert!(late.contains("early") && late.ends_with("late"), "{text}");
+        assert!(half.ends_with("=half"), "{text}");
+        let networks: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("link:"))
+            .collect();
+        assert!(networks.iter().all(|it| *it == networks[0]), "{text}");
+        daemon.ok(&["stop", "early.service", "host.service"]);
+        assert_eq!(private_directories("early").len(), 2, "late has it still");
+        daemon.ok(&["stop", "late.service", "half.service"]);
+        wait_until("the directories to go", || {
+            private_directories("early").is_empty()
+        });
+    });
+}
+
 fn private_directories(unit: &str) -> Vec<String> {
     let mark = format!("dd-procmgr-private-{unit}.service-");
     let list = |place: &str| {

@@ -57,6 +57,15 @@ impl Engine {
         names
     }
 
+    /// The units that a unit shares namespaces with while both run: JoinsNamespaceOf= at either
+    /// end (checklist J16).
+    pub fn joined_namespaces(&self, unit: UnitId) -> Vec<UnitId> {
+        let edges = self.graph.lookup(unit).map(|unit| &unit.edges);
+        let ends = [Edge::JoinsNamespaceOf, Edge::NamespaceJoinedBy];
+        let of = |edge| edges.into_iter().flat_map(move |it| it.of(edge));
+        ends.into_iter().flat_map(of).collect()
+    }
+
     /// All installed jobs, by number.
     pub fn jobs(&self) -> Vec<JobView> {
         self.jobs.values().map(|job| self.job_view(job)).collect()

@@ -1,8 +1,9 @@
 //! What the processes of a unit share while it is not dead: namespaces, a /tmp of its own.
 //! Made when a process first needs it, on a pool thread; gone with the unit.
 //!
-//! Units that JoinsNamespaceOf= binds together get the same [`Shared`]: which one a unit has is
-//! decided in [`Isolations::of`] alone.
+//! Units that JoinsNamespaceOf= binds together get the same [`Spaces`]: which a unit has is
+//! decided in [`Isolations::of`] alone. Each uses of them what its own settings ask for, so that
+//! something is shared only where both ask for it.
 
 use crate::engine::UnitId;
 use crate::exec::mounts::{Files, Found, MountTable, Sources};
@@ -25,9 +26,29 @@ pub(super) struct Isolations {
 }
 
 impl Isolations {
-    /// What a unit's processes share.
-    pub(super) fn of(&mut self, unit: UnitId) -> Arc<Shared> {
-        self.units.entry(unit).or_default().clone()
+    /// What a unit's processes share. When the first of them comes, the unit joins the first of
+    /// its `peers` that has something already, unless it names namespaces of its own.
+    pub(super) fn of(
+        &mut self,
+        unit: UnitId,
+        isolation: &Isolation,
+        peers: impl FnOnce() -> Vec<UnitId>,
+    ) -> Arc<Shared> {
+        if let Some(shared) = self.units.get(&unit) {
+            return shared.clone();
+        }
+        let apart = isolation.network_path.is_some() || isolation.ipc_path.is_some();
+        let mut there = peers().into_iter().filter_map(|peer| self.units.get(&peer));
+        let spaces = match there.next() {
+            Some(peer) if !apart => peer.spaces.clone(),
+            Some(_) | None => Arc::default(),
+        };
+        let shared = Arc::new(Shared {
+            spaces,
+            credentials: OnceLock::new(),
+        });
+        self.units.insert(unit, shared.clone());
+        shared
     }
 
     /// The unit is dead: what nobody else shares goes, the directories by their removal.
@@ -41,23 +62,29 @@ impl Isolations {
 /// unit's next processes.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
+    spaces: Arc<Spaces>,
+    credentials: OnceLock<Result<String, String>>,
+}
+
+/// The part that other units may share, too.
+#[derive(Debug, Default)]
+struct Spaces {
     network: OnceLock<Result<OwnedFd, String>>,
     ipc: OnceLock<Result<OwnedFd, String>>,
     tmp: OnceLock<Result<(String, String), String>>,
-    credentials: OnceLock<Result<String, String>>,
 }
 
 impl Shared {
     /// The namespaces to enter. May block.
     pub(super) fn entered(&self, isolation: &Isolation) -> Entered<'_> {
         let network = namespace(
-            &self.network,
+            &self.spaces.network,
             Kind::Network,
             isolation.private_network,
             isolation.network_path.as_deref(),
         );
         let ipc = namespace(
-            &self.ipc,
+            &self.spaces.ipc,
             Kind::Ipc,
             isolation.private_ipc,
             isolation.ipc_path.as_deref(),
@@ -70,7 +97,7 @@ impl Shared {
     /// # Errors
     /// They cannot be made.
     pub(super) fn tmp(&self, unit: &UnitName) -> Result<(String, String), String> {
-        let made = self.tmp.get_or_init(|| {
+        let made = self.spaces.tmp.get_or_init(|| {
             let make = |place: &str| {
                 private_directory(place, unit)
                     .map_err(|error| format!("cannot make a private directory in {place}: {error}"))
@@ -95,12 +122,15 @@ impl Shared {
     /// What is to be removed.
     fn directories(mut self) -> Vec<String> {
         let credentials = self.credentials.take().and_then(Result::ok);
-        let mut list = self.tmp_directories();
+        let spaces = Arc::into_inner(self.spaces);
+        let mut list = spaces.map(Spaces::directories).unwrap_or_default();
         list.extend(credentials);
         list
     }
+}
 
-    fn tmp_directories(self) -> Vec<String> {
+impl Spaces {
+    fn directories(self) -> Vec<String> {
         let (tmp, var_tmp) = match self.tmp.into_inner() {
             Some(Ok(pair)) => pair,
             Some(Err(_)) | None => return Vec::new(),
@@ -270,6 +300,29 @@ mod tests {
         assert_eq!(find("/absolute/lib"), ("/usr/lib".into(), Found::Directory));
         assert_eq!(find("/usr/up"), ("/usr/file".into(), Found::File));
         assert_eq!(find("/loop").1, Found::Missing);
+    }
+
+    #[test]
+    fn who_joins_shares_all_but_credentials_until_the_last_is_gone() {
+        let mut all = Isolations::default();
+        let (a, b, c) = (UnitId(1), UnitId(2), UnitId(3));
+        let open = Isolation::default();
+        let apart = Isolation {
+            ipc_path: Some("/proc/1/ns/ipc".to_owned()),
+            ..Isolation::default()
+        };
+        let of_a = all.of(a, &open, || vec![b]);
+        let of_b = all.of(b, &open, || vec![a]);
+        let of_c = all.of(c, &apart, || vec![a]);
+        assert!(Arc::ptr_eq(&of_a.spaces, &of_b.spaces));
+        assert!(!Arc::ptr_eq(&of_a.spaces, &of_c.spaces));
+        let pair = ("/x/tmp".to_owned(), "/y/tmp".to_owned());
+        of_a.spaces.tmp.set(Ok(pair)).unwrap();
+        of_a.credentials.set(Ok("/run/a".to_owned())).unwrap();
+        assert_eq!(of_b.credentials.get(), None);
+        drop((of_a, of_b));
+        assert_eq!(all.release(a), ["/run/a"]);
+        assert_eq!(all.release(b), ["/x", "/y"]);
     }
 
     #[test]

@@ -127,11 +127,14 @@ impl Host {
                 .kill_together(order.unit, together)
                 .map_err(|error| format!("cannot set OOMPolicy=: {error}"))?;
         }
+        let isolation = exec_of(&order.config)?.isolation.clone();
+        let peers = || self.engine.joined_namespaces(order.unit);
+        let shared = self.isolations.of(order.unit, &isolation, peers);
         Ok(Start {
             order: Box::new(order.clone()),
             common: self.common.clone(),
             group,
-            shared: self.isolations.of(order.unit),
+            shared,
             stdout: pipes.stdout.take(),
             stderr: pipes.stderr.take(),
             parcel: self.sockets.parcel(order)?,

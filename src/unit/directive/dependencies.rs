@@ -4,7 +4,7 @@
 use super::UNIT;
 use super::parse::{absolute, depend, words};
 use super::read::{Reading, Trouble};
-use super::row::{Kind, Parse, Row, Support};
+use super::row::{Kind, Parse, Row};
 use crate::unit::config::DependencyKind;
 
 const fn edge(name: &'static str, since: u16, parse: Parse, doc: &'static str) -> Row {
@@ -112,13 +112,9 @@ pub(super) static ROWS: &[Row] = &[
     edge(
         "JoinsNamespaceOf",
         209,
-        |r, v| {
-            depend(r, v, DependencyKind::JoinsNamespaceOf)?;
-            r.not_applied(v, NAMESPACES, false)
-        },
+        |r, v| depend(r, v, DependencyKind::JoinsNamespaceOf),
         "Units whose private /tmp, network and IPC this one shares, where both have them.",
-    )
-    .support(Support::Planned(NAMESPACES)),
+    ),
     edge(
         "RequiresMountsFor",
         183,
@@ -132,8 +128,6 @@ pub(super) static ROWS: &[Row] = &[
         "Paths whose mount points this unit would like to have and waits for.",
     ),
 ];
-
-const NAMESPACES: &str = "private namespaces are not built yet, so there is nothing to share";
 
 fn mounts(reading: &mut Reading<'_>, value: &str, kind: DependencyKind) -> Result<(), Trouble> {
     for (offset, word) in words(reading, value)? {
