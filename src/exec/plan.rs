@@ -60,6 +60,8 @@ pub struct PlanInput<'a> {
     pub listened: usize,
     /// The socket for standard streams that are one.
     pub socket: Option<BorrowedFd<'a>>,
+    /// Where the data for standard input is read, if there are any.
+    pub input_data: Option<BorrowedFd<'a>>,
 }
 
 /// What a child has of its parent that a plan depends on.
@@ -402,7 +404,10 @@ fn may_block(exec: &ExecConfig) -> bool {
     };
     let reads = match &exec.standard_input {
         InputSource::File(_) => true,
-        InputSource::Null | InputSource::Socket | InputSource::Unsupported(_) => false,
+        InputSource::Null
+        | InputSource::Socket
+        | InputSource::Data
+        | InputSource::Unsupported(_) => false,
     };
     exec.working_directory.is_some()
         || !exec.isolation.mount_settings().is_empty()

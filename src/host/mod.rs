@@ -23,6 +23,7 @@ mod exits;
 mod facts;
 mod groups;
 mod handle;
+mod input_data;
 mod isolation;
 mod killing;
 mod lines;

@@ -5,6 +5,7 @@ use super::credentials;
 use super::directories;
 use super::environment;
 use super::handle::Stream;
+use super::input_data;
 use super::isolation::{Ground, MachineFiles, Shared};
 use super::killing::Shot;
 use super::output::Pipes;
@@ -244,6 +245,7 @@ impl Start {
         let ground = Ground::prepare(exec, &self.common.mounts, || {
             self.sources(exec, credentials)
         })?;
+        let data = input_data::descriptor(exec)?;
         let input = PlanInput {
             exec,
             command,
@@ -267,6 +269,7 @@ impl Start {
             passed: self.parcel.passed(),
             listened: self.parcel.listened(),
             socket: self.parcel.stream(),
+            input_data: data.as_ref().map(AsFd::as_fd),
         };
         let plan = plan(&input).map_err(|error| error.to_string())?;
         let group = self.group.as_ref().map(|group| group.directory());

@@ -200,6 +200,34 @@ pub fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// Decodes the escapes of a text that is no list of words and knows no other backslash.
+///
+/// # Errors
+/// An escape that is unknown or stands for no character; the offset is of its backslash.
+pub fn unescape_known(value: &str) -> Result<String, (usize, ValueError)> {
+    let bad = |at, message: &str| (at, ValueError(message.to_owned()));
+    let mut text = Vec::with_capacity(value.len());
+    let mut first = 0;
+    let mut at = 0;
+    while let Some(byte) = value.as_bytes().get(at).copied() {
+        at += 1;
+        if byte != b'\\' {
+            text.push(byte);
+            continue;
+        }
+        let behind = value.as_bytes().get(at..).unwrap_or_default();
+        let (decoded, used) =
+            decode_escape(behind).ok_or_else(|| bad(at - 1, "this escape is unknown"))?;
+        match decoded {
+            Decoded::Byte(byte) => text.push(byte),
+            Decoded::Char(c) => text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+        first = if first == 0 { at - 1 } else { first };
+        at += used;
+    }
+    String::from_utf8(text).map_err(|_| bad(first, "escapes make bytes that are no UTF-8"))
+}
+
 /// What an escape stands for.
 enum Decoded {
     Byte(u8),
@@ -251,6 +279,18 @@ mod tests {
 
     fn texts(value: &str) -> Vec<String> {
         split(value).unwrap().into_iter().map(|w| w.text).collect()
+    }
+
+    #[test]
+    fn escapes_of_a_text_that_is_no_list() {
+        assert_eq!(
+            unescape_known(r#"a\tb 'c' \\ \u00e9"#).unwrap(),
+            "a\tb 'c' \\ \u{e9}"
+        );
+        assert_eq!(unescape_known(r"\xc3\xa9").unwrap(), "\u{e9}");
+        for (bad, at) in [(r"ab\q", 2), (r"ab\", 2), (r"a\x00", 1), (r"a\xff", 1)] {
+            assert_eq!(unescape_known(bad).unwrap_err().0, at, "{bad}");
+        }
     }
 
     #[test]

@@ -21,12 +21,13 @@ pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<()
     let stdout_pipe = input.stdout_pipe.map(|fd| stash.put(steps, fd));
     let stderr_pipe = input.stderr_pipe.map(|fd| stash.put(steps, fd));
     let socket = input.socket.map(|fd| stash.put(steps, fd));
+    let data = input.input_data.map(|fd| stash.put(steps, fd));
     let passed: Vec<i32> = input
         .passed
         .iter()
         .map(|fd| stash.put(steps, *fd))
         .collect();
-    steps.push(status::STDIN, standard_input(exec, socket)?);
+    steps.push(status::STDIN, standard_input(exec, socket, data)?);
     let pipe = stdout_pipe.or(stderr_pipe);
     let sinks = Sinks { pipe, socket };
     steps.push(status::STDOUT, standard_output(exec, sinks)?);
@@ -56,6 +57,7 @@ impl Stash {
     fn new(input: &PlanInput<'_>, end: i32) -> Stash {
         let pipes = input.stdout_pipe.iter().chain(&input.stderr_pipe);
         let all = pipes.chain(&input.passed).chain(&input.socket);
+        let all = all.chain(&input.input_data);
         let highest = all.map(AsRawFd::as_raw_fd).max();
         Stash {
             next: end.max(highest.map_or(0, |number| number + 1)),
@@ -70,7 +72,11 @@ impl Stash {
     }
 }
 
-fn standard_input<'a>(exec: &ExecConfig, socket: Option<i32>) -> Result<Operation<'a>, PlanError> {
+fn standard_input<'a>(
+    exec: &ExecConfig,
+    socket: Option<i32>,
+    data: Option<i32>,
+) -> Result<Operation<'a>, PlanError> {
     match &exec.standard_input {
         InputSource::File(path) if is_file(&exec.standard_output, path) => {
             open(path, libc::O_RDWR | libc::O_CREAT, exec, STDIN)
@@ -79,6 +85,10 @@ fn standard_input<'a>(exec: &ExecConfig, socket: Option<i32>) -> Result<Operatio
         InputSource::Socket => match socket {
             Some(from) => Ok(Operation::Pass { from, onto: STDIN }),
             None => Err(PlanError::NoSocket("StandardInput")),
+        },
+        InputSource::Data => match data {
+            Some(from) => Ok(Operation::Pass { from, onto: STDIN }),
+            None => null(libc::O_RDONLY, STDIN),
         },
         // Refused before; nothing is read from it.
         InputSource::Null | InputSource::Unsupported(_) => null(libc::O_RDONLY, STDIN),

@@ -22,6 +22,7 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         passed: vec![],
         listened: 0,
         socket: None,
+        input_data: None,
     }
 }
 

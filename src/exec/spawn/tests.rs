@@ -91,6 +91,7 @@ impl Try {
             passed: passed.to_vec(),
             listened: passed.len(),
             socket: None,
+            input_data: None,
         };
         spawn(&plan(&input).unwrap(), None).unwrap()
     }

@@ -187,6 +187,7 @@ fn start(
         mounts: None,
         entered: Entered::default(),
         no_credentials: None,
+        input_data: None,
         not_applied: &[],
         directories: Vec::new(),
         stdout_pipe: Some(stdout.as_fd()),

@@ -44,7 +44,9 @@ pub enum InputSource {
     File(String),
     /// `socket`: the only socket that is passed (K8).
     Socket,
-    /// A kind this build does not serve (tty, data, fd), as written.
+    /// `data`: what [`ExecConfig::input_data`] holds.
+    Data,
+    /// A kind this build does not serve (tty, fd), as written.
     Unsupported(String),
 }
 
@@ -200,6 +202,8 @@ pub struct ExecConfig {
     pub runtime_directory_preserve: PreserveMode,
     /// StandardInput=.
     pub standard_input: InputSource,
+    /// StandardInputText= and StandardInputData=, in their order.
+    pub input_data: Vec<u8>,
     /// StandardOutput=.
     pub standard_output: OutputTarget,
     /// StandardError=.
@@ -239,6 +243,7 @@ impl Default for ExecConfig {
             directories: BTreeMap::new(),
             runtime_directory_preserve: PreserveMode::No,
             standard_input: InputSource::Null,
+            input_data: Vec::new(),
             standard_output: OutputTarget::Log,
             standard_error: OutputTarget::Inherit,
             syslog_identifier: None,

@@ -116,7 +116,7 @@ pub struct SocketOptions {
     pub protocol: Option<SocketProtocol>,
     /// BindIPv6Only=.
     pub bind_ipv6_only: BindIpv6Only,
-    /// Backlog=, as much as the kernel allows by default.
+    /// Backlog=, as much as listen(2) takes by default.
     pub backlog: u32,
     /// BindToDevice=.
     pub bind_to_device: Option<String>,
@@ -175,7 +175,7 @@ impl Default for SocketOptions {
         SocketOptions {
             protocol: None,
             bind_ipv6_only: BindIpv6Only::Default,
-            backlog: u32::MAX,
+            backlog: i32::MAX.unsigned_abs(),
             bind_to_device: None,
             reuse_port: false,
             free_bind: false,

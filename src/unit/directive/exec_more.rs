@@ -10,7 +10,6 @@ const SCHEDULING: &str = "scheduling settings are not built yet; the unit runs w
 const OF_NODES: &str = "the processors of NUMAMask= are not looked up; list them instead";
 const TERMINAL: &str = "terminals are not built yet";
 const LOGGING: &str = "this log setting is not built yet; lines are logged without it";
-const DATA: &str = "inline data for standard input is not built yet";
 const IDENTITY: &str = "not built yet; the unit runs without";
 const ACCOUNTING: &str = "quotas of managed directories are not built yet; there is no limit";
 const LEVELS: &[&str] = &[
@@ -214,27 +213,6 @@ pub(super) static ROWS: &[Row] = &[
         PropertyValue::U32(u32::from(u16::MAX))
     })
     .kept(shape::unsigned),
-    Row::new(
-        EXEC,
-        "StandardInputText",
-        236,
-        Kind::List,
-        |r, v| r.not_applied(v, DATA, false),
-        "Lines of text for StandardInput=data.",
-    )
-    .support(Support::Planned(DATA)),
-    Row::new(
-        EXEC,
-        "StandardInputData",
-        236,
-        Kind::List,
-        |r, v| r.not_applied(v, DATA, false),
-        "Base64 data for StandardInput=data.",
-    )
-    .support(Support::Planned(DATA))
-    .show("StandardInputData", "ay", |_| {
-        PropertyValue::Bytes(Vec::new())
-    }),
     logging(
         "SyslogFacility",
         33,

@@ -5,13 +5,17 @@ use super::parse::{exec, optional, path, string, text};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row};
 use crate::unit::config::{InputSource, OutputTarget};
+use crate::unit::value::parse_base64;
+use crate::unit::words;
 
 const UNSERVED: &str = "this kind of standard stream is not built yet";
+/// Most data for standard input, in bytes, as in systemd 252.
+const MAX_INPUT: usize = 64 * 1024 * 1024;
 const NO_CONSOLE: &str = "output goes to the log but not to the console, too";
 
-/// Words for a terminal, inline data or a passed descriptor.
+/// Words for a terminal or a passed descriptor.
 fn is_unserved(value: &str) -> bool {
-    matches!(value, "tty" | "tty-force" | "tty-fail" | "data" | "fd") || value.starts_with("fd:")
+    matches!(value, "tty" | "tty-force" | "tty-fail" | "fd") || value.starts_with("fd:")
 }
 
 fn input(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
@@ -19,6 +23,8 @@ fn input(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
         InputSource::Null
     } else if value == "socket" {
         InputSource::Socket
+    } else if value == "data" {
+        InputSource::Data
     } else if let Some(file) = value.strip_prefix("file:") {
         InputSource::File(path(reading, file)?)
     } else if is_unserved(value) {
@@ -31,6 +37,34 @@ fn input(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
     let unserved = matches!(source, InputSource::Unsupported(_));
     reading.exec()?.standard_input = source;
     reading.not_applied(if unserved { value } else { "" }, UNSERVED, true)
+}
+
+/// A line of StandardInputText=, without the end of the line that is added to it.
+fn input_text(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    let text = words::unescape_known(value).map_err(|(offset, error)| Trouble::Ignored {
+        offset,
+        message: error.0,
+    })?;
+    let line = reading.expand(&text)? + "\n";
+    add_input(reading, value, line.into_bytes())
+}
+
+fn input_data(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    let data = parse_base64(value)?;
+    add_input(reading, value, data)
+}
+
+/// Adds what a value stands for; an empty one takes all back.
+fn add_input(reading: &mut Reading<'_>, value: &str, data: Vec<u8>) -> Result<(), Trouble> {
+    let all = &mut reading.exec()?.input_data;
+    if value.is_empty() {
+        all.clear();
+    } else if all.len() + data.len() > MAX_INPUT {
+        return Err(Trouble::ignored("data for standard input beyond 64 MiB"));
+    } else {
+        all.extend(data);
+    }
+    Ok(())
 }
 
 /// Reads one of the words that output and error share.
@@ -107,7 +141,27 @@ pub(super) static ROWS: &[Row] = &[
         InputSource::Null => text("null"),
         InputSource::File(_) => text("file"),
         InputSource::Socket => text("socket"),
+        InputSource::Data => text("data"),
         InputSource::Unsupported(word) => text(word),
+    }),
+    Row::new(
+        EXEC,
+        "StandardInputText",
+        236,
+        Kind::List,
+        input_text,
+        "Lines of text for StandardInput=data.",
+    ),
+    Row::new(
+        EXEC,
+        "StandardInputData",
+        236,
+        Kind::List,
+        input_data,
+        "Base64 data for StandardInput=data.",
+    )
+    .show("StandardInputData", "ay", |c| {
+        PropertyValue::Bytes(exec(c).input_data.clone())
     }),
     Row::new(
         EXEC,

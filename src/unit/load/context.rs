@@ -168,6 +168,7 @@ fn imply(config: &mut UnitConfig) {
             .written
             .insert("SameProcessGroup", PropertyValue::Bool(true));
     }
+    imply_input(config);
     imply_output(config);
     imply_capabilities(config);
     if is_on(config, "DynamicUser") {
@@ -195,21 +196,35 @@ fn imply(config: &mut UnitConfig) {
     }
 }
 
+/// Data for standard input are read unless it comes from elsewhere; `null` counts as unsaid.
+fn imply_input(config: &mut UnitConfig) {
+    if let Some(exec) = config.exec_mut()
+        && exec.standard_input == InputSource::Null
+        && !exec.input_data.is_empty()
+    {
+        exec.standard_input = InputSource::Data;
+    }
+}
+
 /// Output goes where input comes from, if that is a terminal, a socket or a descriptor and
-/// nothing else is said.
+/// nothing else is said; where it is anything else, `inherit` means nothing but the default.
 fn imply_output(config: &mut UnitConfig) {
     let Some(exec) = config.exec() else {
         return;
     };
     let follows = match &exec.standard_input {
         InputSource::Socket => true,
-        InputSource::Unsupported(kind) => kind != "data",
-        InputSource::Null | InputSource::File(_) => false,
+        InputSource::Unsupported(_) => true,
+        InputSource::Null | InputSource::File(_) | InputSource::Data => false,
     };
     // A word for the log that somebody wrote is kept to be shown.
     let unset =
         exec.standard_output == OutputTarget::Log && !config.written.contains_key("StandardOutput");
-    if follows && unset {
+    if !follows && exec.standard_output == OutputTarget::Inherit {
+        if let Some(exec) = config.exec_mut() {
+            exec.standard_output = OutputTarget::Log;
+        }
+    } else if follows && unset {
         config.written.insert("StandardOutput", word("inherit"));
         if let Some(exec) = config.exec_mut() {
             exec.standard_output = OutputTarget::Inherit;

@@ -4,6 +4,7 @@
 //! the directive table adds file, line and column.
 
 mod address;
+mod base64;
 mod capability;
 mod errno;
 mod exit_status;
@@ -17,6 +18,7 @@ mod span;
 mod syscall;
 
 pub use address::{SocketAddress, parse_netlink};
+pub use base64::parse_base64;
 pub use capability::CapabilitySet;
 pub use errno::parse_errno;
 pub use exit_status::{ExitStatusSet, exit_status_name};

@@ -54,6 +54,17 @@ fn accounts_that_cannot_be_make_the_unit_bad_setting() {
 }
 
 #[test]
+fn data_for_standard_input_add_up() {
+    let draft = service(
+        "StandardInputText=gone\nStandardInputText=\nStandardInputText=\\ta \\\\ 'q'\n\
+         StandardInputData=QUJD RA==\nStandardInputText=bad \\q\nStandardInputData=!\n",
+    );
+    assert_eq!(config(&draft).exec.input_data, b"\ta \\ 'q'\nABCD");
+    let found = &draft.config.diagnostics;
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
 fn paths_and_streams() {
     let draft = service(
         "WorkingDirectory=-/opt//a\nStandardOutput=append:/var/log/%p\nStandardError=null\n\
