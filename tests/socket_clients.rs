@@ -54,8 +54,12 @@ fn assert_activated(daemon: &Daemon, socket: &str, service: &str, talk: impl Fn(
     let pid = daemon.main_pid(service);
     talk();
     assert_eq!(daemon.main_pid(service), pid, "{}", daemon.log());
-    // A stop leaves the socket, and the next connection starts it anew.
+    // A stop leaves a socket that is no part of the service; the next connection starts it anew.
     daemon.ok(&["stop", service]);
+    if daemon.show(socket, "PartOf") == service {
+        daemon.wait_state(socket, "inactive/dead");
+        daemon.ok(&["start", socket]);
+    }
     daemon.wait_state(socket, "active/listening");
     talk();
     daemon.wait_state(service, "active/running");
