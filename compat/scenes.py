@@ -20,8 +20,8 @@ the two do not print the same, and then must not. @a@ is the unit's
 full name, which no other case has (of several parts of one name the first has it; the others are named with
 their type); a name without a part is a unit that is not there. @CASE@ is what all these names begin with. @SAY@ is a program that
 adds its arguments as a line to the log of the case, @ACT@ one that does what its arguments say (ACT below),
-@LOG@ the log itself, @DIR@ a directory, @PORT@ a port, @TALK@ a program that says something to a socket
-(TALK below). All units get DefaultDependencies=no; a target of the case's own
+@LOG@ the log itself, @DIR@ a directory, @PORT@ and @PORT2@ ports, @TALK@ a program that says something to a socket
+(TALK below), @STAND_IN@ the stand-in of the tests (tests/stand-in-agent). All units get DefaultDependencies=no; a target of the case's own
 names them, so that none is forgotten when it ends. The functions of the steps are those of STEPS below.
 """
 import os
@@ -33,6 +33,7 @@ PLACE = "/run/compat/play"
 SAY = "/run/compat/say"
 ACT = "/run/compat/act"
 TALK = "/run/compat/talk"
+STAND_IN = "/run/compat/stand-in-agent"
 STEPS = "/run/compat/steps"
 # Scenes at a time; most of the time is waiting.
 TOGETHER = 12
@@ -214,7 +215,9 @@ class Scene:
         def fill(text):
             for macro, value in (("SAY", SAY + " " + log), ("ACT", ACT + " " + log), ("LOG", log),
                                  ("DIR", directory), ("UNITS", world.UNITS), ("TALK", TALK),
-                                 ("PORT", str(20000 + number)), ("CASE", case)):
+                                 ("STAND_IN", STAND_IN),
+                                 ("PORT", str(20000 + number)), ("PORT2", str(30000 + number)),
+                                 ("CASE", case)):
                 text = text.replace("@%s@" % macro, value)
             return re.sub(r"@([a-z][a-z0-9_]*(?:\.[a-z]+)?)@",
                           lambda m: names.get(m[1], "%s-%s%s" % (case, m[1], "" if "." in m[1] else ".service")), text)
