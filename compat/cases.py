@@ -91,7 +91,11 @@ def play(kind, all_cases, daemon):
         files.update(case.files(number))
     files.update(scenes.FILES)
     programs = [PRINT, *scenes.FILES]
-    with world.World(kind, files, executable=programs, daemon=daemon, env=MANAGER) as one:
+    stand_in = os.path.join(os.path.dirname(daemon), "examples/stand-in-agent")
+    if not os.path.exists(stand_in):
+        raise SystemExit("compat: %s is not built" % stand_in)
+    copies = {stand_in: scenes.STAND_IN}
+    with world.World(kind, files, executable=programs, daemon=daemon, env=MANAGER, copies=copies) as one:
         plain = [play_one(one, case, case.unit(number)) if isinstance(case, Case) else None
                  for number, case in enumerate(all_cases)]
         return scenes.play(one, all_cases, plain)

@@ -40,7 +40,7 @@ def enter_group(group):
 
 
 def mounts():
-    mount("tmpfs", "/run", "tmpfs", 0, "mode=755,size=128m")
+    mount("tmpfs", "/run", "tmpfs", 0, "mode=755,size=256m")
     os.mkdir("/run/dev")
     mount("tmpfs", "/run/dev", "tmpfs", 0, "mode=755,size=8m")
     for node in ("null", "zero", "full", "random", "urandom", "tty"):

@@ -61,10 +61,13 @@ def cgroup_root():
 class World:
     """`with World("systemd", files, links) as world: world.run(["systemctl", ...])`."""
 
-    def __init__(self, kind, files, links=None, executable=(), daemon=None, env=None, facade=False):
-        """files: path inside to text; links: path inside to target; daemon: dd-procmgrd."""
+    def __init__(self, kind, files, links=None, executable=(), daemon=None, env=None, facade=False,
+                 copies=None):
+        """files: path inside to text; links: path inside to target; daemon: dd-procmgrd; copies: path of a
+        program to path inside."""
         self.kind, self.daemon, self.facade = kind, daemon, facade
-        self.spec = {"files": files, "links": dict(links or {}), "executable": list(executable), "copies": {}}
+        self.spec = {"files": files, "links": dict(links or {}), "executable": list(executable),
+                     "copies": dict(copies or {})}
         self.environment = dict(env or {})
         self.process = self.channel = self.group = self.stream = None
 

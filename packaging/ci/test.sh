@@ -7,7 +7,10 @@ cd "$(dirname "$0")/../.."
 # Command and package; the checks by the real systemd are run where it is, and in CI.
 needs=("kill procps" "setpriv util-linux" "dbus-daemon dbus")
 if [ "${CI:-}" = true ]; then
-    needs+=("systemd-analyze systemd" "python3 python3")
+    needs+=("systemd-analyze systemd" "python3 python3" "ip iproute2")
+    # What tests/socket_clients.rs puts behind sockets.
+    needs+=("cupsd cups-daemon" "sshd openssh-server" "rpcbind rpcbind" "pcscd pcscd"
+        "gunicorn gunicorn" "haproxy haproxy" "pg_createcluster postgresql")
 fi
 
 missing=()
@@ -18,7 +21,18 @@ if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "test: installing ${missing[*]}"
         apt-get -qq update
+        # Installing a daemon must not start it.
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            printf '#!/bin/sh\nexit 101\n' >"$policy"
+            chmod 755 "$policy"
+            trap 'rm -f "$policy"' EXIT
+        fi
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"
+        if [ -n "$(trap -p EXIT)" ]; then
+            rm -f "$policy"
+            trap - EXIT
+        fi
     else
         echo "test: not installed and not installable here: ${missing[*]}"
     fi

@@ -19,6 +19,27 @@ pub const AGENT_UID: u32 = 64500;
 /// Runs `body` in a private mount namespace, or skips. In it are writable and private: /etc (a
 /// copy), /opt, /run and /sys/kernel/debug (empty, but mounted), and the user dd-agent.
 pub fn private(body: impl FnOnce() + Send) {
+    run(enter, body);
+}
+
+/// The same with a network of its own, where nothing but the loopback interface is up.
+pub fn private_network(body: impl FnOnce() + Send) {
+    let enter = || {
+        enter()?;
+        unshare(CloneFlags::CLONE_NEWNET)
+            .map_err(|error| format!("no network namespace of our own: {error}"))?;
+        let up = Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status();
+        match up {
+            Ok(status) if status.success() => Ok(()),
+            other => Err(format!("the loopback interface is not up: {other:?}")),
+        }
+    };
+    run(enter, body);
+}
+
+fn run(enter: impl FnOnce() -> Result<(), String> + Send, body: impl FnOnce() + Send) {
     if !is_root() {
         skip(Missing::Privilege, "private mounts need root");
         return;
@@ -56,7 +77,11 @@ fn enter() -> Result<(), String> {
     Ok(())
 }
 
-fn tmpfs(place: &Path) -> Result<(), String> {
+/// Mounts an empty place over a directory.
+///
+/// # Errors
+/// It is not there, or mounting is not allowed.
+pub fn tmpfs(place: &Path) -> Result<(), String> {
     mount(
         Some("tmpfs"),
         place,

@@ -12,6 +12,7 @@ mod daemonize;
 mod events;
 mod net;
 mod options;
+mod passed;
 mod record;
 
 use events::{Event, Events};
@@ -88,6 +89,7 @@ impl<'a> Agent<'a> {
         if let Some(file) = &options.pidfile {
             std::fs::write(file, format!("{}\n", std::process::id()))?;
         }
+        passed::describe(options)?;
         net::serve(options, &self.health, &self.events.sender())
     }
 

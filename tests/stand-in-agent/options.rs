@@ -45,6 +45,7 @@ pub(crate) struct Options {
     pub(crate) bus_name: Option<String>,
     pub(crate) bus_release_on: Option<PathBuf>,
     pub(crate) store: Option<String>,
+    pub(crate) passed_to: Option<PathBuf>,
 }
 
 type Setter = fn(&mut Options, &str) -> Result<(), String>;
@@ -106,6 +107,8 @@ const OPTIONS: &[Row] = &[
         set: |o, v| { o.bus_release_on = Some(v.into()); Ok(()) } },
     Row { names: &["--store"], valued: true, meaning: "a name under which it gives the manager a descriptor to keep, at each start",
         set: |o, v| { o.store = Some(v.to_owned()); Ok(()) } },
+    Row { names: &["--passed-to"], valued: true, meaning: "a file for what was passed to it, a line each: NAME WHERE | KIND | TYPE",
+        set: |o, v| { o.passed_to = Some(v.into()); Ok(()) } },
 ];
 
 impl Options {
@@ -148,6 +151,7 @@ impl Options {
             bus_name: None,
             bus_release_on: None,
             store: None,
+            passed_to: None,
         }
     }
 

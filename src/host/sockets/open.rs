@@ -7,6 +7,7 @@ use crate::sys::message_queue;
 use crate::unit::config::{BindIpv6Only, Listen, ListenKind, Place, SocketConfig, SocketOptions};
 use crate::unit::value::SocketAddress;
 use core::net::IpAddr;
+use rustix::event::epoll;
 use rustix::fs::{Mode, OFlags};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::ffi::CString;
@@ -288,10 +289,21 @@ fn open_special(path: &str, writable: bool) -> Result<OwnedFd, String> {
         .map_err(|error| failed("open it")(error.into()))?;
     let file = std::fs::File::from(file);
     let kind = file.metadata().map_err(failed("look at it"))?.file_type();
-    if kind.is_file() || kind.is_char_device() {
-        return Ok(file.into());
+    if !kind.is_file() && !kind.is_char_device() {
+        return Err("it is neither a character device nor a file of the kernel".to_owned());
     }
-    Err("it is neither a character device nor a file of the kernel".to_owned())
+    can_be_waited_on(&file)?;
+    Ok(file.into())
+}
+
+/// Files of the kernel tell when there is something to read; a file on a disk does not
+/// (epoll_ctl(2), EPERM). That is better known before the unit counts as listening.
+fn can_be_waited_on(file: &std::fs::File) -> Result<(), String> {
+    let trial = epoll::create(epoll::CreateFlags::CLOEXEC)
+        .map_err(|error| failed("wait for traffic")(error.into()))?;
+    let data = epoll::EventData::new_u64(0);
+    epoll::add(&trial, file, data, epoll::EventFlags::IN)
+        .map_err(|error| failed("wait for traffic")(error.into()))
 }
 
 fn open_queue(config: &SocketConfig, name: &str) -> Result<OwnedFd, String> {
