@@ -7,9 +7,7 @@ mod common;
 use common::daemon::Place;
 use common::{Daemon, process, states, wait_for};
 use nix::sys::stat::Mode;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 const STUCK: usize = 200;
@@ -45,8 +43,6 @@ const WAYS: &[Way] = &[
         lines: "ExecStartPost=/bin/sleep 3600" },
     Way { name: "open", verb: None, state: "activating/start",
         lines: "Type=exec\nStandardInput=file:@FIFO@" },
-    Way { name: "environment", verb: None, state: "activating/start",
-        lines: "Type=exec\nEnvironmentFile=@FIFO@" },
     Way { name: "auto-restart", verb: None, state: "activating/auto-restart",
         lines: "ExecStartPost=/bin/false\nRestart=always\nRestartSec=1h" },
     Way { name: "reload", verb: Some("reload"), state: "reloading/reload",
@@ -116,7 +112,7 @@ fn call(daemon: &Daemon, verb: &str, units: &[String], block: bool) {
 }
 
 /// Ends what is stuck, and the daemon; no process of either is left.
-fn end(mut daemon: Daemon, units: &[String], fifo: Option<&Path>) {
+fn end(mut daemon: Daemon, units: &[String]) {
     let mut arguments = vec!["kill", "--signal=SIGKILL"];
     arguments.extend(units.iter().map(String::as_str));
     let children: Vec<i32> = process::all()
@@ -127,17 +123,20 @@ fn end(mut daemon: Daemon, units: &[String], fifo: Option<&Path>) {
     assert!(children.len() > units.len() / 2, "{children:?}");
     // Those that have no process answer that they have none.
     daemon.run(&arguments);
-    // And who reads a file in vain reads its end.
-    if let Some(fifo) = fifo {
-        let both = fs::OpenOptions::new().read(true).write(true).open(fifo);
-        drop(both.expect("a named pipe can be opened for both"));
-    }
     daemon.terminate();
     let left: Vec<i32> = children
         .into_iter()
         .filter(|pid| process::lives(*pid))
         .collect();
     assert!(left.is_empty(), "{left:?} are left");
+    // Nor one that came to be since.
+    let socket = daemon.place().socket().to_string_lossy().into_owned();
+    let left: Vec<i32> = process::all()
+        .into_iter()
+        .map(|seen| seen.pid)
+        .filter(|pid| process::command_line(*pid).contains(&socket))
+        .collect();
+    assert!(left.is_empty(), "{left:?} were started at the end");
 }
 
 #[test]
@@ -156,7 +155,7 @@ fn two_hundred_slow_stops_delay_no_other_service() {
     // All of that happened before the first of the stops came to its end.
     assert_all(&daemon, &units, stopping);
     println!("the longest of start, restart and stop: {quiet:?} alone, {busy:?} beside {STUCK}");
-    end(daemon, &units, None);
+    end(daemon, &units);
 }
 
 #[test]
@@ -206,7 +205,7 @@ fn whatever_services_are_stuck_in_no_other_waits() {
     assert_all(&daemon, &all, stuck);
     let count = all.len();
     println!("the longest of start, restart and stop: {quiet:?} alone, {busy:?} beside {count}");
-    end(daemon, &all, Some(&fifo));
+    end(daemon, &all);
 }
 
 #[test]
@@ -228,5 +227,5 @@ fn two_hundred_starts_that_hang_in_a_file_leave_room_for_another() {
     assert_all(&daemon, &units, starting);
     go_round(&daemon);
     assert_all(&daemon, &units, starting);
-    end(daemon, &units, None);
+    end(daemon, &units);
 }

@@ -36,6 +36,14 @@ pub fn lives(pid: i32) -> bool {
     see(pid).is_some_and(|seen| !matches!(seen.state, 'Z' | 'X'))
 }
 
+/// Its arguments; empty if it is gone.
+pub fn command_line(pid: i32) -> Vec<String> {
+    let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    text.split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
+}
+
 /// All processes.
 pub fn all() -> Vec<Seen> {
     let entries = fs::read_dir("/proc").expect("/proc is mounted");
