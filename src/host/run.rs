@@ -188,6 +188,7 @@ impl Host {
             system: system.clone(),
             kept: Arc::new(options.own_files.clone()),
             mounts: options.notify_socket.with_file_name("mounts"),
+            closing: Arc::default(),
         };
         let mut engine = Engine::new(seed);
         if !options.sockets {
@@ -323,13 +324,9 @@ impl Host {
         }
     }
 
-    /// Waits until no start of a process is under way any more: one that nobody heard of could
-    /// not be ended.
-    pub(super) async fn await_starts(&mut self) {
-        while self.processes.any_starting() {
-            let Some(fact) = self.inbox.facts.recv().await else {
-                return;
-            };
+    /// Takes in what other threads have found out by now.
+    pub(super) fn take_facts(&mut self) {
+        while let Ok(fact) = self.inbox.facts.try_recv() {
             self.take(Woken::Fact(fact));
         }
     }

@@ -27,6 +27,7 @@ use crate::unit::value::Signal;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What every start is made with.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub(super) struct Common {
     pub(super) kept: Arc<Vec<PathBuf>>,
     /// Where the roots of units with mounts of their own are put together.
     pub(super) mounts: PathBuf,
+    /// The daemon ends: nothing is started any more.
+    pub(super) closing: Arc<AtomicBool>,
 }
 
 /// One start, complete but for what may block to find out.
@@ -273,6 +276,9 @@ impl Start {
         };
         let plan = plan(&input).map_err(|error| error.to_string())?;
         let group = self.group.as_ref().map(|group| group.directory());
+        if self.common.closing.load(Ordering::Relaxed) {
+            return Err("the daemon ends".to_owned());
+        }
         let child = spawn::spawn(&plan, group).map_err(|error| error.to_string())?;
         Ok((child, plan.unset_variables().to_vec()))
     }

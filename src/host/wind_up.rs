@@ -7,6 +7,7 @@ use crate::sys::pidfd;
 use crate::unit::value::Signal;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -31,9 +32,8 @@ impl Host {
             }
         }
         self.searches.clear();
-        if self.ending.at_once && timeout(CLEANING, self.await_starts()).await.is_err() {
-            tracing::warn!("a start hangs; not waited for further");
-        }
+        // Starts that wait for a thread find out; those that are under way are seen below.
+        self.common.closing.store(true, Ordering::Relaxed);
         let polite = usize::from(self.ending.at_once);
         for (signal, patience) in LAST_SIGNALS.into_iter().skip(polite) {
             if self.end_leftovers(signal, patience).await {
@@ -46,19 +46,22 @@ impl Host {
         self.groups.close();
     }
 
-    /// Ends what units left behind on purpose (KillMode=process, KillMode=none, SendSIGKILL=no);
-    /// whether nothing is left.
+    /// Ends what units left behind on purpose (KillMode=process, KillMode=none, SendSIGKILL=no),
+    /// and what nobody has heard of yet since its start is under way; whether nothing is left.
     async fn end_leftovers(&mut self, signal: Signal, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut told: BTreeMap<i32, OwnedFd> = BTreeMap::new();
         loop {
+            self.take_facts();
             self.reap_everything();
             let left = self.groups.all(&BTreeMap::<i32, UnitId>::new());
-            if left.is_empty() {
+            let starting = self.processes.any_starting();
+            if left.is_empty() && !starting {
                 return true;
             }
             if Instant::now() >= until {
-                tracing::warn!("{} processes do not end on {signal}", left.len());
+                let starts = if starting { ", and a start hangs" } else { "" };
+                tracing::warn!("{} processes do not end on {signal}{starts}", left.len());
                 return false;
             }
             for pid in left {
