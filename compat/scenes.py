@@ -16,13 +16,14 @@
     states @a@ @b@ @a.socket@
 
 Each part is a unit, a service unless it has another type; `do` is a shell script; a part `differs` says why
-the two do not print the same, and then must not. @a@ is the unit's
-full name, which no other case has (of several parts of one name the first has it; the others are named with
-their type); a name without a part is a unit that is not there. @CASE@ is what all these names begin with. @SAY@ is a program that
-adds its arguments as a line to the log of the case, @ACT@ one that does what its arguments say (ACT below),
-@LOG@ the log itself, @DIR@ a directory, @PORT@ and @PORT2@ ports, @TALK@ a program that says something to a socket
-(TALK below), @STAND_IN@ the stand-in of the tests (tests/stand-in-agent). All units get DefaultDependencies=no; a target of the case's own
-names them, so that none is forgotten when it ends. The functions of the steps are those of STEPS below.
+the two do not print the same, and then must not. @a@ is the unit's full name, which no other case has (of
+several parts of one name the first has it; the others are named with their type); a name without a part is a
+unit that is not there. @CASE@ is what all these names begin with. @SAY@ is a program that adds its arguments as
+a line to the log of the case, @ACT@ one that does what its arguments say (ACT below), @TALK@ one that says
+something to a socket (TALK below), @STAND_IN@ the stand-in of the tests (tests/stand-in-agent), @LOG@ the log
+itself, @DIR@ a directory; @PORT@ and @PORT2@ are ports. All units get DefaultDependencies=no; a target of the
+case's own names them, so that none is forgotten when it ends. The functions of the steps are those of STEPS
+below.
 """
 import os
 import re
@@ -215,9 +216,8 @@ class Scene:
         def fill(text):
             for macro, value in (("SAY", SAY + " " + log), ("ACT", ACT + " " + log), ("LOG", log),
                                  ("DIR", directory), ("UNITS", world.UNITS), ("TALK", TALK),
-                                 ("STAND_IN", STAND_IN),
-                                 ("PORT", str(20000 + number)), ("PORT2", str(30000 + number)),
-                                 ("CASE", case)):
+                                 ("STAND_IN", STAND_IN), ("CASE", case),
+                                 ("PORT", str(20000 + number)), ("PORT2", str(30000 + number))):
                 text = text.replace("@%s@" % macro, value)
             return re.sub(r"@([a-z][a-z0-9_]*(?:\.[a-z]+)?)@",
                           lambda m: names.get(m[1], "%s-%s%s" % (case, m[1], "" if "." in m[1] else ".service")), text)

@@ -534,6 +534,54 @@ fn k3_nodes_have_modes_and_links_and_go_if_they_should() {
 }
 
 #[test]
+fn k3_what_a_failed_start_has_made_goes_if_it_should() {
+    let daemon = with(&[
+        (
+            "half.socket",
+            "[Socket]\nListenStream=@DIR@/first\nListenFIFO=@DIR@/queue\n\
+             ListenStream=/dev/null/second\nRemoveOnStop=yes\nService=web.service\n",
+        ),
+        (
+            "who.socket",
+            "[Socket]\nListenStream=@DIR@/who\nSocketGroup=no-such-group\nRemoveOnStop=yes\n\
+             Service=web.service\n",
+        ),
+        ("web.service", WEB),
+    ]);
+    for unit in ["half.socket", "who.socket"] {
+        assert_ne!(daemon.run(&["start", unit]).code, 0);
+        wait_show(&daemon, unit, "ActiveState", "failed");
+    }
+    for name in ["first", "queue", "who"] {
+        assert!(!daemon.place().file(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn k11_a_restarted_socket_takes_its_address_again_at_once() {
+    let port = free_port();
+    let daemon = with(&[
+        (
+            "in.socket",
+            &format!(
+                "[Unit]\nStartLimitIntervalSec=0\n[Socket]\nListenStream=@DIR@/in\nListenStream=127.0.0.1:{port}\nAccept=yes\n"
+            ),
+        ),
+        (
+            "in@.service",
+            "[Service]\nStandardInput=socket\nExecStart=/bin/echo hello\n",
+        ),
+    ]);
+    start(&daemon, "in.socket");
+    for _ in 0..5 {
+        assert_eq!(ask_unix(&daemon.place().file("in")), "hello\n");
+        daemon.ok(&["restart", "in.socket"]);
+        assert_eq!(ask_port(port), "hello\n");
+        daemon.ok(&["restart", "in.socket"]);
+    }
+}
+
+#[test]
 fn k11_restarts_and_reloads_keep_the_sockets() {
     let daemon = with(&[
         ("web.socket", "[Socket]\nListenStream=@DIR@/web\n"),

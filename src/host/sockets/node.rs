@@ -4,7 +4,7 @@
 use super::open::reason;
 use crate::exec::identity;
 use crate::sys::message_queue;
-use crate::unit::config::{ListenKind, Place, SocketConfig};
+use crate::unit::config::{Listen, ListenKind, Place, SocketConfig};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::ffi::CString;
 use std::fs;
@@ -112,16 +112,16 @@ pub(super) fn give_to_owner(config: &SocketConfig) -> Result<(), String> {
         return Ok(());
     }
     let (user, group) = identity::owner(config.user.as_deref(), config.group.as_deref())?;
-    for path in nodes(config) {
+    for path in nodes(&config.listen) {
         lchown(path, user, group)
             .map_err(|error| format!("cannot give {path} away: {}", reason(&error)))?;
     }
     Ok(())
 }
 
-/// The nodes that the unit makes.
-fn nodes(config: &SocketConfig) -> impl Iterator<Item = &str> {
-    let made = config.listen.iter().filter(|listen| match listen.kind {
+/// The nodes among these that the unit makes.
+fn nodes(listen: &[Listen]) -> impl Iterator<Item = &str> {
+    let made = listen.iter().filter(|listen| match listen.kind {
         ListenKind::Special | ListenKind::UsbFunction => false,
         ListenKind::Stream
         | ListenKind::Datagram
@@ -135,7 +135,7 @@ fn nodes(config: &SocketConfig) -> impl Iterator<Item = &str> {
 
 /// Symlinks=: one that cannot be made is told of.
 pub(super) fn make_links(config: &SocketConfig) -> Vec<String> {
-    let Some(target) = nodes(config).next() else {
+    let Some(target) = nodes(&config.listen).next() else {
         return Vec::new();
     };
     let links = config.symlinks.iter().filter_map(|link| {
@@ -159,25 +159,30 @@ fn make_link(target: &str, link: &str) -> io::Result<()> {
 
 /// RemoveOnStop=: what cannot be removed is told of.
 pub(super) fn remove(config: &SocketConfig) -> Vec<String> {
-    let mut failures = Vec::new();
-    let mut note = |what: &str, result: io::Result<()>| match result {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            failures.push(format!("cannot remove {what}: {}", reason(&error)));
-        }
-        Ok(()) | Err(_) => {}
-    };
-    for path in nodes(config) {
-        note(path, fs::remove_file(path));
-    }
-    for listen in &config.listen {
-        if let Place::Queue(name) = &listen.place
-            && let Ok(c_name) = CString::new(name.as_str())
-        {
-            note(name, message_queue::remove(&c_name));
-        }
-    }
-    for link in &config.symlinks {
-        note(link, fs::remove_file(link));
-    }
+    let mut failures = remove_nodes(&config.listen);
+    let links = config.symlinks.iter();
+    failures.extend(links.filter_map(|link| not_removed(link, fs::remove_file(link))));
     failures
+}
+
+/// Removes the nodes and queues of these; what cannot be removed is told of.
+pub(super) fn remove_nodes(made: &[Listen]) -> Vec<String> {
+    let paths = nodes(made).map(|path| (path, fs::remove_file(path)));
+    let queues = made.iter().filter_map(|listen| match &listen.place {
+        Place::Queue(name) => {
+            let c_name = CString::new(name.as_str()).ok()?;
+            Some((name.as_str(), message_queue::remove(&c_name)))
+        }
+        Place::Address(_) | Place::Path(_) | Place::Netlink { .. } => None,
+    });
+    let removed = paths.chain(queues);
+    removed
+        .filter_map(|(what, result)| not_removed(what, result))
+        .collect()
+}
+
+fn not_removed(what: &str, result: io::Result<()>) -> Option<String> {
+    let error = result.err()?;
+    let gone = error.kind() == io::ErrorKind::NotFound;
+    (!gone).then(|| format!("cannot remove {what}: {}", reason(&error)))
 }

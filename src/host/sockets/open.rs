@@ -35,6 +35,20 @@ pub(super) fn open(config: &SocketConfig) -> Result<Opened, OpenFailure> {
         sockets: Vec::new(),
         warnings: Vec::new(),
     };
+    if let Err(failure) = open_all(config, &mut opened) {
+        // What was made until then goes as it would with a stop.
+        if config.remove_on_stop {
+            let (made, _) = config.listen.split_at(opened.sockets.len());
+            // The failure is what is told of.
+            let _ = node::remove_nodes(made);
+        }
+        return Err(failure);
+    }
+    opened.warnings.extend(node::make_links(config));
+    Ok(opened)
+}
+
+fn open_all(config: &SocketConfig, opened: &mut Opened) -> Result<(), OpenFailure> {
     for listen in &config.listen {
         let made = open_one(config, listen, &mut opened.warnings).map_err(|error| {
             let kind = listen.kind.word();
@@ -42,9 +56,7 @@ pub(super) fn open(config: &SocketConfig) -> Result<Opened, OpenFailure> {
         })?;
         opened.sockets.push(made);
     }
-    node::give_to_owner(config).map_err(OpenFailure::Owner)?;
-    opened.warnings.extend(node::make_links(config));
-    Ok(opened)
+    node::give_to_owner(config).map_err(OpenFailure::Owner)
 }
 
 /// Something that was tried and did not work.

@@ -57,7 +57,8 @@ impl Bell {
         facts: &UnboundedSender<Fact>,
         fact: impl Fn() -> SocketFact + Send + 'static,
     ) -> std::io::Result<Bell> {
-        let readable = Readable::of(descriptor)?;
+        // Tasks end a little after they are told to; nobody's socket may stay open for that.
+        let readable = Readable::without_hold(descriptor)?;
         let facts = facts.clone();
         let again = Arc::new(Notify::new());
         let asked = again.clone();
