@@ -57,7 +57,7 @@ mod tests {
         // SAFETY: the descriptor is open, the attributes are valid for the call.
         let result = unsafe { libc::mq_getattr(queue.as_raw_fd(), &raw mut attributes) };
         assert_eq!(result, 0, "{}", io::Error::last_os_error());
-        (attributes.mq_maxmsg as i64, attributes.mq_msgsize as i64)
+        (attributes.mq_maxmsg, attributes.mq_msgsize)
     }
 
     #[test]

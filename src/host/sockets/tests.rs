@@ -35,7 +35,7 @@ const TCP6: &str = "ListenStream=[::1]:PORT";
 const ANY6: &str = "ListenStream=[::]:PORT";
 const UDP: &str = "ListenDatagram=127.0.0.1:PORT";
 const UDP6: &str = "ListenDatagram=[::1]:PORT";
-const UNIX: &str = "ListenDatagram=@procmgr-options";
+const UNIX: &str = "ListenDatagram=@procmgr-PORT";
 const NETLINK: &str = "ListenNetlink=kobject-uevent 0";
 
 /// Address, option, where the kernel has it, and its value.
@@ -128,7 +128,7 @@ fn options_that_are_no_plain_numbers() {
     let option = libc::TCP_DEFER_ACCEPT;
     let seconds = sockopt::number(made.sockets[0].as_fd(), libc::IPPROTO_TCP, option).unwrap();
     assert!((3..=7).contains(&seconds), "{seconds}");
-    let made = opened("ListenSequentialPacket=@procmgr-packets\nBacklog=3");
+    let made = opened("ListenSequentialPacket=@procmgr-PORT\nBacklog=3");
     let socket = SockRef::from(&made.sockets[0]);
     assert_eq!(socket.r#type().unwrap(), socket2::Type::SEQPACKET);
     assert!(socket.is_listener().unwrap());
@@ -137,7 +137,7 @@ fn options_that_are_no_plain_numbers() {
 /// Backlog=: whoever comes when the queue is full has to wait.
 #[test]
 fn the_backlog_is_the_length_of_the_queue() {
-    let made = opened("ListenStream=@procmgr-backlog\nBacklog=2");
+    let made = opened("ListenStream=@procmgr-PORT\nBacklog=2");
     let address = SockRef::from(&made.sockets[0]).local_addr().unwrap();
     let connect = || {
         let client = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
