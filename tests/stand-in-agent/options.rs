@@ -110,7 +110,7 @@ const OPTIONS: &[Row] = &[
         set: |o, v| { o.store = Some(v.to_owned()); Ok(()) } },
     Row { names: &["--passed-to"], valued: true, meaning: "a file for what was passed to it, a line each: NAME WHERE | KIND | TYPE",
         set: |o, v| { o.passed_to = Some(v.into()); Ok(()) } },
-    Row { names: &["--store-until-end"], valued: true, meaning: "the same with a descriptor that is hung up when it ends",
+    Row { names: &["--store-until-end"], valued: true, meaning: "as --store, with a descriptor that is hung up when it ends",
         set: |o, v| { o.store_until_end = Some(v.to_owned()); Ok(()) } },
 ];
 
