@@ -27,6 +27,7 @@ mod input_data;
 mod isolation;
 mod killing;
 mod lines;
+mod listing;
 mod loading;
 mod log;
 mod main_process;

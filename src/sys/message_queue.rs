@@ -43,3 +43,33 @@ pub fn remove(name: &CStr) -> io::Result<()> {
         Err(io::Error::last_os_error())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CString;
+    use std::os::fd::AsRawFd;
+
+    /// The most messages and their greatest length.
+    fn size_of(queue: &OwnedFd) -> (i64, i64) {
+        // SAFETY: all zeros is a valid value.
+        let mut attributes: libc::mq_attr = unsafe { MaybeUninit::zeroed().assume_init() };
+        // SAFETY: the descriptor is open, the attributes are valid for the call.
+        let result = unsafe { libc::mq_getattr(queue.as_raw_fd(), &raw mut attributes) };
+        assert_eq!(result, 0, "{}", io::Error::last_os_error());
+        (attributes.mq_maxmsg, attributes.mq_msgsize)
+    }
+
+    #[test]
+    fn a_queue_has_the_size_that_was_asked_for_until_its_name_is_removed() {
+        let name = CString::new(format!("/procmgr-test-{}", std::process::id())).unwrap();
+        let queue = open(&name, 0o600, Some((3, 100))).unwrap();
+        assert_eq!(size_of(&queue), (3, 100));
+        // One that is there keeps its own.
+        let again = open(&name, 0o600, Some((2, 50))).unwrap();
+        assert_eq!(size_of(&again), (3, 100));
+        remove(&name).unwrap();
+        let gone = remove(&name).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+    }
+}

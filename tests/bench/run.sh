@@ -5,6 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
 echo "$(uname -sr), $(nproc) x ${model:-$(uname -m)}, load $(cut -d' ' -f1 /proc/loadavg)"
+cargo build --locked --quiet --release --bins
 cargo bench --locked --quiet --bench loading
 echo
 cargo bench --locked --quiet --bench slow_stops
+echo
+tests/bench/activation.py

@@ -147,6 +147,18 @@ impl<'a> Agent<'a> {
                 &[descriptor],
             )?;
         }
+        if let Some(name) = &self.options.store_until_end {
+            let (reader, writer) = std::io::pipe()?;
+            sd_notify::notify_with_fds(
+                &[
+                    sd_notify::NotifyState::FdStore,
+                    sd_notify::NotifyState::FdName(name),
+                ],
+                &[std::os::fd::AsFd::as_fd(&reader)],
+            )?;
+            // Open until the process ends.
+            std::mem::forget(writer);
+        }
         self.record.write("ready");
         self.health.set_ready();
         if self.options.notify {

@@ -46,6 +46,7 @@ pub(crate) struct Options {
     pub(crate) bus_release_on: Option<PathBuf>,
     pub(crate) store: Option<String>,
     pub(crate) passed_to: Option<PathBuf>,
+    pub(crate) store_until_end: Option<String>,
 }
 
 type Setter = fn(&mut Options, &str) -> Result<(), String>;
@@ -109,6 +110,8 @@ const OPTIONS: &[Row] = &[
         set: |o, v| { o.store = Some(v.to_owned()); Ok(()) } },
     Row { names: &["--passed-to"], valued: true, meaning: "a file for what was passed to it, a line each: NAME WHERE | KIND | TYPE",
         set: |o, v| { o.passed_to = Some(v.into()); Ok(()) } },
+    Row { names: &["--store-until-end"], valued: true, meaning: "as --store, with a descriptor that is hung up when it ends",
+        set: |o, v| { o.store_until_end = Some(v.to_owned()); Ok(()) } },
 ];
 
 impl Options {
@@ -152,6 +155,7 @@ impl Options {
             bus_release_on: None,
             store: None,
             passed_to: None,
+            store_until_end: None,
         }
     }
 

@@ -20,6 +20,7 @@ mod watch;
 use held::Held;
 pub(super) use passing::Parcel;
 
+use super::listing::Listings;
 use super::run::{Fact, Host};
 use crate::engine::{DescriptorId, Effect, Event, LogLevel, OpenFailure, UnitId, WatchManner};
 use crate::unit::config::UnitConfig;
@@ -48,6 +49,8 @@ pub(super) struct Registry {
     /// Orders that pool threads carry out.
     opening: BTreeMap<UnitId, u64>,
     held: Held,
+    /// For the units of connections.
+    listings: Listings,
 }
 
 impl Registry {
@@ -242,10 +245,12 @@ impl Host {
         let loaded = self.engine.loaded_names();
         let settings = self.options.load.clone();
         let facts = self.facts.clone();
+        let listings = self.sockets.listings.clone();
         tokio::task::spawn_blocking(move || {
             let names = [instance.clone()].into();
             let source = super::disk::LoadSource::default();
-            let closure = load::load(&names, &loaded, &settings, &source);
+            let listing = listings.current(&settings, &source);
+            let closure = load::load_listed(&listing, &names, &loaded, &settings, &source);
             let units = closure.units.into_values().map(|unit| {
                 if unit.name == instance {
                     Arc::new(described(&unit, &peer))

@@ -23,7 +23,7 @@ const LINKS: [(&str, DependencyKind); 3] = [
 pub(super) struct Loader<'a> {
     settings: &'a Settings,
     source: &'a dyn Source,
-    index: Index,
+    index: &'a Index,
     /// Directories that were listed, for those that many units share.
     listings: BTreeMap<String, Vec<Entry>>,
     /// Directories that could not be read.
@@ -31,20 +31,18 @@ pub(super) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// Lists the load path.
-    pub(super) fn new(settings: &'a Settings, source: &'a dyn Source) -> Loader<'a> {
-        let mut index = Index::scan(&settings.path, source);
-        let unreadable = index.take_unreadable();
-        let goal = ("default.target", "multi-user.target");
-        if let (Ok(alias), Ok(target)) = (UnitName::parse(goal.0), UnitName::parse(goal.1)) {
-            index.add_alias(alias, target);
-        }
+    /// A loader that finds files by `index`.
+    pub(super) fn new(
+        index: &'a Index,
+        settings: &'a Settings,
+        source: &'a dyn Source,
+    ) -> Loader<'a> {
         Loader {
             settings,
             source,
             index,
             listings: BTreeMap::new(),
-            unreadable,
+            unreadable: index.unreadable().to_vec(),
         }
     }
 

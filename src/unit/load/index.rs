@@ -56,9 +56,9 @@ impl Index {
         index
     }
 
-    /// A warning for each directory that could not be read, once.
-    pub(super) fn take_unreadable(&mut self) -> Vec<Diagnostic> {
-        std::mem::take(&mut self.unreadable)
+    /// A warning for each directory that could not be read.
+    pub(super) fn unreadable(&self) -> &[Diagnostic] {
+        &self.unreadable
     }
 
     /// Makes one name an alias of another unless the load path has it already.

@@ -3,7 +3,8 @@
 //! PATH"; checklist section 4).
 //!
 //! Files come through [`Source`]; nothing here touches the disk. The load path is listed once
-//! per call, then every unit is read once, so the cost grows with what there is to read.
+//! per call, or not at all by one who has a [`Listing`]; then every unit is read once, so the
+//! cost grows with what there is to read.
 
 mod builtin;
 mod context;
@@ -25,6 +26,7 @@ use super::diagnostic::Diagnostic;
 use super::name::UnitName;
 use super::specifier::SystemFacts;
 use fragment::Loader;
+use index::Index;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -119,6 +121,23 @@ pub struct Closure {
     pub unreadable: Vec<Diagnostic>,
 }
 
+/// The directories of the load path, listed: all that is to be known of them before a file is
+/// read. It holds until one of them changes.
+#[derive(Debug)]
+pub struct Listing(Index);
+
+impl Listing {
+    /// Lists the load path.
+    pub fn of(settings: &Settings, source: &dyn Source) -> Listing {
+        let mut index = Index::scan(&settings.path, source);
+        let goal = ("default.target", "multi-user.target");
+        if let (Ok(alias), Ok(target)) = (UnitName::parse(goal.0), UnitName::parse(goal.1)) {
+            index.add_alias(alias, target);
+        }
+        Listing(index)
+    }
+}
+
 /// As [`load_closure`], with the directories that could not be read.
 pub fn load(
     names: &BTreeSet<UnitName>,
@@ -126,7 +145,19 @@ pub fn load(
     settings: &Settings,
     source: &dyn Source,
 ) -> Closure {
-    let mut loader = Loader::new(settings, source);
+    let listing = Listing::of(settings, source);
+    load_listed(&listing, names, loaded, settings, source)
+}
+
+/// As [`load`], with the load path as it was listed before.
+pub fn load_listed(
+    listing: &Listing,
+    names: &BTreeSet<UnitName>,
+    loaded: &BTreeSet<UnitName>,
+    settings: &Settings,
+    source: &dyn Source,
+) -> Closure {
+    let mut loader = Loader::new(&listing.0, settings, source);
     let mut units: BTreeMap<UnitName, UnitConfig> = BTreeMap::new();
     let mut waiting = names.clone();
     while let Some(name) = waiting.pop_first() {
@@ -153,7 +184,7 @@ pub fn load(
 
 /// The names of all unit files in the load path, templates and aliases included.
 pub fn all_names(settings: &Settings, source: &dyn Source) -> BTreeSet<UnitName> {
-    index::Index::scan(&settings.path, source).names()
+    Index::scan(&settings.path, source).names()
 }
 
 /// Whether a unit of this name is there without a file.
