@@ -18,18 +18,26 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const SEEDS: u64 = 20_000;
 
 /// Events, states and results of jobs that many seeds together must come by.
-const SEEN: [&str; 45] = [
+const SEEN: [&str; 56] = [
+    "BusNameOwned",
+    "BusNameWatched",
     "Cancel",
     "Checked",
+    "Collect",
     "Elapsed",
     "Exited",
     "GroupEmpty",
+    "Hold",
+    "HolderGone",
+    "Keep",
     "Kill",
     "Killed",
     "Load",
     "MainFound",
     "MainNotFound",
     "Notified",
+    "OutOfMemory",
+    "Release",
     "Request",
     "ResetFailed",
     "Shutdown",
@@ -49,6 +57,7 @@ const SEEN: [&str; 45] = [
     "final-sigkill",
     "final-sigterm",
     "invalid",
+    "loaded again",
     "reload",
     "reload-notify",
     "reload-signal",
@@ -59,10 +68,12 @@ const SEEN: [&str; 45] = [
     "start",
     "start-post",
     "start-pre",
+    "started with its dependency",
     "stop",
     "stop-post",
     "stop-sigkill",
     "timeout",
+    "unloaded",
     "unsupported",
 ];
 
@@ -265,6 +276,10 @@ fn an_engine_that_is_restored_behind_every_event_lives_the_same_life() {
         let [first, second] =
             [Restores::Never, Restores::Always].map(|often| run(&scenario, often, true));
         assert_eq!(first.finding, second.finding, "seed {seed}");
-        assert_eq!(first.trace, second.trace, "seed {seed}");
+        let mut lines = first.trace.iter().zip(&second.trace);
+        let place = lines.position(|(one, other)| one != other);
+        let place = place.unwrap_or(first.trace.len().min(second.trace.len()));
+        let [one, other] = [&first, &second].map(|it| it.trace.get(place));
+        assert_eq!(one, other, "seed {seed}, line {place}");
     }
 }

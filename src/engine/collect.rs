@@ -39,6 +39,10 @@ impl Engine {
             }
             self.collect_queue.extend(self.graph.take_loose());
         }
+        // What the kernel never reported the end of, although nothing was left to be seen.
+        let graph = &self.graph;
+        self.processes
+            .retain(|_, unit| graph.lookup(*unit).is_some());
     }
 
     /// A unit with all that name it, if none of these stays; else nothing.
@@ -144,7 +148,7 @@ fn stays(unit: &Unit) -> bool {
     };
     let runs = match &unit.machine {
         Machine::Service(service) => service.has_processes(),
-        Machine::Socket(socket) => socket.control_process().is_some(),
+        Machine::Socket(socket) => socket.may_be_populated(),
         Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
     };
     !rests

@@ -284,7 +284,8 @@ impl Engine {
             Event::SpawnFailed { process, reason } => {
                 self.with_owner(process, |s, cx| s.on_spawn_failed(cx, process, &reason));
                 self.with_owning_socket(process, |s, cx| s.on_spawn_failed(cx, process, &reason));
-                self.processes.remove(&process);
+                // It may have been all that kept its unit.
+                self.collect_queue.extend(self.processes.remove(&process));
             }
             Event::Exited { process, status } => {
                 self.with_owner(process, |s, cx| s.on_exited(cx, process, status));

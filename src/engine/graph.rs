@@ -5,6 +5,7 @@
 //! unit had said.
 
 use super::ids::UnitId;
+use super::returning;
 use super::unit::Unit;
 use crate::unit::config::{DependencyKind, UnitConfig};
 use crate::unit::name::UnitName;
@@ -313,7 +314,22 @@ impl Graph {
         for id in touched {
             self.restate(id);
         }
+        self.rejoin();
         fresh
+    }
+
+    /// What no file says of an instance that serves a connection: who took that.
+    fn rejoin(&mut self) {
+        let taken = self.units.values().filter_map(|unit| {
+            let socket = unit.connection.as_ref()?.socket;
+            self.units
+                .contains_key(&socket)
+                .then_some((socket, unit.id))
+        });
+        for (socket, instance) in taken.collect::<Vec<_>>() {
+            self.join(socket, Edge::Triggers, instance);
+            self.join(socket, Edge::Before, instance);
+        }
     }
 
     /// Takes in what all units' files say after a restore. A unit of which nothing is given
@@ -324,6 +340,7 @@ impl Graph {
             if !given.contains(&unit.config.name) {
                 let name = unit.config.name.clone();
                 unit.reconfigure(Arc::new(UnitConfig::not_found(name)));
+                returning::forget_needless(unit);
             }
         }
         self.load(configs)
@@ -400,6 +417,7 @@ impl Graph {
             }
             self.join(id, Edge::of(dependency.kind), other);
         }
+        returning::forget_needless(self.get_mut(id));
     }
 }
 

@@ -362,14 +362,13 @@ impl Engine {
             .is_some_and(|service| service.restart_mode == RestartMode::Direct);
         // With RestartMode=direct a start that somebody waits for outlives the failure, and is
         // carried out once more.
-        if let Some(job) = self
-            .graph
-            .get(unit)
-            .job
-            .and_then(|id| self.jobs.get_mut(&id))
-        {
-            job.running &= job.kind != JobKind::Start;
-        }
+        let job = self.graph.get(unit).job;
+        let waiting = job.and_then(|id| self.jobs.get_mut(&id));
+        let waiting = waiting.filter(|job| job.running && job.kind == JobKind::Start);
+        let waiting = waiting.map(|job| {
+            job.running = false;
+            job.id
+        });
         let wish = Wish {
             unit,
             kind: JobKind::Start,
@@ -380,6 +379,10 @@ impl Engine {
         if let Err(refusal) = self.enqueue(wish) {
             let text = format!("cannot be restarted: {refusal}");
             self.log(LogLevel::Error, unit, text);
+            // It is not carried out after all, and ends with the service.
+            if let Some(job) = waiting.and_then(|id| self.jobs.get_mut(&id)) {
+                job.running = true;
+            }
             self.with_service(unit, |service, cx| {
                 service.give_up_restart(cx, ServiceResult::Resources);
             });

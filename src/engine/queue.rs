@@ -238,6 +238,8 @@ impl Engine {
                 if let Some(job) = self.jobs.get_mut(&id) {
                     job.running = false;
                 }
+                // It waits with the others again, in an order that was none of its concern.
+                self.order_suspect = true;
             }
             Run::Ended(result) => {
                 let starts = |job: &&Job| job.kind == JobKind::Start;

@@ -3,6 +3,7 @@
 //!
 //! What was lost is noted where it happens, forgotten when the unit starts or somebody stops it,
 //! and looked at again whenever a unit needed becomes active or the unit itself comes to rest.
+//! What is lost is always something that the unit needs by what its files say now.
 //! Its own start limit counts, so two units that fail by each other do not go round for ever.
 
 use super::effect::LogLevel;
@@ -10,11 +11,21 @@ use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::UnitId;
 use super::state::{JobKind, JobResult};
+use super::unit::Unit;
 use crate::unit::config::JobMode;
 use std::collections::BTreeSet;
 
 /// What a unit cannot be up without.
 const NEEDS: [Edge; 2] = [Edge::Requires, Edge::BindsTo];
+
+/// Forgets what a unit has lost and does not need, or would not come back with, any more: its
+/// files were read again.
+pub(super) fn forget_needless(unit: &mut Unit) {
+    let returns = unit.config.procmgr.restart_with_dependency;
+    let edges = &unit.edges;
+    let needs = |other| NEEDS.iter().any(|edge| edges.has(*edge, other));
+    unit.lost.retain(|other| returns && needs(*other));
+}
 
 impl Engine {
     /// Units are stopped because others are down that nobody had asked to go down.

@@ -183,6 +183,9 @@ impl State {
             if job.is_some_and(|of| of != Some(unit.id)) {
                 return Err(format!("{} has a job that is not its own", unit.name()));
             }
+            if let Some(lost) = unit.lost.iter().find(|lost| !exists(**lost)) {
+                return Err(format!("{} has lost unit {}", unit.name(), lost.0));
+            }
         }
         for (id, job) in &self.jobs {
             if *id != job.id || !exists(job.unit) {

@@ -40,6 +40,8 @@ impl Engine {
         if conditions.is_empty() {
             return self.after_checks(id, true, true);
         }
+        // A start that was asked for once more meanwhile looks once more.
+        self.abandon_check(id);
         self.next_check += 1;
         let check = CheckId(self.next_check);
         self.checks.insert(check, id);

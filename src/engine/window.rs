@@ -36,8 +36,26 @@ impl Window {
         self.count
     }
 
-    /// When the window that is open at `now` closes.
+    /// The first moment at which the window that is open will have closed.
     pub(super) fn end(&self, interval: TimeSpan) -> Option<u64> {
-        self.began?.checked_add(interval.as_micros())
+        self.began?
+            .checked_add(interval.as_micros())?
+            .checked_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_its_end_a_window_has_closed() {
+        let interval = TimeSpan::from_secs(1);
+        let mut window = Window::default();
+        assert!(window.allow(5, interval, 1));
+        assert!(!window.allow(5, interval, 1));
+        let end = window.end(interval).expect("it is open");
+        assert!(!window.clone().allow(end - 1, interval, 1));
+        assert!(window.allow(end, interval, 1));
     }
 }

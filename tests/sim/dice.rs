@@ -15,6 +15,11 @@ impl Dice {
         dice
     }
 
+    /// Another sequence that begins here and does not move this one.
+    pub(crate) fn aside(&self, matter: u64) -> Dice {
+        Dice::of(self.0, &[matter])
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

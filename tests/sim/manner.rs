@@ -52,6 +52,12 @@ pub(crate) enum Words {
     TriggerWatchdog,
     Extend,
     MainPid(Named),
+    /// It takes the unit's name on the bus.
+    TakeName,
+    /// It gives that up again.
+    LoseName,
+    /// Not its own words: the bus was away.
+    BusComesBack,
 }
 
 /// Decides on a process that a unit's configuration orders.
@@ -150,6 +156,9 @@ fn daemon(dice: &mut Dice, service: &ServiceConfig, trouble: u64) -> Manner {
         let when = dice.pick(&[0, MILLISECOND, 300 * MILLISECOND, 2 * SECOND]);
         manner.words.push((when, Words::Ready));
     }
+    if service.service_type == ServiceType::Dbus {
+        on_the_bus(dice, &mut manner, trouble);
+    }
     let interval = service.watchdog.as_micros();
     if interval > 0 && !dice.percent(trouble) {
         manner
@@ -166,6 +175,18 @@ fn daemon(dice: &mut Dice, service: &ServiceConfig, trouble: u64) -> Manner {
         manner.pid_file = Some((dice.roll(SECOND), whom));
     }
     manner
+}
+
+fn on_the_bus(dice: &mut Dice, manner: &mut Manner, trouble: u64) {
+    let when = dice.pick(&[0, MILLISECOND, 300 * MILLISECOND, 2 * SECOND]);
+    if !dice.percent(trouble) {
+        manner.words.push((when, Words::TakeName));
+    }
+    if dice.percent(trouble) {
+        let later = when + dice.roll(4 * SECOND);
+        let words = dice.pick(&[Words::LoseName, Words::BusComesBack]);
+        manner.words.push((later, words));
+    }
 }
 
 fn chatter(dice: &mut Dice, manner: &mut Manner, trouble: u64) {
@@ -229,6 +250,9 @@ pub(crate) fn calm(service: &ServiceConfig, role: Role, kind: CommandKind) -> Ma
     };
     if stays {
         manner.words.push((MILLISECOND, Words::Ready));
+        if service.service_type == ServiceType::Dbus {
+            manner.words.push((MILLISECOND, Words::TakeName));
+        }
         let named = service.pid_file.is_some();
         manner.pid_file = named.then_some((10, Named::Itself));
     }

@@ -1,9 +1,11 @@
 //! What an observer knows: units as they were last told to have changed, jobs by the news of
 //! them, and the edges as the configurations say them. Built without the engine's own graph
-//! and queue, so that the checks do not ask whom they check.
+//! and queue, so that the checks do not ask whom they check. A unit that was unloaded is not in
+//! it any more; one of the same name that is loaded later is another unit.
 
 use procmgr::engine::{ActiveState, Effect, Engine, JobId, JobKind, JobResult, Outcome, UnitId};
 use procmgr::unit::config::{DependencyKind, KillMode, UnitBody, UnitConfig};
+use procmgr::unit::name::UnitName;
 use procmgr::unit::value::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -86,26 +88,23 @@ pub(crate) struct Queued {
 /// Edges by kind, both directions, as stated.
 #[derive(Debug, Default)]
 pub(crate) struct Relations {
-    edges: BTreeMap<(DependencyKind, usize), BTreeSet<usize>>,
-    inverse: BTreeMap<(DependencyKind, usize), BTreeSet<usize>>,
+    edges: Ends,
+    inverse: Ends,
 }
 
 impl Relations {
-    /// The edges that these configurations state; a unit's place is its number.
-    pub(crate) fn of(units: &[Seen]) -> Relations {
-        let numbers: BTreeMap<&str, usize> = units
-            .iter()
-            .enumerate()
-            .map(|(number, unit)| (unit.name(), number))
-            .collect();
+    /// The edges that the configurations of these units state.
+    fn of(units: &BTreeMap<UnitId, Seen>) -> Relations {
+        let names = units.iter().map(|(id, unit)| (unit.name(), *id));
+        let numbers: BTreeMap<&str, UnitId> = names.collect();
         let mut relations = Relations::default();
-        for (from, unit) in units.iter().enumerate() {
+        for (from, unit) in units {
             for edge in &unit.config.dependencies {
-                let to = numbers[edge.target.as_str()];
-                if from != to {
+                let to = numbers.get(edge.target.as_str()).copied();
+                if let Some(to) = to.filter(|to| to != from) {
                     let (edges, inverse) = (&mut relations.edges, &mut relations.inverse);
-                    edges.entry((edge.kind, from)).or_default().insert(to);
-                    inverse.entry((edge.kind, to)).or_default().insert(from);
+                    edges.entry((edge.kind, *from)).or_default().insert(to);
+                    inverse.entry((edge.kind, to)).or_default().insert(*from);
                 }
             }
         }
@@ -151,23 +150,23 @@ impl Relations {
     }
 }
 
-type Ends = BTreeMap<(DependencyKind, usize), BTreeSet<usize>>;
+type Ends = BTreeMap<(DependencyKind, UnitId), BTreeSet<UnitId>>;
 
 fn ends(edges: &Ends, kind: DependencyKind, unit: UnitId) -> impl Iterator<Item = UnitId> + '_ {
-    let found = edges.get(&(kind, unit.0 as usize));
-    found
-        .into_iter()
-        .flatten()
-        .map(|number| UnitId(*number as u32))
+    edges.get(&(kind, unit)).into_iter().flatten().copied()
 }
 
 /// The whole picture.
 #[derive(Debug, Default)]
 pub(crate) struct Picture {
-    /// By number.
-    pub(crate) units: Vec<Seen>,
+    /// Those that are loaded.
+    pub(crate) units: BTreeMap<UnitId, Seen>,
+    /// What the files of all units say, loaded or not.
+    pub(crate) files: BTreeMap<UnitName, Arc<UnitConfig>>,
     pub(crate) jobs: BTreeMap<JobId, Queued>,
     pub(crate) relations: Relations,
+    /// Units came or went, or said something else, since `relations` was made.
+    outdated: bool,
     /// Units that were told to have changed in this step.
     pub(crate) touched: BTreeSet<UnitId>,
     /// Units whose files were read anew during the run; what holds between them and others
@@ -194,7 +193,34 @@ pub(crate) struct Picture {
 
 impl Picture {
     pub(crate) fn unit(&self, unit: UnitId) -> &Seen {
-        &self.units[unit.0 as usize]
+        &self.units[&unit]
+    }
+
+    /// The number of a loaded unit.
+    pub(crate) fn find(&self, name: &UnitName) -> Option<UnitId> {
+        let mut units = self.units.iter();
+        let found = units.find(|(_, unit)| unit.config.name == *name);
+        found.map(|(id, _)| *id)
+    }
+
+    /// What has to be read so that these units and all that they name are loaded.
+    pub(crate) fn missing(
+        &self,
+        names: impl IntoIterator<Item = UnitName>,
+    ) -> Vec<Arc<UnitConfig>> {
+        let loaded = self.units.values().map(|unit| &unit.config.name);
+        let mut known: BTreeSet<&UnitName> = loaded.collect();
+        let mut pending: Vec<UnitName> = names.into_iter().collect();
+        let mut missing = BTreeMap::new();
+        while let Some(name) = pending.pop() {
+            if let Some((name, config)) = self.files.get_key_value(&name)
+                && known.insert(name)
+            {
+                pending.extend(config.dependencies.iter().map(|edge| edge.target.clone()));
+                missing.insert(name, config.clone());
+            }
+        }
+        missing.into_values().collect()
     }
 
     /// The job of a unit; one that does nothing aside.
@@ -228,18 +254,10 @@ impl Picture {
                 self.loose.insert(*unit);
             }
             // It has ended, if perhaps not for long.
-            Effect::CleanUp { unit, .. } if self.unit(*unit).starts_others() => {
+            Effect::CleanUp { unit, .. } if self.end_starts_something(*unit) => {
                 self.circling.insert(*unit);
             }
-            // What it was merged into ignores the order as well.
-            Effect::Reply {
-                result: Ok(Outcome::Job(job)),
-                ..
-            } if loose_anchor.is_some() => {
-                if let Some(job) = self.jobs.get_mut(job) {
-                    job.ignores_order = true;
-                }
-            }
+            Effect::UnitRemoved { unit, .. } => self.forget(*unit),
             // Out of order from now on: there is none that all of a circle could keep. (Where
             // systemd lets such a circle come about, by a daemon-reload, its jobs wait for ever.)
             Effect::Log {
@@ -301,39 +319,80 @@ impl Picture {
         }
     }
 
-    /// Takes new unit files in: what they say holds from now on.
-    pub(crate) fn read_again(&mut self, configs: &[Arc<UnitConfig>]) {
-        for (number, seen) in self.units.iter_mut().enumerate() {
-            if let Some(config) = configs.iter().find(|it| it.name == seen.config.name) {
-                seen.config = config.clone();
-                self.reread.insert(UnitId(number as u32));
-            }
-        }
-        self.relations = Relations::of(&self.units);
+    /// Unit files change. It is not said yet that anybody has read them.
+    pub(crate) fn write(&mut self, configs: &[Arc<UnitConfig>]) {
+        let named = configs.iter().map(|it| (it.name.clone(), it.clone()));
+        self.files.extend(named);
     }
 
-    /// Looks again at what was told to have changed.
-    pub(crate) fn refresh(&mut self, engine: &Engine) {
-        for unit in &self.touched {
-            let view = engine.unit_by_id(*unit).expect("it was told of");
-            let seen = Seen {
-                active: view.active,
-                sub: view.sub,
-                main_pid: view.service.as_ref().map_or(0, |it| it.main_pid),
-                config: view.config,
-            };
-            if seen.is_down() {
-                self.reprieved.remove(unit);
-            }
-            if seen.is_restarted() {
-                self.circling.insert(*unit);
-            }
-            let place = unit.0 as usize;
-            if place == self.units.len() {
-                self.units.push(seen);
-            } else {
-                self.units[place] = seen;
+    /// Whether the end of a unit starts others, or itself again.
+    fn end_starts_something(&self, unit: UnitId) -> bool {
+        let seen = self.unit(unit);
+        let mut upholders = self.relations.from(DependencyKind::Upholds, unit);
+        let mut sockets = self.relations.from(DependencyKind::Triggers, unit);
+        seen.starts_others()
+            || seen.config.procmgr.restart_with_dependency
+            || upholders.next().is_some()
+            || sockets.next().is_some()
+            || seen.config.socket().is_some()
+    }
+
+    /// Takes new readings of loaded units in: what they say holds from now on.
+    pub(crate) fn read_again(&mut self, configs: &[Arc<UnitConfig>]) {
+        for (id, seen) in &mut self.units {
+            if let Some(config) = configs.iter().find(|it| it.name == seen.config.name) {
+                seen.config = config.clone();
+                self.reread.insert(*id);
+                self.outdated = true;
             }
         }
+    }
+
+    /// Takes a unit in that was not loaded before.
+    pub(crate) fn meet(&mut self, engine: &Engine, unit: UnitId) {
+        self.touched.insert(unit);
+        self.refresh(engine, unit);
+        self.outdated = true;
+    }
+
+    /// The unit is not loaded any more.
+    fn forget(&mut self, unit: UnitId) {
+        self.units.remove(&unit);
+        for set in [
+            &mut self.touched,
+            &mut self.reread,
+            &mut self.loose,
+            &mut self.reprieved,
+        ] {
+            set.remove(&unit);
+        }
+        self.outdated = true;
+    }
+
+    /// Units that came or went are told of one by one; the edges count once all are there.
+    pub(crate) fn relate(&mut self) {
+        if std::mem::take(&mut self.outdated) {
+            self.relations = Relations::of(&self.units);
+        }
+    }
+
+    /// Looks again at a unit that was told to have changed, unless it has gone since.
+    pub(crate) fn refresh(&mut self, engine: &Engine, unit: UnitId) {
+        let Some(view) = engine.unit_by_id(unit) else {
+            return;
+        };
+        let seen = Seen {
+            active: view.active,
+            sub: view.sub,
+            main_pid: view.service.as_ref().map_or(0, |it| it.main_pid),
+            config: view.config,
+        };
+        if seen.is_down() {
+            self.reprieved.remove(&unit);
+        }
+        if seen.is_restarted() {
+            self.circling.insert(unit);
+        }
+        self.units.insert(unit, seen);
     }
 }

@@ -3,8 +3,10 @@
 use super::dice::Dice;
 use super::manner::{Manner, Named, Words, calm, of_command};
 use super::world::{Happening, World};
-use procmgr::engine::{Event, Notification, ProcessId, ProcessStatus, Role, Spawn, UnitId};
-use procmgr::unit::config::{CommandKind, ServiceType};
+use procmgr::engine::{
+    Event, Notification, PassedSource, ProcessId, ProcessStatus, Role, Spawn, UnitId,
+};
+use procmgr::unit::config::{CommandKind, ServiceConfig, ServiceType};
 use procmgr::unit::value::Signal;
 
 /// Numbers below are nobody's.
@@ -86,7 +88,9 @@ impl World<'_> {
             self.tell(None, Event::SpawnFailed { process, reason });
             return;
         }
-        let service = spawn.config.service().expect("only services are started");
+        // The commands of a socket are like those of a service.
+        let plain = ServiceConfig::default();
+        let service = spawn.config.service().unwrap_or(&plain);
         let manner = if self.calm {
             calm(service, role, spawn.kind)
         } else {
@@ -114,6 +118,11 @@ impl World<'_> {
             },
         );
         if executed {
+            let passed = spawn.passed.iter().filter_map(|it| match it.source {
+                PassedSource::Socket { unit, .. } => Some(unit),
+                PassedSource::Connection(_) | PassedSource::Stored(_) => None,
+            });
+            self.serve(&passed.collect::<Vec<_>>());
             self.live(pid);
         } else {
             let code = 200 + dice.roll(44) as u8;
@@ -142,6 +151,10 @@ impl World<'_> {
         });
         self.alive.entry(unit).or_default().push(pid);
         self.occupied.insert(unit);
+        if self.scenario.later && !self.calm && self.late_dice.percent(self.scenario.trouble / 4) {
+            let when = self.late_dice.pick(&[0, 1_000, 300_000, 3_000_000]);
+            self.plan(when, Happening::Starve(pid));
+        }
         pid
     }
 
@@ -199,6 +212,7 @@ impl World<'_> {
             pids.retain(|other| *other != pid);
         }
         self.note(|| format!("process {pid} ends: {status:?}"));
+        self.lose_name(pid);
         for process in names {
             self.tell(Some(pid), Event::Exited { process, status });
         }
@@ -211,6 +225,20 @@ impl World<'_> {
             self.plan(0, Happening::Exit(child, ProcessStatus::Exited(0), false));
         }
         self.suspect(unit);
+    }
+
+    /// The kernel needs the process's memory.
+    pub(crate) fn starve(&mut self, pid: i32) {
+        let Some(it) = self.process(pid).filter(|it| it.alive && !self.calm) else {
+            return;
+        };
+        let unit = it.unit;
+        // Told before the end is.
+        self.plan(0, Happening::Tell(Event::OutOfMemory { unit }));
+        self.plan(
+            0,
+            Happening::Exit(pid, ProcessStatus::Killed(Signal::KILL), false),
+        );
     }
 
     pub(crate) fn signal(&mut self, pid: i32, signal: Signal) {
@@ -252,6 +280,12 @@ impl World<'_> {
         if self.calm && bad {
             return;
         }
+        match words {
+            Words::TakeName => return self.take_name(pid),
+            Words::LoseName if !self.calm => return self.lose_name(pid),
+            Words::BusComesBack => return self.bus_comes_back(),
+            _ => {}
+        }
         let fields: Vec<(&str, String)> = match words {
             Words::Ready => vec![("READY", "1".to_owned())],
             Words::Stopping => vec![("STOPPING", "1".to_owned())],
@@ -259,6 +293,7 @@ impl World<'_> {
                 ("RELOADING", "1".to_owned()),
                 ("MONOTONIC_USEC", self.now.to_string()),
             ],
+            Words::TakeName | Words::LoseName | Words::BusComesBack => return,
             Words::Status => vec![("STATUS", "well".to_owned())],
             Words::Feed => vec![("WATCHDOG", "1".to_owned())],
             Words::TriggerWatchdog => vec![("WATCHDOG", "trigger".to_owned())],
@@ -273,6 +308,7 @@ impl World<'_> {
                 if let Some(it) = self.process_mut(pid) {
                     it.asked = true;
                 }
+                self.leaving.insert(unit);
                 self.plan(1000, Happening::Exit(pid, ProcessStatus::Exited(0), true));
             }
             _ => {}
@@ -327,7 +363,12 @@ impl World<'_> {
                 self.hand_over(pid);
                 self.plan(10, Happening::Exit(pid, ProcessStatus::Exited(0), false));
             } else {
+                let config = self.picture.unit(it.unit).config.clone();
                 self.plan(10, Happening::Say(pid, Words::Ready));
+                let service = config.service();
+                if service.is_some_and(|it| it.service_type == ServiceType::Dbus) {
+                    self.plan(10, Happening::Say(pid, Words::TakeName));
+                }
                 // An answer to a reload signal that was lost.
                 self.plan(20, Happening::Say(pid, Words::Reloading));
                 self.plan(0, Happening::WritePidFile(pid, Named::Itself));
@@ -357,14 +398,17 @@ impl World<'_> {
     }
 
     /// Ends the processes of services that wait without a timeout for something these will
-    /// never do, such as write a PID file, end although another type was read meanwhile, or say
-    /// that a reload is done although NotifyAccess= does not let them speak any more.
+    /// never do, such as write a PID file, end although another type was read meanwhile, say
+    /// that a reload is done although NotifyAccess= does not let them speak any more, or end
+    /// because another process of the service had said that it stops (STOPPING=1 sends no signal,
+    /// here as in systemd).
     pub(crate) fn end_what_starts(&mut self) {
         let living: Vec<i32> = self.alive.values().flatten().copied().collect();
         for pid in living {
             let unit = self.process(pid).expect("it lives").unit;
             let sub = self.picture.unit(unit).sub;
-            if sub.starts_with("start") || sub.starts_with("reload") {
+            let leaves = sub == "stop-sigterm" && self.leaving.contains(&unit);
+            if leaves || sub.starts_with("start") || sub.starts_with("reload") {
                 self.plan(0, Happening::Exit(pid, ProcessStatus::Exited(0), false));
             }
         }

@@ -2,8 +2,8 @@
 
 use super::checks::{self, Finding};
 use super::scenario::changed_units;
-use super::world::World;
-use procmgr::engine::{Engine, Snapshot};
+use super::world::{REALTIME, World};
+use procmgr::engine::{Engine, Event, RequestId, Snapshot, Timestamp};
 use procmgr::unit::config::{LoadState, UnitConfig};
 use procmgr::unit::name::UnitName;
 use std::sync::Arc;
@@ -56,22 +56,47 @@ impl World<'_> {
             return Err(finding(text.to_owned()));
         }
         self.engine = engine;
+        self.hold_again();
         Ok(())
+    }
+
+    /// Holds are those of clients, who do not outlive the daemon; these here come back at once.
+    fn hold_again(&mut self) {
+        let (monotonic, realtime) = (self.now, REALTIME + self.now);
+        for (unit, holder) in self.holds.clone() {
+            let hold = Event::Hold {
+                request: RequestId(0),
+                unit,
+                holder,
+            };
+            let now = Timestamp {
+                monotonic,
+                realtime,
+            };
+            self.engine.handle(now, hold);
+            // The answer.
+            self.engine.poll_effect();
+        }
     }
 
     /// Some files have changed and some have gone: the engine may have to act on that.
     fn restore_with_other_files(&mut self) -> Result<(), Finding> {
-        let units = self.picture.units.iter();
-        let names: Vec<UnitName> = units.map(|unit| unit.config.name.clone()).collect();
+        let units = self.scenario.units.iter();
+        let units = units.filter(|unit| unit.socket().is_none());
+        let names: Vec<UnitName> = units.map(|unit| unit.name.clone()).collect();
         let changed = changed_units(&mut self.restore_dice, &names);
+        let mut dice = self.restore_dice.aside(1);
+        let changed = self.scenario.with_late_settings(&mut dice, changed);
         self.note(|| {
             let names: Vec<&str> = changed.iter().map(|unit| unit.name.as_str()).collect();
             format!("restored with other files of {}", names.join(" "))
         });
+        self.picture.write(&changed);
         self.picture.read_again(&changed);
         self.engine = self.restored().map_err(finding)?;
         self.seen.insert("restored with other files");
         self.take_effects(None)?;
+        self.hold_again();
         self.check(|check, sight| check.after(sight, false))
     }
 
@@ -82,10 +107,12 @@ impl World<'_> {
             .map_err(|error| format!("the snapshot cannot be written: {error}"))?;
         let snapshot: Snapshot = serde_json::from_slice(&bytes)
             .map_err(|error| format!("the snapshot cannot be read: {error}"))?;
-        let units = self.picture.units.iter().map(|unit| &unit.config);
-        let configs: Vec<Arc<UnitConfig>> = units
+        let loaded = || self.picture.units.values().map(|unit| unit.config.clone());
+        let named = loaded().flat_map(|unit| unit.dependencies.clone());
+        let missing = self.picture.missing(named.map(|edge| edge.target));
+        let configs: Vec<Arc<UnitConfig>> = loaded()
             .filter(|config| config.load != LoadState::NotFound)
-            .cloned()
+            .chain(missing)
             .collect();
         Engine::restore(snapshot, configs).map_err(|error| error.to_string())
     }

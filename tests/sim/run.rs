@@ -69,7 +69,10 @@ fn live(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
         Ending::Open => return Ok(()),
         Ending::StopAll => {
             for unit in &world.scenario.units {
-                if matches!(unit.body, UnitBody::Service(_) | UnitBody::Target) {
+                if matches!(
+                    unit.body,
+                    UnitBody::Service(_) | UnitBody::Socket(_) | UnitBody::Target
+                ) {
                     let stop = Deed::Job(unit.name.clone(), Verb::Stop, JobMode::Replace);
                     world.act(stop)?;
                 }
@@ -114,6 +117,7 @@ fn settle(world: &mut World<'_>, steps: &mut usize) -> Result<Rest, Finding> {
             return Err(unrest(world, why));
         };
         world.step(at, timer)?;
+        world.perhaps_collect()?;
     }
     world.check(|check, sight| check.rest(sight))?;
     Ok(rest)

@@ -29,6 +29,16 @@ pub(crate) enum Deed {
     ResetFailed(Option<UnitName>),
     /// Cancel a job that is there, or all.
     Cancel(Option<u64>),
+    /// Tell the daemon to run a unit.
+    Keep(UnitName),
+    /// Want a unit to stay loaded, under this number.
+    Hold(UnitName, u64),
+    /// Take that back once.
+    Release(UnitName, u64),
+    /// Go, and hold nothing any more.
+    HolderGone(u64),
+    /// Connect to a socket unit.
+    Traffic(UnitName),
     /// Read unit files that have changed.
     Load(Vec<Arc<UnitConfig>>),
     /// End the manager.
@@ -59,6 +69,10 @@ pub(crate) struct Scenario {
     pub(crate) ending: Ending,
     /// How often things go wrong, in per cent.
     pub(crate) trouble: u64,
+    /// How often units may be unloaded, in per cent of the moments.
+    pub(crate) collects: u64,
+    /// Whether what came to the simulation later than the rest has a part in it.
+    pub(crate) later: bool,
 }
 
 /// What was cut out of a scenario to make it smaller; by number.
@@ -86,13 +100,104 @@ impl Scenario {
             .map(|i| Arc::new(units::random(&mut dice, &names[i], i, &names)))
             .collect();
         let acts = acts(&mut dice, &names);
-        Scenario {
+        let mut scenario = Scenario {
             seed,
             units,
             acts,
             ending: dice.pick(&[Ending::Open, Ending::StopAll, Ending::Shutdown]),
             trouble: dice.pick(&[0, 3, 10, 25]),
+            collects: 0,
+            later: false,
+        };
+        let mut dice = Dice::of(seed, &[5]);
+        scenario.collects = dice.pick(&[0, 0, 2, 50]);
+        scenario.later = dice.one_in(2);
+        scenario.hold_some(&mut dice, &names);
+        scenario.units = scenario.with_late_settings(&mut dice, scenario.units.clone());
+        let mut acts = std::mem::take(&mut scenario.acts);
+        for act in &mut acts {
+            if let Deed::Load(units) = &mut act.deed {
+                *units = scenario.with_late_settings(&mut dice, std::mem::take(units));
+            }
         }
+        scenario.acts = acts;
+        scenario.add_sockets(&names);
+        scenario
+    }
+
+    /// Some services have sockets, and those have clients.
+    fn add_sockets(&mut self, names: &[UnitName]) {
+        if !self.later {
+            return;
+        }
+        let mut dice = Dice::of(self.seed, &[6]);
+        for name in names {
+            if !name.as_str().starts_with('s') || !dice.one_in(4) {
+                continue;
+            }
+            let socket = units::socket(&mut dice, name, names);
+            let name = socket.name.clone();
+            self.units.push(Arc::new(socket));
+            let last = self.acts.last().map_or(0, |act| act.at);
+            let mut act = |deed| {
+                let at = dice.roll(last + 1);
+                self.acts.push(Act { at, deed });
+            };
+            act(Deed::Job(name.clone(), Verb::Start, JobMode::Replace));
+            for _ in 0..3 {
+                act(Deed::Traffic(name.clone()));
+            }
+            let verb = dice.pick(&[Verb::Start, Verb::Stop, Verb::Restart, Verb::TryRestart]);
+            let mode = mode(&mut dice);
+            let at = dice.roll(last + 1);
+            let deed = Deed::Job(name, verb, mode);
+            self.acts.push(Act { at, deed });
+        }
+        self.acts.sort_by_key(|act| act.at);
+    }
+
+    /// Some want units to stay loaded.
+    fn hold_some(&mut self, dice: &mut Dice, names: &[UnitName]) {
+        if self.collects == 0 {
+            return;
+        }
+        for _ in 0..dice.roll(4) {
+            let at = self.acts[dice.roll(self.acts.len() as u64) as usize].at;
+            let name = names[dice.roll(names.len() as u64) as usize].clone();
+            let holder = dice.roll(2);
+            let deeds = match dice.roll(4) {
+                0 => vec![(at, Deed::Keep(name))],
+                1 => vec![(at, Deed::Release(name, holder))],
+                2 => vec![
+                    (at, Deed::Hold(name.clone(), holder)),
+                    (at + dice.roll(2_000_000), Deed::Release(name, holder)),
+                ],
+                _ => vec![
+                    (at, Deed::Hold(name, holder)),
+                    (at + dice.roll(2_000_000), Deed::HolderGone(holder)),
+                ],
+            };
+            let deeds = deeds.into_iter();
+            self.acts.extend(deeds.map(|(at, deed)| Act { at, deed }));
+        }
+        self.acts.sort_by_key(|act| act.at);
+    }
+
+    /// The same units, with more said of them where this scenario has that.
+    pub(crate) fn with_late_settings(
+        &self,
+        dice: &mut Dice,
+        units: Vec<Arc<UnitConfig>>,
+    ) -> Vec<Arc<UnitConfig>> {
+        if !self.later {
+            return units;
+        }
+        let units = units.iter().map(|unit| {
+            let mut unit = (**unit).clone();
+            units::settle_later(dice, &mut unit);
+            Arc::new(unit)
+        });
+        units.collect()
     }
 
     /// The same without some parts.

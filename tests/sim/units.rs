@@ -2,12 +2,13 @@
 
 use super::dice::Dice;
 use procmgr::unit::config::{
-    Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
-    ExitType, JobMode, KillMode, LoadState, NotApplied, NotifyAccess, Privileges, Restart,
-    RestartMode, ServiceConfig, ServiceType, SystemAction, TimeoutFailure, UnitBody, UnitConfig,
+    CollectMode, Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind,
+    DependencyOrigin, ExitType, JobMode, KillMode, Listen, ListenKind, LoadState, NotApplied,
+    NotifyAccess, OomPolicy, Place, Privileges, Restart, RestartMode, ServiceConfig, ServiceType,
+    SocketConfig, SystemAction, TimeoutFailure, UnitBody, UnitConfig,
 };
 use procmgr::unit::diagnostic::Position;
-use procmgr::unit::name::UnitName;
+use procmgr::unit::name::{UnitName, UnitType};
 use procmgr::unit::value::{Signal, TimeSpan};
 
 /// A unit that its files describe.
@@ -32,6 +33,88 @@ pub(crate) fn random(
     if !matches!(config.body, UnitBody::Fact) {
         config.dependencies = dependencies(dice, index, names);
     }
+    config
+}
+
+/// Settings that came to the simulation later than most, by chances of their own.
+pub(crate) fn settle_later(dice: &mut Dice, config: &mut UnitConfig) {
+    if config.load == LoadState::NotFound {
+        return;
+    }
+    if dice.one_in(3) {
+        config.unit.collect_mode = CollectMode::InactiveOrFailed;
+    }
+    config.procmgr.restart_with_dependency = dice.one_in(3);
+    let name = config.name.as_str().replace('.', "_");
+    let UnitBody::Service(service) = &mut config.body else {
+        return;
+    };
+    service.oom_policy = dice.pick(&[OomPolicy::Stop, OomPolicy::Kill, OomPolicy::Continue]);
+    if service.service_type == ServiceType::Simple && dice.one_in(3) {
+        service.service_type = ServiceType::Dbus;
+        service.bus_name = Some(format!("org.example.{name}"));
+    }
+}
+
+/// A socket unit that activates a service.
+pub(crate) fn socket(dice: &mut Dice, service: &UnitName, names: &[UnitName]) -> UnitConfig {
+    let name = service.with_type(UnitType::Socket);
+    let mut config = UnitConfig::not_found(name);
+    config.load = LoadState::Loaded;
+    config.load_error = None;
+    section(dice, &mut config);
+    config.not_applied.clear();
+    let mut edges = vec![
+        (DependencyKind::Triggers, service.clone()),
+        (DependencyKind::Before, service.clone()),
+    ];
+    if dice.one_in(3) {
+        let other = &names[dice.roll(names.len() as u64) as usize];
+        let kind = dice.pick(&[
+            DependencyKind::Requires,
+            DependencyKind::PartOf,
+            DependencyKind::Conflicts,
+            DependencyKind::BindsTo,
+        ]);
+        if other != service {
+            edges.push((kind, other.clone()));
+            edges.push((DependencyKind::After, other.clone()));
+        }
+    }
+    let edges = edges.into_iter().map(|(kind, target)| Dependency {
+        kind,
+        target,
+        origin: DependencyOrigin::Implicit,
+    });
+    config.dependencies = edges.collect();
+    let mut socket = SocketConfig {
+        listen: vec![Listen {
+            kind: ListenKind::Fifo,
+            address: "/run/fifo".to_owned(),
+            place: Place::Path("/run/fifo".to_owned()),
+        }],
+        flush_pending: dice.one_in(4),
+        timeout: TimeSpan::from_secs(dice.pick(&[1, 5, 90])),
+        ..SocketConfig::default()
+    };
+    for kind in [
+        CommandKind::StartPre,
+        CommandKind::StartPost,
+        CommandKind::StopPre,
+        CommandKind::StopPost,
+    ] {
+        let count = dice.weighted(&[(0, 5), (1, 2), (2, 1)]);
+        *socket.commands.get_mut(kind) = (0..count).map(|n| command(dice, kind, n)).collect();
+    }
+    if dice.one_in(4) {
+        socket.pause = TimeSpan::from_secs(dice.pick(&[1, 5]));
+    }
+    if dice.one_in(4) {
+        socket.poll_limit.interval = TimeSpan::from_secs(1);
+        socket.poll_limit.burst = Some(2);
+    }
+    socket.kill.mode = dice.pick(&[KillMode::ControlGroup, KillMode::Mixed, KillMode::Process]);
+    config.body = UnitBody::Socket(Box::new(socket));
     config
 }
 

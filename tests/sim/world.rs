@@ -4,20 +4,26 @@
 //! kernel may reorder it: what concerns one process stays in order, and a group is only told
 //! to be empty when it is and when all its ends were told. The rules are those of `host`.
 
+use super::bus::Bus;
 use super::checks::{self, Check, Finding, Sight};
 use super::dice::Dice;
 use super::manner::{Manner, Named, Words};
-use super::picture::{Picture, Relations};
+use super::picture::Picture;
 use super::processes::{Known, Process};
 use super::restore::Restores;
 use super::scenario::{Deed, Scenario};
+use super::sockets::Sockets;
 use procmgr::engine::{
     Effect, Engine, Event, JobId, KillOrder, MainSource, ProcessId, ProcessStatus, RequestId,
     Spawn, Timestamp, UnitId,
 };
 use procmgr::unit::config::{Condition, JobMode};
+use procmgr::unit::name::UnitName;
 use procmgr::unit::value::Signal;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What time of day it is when a life begins, in microseconds.
+pub(crate) const REALTIME: u64 = 1_700_000_000_000_000;
 
 /// Something that is going to happen.
 #[derive(Debug)]
@@ -27,9 +33,13 @@ pub(crate) enum Happening {
     /// An ordered process comes to be.
     Begin(Box<Spawn>),
     Exit(i32, ProcessStatus, bool),
+    /// The kernel ends it for want of memory.
+    Starve(i32),
     Say(i32, Words),
     Fork(i32, Box<Manner>),
     WritePidFile(i32, Named),
+    /// Somebody reads what waits at the sockets of a unit.
+    TakeTraffic(UnitId),
     /// Somebody looks whether a group is empty.
     LookAtGroup(UnitId),
     /// Somebody does something.
@@ -54,6 +64,14 @@ pub(crate) struct World<'a> {
     pub(crate) dice: Dice,
     pub(crate) restores: Restores,
     pub(crate) restore_dice: Dice,
+    /// When units are unloaded, and what else came to the simulation late.
+    pub(crate) late_dice: Dice,
+    pub(crate) bus: Bus,
+    pub(crate) sockets: Sockets,
+    /// Units one of whose processes has said that it stops.
+    pub(crate) leaving: BTreeSet<UnitId>,
+    /// Who holds which unit.
+    pub(crate) holds: Vec<(UnitName, u64)>,
     /// What was seen of the engine's ways, to tell that the runs are not dull.
     pub(crate) seen: BTreeSet<&'static str>,
     pub(crate) trace: Option<Vec<String>>,
@@ -88,6 +106,11 @@ impl<'a> World<'a> {
             restores,
             // Of its own, so that it changes nothing else of a life.
             restore_dice: Dice::of(scenario.seed, &[4]),
+            late_dice: Dice::of(scenario.seed, &[7]),
+            bus: Bus::default(),
+            sockets: Sockets::default(),
+            leaving: BTreeSet::new(),
+            holds: Vec::new(),
             seen: BTreeSet::new(),
             trace: traced.then(Vec::new),
             timeline: BTreeMap::new(),
@@ -98,8 +121,8 @@ impl<'a> World<'a> {
             checks: checks::all(),
         };
         let units = scenario.units.clone();
+        world.picture.write(&units);
         world.handle(Event::Load { units }, None)?;
-        world.picture.relations = Relations::of(&world.picture.units);
         for act in &scenario.acts {
             world.plan(act.at, Happening::Act(act.deed.clone()));
         }
@@ -135,7 +158,7 @@ impl<'a> World<'a> {
     }
 
     /// How late the host is.
-    fn delay(&mut self) -> u64 {
+    pub(crate) fn delay(&mut self) -> u64 {
         if self.calm || !self.dice.percent(10 + 2 * self.scenario.trouble) {
             return 0;
         }
@@ -187,8 +210,10 @@ impl<'a> World<'a> {
             Happening::Tell(event) => return self.deliver(event),
             Happening::Begin(spawn) => self.begin(&spawn),
             Happening::Exit(pid, status, by_itself) => self.exit(pid, status, by_itself),
+            Happening::Starve(pid) => self.starve(pid),
             Happening::Say(pid, words) => self.say(pid, words),
             Happening::Fork(pid, manner) => self.fork(pid, *manner),
+            Happening::TakeTraffic(unit) => self.take_traffic(unit),
             Happening::WritePidFile(pid, whom) => self.write_pid_file(pid, whom),
             Happening::LookAtGroup(unit) => return self.look_at_group(unit),
             Happening::Act(deed) => return self.act(deed),
@@ -229,8 +254,36 @@ impl<'a> World<'a> {
         self.handle(Event::GroupEmpty { unit }, None)
     }
 
+    /// Nothing else is to be done at this moment: what nobody needs may be unloaded.
+    pub(crate) fn perhaps_collect(&mut self) -> Result<(), Finding> {
+        let share = self.scenario.collects;
+        if share == 0 || !self.late_dice.percent(share) {
+            return Ok(());
+        }
+        self.handle(Event::Collect, None)
+    }
+
+    /// Reads what is not loaded of a unit and all that it names.
+    fn with_loaded(&mut self, unit: &UnitName) -> Result<(), Finding> {
+        let units = self.picture.missing([unit.clone()]);
+        if units.is_empty() {
+            return Ok(());
+        }
+        self.seen.insert("loaded again");
+        self.handle(Event::Load { units }, None)
+    }
+
     /// Somebody does something.
     pub(crate) fn act(&mut self, deed: Deed) -> Result<(), Finding> {
+        if let Deed::Job(unit, ..) | Deed::Keep(unit) | Deed::Hold(unit, _) = &deed {
+            self.with_loaded(unit)?;
+        }
+        if let Deed::Traffic(unit) = &deed {
+            if let Some(unit) = self.picture.find(unit) {
+                self.bring_traffic(unit);
+            }
+            return Ok(());
+        }
         self.requests += 1;
         let request = RequestId(self.requests);
         let mut loose = None;
@@ -273,7 +326,44 @@ impl<'a> World<'a> {
                 });
                 Event::Cancel { request, job }
             }
-            Deed::Load(units) => Event::Load { units },
+            Deed::Load(changed) => {
+                self.picture.write(&changed);
+                let names = changed.iter().map(|unit| unit.name.clone());
+                let loaded: Vec<UnitName> = names
+                    .filter(|name| self.picture.find(name).is_some())
+                    .collect();
+                let files = &self.picture.files;
+                let mut units: Vec<_> = loaded.iter().map(|name| files[name].clone()).collect();
+                let named = units.iter().flat_map(|unit| &unit.dependencies);
+                let named: Vec<UnitName> = named.map(|edge| edge.target.clone()).collect();
+                units.extend(self.picture.missing(named));
+                Event::Load { units }
+            }
+            Deed::Keep(unit) => Event::Keep { unit },
+            Deed::Hold(unit, holder) => {
+                self.holds.push((unit.clone(), holder));
+                Event::Hold {
+                    request,
+                    unit,
+                    holder,
+                }
+            }
+            Deed::Release(unit, holder) => {
+                let mut holds = self.holds.iter();
+                if let Some(place) = holds.position(|it| *it == (unit.clone(), holder)) {
+                    self.holds.remove(place);
+                }
+                Event::Release {
+                    request,
+                    unit,
+                    holder,
+                }
+            }
+            Deed::HolderGone(holder) => {
+                self.holds.retain(|(_, other)| *other != holder);
+                Event::HolderGone { holder }
+            }
+            Deed::Traffic(_) => return Ok(()),
             Deed::Shutdown => Event::Shutdown,
         };
         self.handle(event, loose)
@@ -285,7 +375,7 @@ impl<'a> World<'a> {
         self.seen.insert(checks::kind_of_event(&event));
         let time = Timestamp {
             monotonic: self.now,
-            realtime: 1_700_000_000_000_000 + self.now,
+            realtime: REALTIME + self.now,
         };
         self.check(|check, sight| check.before(sight, &event))?;
         if let Event::Cancel { .. } = event {
@@ -309,7 +399,18 @@ impl<'a> World<'a> {
         self.picture.touched.clear();
         self.picture.stopped_alone.clear();
         self.picture.stop_called_off.clear();
-        while let Some(effect) = self.engine.poll_effect() {
+        let mut effects: Vec<Effect> = std::iter::from_fn(|| self.engine.poll_effect()).collect();
+        // A restored engine may find in another order what it unloads together.
+        effects.sort_by_key(|effect| match effect {
+            Effect::UnitRemoved { unit, .. } => Some(*unit),
+            _ => None,
+        });
+        for effect in effects {
+            if let Effect::UnitNew { unit } = effect {
+                self.picture.meet(&self.engine, unit);
+            } else {
+                self.picture.relate();
+            }
             self.note(|| format!("  < {}", checks::words_of_effect(&effect)));
             self.check(|check, sight| check.effect(sight, &effect))?;
             self.picture.note(&effect, loose);
@@ -319,15 +420,16 @@ impl<'a> World<'a> {
             self.carry_out(effect);
         }
         self.picture.displacing = false;
+        self.picture.relate();
         self.look();
         Ok(())
     }
 
     /// Looks at the units that changed.
     fn look(&mut self) {
-        self.picture.refresh(&self.engine);
         let touched: Vec<UnitId> = self.picture.touched.iter().copied().collect();
         for unit in touched {
+            self.picture.refresh(&self.engine, unit);
             let seen = self.picture.unit(unit);
             self.seen.insert(seen.sub);
             let leaves = seen.is_at_its_end()
@@ -386,25 +488,31 @@ impl<'a> World<'a> {
             Effect::CleanUp { unit, .. } => {
                 self.pid_files.remove(&unit);
             }
-            Effect::WatchBusName { unit, .. } => {
-                self.tell(None, Event::BusNameWatched { unit });
+            Effect::OpenSockets { unit, order, .. } => self.open_sockets(unit, order),
+            Effect::CloseSockets { unit, .. } => self.close_sockets(unit),
+            Effect::WatchSockets { unit, watch, .. } => self.watch_sockets(unit, watch),
+            Effect::UnwatchSockets { unit } => self.unwatch_sockets(unit),
+            Effect::FlushSockets { unit } => self.take_traffic(unit),
+            Effect::WatchBusName { unit, .. } => self.watch_bus_name(unit),
+            Effect::ForgetBusName { unit } => self.forget_bus_name(unit),
+            Effect::UnitRemoved { unit, .. } => {
+                self.seen.insert("unloaded");
+                self.alive.remove(&unit);
+                self.pid_files.remove(&unit);
             }
-            Effect::ForgetBusName { .. }
-            | Effect::Reply { .. }
+            Effect::Log { message, .. } => {
+                if message.starts_with("started again: what it depends on") {
+                    self.seen.insert("started with its dependency");
+                }
+            }
+            Effect::Reply { .. }
             | Effect::UnitNew { .. }
-            | Effect::UnitRemoved { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
-            | Effect::OpenSockets { .. }
-            | Effect::CloseSockets { .. }
-            | Effect::WatchSockets { .. }
-            | Effect::UnwatchSockets { .. }
-            | Effect::FlushSockets { .. }
             | Effect::LoadInstance { .. }
             | Effect::StoreDescriptor { .. }
             | Effect::CloseDescriptor { .. }
             | Effect::Changed { .. }
-            | Effect::Log { .. }
             | Effect::Act { .. }
             | Effect::Finished => {}
         }
@@ -513,16 +621,21 @@ impl<'a> World<'a> {
         })
     }
 
+    /// What was not told yet need not be told any more.
+    pub(crate) fn keep_to_itself(&mut self, untold: impl Fn(&Event) -> bool) {
+        self.timeline.retain(|_, happening| match happening {
+            Happening::Tell(event) => !untold(event),
+            _ => true,
+        });
+    }
+
     fn forget(&mut self, process: ProcessId) {
         self.awaited.remove(&process);
-        // What was not told yet need not be told any more.
-        self.timeline.retain(|_, happening| match happening {
-            Happening::Tell(
-                Event::MainFound { process: of, .. }
-                | Event::MainNotFound { process: of, .. }
-                | Event::Exited { process: of, .. },
-            ) => *of != process,
-            _ => true,
+        self.keep_to_itself(|event| match event {
+            Event::MainFound { process: of, .. }
+            | Event::MainNotFound { process: of, .. }
+            | Event::Exited { process: of, .. } => *of == process,
+            _ => false,
         });
         if let Some(known) = self.known.remove(&process) {
             if let Known::Running(_, pid) = known

@@ -171,7 +171,7 @@ impl Service {
                 // may somebody else of the service still say it.
                 let hopeless = !config.remain_after_exit
                     || self.access(cx) == NotifyAccess::Main
-                    || !self.populated;
+                    || !self.may_be_populated();
                 if hopeless {
                     self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Protocol);
                 }

@@ -215,7 +215,7 @@ impl Service {
         let post_may_write = !settings(cx).commands.get(CommandKind::StartPost).is_empty();
         if found || source == Source::OnlyProcess || post_may_write {
             self.enter_start_post(cx);
-        } else if source == Source::PidFile && self.populated {
+        } else if source == Source::PidFile && self.may_be_populated() {
             self.search_for(cx, Purpose::Start, Source::PidFileAwaited);
         } else {
             log(cx, LogLevel::Warning, "no main process in the PID file");
@@ -226,7 +226,7 @@ impl Service {
     fn start_post_search_over(&mut self, cx: &mut Context<'_>, source: Source, found: bool) {
         if found || source == Source::OnlyProcess {
             self.enter_running(cx, ServiceResult::Success);
-        } else if source == Source::PidFile && self.populated {
+        } else if source == Source::PidFile && self.may_be_populated() {
             self.search_for(cx, Purpose::StartPost, Source::PidFileAwaited);
         } else {
             log(cx, LogLevel::Warning, "no main process in the PID file");

@@ -26,7 +26,6 @@ impl Service {
         let process = cx.numbers.process();
         let main = Process::ordered(process, CommandKind::Start, 0, command.clone());
         self.main = Main::Alive(Box::new(main));
-        self.populated = true;
         self.held = deadline_after(cx.now.monotonic, LONGEST);
         cx.out.held = true;
         self.enter_start_post(cx);

@@ -37,8 +37,10 @@ pub struct Service {
     pub(super) bus: Bus,
     /// The kill order whose answer the state waits for.
     pub(super) order: Option<u64>,
-    /// Whether the unit's group may hold a process.
+    /// Whether a process has been in the unit's group since that was last known to be empty.
     pub(super) populated: bool,
+    /// Ordered processes of which it is not known yet whether they came to be.
+    pub(super) coming: u32,
     /// When the present state has lasted too long, monotonic microseconds.
     pub(super) timer: Option<u64>,
     /// When the service has been silent too long.
@@ -121,6 +123,7 @@ impl Service {
             bus: Bus::NotNeeded,
             order: None,
             populated: false,
+            coming: 0,
             timer: None,
             watchdog: None,
             watchdog_told: None,

@@ -52,12 +52,12 @@ impl Service {
         match &self.main {
             Main::Alive(_) => true,
             Main::Gone => self.others_count(cx),
-            Main::Unknown => self.populated,
+            Main::Unknown => self.may_be_populated(),
         }
     }
 
     /// Whether the service goes on with the processes that are left (ExitType=cgroup).
     pub(super) fn others_count(&self, cx: &Context<'_>) -> bool {
-        settings(cx).exit_type == ExitType::Cgroup && self.populated
+        settings(cx).exit_type == ExitType::Cgroup && self.may_be_populated()
     }
 }

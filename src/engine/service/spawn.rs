@@ -88,7 +88,7 @@ impl Service {
             client: None,
         };
         cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
-        self.populated = true;
+        self.coming += 1;
         true
     }
 
@@ -101,6 +101,7 @@ impl Service {
         pid: i32,
         executed: bool,
     ) {
+        self.coming = self.coming.saturating_sub(1);
         self.populated = true;
         let Some(place) = self.book(process).map(|entry| {
             entry.pid = pid;
@@ -160,6 +161,7 @@ impl Service {
     /// Takes in that an ordered process could not be made (result `resources`; a `-` prefix does
     /// not help, as there is no exit status to ignore).
     pub fn on_spawn_failed(&mut self, cx: &mut Context<'_>, process: ProcessId, reason: &str) {
+        self.coming = self.coming.saturating_sub(1);
         let Some((kind, index)) = self.book(process).map(|p| (p.kind, p.index)) else {
             return;
         };

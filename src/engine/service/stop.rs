@@ -63,7 +63,7 @@ impl Service {
 
     /// The service said STOPPING=1: as if it had been sent SIGTERM, without sending it.
     pub(super) fn enter_stop_by_notify(&mut self, cx: &mut Context<'_>) {
-        if !self.populated && self.main.process().is_none() && self.control.is_none() {
+        if !self.may_be_populated() && self.main.process().is_none() && self.control.is_none() {
             // The message was slower than the news of the end; no other end is to come.
             self.enter_stop_post(cx, ServiceResult::Success);
             return;
@@ -99,7 +99,7 @@ impl Service {
             return None;
         }
         let processes = self.processes();
-        let group = self.populated && stage.reaches_group(kill.mode);
+        let group = self.may_be_populated() && stage.reaches_group(kill.mode);
         if processes.is_empty() && !group {
             return None;
         }
@@ -171,7 +171,9 @@ impl Service {
     pub(super) fn final_process_gone(&mut self, cx: &mut Context<'_>, result: ServiceResult) {
         let kill = &settings(cx).kill;
         let others = match kill.mode {
-            KillMode::ControlGroup | KillMode::Mixed => self.populated && kill.send_sigkill,
+            KillMode::ControlGroup | KillMode::Mixed => {
+                self.may_be_populated() && kill.send_sigkill
+            }
             KillMode::Process | KillMode::None => false,
         };
         match KillStage::of(self.state) {
@@ -201,8 +203,7 @@ impl Service {
     /// Takes in that no process is left in the unit's group. Where main or control process are
     /// known, their own ends say more and are waited for.
     pub fn on_group_empty(&mut self, cx: &mut Context<'_>) {
-        // A process that is only held back counts as if it was there.
-        self.populated = self.held.is_some();
+        self.populated = false;
         if self.main.process().is_some() || self.control.is_some() {
             return;
         }

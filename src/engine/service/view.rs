@@ -60,9 +60,15 @@ impl Service {
             .collect()
     }
 
+    /// Whether the unit's group may hold a process, now or in a moment. One that is only held
+    /// back counts as if it was there.
+    pub(super) fn may_be_populated(&self) -> bool {
+        self.populated || self.coming > 0 || self.held.is_some()
+    }
+
     /// Whether any process may be in the unit's group, known or not.
     pub fn has_processes(&self) -> bool {
-        self.populated || self.main.running().is_some() || self.control.is_some()
+        self.may_be_populated() || self.main.running().is_some() || self.control.is_some()
     }
 
     /// A picture of everything that is shown of a service.

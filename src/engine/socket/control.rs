@@ -51,7 +51,7 @@ impl Socket {
             client: None,
         };
         cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
-        self.populated = true;
+        self.coming += 1;
         self.control = Some(Process::ordered(process, kind, index, command.clone()));
         self.arm(cx, cx.settings().timeout);
         true
@@ -59,6 +59,7 @@ impl Socket {
 
     /// Takes in that an ordered process exists.
     pub fn on_spawned(&mut self, cx: &mut Context<'_>, process: ProcessId, pid: i32) {
+        self.coming = self.coming.saturating_sub(1);
         self.populated = true;
         let Some(control) = self.control.as_mut().filter(|it| it.id == process) else {
             // It came to be after everybody had given up waiting for it.
@@ -95,6 +96,7 @@ impl Socket {
 
     /// Takes in that an ordered process could not be made.
     pub fn on_spawn_failed(&mut self, cx: &mut Context<'_>, process: ProcessId, reason: &str) {
+        self.coming = self.coming.saturating_sub(1);
         let Some(control) = self.control.take_if(|it| it.id == process) else {
             return;
         };

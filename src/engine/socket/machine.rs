@@ -28,10 +28,14 @@ pub struct Socket {
     pub(super) timer: Option<u64>,
     /// The next command is the first of its start.
     pub(super) fresh: bool,
-    /// Whether the unit's group may hold a process.
+    /// Whether a process has been in the unit's group since that was last known to be empty.
     pub(super) populated: bool,
+    /// Ordered processes of which it is not known yet whether they came to be.
+    pub(super) coming: u32,
     /// Whether the host was told to make the sockets.
     pub(super) open: bool,
+    /// Whether the sockets are there.
+    pub(super) made: bool,
     /// It is up without sockets: its service was started at once (kubernetes mode).
     pub(super) passive: bool,
     pub(super) triggers: Window,
@@ -41,7 +45,7 @@ pub struct Socket {
     /// NRefused.
     pub(super) refused: u32,
     /// Connections whose instance is being read, with their sources.
-    pub(super) coming: BTreeMap<DescriptorId, super::traffic::Coming>,
+    pub(super) announced: BTreeMap<DescriptorId, super::traffic::Coming>,
     /// Instances that serve a connection, with their sources.
     pub(super) connections: BTreeMap<UnitId, Option<String>>,
     /// A connection that was taken to look at it and that waits for the service.
@@ -61,13 +65,15 @@ impl Default for Socket {
             timer: None,
             fresh: false,
             populated: false,
+            coming: 0,
             open: false,
+            made: false,
             passive: false,
             triggers: Window::default(),
             polls: Window::default(),
             accepted: 0,
             refused: 0,
-            coming: BTreeMap::new(),
+            announced: BTreeMap::new(),
             connections: BTreeMap::new(),
             client: None,
             commands: Vec::new(),
@@ -110,6 +116,7 @@ impl Socket {
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {
+        self.made = false;
         self.passive = false;
         self.drop_client(cx);
         if std::mem::take(&mut self.open) {

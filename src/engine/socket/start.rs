@@ -91,7 +91,10 @@ impl Socket {
         }
         self.order = None;
         let (result, reason) = match result {
-            Ok(()) => return self.enter_start_post(cx),
+            Ok(()) => {
+                self.made = true;
+                return self.enter_start_post(cx);
+            }
             Err(OpenFailure::Resources(reason)) => (SocketResult::Resources, reason),
             Err(OpenFailure::Owner(reason)) => (SocketResult::ExitCode, reason),
         };

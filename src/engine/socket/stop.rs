@@ -79,7 +79,7 @@ impl Socket {
             KillMode::Process => false,
             KillMode::None => return None,
         };
-        let group = self.populated && reaches_group;
+        let group = self.may_be_populated() && reaches_group;
         if processes.is_empty() && !group {
             return None;
         }

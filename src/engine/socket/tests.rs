@@ -5,7 +5,7 @@ use crate::engine::process::ProcessStatus;
 use crate::engine::state::{ActiveState, JobResult, SocketResult};
 use crate::engine::tests::world::{UnitBuilder, World, unit};
 use crate::engine::{DescriptorId, WatchManner};
-use crate::unit::config::{CommandKind, DescriptorVariable, PreserveMode};
+use crate::unit::config::{CommandKind, DescriptorVariable, JobMode, PreserveMode};
 use crate::unit::value::TimeSpan;
 
 fn web() -> [UnitBuilder; 2] {
@@ -244,6 +244,32 @@ fn per_connection(most: u32) -> World {
     world.template = Some(unit);
     world.must(Verb::Start, "in.socket");
     world
+}
+
+#[test]
+fn sockets_that_could_not_be_made_are_passed_to_nobody() {
+    let [socket, service] = web();
+    let mut world = World::new([socket.exec(CommandKind::StopPre, "stay"), service]);
+    let failure = OpenFailure::Resources("address in use".to_owned());
+    world.unopenable.insert("web".to_owned(), failure);
+    world.start("web.socket").unwrap();
+    assert_eq!(world.sub("web.socket"), "stop-pre");
+    let mode = JobMode::IgnoreDependencies;
+    world.ask_mode(Verb::Start, "web.service", mode).unwrap();
+    assert_eq!(world.state("web.service"), ActiveState::Active);
+    assert!(world.passed["web ExecStart"].is_empty());
+}
+
+#[test]
+fn a_daemon_reload_leaves_an_instance_with_its_socket() {
+    let mut world = per_connection(64);
+    world.connect("in.socket", "a");
+    let triggers = |world: &World| world.engine.dependencies("in.socket", "Triggers").len();
+    assert_eq!(triggers(&world), 1);
+    world.load([unit("in.socket").socket(|s| s.accept = true).listens()]);
+    assert_eq!(triggers(&world), 1);
+    world.end("in@0-1-a.service", ProcessStatus::Exited(0));
+    assert_eq!(triggers(&world), 0);
 }
 
 #[test]

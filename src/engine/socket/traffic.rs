@@ -133,7 +133,7 @@ impl Socket {
         }
         let instance = format!("{}-{}", self.accepted, peer.instance);
         self.accepted = self.accepted.saturating_add(1);
-        self.coming.insert(
+        self.announced.insert(
             connection,
             Coming {
                 source: peer.source,
@@ -167,7 +167,7 @@ impl Socket {
         }
         let most = settings.max_connections_per_source as usize;
         let source = peer.source.as_ref().filter(|_| most > 0)?;
-        let coming = self.coming.values().map(|coming| coming.source.as_ref());
+        let coming = self.announced.values().map(|coming| coming.source.as_ref());
         let served = self.connections.values().map(Option::as_ref);
         let same = coming.chain(served).filter(|it| *it == Some(source));
         (same.count() >= most).then(|| {
@@ -177,7 +177,7 @@ impl Socket {
 
     /// NConnections.
     pub(super) fn served(&self) -> usize {
-        self.coming.len() + self.connections.len()
+        self.announced.len() + self.connections.len()
     }
 
     /// The instance for a connection was read; what it gets.
@@ -187,7 +187,7 @@ impl Socket {
         connection: DescriptorId,
         instance: UnitId,
     ) -> Option<Connection> {
-        let coming = self.coming.remove(&connection)?;
+        let coming = self.announced.remove(&connection)?;
         self.connections.insert(instance, coming.source);
         Some(Connection {
             descriptor: connection,
@@ -198,7 +198,7 @@ impl Socket {
 
     /// The instance of a connection cannot be started, and no other one could.
     pub fn connection_failed(&mut self, cx: &mut Context<'_>, connection: DescriptorId) {
-        self.coming.remove(&connection);
+        self.announced.remove(&connection);
         self.activation_failed(cx);
     }
 

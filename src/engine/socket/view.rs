@@ -16,10 +16,14 @@ impl Socket {
         self.control.as_ref().map(|process| process.id)
     }
 
+    /// Whether the unit's group may hold a process, now or in a moment.
+    pub fn may_be_populated(&self) -> bool {
+        self.populated || self.coming > 0
+    }
+
     /// Whether it has sockets to pass.
     pub fn has_sockets(&self) -> bool {
-        // While they are being made nobody can be given one.
-        self.open && self.order.is_none()
+        self.made
     }
 
     /// A picture of everything that is shown of a socket.

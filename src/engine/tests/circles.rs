@@ -2,8 +2,10 @@
 
 use super::world::{World, unit};
 use crate::engine::event::Verb;
+use crate::engine::process::ProcessStatus;
 use crate::engine::state::ActiveState;
-use crate::unit::config::{CommandKind, DependencyKind};
+use crate::engine::state::JobResult;
+use crate::unit::config::{CommandKind, DependencyKind, Restart, RestartMode};
 
 #[test]
 fn failures_for_a_dependency_that_start_each_other_come_to_an_end() {
@@ -27,6 +29,32 @@ fn failures_for_a_dependency_that_start_each_other_come_to_an_end() {
     world.ask(Verb::Start, "group.target").unwrap();
     assert!(world.engine.jobs().is_empty());
     assert_eq!(world.state("helper.service"), ActiveState::Active);
+}
+
+#[test]
+fn a_start_that_cannot_be_carried_out_again_ends_with_its_service() {
+    let second = || {
+        unit("second.service")
+            .oneshot("stay")
+            .after("first.service")
+    };
+    let direct = unit("direct.service")
+        .oneshot("stay")
+        .restart(Restart::OnFailure)
+        .service(|service| service.restart_mode = RestartMode::Direct);
+    let mut world = World::new([unit("first.service").oneshot("stay"), second(), direct]);
+    for name in ["first.service", "second.service"] {
+        world.start(name).unwrap();
+    }
+    let job = world.start("direct.service").unwrap();
+    // Its restart would close a circle.
+    world.load([second().after("direct.service").before("direct.service")]);
+    world.end("direct.service", ProcessStatus::Exited(1));
+    assert_eq!(world.results.get(&job), None, "it is to be tried again");
+    world.wait();
+    assert_eq!(world.state("direct.service"), ActiveState::Failed);
+    assert_eq!(world.results.get(&job), Some(&JobResult::Failed));
+    assert_eq!(world.engine.jobs().len(), 2);
 }
 
 #[test]

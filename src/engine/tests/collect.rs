@@ -5,8 +5,10 @@ use crate::engine::event::{Event, Verb};
 use crate::engine::ids::RequestId;
 use crate::engine::process::ProcessStatus;
 use crate::engine::state::ActiveState;
-use crate::engine::{Engine, Refusal};
-use crate::unit::config::{CollectMode, CommandKind, DependencyKind, LoadState, Restart};
+use crate::engine::{Effect, Engine, Refusal};
+use crate::unit::config::{
+    CollectMode, CommandKind, DependencyKind, JobMode, KillMode, LoadState, Restart, ServiceType,
+};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 
@@ -120,7 +122,7 @@ fn jobs_processes_timers_and_losses_keep_a_unit() {
     let mut world = World::new([
         unit("waits.service").restart(Restart::Always),
         unit("left.service")
-            .service(|s| s.kill.mode = crate::unit::config::KillMode::None)
+            .service(|s| s.kill.mode = KillMode::None)
             .exec(CommandKind::Stop, "true"),
         unit("core.service"),
         unit("back.service")
@@ -140,6 +142,125 @@ fn jobs_processes_timers_and_losses_keep_a_unit() {
     assert_eq!(world.collect(), ["back.service"]);
     world.must(Verb::Stop, "waits.service");
     assert_eq!(world.collect(), ["waits.service"]);
+}
+
+/// Takes an event in; nobody answers what it leads to.
+fn unanswered(world: &mut World, event: Event) -> Vec<Effect> {
+    world.engine.handle(world.now, event);
+    std::iter::from_fn(|| world.engine.poll_effect()).collect()
+}
+
+fn request(verb: Verb, unit: &str) -> Event {
+    Event::Request {
+        request: RequestId(70),
+        unit: name(unit),
+        verb,
+        mode: JobMode::Replace,
+    }
+}
+
+#[test]
+fn a_process_that_does_not_come_to_be_keeps_its_unit_until_that_is_known() {
+    for stopped in [false, true] {
+        let mut world = World::new([unit("a.service")
+            .service(|s| s.kill.mode = KillMode::None)
+            .config(|c| c.unit.collect_mode = CollectMode::InactiveOrFailed)]);
+        let effects = unanswered(&mut world, request(Verb::Start, "a.service"));
+        let mut spawned = effects.iter().filter_map(|effect| match effect {
+            Effect::Spawn(spawn) => Some(spawn.process),
+            _ => None,
+        });
+        let process = spawned.next().unwrap();
+        if stopped {
+            unanswered(&mut world, request(Verb::Stop, "a.service"));
+            assert_eq!(world.state("a.service"), ActiveState::Inactive);
+        }
+        assert!(world.collect().is_empty(), "it may come");
+        let reason = "no memory".to_owned();
+        unanswered(&mut world, Event::SpawnFailed { process, reason });
+        assert_eq!(world.collect(), ["a.service"], "stopped: {stopped}");
+    }
+}
+
+#[test]
+fn an_idle_service_that_never_came_to_run_goes() {
+    let idle = unit("idle.service").service(|s| {
+        s.service_type = ServiceType::Idle;
+        s.kill.mode = KillMode::Process;
+    });
+    let mut world = World::new([idle, unit("busy.service").oneshot("stay")]);
+    world.start("busy.service").unwrap();
+    world.must(Verb::Start, "idle.service");
+    assert_eq!(world.trace, ["busy ExecStart"]);
+    world.must(Verb::Stop, "idle.service");
+    assert_eq!(world.collect(), ["idle.service"]);
+}
+
+#[test]
+fn an_answer_about_conditions_that_comes_when_the_unit_is_gone_concerns_nobody() {
+    let conditional = unit("a.service")
+        .condition("/never", false)
+        .exec(CommandKind::Reload, "true");
+    let mut world = World::new([conditional]);
+    let mut checks = Vec::new();
+    for verb in [Verb::Start, Verb::Reload] {
+        let effects = unanswered(&mut world, request(verb, "a.service"));
+        checks.extend(effects.iter().filter_map(|effect| match effect {
+            Effect::Check { check, .. } => Some(*check),
+            _ => None,
+        }));
+    }
+    let [first, second] = checks[..] else {
+        panic!("the start was asked for once more");
+    };
+    let answer = |check| Event::Checked {
+        check,
+        results: vec![false],
+    };
+    unanswered(&mut world, answer(second));
+    assert_eq!(world.collect(), ["a.service"]);
+    assert!(unanswered(&mut world, answer(first)).is_empty());
+}
+
+#[test]
+fn what_was_lost_and_is_not_waited_for_any_more_keeps_nobody() {
+    let bound = || {
+        unit("back.service")
+            .binds_to("core.service")
+            .after("core.service")
+    };
+    let back = |unit: UnitBuilder| unit.config(|c| c.procmgr.restart_with_dependency = true);
+    for now in [bound(), back(unit("back.service"))] {
+        let core = unit("core.service");
+        let mut world = World::new([
+            core.config(|c| c.unit.collect_mode = CollectMode::InactiveOrFailed),
+            back(bound()),
+        ]);
+        world.must(Verb::Start, "back.service");
+        world.end("core.service", KILLED);
+        assert!(world.collect().is_empty(), "it waits for the other");
+        world.load([now]);
+        assert_eq!(world.collect(), ["back.service", "core.service"]);
+    }
+}
+
+#[test]
+fn a_process_whose_end_was_never_reported_does_not_outlive_its_unit_in_a_snapshot() {
+    let mut world = World::new([
+        unit("a.service").config(|c| c.unit.collect_mode = CollectMode::InactiveOrFailed)
+    ]);
+    world.must(Verb::Start, "a.service");
+    let id = world.engine.unit("a.service").unwrap().id;
+    unanswered(&mut world, request(Verb::Stop, "a.service"));
+    while let Some(deadline) = world.engine.next_deadline() {
+        world.now.monotonic = deadline;
+        unanswered(&mut world, Event::Elapsed);
+    }
+    unanswered(&mut world, Event::GroupEmpty { unit: id });
+    assert_eq!(world.collect(), ["a.service"]);
+    let json = serde_json::to_string(&world.engine.snapshot()).unwrap();
+    let snapshot = serde_json::from_str(&json).unwrap();
+    assert!(Engine::restore(snapshot, Vec::new()).is_ok());
 }
 
 #[test]

@@ -81,6 +81,8 @@ impl Check for Replies {
             Event::Request { request, .. }
             | Event::Kill { request, .. }
             | Event::Cancel { request, .. }
+            | Event::Hold { request, .. }
+            | Event::Release { request, .. }
             | Event::ResetFailed { request, .. } => Some(*request),
             _ => None,
         };

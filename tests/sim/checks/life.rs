@@ -1,6 +1,6 @@
 //! Orders, starts, timers, and the end.
 
-use super::{Check, Sight, Verdict, begins_a_start};
+use super::{Check, Sight, Starts, Verdict};
 use procmgr::engine::{ActiveState, Effect, Event, ProcessId, UnitId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +42,7 @@ impl Check for Orders {
 #[derive(Default)]
 pub(crate) struct StartLimit {
     windows: BTreeMap<UnitId, (u64, u32)>,
+    starts: Starts,
 }
 
 impl Check for StartLimit {
@@ -55,9 +56,8 @@ impl Check for StartLimit {
             Event::ResetFailed {
                 unit: Some(name), ..
             } => {
-                let units = &sight.picture().units;
-                self.windows
-                    .retain(|unit, _| units[unit.0 as usize].config.name != *name);
+                let unit = sight.picture().find(name);
+                self.windows.retain(|other, _| Some(*other) != unit);
             }
             _ => {}
         }
@@ -65,19 +65,20 @@ impl Check for StartLimit {
     }
 
     fn effect(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Verdict {
-        let Effect::Spawn(spawn) = effect else {
+        let Some(unit) = self.starts.begun_by(sight, effect) else {
             return Ok(());
         };
-        let section = &spawn.config.unit;
+        let config = &sight.picture().unit(unit).config;
+        let section = &config.unit;
         let (interval, burst) = (
             section.start_limit_interval.as_micros(),
             section.start_limit_burst,
         );
-        if !begins_a_start(spawn) || interval == 0 || burst == 0 {
+        if interval == 0 || burst == 0 {
             return Ok(());
         }
         let now = sight.world.now;
-        let window = self.windows.entry(spawn.unit).or_insert((now, 0));
+        let window = self.windows.entry(unit).or_insert((now, 0));
         if now - window.0 > interval {
             *window = (now, 0);
         }
@@ -87,7 +88,7 @@ impl Check for StartLimit {
         }
         Err(format!(
             "{} started {} times within its interval, {burst} are allowed",
-            spawn.config.name, window.1
+            config.name, window.1
         ))
     }
 }
@@ -127,7 +128,10 @@ impl Check for End {
         if let Some(job) = picture.jobs.keys().next() {
             return Err(format!("finished with job {}", job.0));
         }
-        let up = picture.units.iter().find(|u| !u.is_down() && !u.is_fact());
+        let up = picture
+            .units
+            .values()
+            .find(|u| !u.is_down() && !u.is_fact());
         if let Some(seen) = up {
             return Err(format!("finished with {} {}", seen.name(), seen.sub));
         }
@@ -186,9 +190,10 @@ impl Check for Told {
 
     fn rest(&mut self, sight: &Sight<'_, '_>) -> Verdict {
         let mut moving = None;
-        for (number, seen) in sight.picture().units.iter().enumerate() {
-            let view = sight.world.engine.unit_by_id(UnitId(number as u32));
-            let view = view.expect("units never go");
+        for (unit, seen) in &sight.picture().units {
+            let Some(view) = sight.world.engine.unit_by_id(*unit) else {
+                return Err(format!("{} has gone without a word", seen.name()));
+            };
             if (view.active, view.sub) != (seen.active, seen.sub) {
                 return Err(format!(
                     "{} is {} and was said to be {}",
@@ -202,8 +207,7 @@ impl Check for Told {
                 ActiveState::Activating | ActiveState::Deactivating
             );
             // A process that lives may be waited for without a timeout.
-            let unit = UnitId(number as u32);
-            if moves && sight.world.members(unit).next().is_none() {
+            if moves && sight.world.members(*unit).next().is_none() {
                 moving = Some((seen.name(), seen.sub));
             }
         }

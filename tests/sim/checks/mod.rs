@@ -3,13 +3,16 @@
 
 mod jobs;
 mod life;
+mod loading;
 mod processes;
 mod relations;
+mod sockets;
 
 use super::picture::Picture;
 use super::world::World;
-use procmgr::engine::{Effect, Event, Role, Spawn};
+use procmgr::engine::{Effect, Event, Role, Spawn, UnitId};
 use procmgr::unit::config::{CommandKind, ServiceType};
+use std::collections::BTreeSet;
 
 /// Something that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,15 +73,60 @@ pub(crate) fn all() -> Vec<Box<dyn Check>> {
         Box::<life::End>::default(),
         Box::<life::Deadlines>::default(),
         Box::new(life::Told),
+        Box::<loading::Unloading>::default(),
+        Box::new(sockets::OpenSockets),
     ]
 }
 
+/// What begins a start.
+#[derive(Default)]
+pub(crate) struct Starts {
+    /// Begun by a look-out for a name: their first process comes later.
+    watched: BTreeSet<UnitId>,
+}
+
+impl Starts {
+    /// The unit whose start begins with this effect.
+    pub(crate) fn begun_by(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Option<UnitId> {
+        match effect {
+            // Unless it comes behind ExecCondition= or ExecStartPre=.
+            Effect::WatchBusName { unit, .. }
+                if !matches!(sight.picture().unit(*unit).sub, "condition" | "start-pre") =>
+            {
+                self.watched.insert(*unit);
+                Some(*unit)
+            }
+            // Unless they come behind ExecStartPre=.
+            Effect::OpenSockets { unit, .. } => {
+                let begins = sight.picture().unit(*unit).sub != "start-pre";
+                begins.then_some(*unit)
+            }
+            Effect::ForgetBusName { unit } => {
+                self.watched.remove(unit);
+                None
+            }
+            Effect::Spawn(spawn) => {
+                let begins = begins_a_start(sight, spawn);
+                let begun = begins && self.watched.remove(&spawn.unit);
+                (begins && !begun).then_some(spawn.unit)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Whether the order begins a start. The main process of Type=idle is ordered when its start is
-/// long over, and a start that never came to a process may end with ExecStopPost= as its first.
-pub(crate) fn begins_a_start(spawn: &Spawn) -> bool {
+/// long over, even if it has become another type since; and a start that never came to a process
+/// may end with ExecStopPost= as its first.
+fn begins_a_start(sight: &Sight<'_, '_>, spawn: &Spawn) -> bool {
+    if spawn.config.socket().is_some() {
+        return spawn.first && spawn.kind == CommandKind::StartPre;
+    }
     let service = spawn.config.service();
     let idle = service.is_some_and(|service| service.service_type == ServiceType::Idle);
-    let late = idle && spawn.role == Role::Main;
+    let picture = sight.picture();
+    let was_idle = picture.reread.contains(&spawn.unit) && picture.unit(spawn.unit).is_up();
+    let late = (idle || was_idle) && spawn.role == Role::Main;
     spawn.first && !late && !matches!(spawn.kind, CommandKind::Stop | CommandKind::StopPost)
 }
 

@@ -58,7 +58,9 @@ impl Owners {
         let picture = sight.picture();
         let units = sight.world.alive.keys();
         for unit in units.filter(|unit| everywhere || picture.touched.contains(unit)) {
-            let seen = picture.unit(*unit);
+            let Some(seen) = picture.units.get(unit) else {
+                continue;
+            };
             if !seen.is_at_its_end() {
                 continue;
             }

@@ -1,6 +1,6 @@
 //! What units are to each other.
 
-use super::{Check, Sight, Verdict, begins_a_start};
+use super::{Check, Sight, Starts, Verdict};
 use procmgr::engine::{ActiveState, Effect, JobKind, JobResult, UnitId};
 use procmgr::unit::config::{DependencyKind, UnitBody};
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Ordering {
     /// Units whose conditions were asked for: their turn had come then.
     begun: BTreeSet<UnitId>,
+    starts: Starts,
 }
 
 impl Ordering {
@@ -56,16 +57,16 @@ impl Check for Ordering {
     }
 
     fn effect(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Verdict {
+        if let Some(unit) = self.starts.begun_by(sight, effect) {
+            return match self.begun.remove(&unit) {
+                true => Ok(()),
+                false => Ordering::look(sight, unit),
+            };
+        }
         match effect {
             Effect::Check { unit, .. } => {
                 self.begun.insert(*unit);
                 Ordering::look(sight, *unit)
-            }
-            Effect::Spawn(spawn) if begins_a_start(spawn) => {
-                if self.begun.remove(&spawn.unit) {
-                    return Ok(());
-                }
-                Ordering::look(sight, spawn.unit)
             }
             Effect::JobRemoved {
                 unit,
@@ -138,10 +139,8 @@ impl Check for Conflicts {
 
     fn rest(&mut self, sight: &Sight<'_, '_>) -> Verdict {
         let _ = &self.both;
-        let units = 0..sight.picture().units.len() as u32;
-        units
-            .map(UnitId)
-            .try_for_each(|unit| Conflicts::both_up(sight, unit, true))
+        let mut units = sight.picture().units.keys();
+        units.try_for_each(|unit| Conflicts::both_up(sight, *unit, true))
     }
 }
 
@@ -192,9 +191,7 @@ impl Check for Bound {
     }
 
     fn rest(&mut self, sight: &Sight<'_, '_>) -> Verdict {
-        let units = 0..sight.picture().units.len() as u32;
-        units
-            .map(UnitId)
-            .try_for_each(|unit| Bound::look(sight, unit))
+        let mut units = sight.picture().units.keys();
+        units.try_for_each(|unit| Bound::look(sight, *unit))
     }
 }
