@@ -182,16 +182,18 @@ fn streams_go_where_they_are_told() {
         read("error.out").contains("out-error: crashing"),
         "error goes where output goes"
     );
-    let from_journal = daemon.main_pid("journal.service").to_string();
-    wait_until("our log to have the rest", || {
-        daemon.log().lines().any(|line| {
-            line.contains("out-journal: ready")
-                && line.contains("journal.service")
-                && line.contains(&from_journal)
-        })
-    });
-    // Output inherits input, which is /dev/null.
-    for name in ["null", "inherit", "file", "append", "truncate", "error"] {
+    // Where input is nothing that can be written to, inherit is the default as on systemd.
+    for name in ["journal", "inherit"] {
+        let unit = format!("{name}.service");
+        let from = daemon.main_pid(&unit).to_string();
+        let said = format!("out-{name}: ready");
+        wait_until("our log to have the rest", || {
+            let log = daemon.log();
+            let mut lines = log.lines().filter(|line| line.contains(&said));
+            lines.any(|line| line.contains(&unit) && line.contains(&from))
+        });
+    }
+    for name in ["null", "file", "append", "truncate", "error"] {
         let log = daemon.log();
         assert!(
             !log.contains(&format!("out-{name}: ready")),

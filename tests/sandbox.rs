@@ -367,7 +367,13 @@ fn units_that_join_each_other_share_what_both_ask_for() {
         unit("early", "", both, "/tmp/file");
         let joins = "JoinsNamespaceOf=host.service";
         unit("late", joins, both, "/tmp/file");
-        unit("half", joins, "PrivateNetwork=yes", "/var/tmp/half");
+        let half = place.file("half");
+        unit(
+            "half",
+            joins,
+            "PrivateNetwork=yes",
+            &half.display().to_string(),
+        );
         let daemon = place.start();
         for name in ["early", "host", "late", "half"] {
             daemon.ok(&["start", &format!("{name}.service")]);
