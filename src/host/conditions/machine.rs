@@ -1,10 +1,12 @@
 //! Conditions on the machine: host, kernel, processors, memory, system release.
 
 use super::compare::{Operator, versions};
+use crate::sys::libc_version;
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::{parse_boolean, parse_size};
 use glob::Pattern;
 use std::fs;
+use std::path::Path;
 
 /// A host name pattern or a machine ID.
 pub(super) fn host(value: &str, system: &SystemFacts) -> Option<bool> {
@@ -20,9 +22,44 @@ pub(super) fn architecture(value: &str, system: &SystemFacts) -> bool {
     value == system.architecture || value == "native"
 }
 
+/// As ConditionKernelVersion=, for what the first word names: `kernel`, which is meant without
+/// one, `systemd` or `glibc`.
+pub(super) fn version(value: &str, system: &SystemFacts) -> Option<bool> {
+    let (component, rest) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
+    match component {
+        "kernel" => kernel_version(rest, system),
+        "systemd" => version_of(SYSTEMD, rest),
+        "glibc" => match libc_version::glibc() {
+            Some(actual) => version_of(&actual, rest),
+            None => Some(false),
+        },
+        _ => kernel_version(value, system),
+    }
+}
+
+/// The version of systemd that the manager behaves as.
+const SYSTEMD: &str = "252";
+
+/// Loaded, or built in; one that is on its way in or out is not.
+pub(super) fn kernel_module(value: &str) -> Option<bool> {
+    let name = value.replace('-', "_");
+    if name.is_empty() || name.contains(['/', '.']) {
+        return None;
+    }
+    let place = Path::new("/sys/module").join(name);
+    Some(match fs::read_to_string(place.join("initstate")) {
+        Ok(state) => state.trim() == "live",
+        // What is built in has no such file.
+        Err(_) => place.is_dir(),
+    })
+}
+
 /// All words must hold; a word is a comparison of versions or a pattern.
 pub(super) fn kernel_version(value: &str, system: &SystemFacts) -> Option<bool> {
-    let release = &system.kernel_release;
+    version_of(&system.kernel_release, value)
+}
+
+fn version_of(release: &str, value: &str) -> Option<bool> {
     let mut words = value.split_whitespace();
     while let Some(word) = words.next() {
         let holds = match Operator::split(word) {
@@ -147,7 +184,7 @@ pub(super) fn ac_power(value: &str) -> Option<bool> {
 /// Whether systemd marked this boot as the first one.
 pub(super) fn first_boot(value: &str) -> Option<bool> {
     let wanted = parse_boolean(value).ok()?;
-    Some(std::path::Path::new("/run/systemd/first-boot").exists() == wanted)
+    Some(Path::new("/run/systemd/first-boot").exists() == wanted)
 }
 
 #[cfg(test)]
@@ -190,6 +227,28 @@ mod tests {
         ] {
             assert_eq!(kernel_version(value, &system()), Some(wanted), "{value}");
         }
+    }
+
+    #[test]
+    fn versions_of_components() {
+        for (value, wanted) in [
+            (">=6.1", true),
+            ("kernel >=6.1 <6.2", true),
+            ("kernel <6.1", false),
+            ("systemd >=250", true),
+            ("systemd >252", false),
+            ("glibc <1", false),
+        ] {
+            assert_eq!(version(value, &system()), Some(wanted), "{value}");
+        }
+    }
+
+    #[test]
+    fn modules_of_the_kernel() {
+        assert_eq!(kernel_module("surely-not-there"), Some(false));
+        // Built in everywhere, and never a module.
+        assert_eq!(kernel_module("kernel"), Some(true));
+        assert_eq!(kernel_module("../module"), None);
     }
 
     #[test]

@@ -90,6 +90,8 @@ fn look(condition: &Condition, around: &Surroundings) -> Option<bool> {
         ConditionKind::MemoryPressure => pressure::is_below("memory", value),
         ConditionKind::CpuPressure => pressure::is_below("cpu", value),
         ConditionKind::IoPressure => pressure::is_below("io", value),
+        ConditionKind::Version => machine::version(value, &around.system),
+        ConditionKind::KernelModuleLoaded => machine::kernel_module(value),
     }
 }
 

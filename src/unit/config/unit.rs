@@ -148,11 +148,13 @@ pub enum ConditionKind {
     MemoryPressure,
     CpuPressure,
     IoPressure,
+    Version,
+    KernelModuleLoaded,
 }
 
 impl ConditionKind {
     /// Every kind.
-    pub const ALL: [ConditionKind; 33] = [
+    pub const ALL: [ConditionKind; 35] = [
         ConditionKind::Architecture,
         ConditionKind::Firmware,
         ConditionKind::Virtualization,
@@ -186,6 +188,8 @@ impl ConditionKind {
         ConditionKind::MemoryPressure,
         ConditionKind::CpuPressure,
         ConditionKind::IoPressure,
+        ConditionKind::Version,
+        ConditionKind::KernelModuleLoaded,
     ];
 
     /// The part of the directive's name behind `Condition` or `Assert`.
@@ -224,6 +228,8 @@ impl ConditionKind {
             ConditionKind::MemoryPressure => "MemoryPressure",
             ConditionKind::CpuPressure => "CPUPressure",
             ConditionKind::IoPressure => "IOPressure",
+            ConditionKind::Version => "Version",
+            ConditionKind::KernelModuleLoaded => "KernelModuleLoaded",
         }
     }
 }

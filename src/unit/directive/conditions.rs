@@ -3,7 +3,7 @@
 use super::UNIT;
 use super::parse::absolute;
 use super::read::{Reading, Trouble};
-use super::row::{Kind, PropertyValue, Row, Support};
+use super::row::{Kind, PropertyValue, Row};
 use crate::unit::config::{Condition, ConditionKind, UnitConfig};
 
 /// Whether the parameter is a path, which must be absolute.
@@ -100,7 +100,6 @@ const fn fail_unless(name: &'static str, since: u16) -> Row {
 }
 
 const ASSERT: &str = "As the condition of the same name, but a start fails where it does not hold.";
-const NEWER: &str = "this check of systemd 258 is not built yet; the unit starts without it";
 
 pub(super) static ROWS: &[Row] = &[
     start_if("ConditionArchitecture", 210, "The machine has this processor architecture, or the one this program was built for (native).").show("Conditions", "a(sbbsi)", conditions),
@@ -136,10 +135,8 @@ pub(super) static ROWS: &[Row] = &[
     start_if("ConditionMemoryPressure", 250, "Memory pressure has been below this share of time."),
     start_if("ConditionCPUPressure", 250, "Processor pressure has been below this share of time."),
     start_if("ConditionIOPressure", 250, "Input/output pressure has been below this share of time."),
-    Row::new(UNIT, "ConditionVersion", 258, Kind::List, |r, v| r.not_applied(v, NEWER, false), "The kernel's, systemd's or the C library's version matches.")
-        .support(Support::Planned(NEWER)),
-    Row::new(UNIT, "ConditionKernelModuleLoaded", 258, Kind::List, |r, v| r.not_applied(v, NEWER, false), "The kernel module is loaded.")
-        .support(Support::Planned(NEWER)),
+    start_if("ConditionVersion", 258, "The kernel's, systemd's or the C library's version matches."),
+    start_if("ConditionKernelModuleLoaded", 258, "The kernel module is loaded or built in."),
 ];
 
 pub(super) static ASSERT_ROWS: &[Row] = &[
@@ -176,22 +173,6 @@ pub(super) static ASSERT_ROWS: &[Row] = &[
     fail_unless("AssertMemoryPressure", 250),
     fail_unless("AssertCPUPressure", 250),
     fail_unless("AssertIOPressure", 250),
-    Row::new(
-        UNIT,
-        "AssertVersion",
-        258,
-        Kind::List,
-        |r, v| r.not_applied(v, NEWER, false),
-        ASSERT,
-    )
-    .support(Support::Planned(NEWER)),
-    Row::new(
-        UNIT,
-        "AssertKernelModuleLoaded",
-        258,
-        Kind::List,
-        |r, v| r.not_applied(v, NEWER, false),
-        ASSERT,
-    )
-    .support(Support::Planned(NEWER)),
+    fail_unless("AssertVersion", 258),
+    fail_unless("AssertKernelModuleLoaded", 258),
 ];
