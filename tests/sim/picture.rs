@@ -257,6 +257,15 @@ impl Picture {
             Effect::CleanUp { unit, .. } if self.end_starts_something(*unit) => {
                 self.circling.insert(*unit);
             }
+            // Traffic that nobody takes wakes a service that does not come up again and again; the
+            // limit slows that down and does not end it, as in systemd 255.
+            Effect::Log {
+                unit: Some(unit),
+                message,
+                ..
+            } if message.starts_with("wakes up too often") => {
+                self.circling.insert(*unit);
+            }
             Effect::UnitRemoved { unit, .. } => self.forget(*unit),
             // Out of order from now on: there is none that all of a circle could keep. (Where
             // systemd lets such a circle come about, by a daemon-reload, its jobs wait for ever.)
