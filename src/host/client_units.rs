@@ -151,7 +151,7 @@ impl Handle {
 impl Host {
     /// Reads a unit again. What it names is read only if it is not there.
     pub(super) fn refresh(&mut self, unit: UnitName, answer: Answer<()>) {
-        let mut known = self.known_names();
+        let mut known = self.engine.loaded_names();
         if let Some(view) = self.engine.unit(unit.as_str()) {
             known.remove(view.name());
             for alias in &view.config.aliases {

@@ -247,20 +247,4 @@ impl Host {
         let view = self.engine.unit(unit.as_str());
         view.is_some_and(|view| view.start_limit_hit)
     }
-
-    /// All names whose units need not be read again: a unit that was not found may have come.
-    pub(super) fn known_names(&self) -> BTreeSet<UnitName> {
-        self.engine
-            .unit_names()
-            .iter()
-            .filter_map(|name| self.engine.unit(name.as_str()))
-            .filter(|view| view.load() != LoadState::NotFound)
-            .flat_map(|view| {
-                let aliases = view.config.aliases.iter().cloned();
-                aliases
-                    .chain([view.config.name.clone()])
-                    .collect::<Vec<_>>()
-            })
-            .collect()
-    }
 }
