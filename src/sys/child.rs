@@ -12,6 +12,7 @@ use libc::c_char;
 use std::ffi::CString;
 use std::ops::Range;
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 
 /// Exit status of a child that cannot join its control group (systemd.exec(5), CGROUP).
@@ -23,6 +24,7 @@ pub(super) struct Prepared<'a> {
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
     pid_variables: Vec<PidVariable>,
+    ignored: u64,
     pub(super) report: Report,
     /// Why each step was left out: an errno, 0 for those that were not.
     pub(super) skipped: Vec<AtomicI32>,
@@ -99,6 +101,7 @@ impl<'a> Prepared<'a> {
             arguments: arguments.chain([ptr::null()]).collect(),
             environment: environment.chain(own).chain([ptr::null()]).collect(),
             pid_variables,
+            ignored: ignored_signals(),
             report: Report::new(),
             skipped: program.steps.iter().map(|_| AtomicI32::new(0)).collect(),
         }
@@ -164,7 +167,11 @@ enum Failed {
 
 fn attempt(handed: &Call<'_, Prepared<'_>>) -> Failed {
     let prepared = handed.argument;
-    reset_signals();
+    reset_signals(if handed.handlers_cleared {
+        prepared.ignored
+    } else {
+        u64::MAX
+    });
     if handed.join >= 0
         && let Err(errno) = join(handed.join)
     {
@@ -211,10 +218,37 @@ fn take_steps(prepared: &Prepared<'_>, mut places: Range<usize>) -> Option<Faile
     None
 }
 
-/// Sets every signal to its default: the daemon's handlers and ignored signals are its own.
-/// The child has its own table of them (no CLONE_SIGHAND).
-fn reset_signals() {
-    for signal in 1..=64 {
+/// The signals that this process ignores, as a mask with bit 0 for signal 1. Found out once:
+/// nothing here begins to ignore another one later, and one that gets a handler meanwhile is
+/// only reset twice.
+fn ignored_signals() -> u64 {
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    *IGNORED.get_or_init(|| {
+        let ignored = (1..=SIGNALS).filter(|signal| is_ignored(*signal));
+        ignored.fold(0, |mask, signal| mask | 1 << (signal - 1))
+    })
+}
+
+fn is_ignored(signal: i32) -> bool {
+    let mut kernel_action = [0usize; 4];
+    let words = [
+        signal as usize,
+        0,
+        kernel_action.as_mut_ptr() as usize,
+        size_of::<u64>(),
+    ];
+    // SAFETY: the structure is as large as the kernel's and valid for the call.
+    let asked = unsafe { call(libc::SYS_rt_sigaction, words) };
+    asked.is_ok() && kernel_action[0] == libc::SIG_IGN
+}
+
+/// Signals there are.
+const SIGNALS: i32 = 64;
+
+/// Sets signals to their default, by a mask with bit 0 for signal 1: handlers and what is ignored
+/// are the daemon's own. The child has its own table of them (no CLONE_SIGHAND).
+fn reset_signals(mask: u64) {
+    for signal in (1..=SIGNALS).filter(|signal| mask & (1 << (signal - 1)) != 0) {
         set_signal_action(signal, libc::SIG_DFL);
     }
 }

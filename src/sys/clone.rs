@@ -17,8 +17,11 @@ const STACK_SIZE: usize = 128 * 1024;
 /// Bytes that nothing may touch below it: the largest page there is.
 const GUARD_SIZE: usize = 64 * 1024;
 
-/// linux/sched.h; the libc crate's constant does not fit its own type.
+/// linux/sched.h; the libc crate's constants do not fit their own type.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Signals that are handled here have their default action in the child; ignored ones stay so.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
 /// Runs in the child and never returns.
 pub(super) type Entry<T> = extern "C" fn(&Call<'_, T>) -> !;
@@ -29,6 +32,8 @@ pub(super) struct Call<'a, T> {
     pub(super) argument: &'a T,
     /// cgroup.procs the child must write itself to, or -1 where it is in its group already.
     pub(super) join: RawFd,
+    /// Whether it begins without our signal handlers.
+    pub(super) handlers_cleared: bool,
 }
 
 /// The kernel's `struct clone_args` of 5.7 (with `cgroup`).
@@ -74,16 +79,25 @@ unsafe fn clone_on<T>(
     argument: &T,
     cgroup: Option<BorrowedFd<'_>>,
 ) -> io::Result<(i32, OwnedFd)> {
-    let into = Call { argument, join: -1 };
+    let into = Call {
+        argument,
+        join: -1,
+        handlers_cleared: true,
+    };
     // SAFETY: as our own contract.
     match unsafe { clone3(stack, entry, &into, cgroup) } {
-        // Sandboxes of containers that know only clone(2) answer so.
-        Err(Errno(libc::ENOSYS | libc::EPERM)) => {}
+        // Sandboxes of containers that know only clone(2) answer so, and kernels before 5.7
+        // that do not know all of its flags.
+        Err(Errno(libc::ENOSYS | libc::EPERM | libc::EINVAL)) => {}
         result => return Ok(result?),
     }
     let procs = cgroup.map(open_procs).transpose()?;
     let join = procs.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-    let joining = Call { argument, join };
+    let joining = Call {
+        argument,
+        join,
+        handlers_cleared: false,
+    };
     // SAFETY: as our own contract.
     Ok(unsafe { clone_plain(stack, entry, &joining) }?)
 }
@@ -104,7 +118,8 @@ unsafe fn clone3<T>(
 ) -> Result<(i32, OwnedFd), Errno> {
     let mut pidfd: RawFd = -1;
     let mut arguments = CloneArguments {
-        flags: (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64,
+        flags: (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64
+            | CLONE_CLEAR_SIGHAND,
         pidfd: &raw mut pidfd as u64,
         exit_signal: libc::SIGCHLD as u64,
         stack: stack.lowest() as u64,
@@ -383,6 +398,7 @@ mod tests {
         let handed = Call {
             argument: &prepared,
             join: -1,
+            handlers_cleared: false,
         };
         // SAFETY: as in `start`.
         let (pid, pidfd) = unsafe { clone_plain(&stack, run, &handed) }
@@ -407,6 +423,7 @@ mod tests {
         let handed = Call {
             argument: &prepared,
             join: procs.as_raw_fd(),
+            handlers_cleared: false,
         };
         let stack = Stack::take().unwrap();
         // SAFETY: as in `start`.
