@@ -1,6 +1,10 @@
 //! The command line as clap reads it.
 
+mod destination;
 pub(super) mod more;
+
+pub(super) use destination::Destination;
+use destination::DestinationParser;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -23,9 +27,16 @@ pub(super) struct Common {
     /// Control socket of the daemon [default: DD_PM_SOCKET, else the user's own]
     #[arg(long, global = true, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
-    /// How to print
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
-    pub(super) output: Format,
+    /// How to print; with import, the directory to write to
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_parser = DestinationParser,
+        default_value = "text"
+    )]
+    pub(super) output: Destination,
     /// Print no column headers
     #[arg(long, global = true)]
     pub(super) no_legend: bool,
@@ -561,7 +572,7 @@ mod tests {
     fn common_options_go_before_and_behind_the_command() {
         for line in ["-o json --socket /x list", "list -o json --socket /x"] {
             let arguments = parse(line).unwrap();
-            assert_eq!(arguments.common.output, Format::Json);
+            assert_eq!(arguments.common.output.format(), Format::Json);
             assert_eq!(arguments.common.socket, Some("/x".into()));
         }
     }

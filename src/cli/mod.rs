@@ -13,6 +13,7 @@ mod daemons;
 mod dependencies;
 mod error;
 mod fields;
+mod import;
 mod jobs;
 mod list;
 mod list_units;
@@ -40,7 +41,7 @@ mod verify;
 
 use crate::unit::value::Signal;
 use args::more::More;
-use args::{Arguments, Command, Format, Whom};
+use args::{Arguments, Command, Destination, Format, Whom};
 use clap::Parser;
 use client::Client;
 use error::{FAILURE, Problem};
@@ -74,6 +75,13 @@ async fn run(arguments: &Arguments) -> Result<u8, Problem> {
     let common = &arguments.common;
     let command = &arguments.command;
     let output = Output::new(common);
+    if let Command::More(More::Import(arguments)) = command {
+        return import::run(&output, &common.output, arguments);
+    }
+    if let Destination::Directory(path) = &common.output {
+        let message = format!("-o {}: there is no such format", path.display());
+        return Err(Problem::local(message));
+    }
     if let Some(done) = without_daemon(&output, command) {
         return done;
     }
@@ -175,7 +183,7 @@ async fn execute_more(client: &mut Client, output: &Output, more: &More) -> Resu
         More::LogLevel { level } => manage::log_level(client, output, level.as_deref()).await,
         More::Analyze(wanted) => analyze::run(client, output, wanted).await,
         // Answered before there is a connection.
-        More::Top | More::Completions { .. } => Ok(FAILURE),
+        More::Top | More::Import(_) | More::Completions { .. } => Ok(FAILURE),
     }
 }
 

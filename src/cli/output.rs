@@ -38,11 +38,11 @@ impl Output {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         Output {
-            format: common.output,
+            format: common.output.format(),
             legend: !common.no_legend,
             width: terminal.then(width).flatten(),
             color: terminal && !no_color && !dumb,
-            pages: terminal && !dumb && !common.no_pager && common.output == Format::Text,
+            pages: terminal && !dumb && !common.no_pager && common.output.format() == Format::Text,
         }
     }
 

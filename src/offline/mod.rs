@@ -6,6 +6,7 @@
 //! tables.
 
 pub mod activation;
+pub mod import;
 mod machine;
 pub mod unit_files;
 

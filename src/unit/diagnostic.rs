@@ -79,11 +79,12 @@ pub enum Rule {
     MissingDirectory,
     Refused,
     NoEffect,
+    NoEquivalent,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 20] = [
+    pub const ALL: [Rule; 21] = [
         Rule::Syntax,
         Rule::UnknownSection,
         Rule::MisplacedSection,
@@ -104,6 +105,7 @@ impl Rule {
         Rule::MissingDirectory,
         Rule::Refused,
         Rule::NoEffect,
+        Rule::NoEquivalent,
     ];
 
     /// The name by which reports refer to it; never changes once released.
@@ -129,6 +131,7 @@ impl Rule {
             Rule::MissingDirectory => "missing-directory",
             Rule::Refused => "refused",
             Rule::NoEffect => "no-effect",
+            Rule::NoEquivalent => "no-equivalent",
         }
     }
 
@@ -159,6 +162,7 @@ impl Rule {
                 "A setting that this build cannot carry out keeps the unit from starting."
             }
             Rule::NoEffect => "A setting is accepted but has no effect in this build.",
+            Rule::NoEquivalent => "What is imported has no exact equivalent in a unit file.",
         }
     }
 }

@@ -129,6 +129,11 @@ pub fn command_line(words: &[String]) -> String {
     format!(":{}", words.join(" "))
 }
 
+/// A word as lists of words take it: quoted where it needs that, specifiers escaped.
+pub fn word(text: &str) -> String {
+    format::quoted(text)
+}
+
 fn is_limit(row: &Row) -> bool {
     row.name.starts_with("Limit")
 }

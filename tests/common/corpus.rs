@@ -7,3 +7,8 @@ use std::path::PathBuf;
 pub fn debrpm() -> Option<PathBuf> {
     data::find("DD_PM_CORPUS", "corpus/datadog", "sd-debrpm").map(|root| root.join("sd-debrpm"))
 }
+
+/// The directory with the agent's definitions of processes, or a skip.
+pub fn definitions() -> Option<PathBuf> {
+    data::find("DD_PM_CORPUS", "corpus/datadog", "processes.d").map(|root| root.join("processes.d"))
+}

@@ -1,8 +1,9 @@
 //! Commands about many units at once, about settings at run time, and about the manager itself.
 
-use super::Units;
+use super::{Format, Units};
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use std::path::PathBuf;
 
 /// See the module.
 #[derive(Debug, Clone, Subcommand)]
@@ -85,6 +86,8 @@ pub(in crate::cli) enum More {
     Analyze(Analyze),
     /// Watch units on the terminal, start and stop them with keys
     Top,
+    /// Make unit files of process definitions in YAML, without a daemon
+    Import(Import),
     /// Print what a shell needs to complete command lines
     Completions {
         /// The shell
@@ -189,6 +192,26 @@ pub(in crate::cli) struct Run {
         value_name = "COMMAND"
     )]
     pub(in crate::cli) command: Vec<String>,
+}
+
+/// What is imported, and how.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct Import {
+    /// Definitions, or directories of them: NAME.yaml, NAME.socket.yaml
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub(in crate::cli) files: Vec<PathBuf>,
+    /// What ${NAME} in them stands for [default: the environment]
+    #[arg(short = 'D', long = "define", value_name = "NAME=VALUE")]
+    pub(in crate::cli) define: Vec<String>,
+    /// Replace unit files that are there
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Write nothing of a file that has something without equivalent
+    #[arg(long)]
+    pub(in crate::cli) strict: bool,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(in crate::cli) report: Format,
 }
 
 /// What is analyzed.

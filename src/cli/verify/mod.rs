@@ -24,21 +24,26 @@ pub(super) fn run(
     strict: bool,
 ) -> Result<u8, Problem> {
     let findings = targets::verify(named, unit_path)?;
-    match output.format {
-        Format::Text => print_text(output, &findings),
-        Format::Short => say(&render::short(&findings)),
-        Format::Sarif => output.json(&machine_readable::sarif(&findings)),
-        // Nobody comes here with dot: it is refused for everything but plan.
-        Format::Json | Format::JsonPretty | Format::Dot => {
-            output.json(&machine_readable::json(&findings));
-        }
-    }
+    show(output, &findings);
     let counts = |d: &Diagnostic| strict || d.severity == Severity::Error;
     Ok(if findings.iter().any(counts) {
         FAILURE
     } else {
         0
     })
+}
+
+/// Prints findings.
+pub(super) fn show(output: &Output, findings: &[Diagnostic]) {
+    match output.format {
+        Format::Text => print_text(output, findings),
+        Format::Short => say(&render::short(findings)),
+        Format::Sarif => output.json(&machine_readable::sarif(findings)),
+        // verify is refused with dot before.
+        Format::Json | Format::JsonPretty | Format::Dot => {
+            output.json(&machine_readable::json(findings));
+        }
+    }
 }
 
 /// Each finding with its line, then how many there are; nothing if there are none.
