@@ -52,6 +52,17 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, value_name = "WHETHER")]
     pub(super) sockets: Option<Switch>,
 
+    /// The unit that the daemon is there for: started with the others; when it has ended for
+    /// good, everything is stopped and the daemon exits with its status, 128 and the number for a
+    /// signal
+    #[arg(long, value_name = "UNIT", env = "DD_PM_EXIT_WITH")]
+    pub(super) exit_with: Option<String>,
+
+    /// Where to write why the daemon ended by itself; nowhere if empty [default: in containers
+    /// /dev/termination-log, if it is there]
+    #[arg(long, value_name = "FILE", env = "DD_PM_TERMINATION_LOG")]
+    pub(super) termination_log: Option<PathBuf>,
+
     /// How much is logged: error, warning, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL", env = "DD_PM_LOG_LEVEL")]
     pub(super) log_level: Option<String>,

@@ -11,7 +11,9 @@ mod logging;
 mod serve;
 mod settings;
 mod setup;
+mod signals;
 mod socket;
+mod termination;
 
 use clap::Parser;
 use std::process::ExitCode;

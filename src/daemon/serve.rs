@@ -4,9 +4,11 @@ use super::directories::MadeDirectories;
 use super::facade::Facade;
 use super::logging;
 use super::setup::{Setup, StartError};
+use super::signals::Signals;
 use super::socket::{ControlSocket, Lock};
+use super::termination;
 use crate::bus::{self, LogControl};
-use crate::host::{BusNameOrder, ControlError, Handle, Host, Job, Options};
+use crate::host::{BusNameOrder, ControlError, Handle, Host, Job, Options, Outcome};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io::Read;
@@ -15,12 +17,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::timeout;
 
 /// What is started when no unit is named, and what if there is no such unit.
 const DEFAULT_UNITS: [&str; 2] = ["default.target", "multi-user.target"];
+/// Why it leaves if nothing can be started.
+const NOTHING: &str = "nothing could be started";
 /// Time for clients to be told of the last changes.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Threads for what may block, made when needed. What hangs in a file system that is gone holds
@@ -78,15 +81,17 @@ async fn serve(
     let units = setup.units.clone();
     let socket = setup.socket.clone();
     let bus_address = setup.bus.clone();
+    let exit_with = setup.exit_with.as_ref().map(ToString::to_string);
+    let termination_log = setup.termination_log.clone();
     let (bus_names, orders) = mpsc::unbounded_channel();
     let (host, handle) = Host::new(options(setup, bus_names), seed()?)?;
     let signals = Signals::new()?;
     let mut serving = tokio::spawn(bus::serve(listener, handle.clone(), log));
-    tokio::spawn(signals.watch(handle.clone()));
+    tokio::spawn(signals.watch(handle.clone(), exit_with.clone()));
     tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
-    let starting = tokio::spawn(start(units, socket, handle));
+    let starting = tokio::spawn(start(units, exit_with, socket, handle));
     // Kept off this function's stack.
-    let status = Box::pin(host.run()).await;
+    let Outcome { status, reason } = Box::pin(host.run()).await;
     // The loop is gone: what serves it ends by itself.
     match timeout(FAREWELL, &mut serving).await {
         Ok(Ok(Err(error))) => tracing::error!("the control socket failed: {error}"),
@@ -96,9 +101,14 @@ async fn serve(
     }
     let started = timeout(FAREWELL, starting).await;
     tracing::info!("stopped");
-    Ok(match started {
-        Ok(Ok(false)) if status == 0 => ExitCode::FAILURE,
-        Ok(_) | Err(_) => ExitCode::from(status),
+    let nothing = matches!(started, Ok(Ok(false)));
+    let reason = reason.or_else(|| nothing.then(|| NOTHING.to_owned()));
+    if let (Some(path), Some(reason)) = (termination_log, reason) {
+        termination::write(&path, &reason);
+    }
+    Ok(match status {
+        0 if nothing => ExitCode::FAILURE,
+        status => ExitCode::from(status),
     })
 }
 
@@ -118,6 +128,7 @@ fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
             setup.runtime,
         ],
         client_units: setup.client_units,
+        exit_with: setup.exit_with,
         cgroup_label: setup.cgroup_label,
         bus_names,
     }
@@ -144,20 +155,24 @@ fn seed() -> std::io::Result<u128> {
 }
 
 /// Asks for the first units; whether any job was queued.
-async fn start(units: Vec<String>, socket: std::path::PathBuf, handle: Handle) -> bool {
-    let queued = if units.is_empty() {
-        start_default(&handle).await
-    } else {
-        let mut queued = false;
-        for unit in &units {
-            queued |= report(unit, start_to_stay(&handle, unit).await);
-        }
-        queued
-    };
+async fn start(
+    units: Vec<String>,
+    exit_with: Option<String>,
+    socket: std::path::PathBuf,
+    handle: Handle,
+) -> bool {
+    let mut queued = units.is_empty() && start_default(&handle).await;
+    for unit in &units {
+        queued |= report(unit, start_to_stay(&handle, unit).await);
+    }
+    if let Some(unit) = exit_with {
+        // Without it the daemon would never end.
+        queued = report(&unit, start_to_stay(&handle, &unit).await);
+    }
     if queued {
         announce_ready(&socket);
     } else {
-        tracing::error!("nothing could be started");
+        tracing::error!("{NOTHING}");
         // Fails only if it is going down already.
         let _ = handle.shutdown().await;
     }
@@ -195,7 +210,7 @@ fn announce_ready(socket: &Path) {
 }
 
 /// Speaks to whoever runs us, if they want to hear.
-fn tell_manager(states: &[NotifyState<'_>]) {
+pub(super) fn tell_manager(states: &[NotifyState<'_>]) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
@@ -204,49 +219,8 @@ fn tell_manager(states: &[NotifyState<'_>]) {
     }
 }
 
-/// The signals the daemon answers to.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// SIGTERM and SIGINT stop everything, SIGHUP reads unit files again.
-    async fn watch(mut self, handle: Handle) {
-        let mut stopping = false;
-        loop {
-            let name = tokio::select! {
-                _ = self.terminate.recv() => "SIGTERM",
-                _ = self.interrupt.recv() => "SIGINT",
-                _ = self.hangup.recv() => {
-                    tokio::spawn(reload(handle.clone()));
-                    continue;
-                }
-            };
-            if stopping {
-                tracing::info!("{name} again: still stopping, in order");
-                continue;
-            }
-            stopping = true;
-            tracing::info!("{name}: stopping");
-            tell_manager(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
-            if handle.shutdown().await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-async fn reload(handle: Handle) {
+/// Reads unit files again, and tells whoever runs us.
+pub(super) async fn reload(handle: Handle) {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell_manager(&[NotifyState::Reloading, now]),
         Err(error) => tracing::warn!("cannot read the clock: {error}"),

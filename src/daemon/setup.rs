@@ -4,10 +4,12 @@ use super::arguments::{Arguments, LogFormat, ModeArgument, Switch};
 use super::facade;
 use super::logging;
 use super::settings::{self, ReadAccess, SettingsError};
+use super::termination;
 use crate::bus::BusAddress;
 use crate::host::{self, ClientUnits, Mode};
 use crate::places::Places;
 use crate::unit::load;
+use crate::unit::name::UnitName;
 use crate::unit::specifier::SystemFacts;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -66,6 +68,10 @@ pub(super) struct Setup {
     pub(super) own_environment: Vec<(String, String)>,
     /// Where services of Type=dbus take their names.
     pub(super) bus: BusAddress,
+    /// The unit that the daemon ends with.
+    pub(super) exit_with: Option<UnitName>,
+    /// Where the reason for ending goes.
+    pub(super) termination_log: Option<PathBuf>,
     /// Level of the log.
     pub(super) log_level: LevelFilter,
     /// Format of the log.
@@ -121,6 +127,8 @@ impl Setup {
                 (None, Mode::Kubernetes) => false,
                 (None, Mode::Host | Mode::Container) => true,
             },
+            termination_log: termination::place(arguments.termination_log, mode),
+            exit_with: arguments.exit_with.as_deref().map(unit_name).transpose()?,
             units: arguments.units,
             socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
@@ -148,6 +156,16 @@ fn user_facade(lookup: &dyn Fn(&str) -> Option<String>) -> Result<facade::Paths,
             "--systemd-facade of a user needs XDG_RUNTIME_DIR".to_owned(),
         )),
     }
+}
+
+/// A name without a type is a service.
+fn unit_name(name: &str) -> Result<UnitName, StartError> {
+    let complete = match UnitName::parse(name) {
+        Ok(name) => return Ok(name),
+        Err(_) => format!("{name}.service"),
+    };
+    UnitName::parse(&complete)
+        .map_err(|error| StartError::Value(format!("--exit-with {name}: {error}")))
 }
 
 fn variable(own: &[(String, String)], name: &str) -> Option<String> {

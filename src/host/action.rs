@@ -10,7 +10,7 @@ use crate::engine::{Event, LogLevel, UnitId};
 use crate::unit::config::SystemAction;
 
 /// How an action ends the daemon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Ending {
     /// One is under way.
     begun: bool,
@@ -18,6 +18,21 @@ pub(super) struct Ending {
     pub(super) at_once: bool,
     /// The daemon's exit status, if one was named.
     pub(super) status: Option<u8>,
+    /// Why the daemon ends.
+    pub(super) reason: Option<String>,
+}
+
+impl Ending {
+    /// Whether one is under way.
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// One is under way from here on, with this exit status.
+    pub(super) fn begin(&mut self, status: Option<u8>) {
+        self.begun = true;
+        self.status = status;
+    }
 }
 
 /// What an action comes to here.
@@ -98,17 +113,26 @@ impl Host {
             }
             Meaning::Leave => {
                 say(LogLevel::Notice, "stops everything and ends the daemon");
-                self.ending.begun = true;
-                self.ending.status = status;
+                self.ending.begin(status);
+                self.leave_for(unit, action, reason);
                 self.tell(Event::Shutdown);
             }
             Meaning::LeaveAtOnce => {
                 say(LogLevel::Notice, "kills everything and ends the daemon");
-                self.ending.begun = true;
+                let status = status.or(self.ending.status);
+                self.ending.begin(status);
                 self.ending.at_once = true;
-                self.ending.status = status.or(self.ending.status);
+                self.leave_for(unit, action, reason);
             }
         }
+    }
+
+    fn leave_for(&mut self, unit: UnitId, action: SystemAction, reason: &str) {
+        let name = self
+            .name(unit)
+            .map_or_else(String::new, |it| it.to_string());
+        let reason = format!("{name}: {reason}: {}", action.as_str());
+        self.leave_because(&reason, Some(unit));
     }
 }
 

@@ -61,7 +61,10 @@ impl Host {
             Effect::UnitNew { .. }
             | Effect::Changed { .. }
             | Effect::JobNew { .. }
-            | Effect::JobRemoved { .. } => self.announce(&effect),
+            | Effect::JobRemoved { .. } => {
+                self.announce(&effect);
+                self.look_at_decisive(&effect);
+            }
         }
     }
 

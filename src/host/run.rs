@@ -5,6 +5,7 @@ use super::bus_names::{BusNameOrder, BusNames};
 use super::client_units::ClientUnits;
 use super::clock;
 use super::conditions::Surroundings;
+use super::decisive::{Decisive, Outcome};
 use super::environment::Mode;
 use super::groups::{Groups, Known};
 use super::handle::{Handle, Message, News, Startup};
@@ -69,6 +70,8 @@ pub struct Options {
     pub client_units: ClientUnits,
     /// The name of the subtree of control groups.
     pub cgroup_label: String,
+    /// The unit that the daemon ends with.
+    pub exit_with: Option<UnitName>,
     /// Where orders go to watch names on the bus.
     pub bus_names: UnboundedSender<BusNameOrder>,
 }
@@ -151,6 +154,7 @@ pub struct Host {
     pub(super) finished: bool,
     /// How an action of a unit ends the daemon, once one does.
     pub(super) ending: Ending,
+    pub(super) decisive: Decisive,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
     inbox: Inbox,
@@ -228,6 +232,7 @@ impl Host {
             children_due: false,
             finished: false,
             ending: Ending::default(),
+            decisive: Decisive::default(),
             facts,
             ended,
             inbox: Inbox {
@@ -247,9 +252,8 @@ impl Host {
     }
 
     /// Runs until everything was stopped after a shutdown request, or an action of a unit ended
-    /// the daemon at once; leaves no process and no control group behind. Returns the exit
-    /// status that an action asks for, else 0.
-    pub async fn run(mut self) -> u8 {
+    /// the daemon at once; leaves no process and no control group behind.
+    pub async fn run(mut self) -> Outcome {
         while !self.is_over() {
             let woken = self.wait().await;
             if woken.is_an_end() {
@@ -261,9 +265,9 @@ impl Host {
             self.take(woken);
             self.settle();
         }
-        let status = self.ending.status.unwrap_or(0);
+        let outcome = self.outcome();
         self.wind_up().await;
-        status
+        outcome
     }
 
     fn is_over(&self) -> bool {

@@ -76,6 +76,15 @@ pub fn made_before(first: &Seen, second: &Seen) -> bool {
         || (first.started == second.started && !(-HALF..=0).contains(&ahead))
 }
 
+/// Sends a signal by its number: libraries have no names for the real-time ones.
+pub fn send_number(pid: i32, number: i32) {
+    let script = format!("kill -{number} {pid}");
+    let sent = std::process::Command::new("/bin/sh")
+        .args(["-c", &script])
+        .status();
+    assert!(sent.is_ok_and(|status| status.success()), "{script}");
+}
+
 pub fn send(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("{signal} to {pid}: {error}"));
 }
