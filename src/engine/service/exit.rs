@@ -82,8 +82,16 @@ impl Service {
         self.main_record.status = Some(status);
         self.end_record(main.kind, main.index, status, when);
         let outcome = self.main_outcome(cx, &main, status);
-        self.note_result(outcome);
+        self.note_main_result(outcome);
         Some((*main, outcome))
+    }
+
+    /// Records why the run ends, unless it does not end with its main process: in `exited` that
+    /// one has had its say already.
+    pub(super) fn note_main_result(&mut self, result: ServiceResult) {
+        if self.state != ServiceState::Exited {
+            self.note_result(result);
+        }
     }
 
     /// What the end of a main process counts as. A process that was found stands for the one
@@ -142,13 +150,12 @@ impl Service {
                     self.final_process_gone(cx, outcome);
                 }
             }
-            // ExecStop= is at it.
-            ServiceState::Stop => {}
+            // ExecStop= is at it, or it was up without a main process already.
+            ServiceState::Stop | ServiceState::Exited => {}
             // No main process in these states.
             ServiceState::Dead
             | ServiceState::Condition
             | ServiceState::StartPre
-            | ServiceState::Exited
             | ServiceState::Failed
             | ServiceState::DeadBeforeAutoRestart
             | ServiceState::FailedBeforeAutoRestart

@@ -34,12 +34,13 @@ pub(super) fn keeps_timer(state: ServiceState) -> bool {
     }
 }
 
-/// Whether there can be a main process.
+/// Whether there can be a main process. In `exited`, too: one that has lost its name on the bus.
 pub(super) fn keeps_main(state: ServiceState) -> bool {
     match state {
         ServiceState::Start
         | ServiceState::StartPost
         | ServiceState::Running
+        | ServiceState::Exited
         | ServiceState::Reload
         | ServiceState::ReloadSignal
         | ServiceState::ReloadNotify
@@ -54,7 +55,6 @@ pub(super) fn keeps_main(state: ServiceState) -> bool {
         ServiceState::Dead
         | ServiceState::Condition
         | ServiceState::StartPre
-        | ServiceState::Exited
         | ServiceState::Failed
         | ServiceState::DeadBeforeAutoRestart
         | ServiceState::FailedBeforeAutoRestart

@@ -183,7 +183,7 @@ impl Service {
 
     fn main_spawn_failed(&mut self, cx: &mut Context<'_>, first: bool) {
         if self.state != ServiceState::Start {
-            self.note_result(ServiceResult::Resources);
+            self.note_main_result(ServiceResult::Resources);
             self.after_main(cx, ServiceResult::Resources);
         } else if first {
             self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Resources);
