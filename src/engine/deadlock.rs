@@ -1,8 +1,9 @@
 //! Jobs that wait for each other in a circle.
 //!
 //! Transactions never install such jobs. They come to be when unit files are read again while
-//! jobs wait, when the stop half of a restart is done and a start is left whose order was
-//! none of its concern before, or in a shutdown, whose stops no transaction has looked at.
+//! jobs wait, when a job becomes another one as it is merged into one that waits, when the stop
+//! half of a restart is done and a start is left whose order was none of its concern before, or
+//! in a shutdown, whose stops no transaction has looked at.
 //! Nothing would ever end them.
 
 use super::effect::LogLevel;

@@ -194,6 +194,8 @@ impl Engine {
         irreversible: bool,
     ) -> JobId {
         let covers = merged == there.kind && job::covers(there.kind, kind);
+        // The transaction has looked at the order of the job as it was asked for.
+        self.order_suspect |= merged != kind;
         if let Some(job) = self.jobs.get_mut(&there.id) {
             job.kind = merged;
             job.irreversible |= irreversible;

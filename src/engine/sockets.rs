@@ -7,7 +7,7 @@ use super::event::Notification;
 use super::graph::Edge;
 use super::ids::{DescriptorId, ProcessId, UnitId};
 use super::socket::{Connection, Context, Outbox, Socket, Transition, Triggered, Wanted};
-use super::state::{JobKind, ServiceState};
+use super::state::{JobKind, ServicePhase, ServiceState};
 use super::transaction::Wish;
 use super::unit::{Machine, Unit};
 use crate::unit::config::{
@@ -273,15 +273,7 @@ impl Engine {
     /// unless FileDescriptorStorePreserve=yes.
     pub(super) fn release_descriptors(&mut self, id: UnitId) {
         let unit = self.graph.get_mut(id);
-        let waits = match state_of(unit) {
-            Some(
-                ServiceState::DeadBeforeAutoRestart
-                | ServiceState::FailedBeforeAutoRestart
-                | ServiceState::AutoRestart
-                | ServiceState::AutoRestartQueued,
-            ) => true,
-            Some(_) | None => false,
-        };
+        let waits = state_of(unit).is_some_and(|state| state.phase() == ServicePhase::Pause);
         let rests = unit.job.is_none() && unit.active_state().is_inactive_or_failed();
         if !rests && !waits {
             return;

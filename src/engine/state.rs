@@ -148,6 +148,56 @@ impl ServiceState {
     }
 }
 
+/// The stretches of its life that the states of a service belong to, in order. Where states of
+/// one stretch are alike, the stretch is what is asked for, so that the list of them stands in
+/// [`ServiceState::phase`] alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ServicePhase {
+    /// Dead or failed.
+    Rest,
+    /// ExecCondition= and ExecStartPre=: no main process yet.
+    Prepare,
+    /// ExecStart= and ExecStartPost=.
+    Start,
+    /// Running or exited.
+    Up,
+    /// Up, and reloading.
+    Reload,
+    /// ExecStop= and the signals behind it.
+    Stop,
+    /// ExecStopPost= and the last signals.
+    Final,
+    /// Ended, and to be restarted automatically.
+    Pause,
+}
+
+impl ServiceState {
+    /// The stretch of its life.
+    pub(super) fn phase(self) -> ServicePhase {
+        match self {
+            ServiceState::Dead | ServiceState::Failed => ServicePhase::Rest,
+            ServiceState::Condition | ServiceState::StartPre => ServicePhase::Prepare,
+            ServiceState::Start | ServiceState::StartPost => ServicePhase::Start,
+            ServiceState::Running | ServiceState::Exited => ServicePhase::Up,
+            ServiceState::Reload | ServiceState::ReloadSignal | ServiceState::ReloadNotify => {
+                ServicePhase::Reload
+            }
+            ServiceState::Stop
+            | ServiceState::StopWatchdog
+            | ServiceState::StopSigterm
+            | ServiceState::StopSigkill => ServicePhase::Stop,
+            ServiceState::StopPost
+            | ServiceState::FinalWatchdog
+            | ServiceState::FinalSigterm
+            | ServiceState::FinalSigkill => ServicePhase::Final,
+            ServiceState::DeadBeforeAutoRestart
+            | ServiceState::FailedBeforeAutoRestart
+            | ServiceState::AutoRestart
+            | ServiceState::AutoRestartQueued => ServicePhase::Pause,
+        }
+    }
+}
+
 /// The states of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -203,6 +253,40 @@ impl SocketState {
             | SocketState::StopPost
             | SocketState::FinalSigterm
             | SocketState::FinalSigkill => ActiveState::Deactivating,
+        }
+    }
+}
+
+/// The stretches of its life that the states of a socket belong to, as [`ServicePhase`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SocketPhase {
+    /// Dead or failed.
+    Rest,
+    /// On the way up.
+    Start,
+    /// Listening or running.
+    Up,
+    /// ExecStopPre= and the signals behind it; the sockets are there still.
+    Stop,
+    /// ExecStopPost= and the last signals.
+    Final,
+}
+
+impl SocketState {
+    /// The stretch of its life.
+    pub(super) fn phase(self) -> SocketPhase {
+        match self {
+            SocketState::Dead | SocketState::Failed => SocketPhase::Rest,
+            SocketState::StartPre | SocketState::StartChown | SocketState::StartPost => {
+                SocketPhase::Start
+            }
+            SocketState::Listening | SocketState::Running => SocketPhase::Up,
+            SocketState::StopPre | SocketState::StopPreSigterm | SocketState::StopPreSigkill => {
+                SocketPhase::Stop
+            }
+            SocketState::StopPost | SocketState::FinalSigterm | SocketState::FinalSigkill => {
+                SocketPhase::Final
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Seen {
     pub(crate) sub: &'static str,
     /// 0 if none is known.
     pub(crate) main_pid: i32,
+    /// Which run it is in, or was in last; 0 if it never was in any.
+    pub(crate) run: u128,
     pub(crate) config: Arc<UnitConfig>,
 }
 
@@ -303,7 +305,11 @@ impl Picture {
             } => {
                 // It has failed, though the unit itself did nothing.
                 let failed = matches!(result, JobResult::Dependency | JobResult::Timeout);
-                if failed && self.unit(*unit).starts_others() {
+                // What waits at a socket wakes a service again that did not come up.
+                let woken = *kind == JobKind::Start
+                    && *result != JobResult::Done
+                    && self.is_triggered(*unit);
+                if failed && self.unit(*unit).starts_others() || woken {
                     self.circling.insert(*unit);
                 }
                 let cut = self.displacing && *result == JobResult::Canceled;
@@ -338,12 +344,17 @@ impl Picture {
     fn end_starts_something(&self, unit: UnitId) -> bool {
         let seen = self.unit(unit);
         let mut upholders = self.relations.from(DependencyKind::Upholds, unit);
-        let mut sockets = self.relations.from(DependencyKind::Triggers, unit);
         seen.starts_others()
             || seen.config.procmgr.restart_with_dependency
             || upholders.next().is_some()
-            || sockets.next().is_some()
+            || self.is_triggered(unit)
             || seen.config.socket().is_some()
+    }
+
+    /// Whether a socket starts it.
+    fn is_triggered(&self, unit: UnitId) -> bool {
+        let mut sockets = self.relations.from(DependencyKind::Triggers, unit);
+        sockets.next().is_some()
     }
 
     /// Takes new readings of loaded units in: what they say holds from now on.
@@ -394,6 +405,7 @@ impl Picture {
             active: view.active,
             sub: view.sub,
             main_pid: view.service.as_ref().map_or(0, |it| it.main_pid),
+            run: view.invocation,
             config: view.config,
         };
         if seen.is_down() {

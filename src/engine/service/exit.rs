@@ -7,7 +7,7 @@ use super::{Context, result};
 use crate::engine::effect::LogLevel;
 use crate::engine::ids::{ProcessId, Timestamp};
 use crate::engine::process::ProcessStatus;
-use crate::engine::state::{ServiceResult, ServiceState};
+use crate::engine::state::{ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, NotifyAccess, ServiceType};
 
 impl Service {
@@ -82,8 +82,16 @@ impl Service {
         self.main_record.status = Some(status);
         self.end_record(main.kind, main.index, status, when);
         let outcome = self.main_outcome(cx, &main, status);
-        self.note_result(outcome);
+        self.note_main_result(outcome);
         Some((*main, outcome))
+    }
+
+    /// Records why the run ends, unless it does not end with its main process: in `exited` that
+    /// one has had its say already.
+    pub(super) fn note_main_result(&mut self, result: ServiceResult) {
+        if self.state != ServiceState::Exited {
+            self.note_result(result);
+        }
     }
 
     /// What the end of a main process counts as. A process that was found stands for the one
@@ -113,47 +121,37 @@ impl Service {
 
     /// Where the service goes when there is no main process any more.
     pub(super) fn after_main(&mut self, cx: &mut Context<'_>, outcome: ServiceResult) {
-        match self.state {
-            ServiceState::Start => self.main_ended_in_start(cx, outcome),
-            ServiceState::Running => self.enter_running(cx, outcome),
+        debug_assert!(facts::keeps_main(self.state));
+        match self.state.phase() {
+            Phase::Start if self.state == ServiceState::Start => {
+                self.main_ended_in_start(cx, outcome);
+            }
             // A command is still at it and decides when it ends; without one nobody would.
-            ServiceState::StartPost
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify => {
+            Phase::Start | Phase::Reload => {
                 if self.control.is_none() {
                     self.enter_stop(cx, outcome);
                 }
             }
-            ServiceState::StopWatchdog | ServiceState::StopSigterm | ServiceState::StopSigkill => {
+            Phase::Up if self.state == ServiceState::Running => self.enter_running(cx, outcome),
+            // ExecStop= is at it.
+            Phase::Stop if self.state == ServiceState::Stop => {}
+            Phase::Stop => {
                 if self.control.is_none() {
                     self.enter_stop_post(cx, outcome);
                 }
             }
-            ServiceState::StopPost => {
+            Phase::Final if self.state == ServiceState::StopPost => {
                 if self.control.is_none() {
                     self.enter_signal(cx, KillStage::FinalSigterm, outcome);
                 }
             }
-            ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill => {
+            Phase::Final => {
                 if self.control.is_none() {
                     self.final_process_gone(cx, outcome);
                 }
             }
-            // ExecStop= is at it.
-            ServiceState::Stop => {}
-            // No main process in these states.
-            ServiceState::Dead
-            | ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Exited
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => debug_assert!(!facts::keeps_main(self.state)),
+            // It was up without a main process already, or there is none.
+            Phase::Up | Phase::Rest | Phase::Prepare | Phase::Pause => {}
         }
     }
 
@@ -231,76 +229,49 @@ impl Service {
     }
 
     fn command_timeout(&self, cx: &Context<'_>) -> crate::unit::value::TimeSpan {
-        match self.state {
-            ServiceState::Stop | ServiceState::StopPost => settings(cx).timeout_stop,
-            ServiceState::Dead
-            | ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Running
-            | ServiceState::Exited
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-            | ServiceState::StopWatchdog
-            | ServiceState::StopSigterm
-            | ServiceState::StopSigkill
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => settings(cx).timeout_start,
+        match self.state.phase() {
+            Phase::Stop | Phase::Final => settings(cx).timeout_stop,
+            Phase::Rest
+            | Phase::Prepare
+            | Phase::Start
+            | Phase::Up
+            | Phase::Reload
+            | Phase::Pause => settings(cx).timeout_start,
         }
     }
 
     /// Where the service goes when a list of commands has ended, or failed on the way.
     pub(super) fn after_control(&mut self, cx: &mut Context<'_>, outcome: ServiceResult) {
+        debug_assert!(facts::keeps_control(self.state));
         let fine = outcome == ServiceResult::Success;
         match self.state {
             ServiceState::Condition if fine => self.enter_start_pre(cx),
             ServiceState::StartPre if fine => self.enter_start(cx),
             ServiceState::Start if fine => self.search_after_start(cx),
             ServiceState::StartPost if fine => self.search_after_start_post(cx),
-            ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Stop => self.enter_signal(cx, KillStage::StopSigterm, outcome),
-            ServiceState::Reload => self.reload_over(cx, outcome),
-            ServiceState::StopWatchdog | ServiceState::StopSigterm | ServiceState::StopSigkill => {
-                if self.main.process().is_none() {
-                    self.enter_stop_post(cx, outcome);
-                }
-            }
+            ServiceState::Stop => self.enter_signal(cx, KillStage::StopSigterm, outcome),
             ServiceState::StopPost => {
                 if self.main.process().is_none() {
                     self.enter_signal(cx, KillStage::FinalSigterm, outcome);
                 }
             }
-            ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill => {
-                if self.main.process().is_none() {
-                    self.final_process_gone(cx, outcome);
+            other => match other.phase() {
+                Phase::Prepare | Phase::Start => {
+                    self.enter_signal(cx, KillStage::StopSigterm, outcome);
                 }
-            }
-            // No control process in these states.
-            ServiceState::Dead
-            | ServiceState::Running
-            | ServiceState::Exited
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => {
-                debug_assert!(!facts::keeps_control(self.state));
-            }
+                Phase::Reload => self.reload_over(cx, outcome),
+                Phase::Stop => {
+                    if self.main.process().is_none() {
+                        self.enter_stop_post(cx, outcome);
+                    }
+                }
+                Phase::Final => {
+                    if self.main.process().is_none() {
+                        self.final_process_gone(cx, outcome);
+                    }
+                }
+                Phase::Rest | Phase::Up | Phase::Pause => {}
+            },
         }
     }
 

@@ -1,130 +1,50 @@
 //! Facts about states that do not depend on the service: what a state keeps and what it waits for.
 
-use crate::engine::state::ServiceState;
+use crate::engine::state::{ServicePhase as Phase, ServiceState};
 use crate::unit::config::{KillMode, ServiceConfig};
 use crate::unit::value::TimeSpan;
 
 /// Whether a timer armed for the state before may go on. A state that needs a fresh one arms it
 /// after it was entered.
 pub(super) fn keeps_timer(state: ServiceState) -> bool {
-    match state {
-        ServiceState::Condition
-        | ServiceState::StartPre
-        | ServiceState::Start
-        | ServiceState::StartPost
-        | ServiceState::Running
-        | ServiceState::Reload
-        | ServiceState::ReloadSignal
-        | ServiceState::ReloadNotify
-        | ServiceState::Stop
-        | ServiceState::StopWatchdog
-        | ServiceState::StopSigterm
-        | ServiceState::StopSigkill
-        | ServiceState::StopPost
-        | ServiceState::FinalWatchdog
-        | ServiceState::FinalSigterm
-        | ServiceState::FinalSigkill
-        | ServiceState::AutoRestart => true,
-        ServiceState::Dead
-        | ServiceState::Exited
-        | ServiceState::Failed
-        | ServiceState::DeadBeforeAutoRestart
-        | ServiceState::FailedBeforeAutoRestart
-        | ServiceState::AutoRestartQueued => false,
+    match state.phase() {
+        Phase::Prepare | Phase::Start | Phase::Reload | Phase::Stop | Phase::Final => true,
+        Phase::Up => state == ServiceState::Running,
+        Phase::Pause => state == ServiceState::AutoRestart,
+        Phase::Rest => false,
     }
 }
 
-/// Whether there can be a main process.
+/// Whether there can be a main process. In `exited`, too: one that has lost its name on the bus.
 pub(super) fn keeps_main(state: ServiceState) -> bool {
-    match state {
-        ServiceState::Start
-        | ServiceState::StartPost
-        | ServiceState::Running
-        | ServiceState::Reload
-        | ServiceState::ReloadSignal
-        | ServiceState::ReloadNotify
-        | ServiceState::Stop
-        | ServiceState::StopWatchdog
-        | ServiceState::StopSigterm
-        | ServiceState::StopSigkill
-        | ServiceState::StopPost
-        | ServiceState::FinalWatchdog
-        | ServiceState::FinalSigterm
-        | ServiceState::FinalSigkill => true,
-        ServiceState::Dead
-        | ServiceState::Condition
-        | ServiceState::StartPre
-        | ServiceState::Exited
-        | ServiceState::Failed
-        | ServiceState::DeadBeforeAutoRestart
-        | ServiceState::FailedBeforeAutoRestart
-        | ServiceState::AutoRestart
-        | ServiceState::AutoRestartQueued => false,
+    match state.phase() {
+        Phase::Start | Phase::Up | Phase::Reload | Phase::Stop | Phase::Final => true,
+        Phase::Rest | Phase::Prepare | Phase::Pause => false,
     }
 }
 
 /// Whether there can be a control process.
 pub(super) fn keeps_control(state: ServiceState) -> bool {
-    match state {
-        ServiceState::Condition
-        | ServiceState::StartPre
-        | ServiceState::Start
-        | ServiceState::StartPost
-        | ServiceState::Reload
-        | ServiceState::Stop
-        | ServiceState::StopWatchdog
-        | ServiceState::StopSigterm
-        | ServiceState::StopSigkill
-        | ServiceState::StopPost
-        | ServiceState::FinalWatchdog
-        | ServiceState::FinalSigterm
-        | ServiceState::FinalSigkill => true,
-        ServiceState::Dead
-        | ServiceState::Running
-        | ServiceState::Exited
-        | ServiceState::ReloadSignal
-        | ServiceState::ReloadNotify
-        | ServiceState::Failed
-        | ServiceState::DeadBeforeAutoRestart
-        | ServiceState::FailedBeforeAutoRestart
-        | ServiceState::AutoRestart
-        | ServiceState::AutoRestartQueued => false,
+    match state.phase() {
+        Phase::Prepare | Phase::Start | Phase::Stop | Phase::Final => true,
+        Phase::Reload => state == ServiceState::Reload,
+        Phase::Rest | Phase::Up | Phase::Pause => false,
     }
 }
 
 /// Whether the service is up or coming up: the watchdog runs, MAINPID= is listened to, and a
 /// dying main process may have a successor.
 pub(super) fn is_up(state: ServiceState) -> bool {
-    match state {
-        ServiceState::Start
-        | ServiceState::StartPost
-        | ServiceState::Running
-        | ServiceState::Reload
-        | ServiceState::ReloadSignal
-        | ServiceState::ReloadNotify => true,
-        ServiceState::Dead
-        | ServiceState::Condition
-        | ServiceState::StartPre
-        | ServiceState::Exited
-        | ServiceState::Stop
-        | ServiceState::StopWatchdog
-        | ServiceState::StopSigterm
-        | ServiceState::StopSigkill
-        | ServiceState::StopPost
-        | ServiceState::FinalWatchdog
-        | ServiceState::FinalSigterm
-        | ServiceState::FinalSigkill
-        | ServiceState::Failed
-        | ServiceState::DeadBeforeAutoRestart
-        | ServiceState::FailedBeforeAutoRestart
-        | ServiceState::AutoRestart
-        | ServiceState::AutoRestartQueued => false,
+    match state.phase() {
+        Phase::Start | Phase::Reload => true,
+        Phase::Up => state == ServiceState::Running,
+        Phase::Rest | Phase::Prepare | Phase::Stop | Phase::Final | Phase::Pause => false,
     }
 }
 
 /// Whether a reload is going on.
 pub(super) fn is_reloading(state: ServiceState) -> bool {
-    state.active_state() == crate::engine::state::ActiveState::Reloading
+    state.phase() == Phase::Reload
 }
 
 /// The stages in which processes are signalled (checklist rows M8, M11, M12).
@@ -139,6 +59,15 @@ pub(super) enum KillStage {
 }
 
 impl KillStage {
+    const ALL: [KillStage; 6] = [
+        KillStage::StopWatchdog,
+        KillStage::StopSigterm,
+        KillStage::StopSigkill,
+        KillStage::FinalWatchdog,
+        KillStage::FinalSigterm,
+        KillStage::FinalSigkill,
+    ];
+
     /// The state of the stage.
     pub(super) fn state(self) -> ServiceState {
         match self {
@@ -153,31 +82,9 @@ impl KillStage {
 
     /// The stage of a state.
     pub(super) fn of(state: ServiceState) -> Option<KillStage> {
-        match state {
-            ServiceState::StopWatchdog => Some(KillStage::StopWatchdog),
-            ServiceState::StopSigterm => Some(KillStage::StopSigterm),
-            ServiceState::StopSigkill => Some(KillStage::StopSigkill),
-            ServiceState::FinalWatchdog => Some(KillStage::FinalWatchdog),
-            ServiceState::FinalSigterm => Some(KillStage::FinalSigterm),
-            ServiceState::FinalSigkill => Some(KillStage::FinalSigkill),
-            ServiceState::Dead
-            | ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Running
-            | ServiceState::Exited
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-            | ServiceState::Stop
-            | ServiceState::StopPost
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => None,
-        }
+        KillStage::ALL
+            .into_iter()
+            .find(|stage| stage.state() == state)
     }
 
     /// How long the stage may take.

@@ -5,7 +5,7 @@ use super::Context;
 use super::facts::KillStage;
 use super::machine::{Service, log, settings};
 use crate::engine::effect::LogLevel;
-use crate::engine::state::{ServiceResult, ServiceState};
+use crate::engine::state::{ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::OomPolicy;
 
 impl Service {
@@ -24,46 +24,27 @@ impl Service {
             OomPolicy::Kill => true,
         };
         match self.state {
-            ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Stop => {
-                let stage = if kill {
-                    KillStage::FinalSigkill
-                } else {
-                    KillStage::StopSigterm
-                };
-                self.enter_signal(cx, stage, oom);
-            }
-            ServiceState::Running
-            | ServiceState::Exited
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-                if kill =>
-            {
-                self.enter_signal(cx, KillStage::StopSigkill, oom);
-            }
-            ServiceState::Running | ServiceState::Exited => self.enter_stop(cx, oom),
-            // What reloads it is ended with it.
-            ServiceState::Reload | ServiceState::ReloadSignal | ServiceState::ReloadNotify => {
-                self.enter_signal(cx, KillStage::StopSigterm, oom);
-            }
-            ServiceState::StopWatchdog | ServiceState::StopSigterm => {
-                self.enter_signal(cx, KillStage::StopSigkill, oom);
-            }
-            ServiceState::StopPost | ServiceState::FinalWatchdog | ServiceState::FinalSigterm => {
-                self.enter_signal(cx, KillStage::FinalSigkill, oom);
-            }
+            ServiceState::Stop if kill => self.enter_signal(cx, KillStage::FinalSigkill, oom),
+            ServiceState::Stop => self.enter_signal(cx, KillStage::StopSigterm, oom),
             ServiceState::StopSigkill | ServiceState::FinalSigkill => self.note_result(oom),
-            // Nothing of it runs.
-            ServiceState::Dead
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => {}
+            other => match other.phase() {
+                Phase::Prepare | Phase::Start if kill => {
+                    self.enter_signal(cx, KillStage::FinalSigkill, oom);
+                }
+                Phase::Prepare | Phase::Start => {
+                    self.enter_signal(cx, KillStage::StopSigterm, oom);
+                }
+                Phase::Up | Phase::Reload if kill => {
+                    self.enter_signal(cx, KillStage::StopSigkill, oom);
+                }
+                Phase::Up => self.enter_stop(cx, oom),
+                // What reloads it is ended with it.
+                Phase::Reload => self.enter_signal(cx, KillStage::StopSigterm, oom),
+                Phase::Stop => self.enter_signal(cx, KillStage::StopSigkill, oom),
+                Phase::Final => self.enter_signal(cx, KillStage::FinalSigkill, oom),
+                // Nothing of it runs.
+                Phase::Rest | Phase::Pause => {}
+            },
         }
     }
 }

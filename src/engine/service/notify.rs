@@ -6,7 +6,7 @@ use super::machine::{Service, changed, log, settings};
 use crate::engine::effect::LogLevel;
 use crate::engine::event::Notification;
 use crate::engine::ids::ProcessId;
-use crate::engine::state::{ServiceResult, ServiceState};
+use crate::engine::state::{ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::{NotifyAccess, ServiceType};
 use crate::unit::value::TimeSpan;
 use serde::{Deserialize, Serialize};
@@ -130,39 +130,26 @@ impl Service {
     }
 
     fn told_stopping(&mut self, cx: &mut Context<'_>) {
-        match self.state {
-            ServiceState::Running | ServiceState::ReloadSignal | ServiceState::ReloadNotify => {
-                self.enter_stop_by_notify(cx);
-            }
+        match self.state.phase() {
+            Phase::Up if self.state == ServiceState::Running => self.enter_stop_by_notify(cx),
+            Phase::Reload if self.state != ServiceState::Reload => self.enter_stop_by_notify(cx),
             // In a start, or while ExecReload= runs, it is acted on when that is done;
             // everywhere else it is no news.
-            ServiceState::Dead
-            | ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Exited
-            | ServiceState::Reload
-            | ServiceState::Stop
-            | ServiceState::StopWatchdog
-            | ServiceState::StopSigterm
-            | ServiceState::StopSigkill
-            | ServiceState::StopPost
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => {}
+            Phase::Rest
+            | Phase::Prepare
+            | Phase::Start
+            | Phase::Up
+            | Phase::Reload
+            | Phase::Stop
+            | Phase::Final
+            | Phase::Pause => {}
         }
     }
 
     /// `reloaded`: the same message says that it had been reloading, in answer to our signal.
     fn told_ready(&mut self, cx: &mut Context<'_>, reloaded: bool) {
-        match self.state {
-            ServiceState::Start => match settings(cx).service_type {
+        match self.state.phase() {
+            Phase::Start if self.state == ServiceState::Start => match settings(cx).service_type {
                 ServiceType::Notify | ServiceType::NotifyReload => self.enter_start_post(cx),
                 ServiceType::Simple
                 | ServiceType::Exec
@@ -171,63 +158,38 @@ impl Service {
                 | ServiceType::Dbus
                 | ServiceType::Idle => {}
             },
-            ServiceState::ReloadSignal if reloaded => {
+            Phase::Reload
+                if self.state == ServiceState::ReloadNotify
+                    || reloaded && self.state == ServiceState::ReloadSignal =>
+            {
                 self.enter_running(cx, ServiceResult::Success);
             }
-            ServiceState::ReloadNotify => self.enter_running(cx, ServiceResult::Success),
-            ServiceState::Dead
-            | ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::StartPost
-            | ServiceState::Running
-            | ServiceState::Exited
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::Stop
-            | ServiceState::StopWatchdog
-            | ServiceState::StopSigterm
-            | ServiceState::StopSigkill
-            | ServiceState::StopPost
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => {}
+            Phase::Rest
+            | Phase::Prepare
+            | Phase::Start
+            | Phase::Up
+            | Phase::Reload
+            | Phase::Stop
+            | Phase::Final
+            | Phase::Pause => {}
         }
     }
 
     fn told_reloading(&mut self, cx: &mut Context<'_>, answers: bool) {
-        match self.state {
+        match self.state.phase() {
             // The timeout of the reload goes on.
-            ServiceState::ReloadSignal if answers => {
+            Phase::Reload if answers && self.state == ServiceState::ReloadSignal => {
                 self.set_state(cx, ServiceState::ReloadNotify);
             }
-            ServiceState::Running => self.enter_reload_by_notify(cx),
-            ServiceState::Dead
-            | ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Exited
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-            | ServiceState::Stop
-            | ServiceState::StopWatchdog
-            | ServiceState::StopSigterm
-            | ServiceState::StopSigkill
-            | ServiceState::StopPost
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => {}
+            Phase::Up if self.state == ServiceState::Running => self.enter_reload_by_notify(cx),
+            Phase::Rest
+            | Phase::Prepare
+            | Phase::Start
+            | Phase::Up
+            | Phase::Reload
+            | Phase::Stop
+            | Phase::Final
+            | Phase::Pause => {}
         }
     }
 

@@ -4,7 +4,7 @@ use super::Context;
 use super::machine::{Service, log, settings};
 use super::notify::Announced;
 use crate::engine::effect::{Effect, KillOrder, LogLevel};
-use crate::engine::state::{ServiceResult, ServiceState};
+use crate::engine::state::{ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 use crate::unit::value::Signal;
 
@@ -13,29 +13,15 @@ impl Service {
     /// Only a service in `running` or `exited` can be reloaded; in any other state nothing
     /// happens (the engine lets the job wait or fails it by the unit's active state).
     pub fn reload(&mut self, cx: &mut Context<'_>) {
-        match self.state {
-            ServiceState::Running | ServiceState::Exited => self.enter_reload(cx),
-            ServiceState::Dead
-            | ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-            | ServiceState::Stop
-            | ServiceState::StopWatchdog
-            | ServiceState::StopSigterm
-            | ServiceState::StopSigkill
-            | ServiceState::StopPost
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => {}
+        match self.state.phase() {
+            Phase::Up => self.enter_reload(cx),
+            Phase::Rest
+            | Phase::Prepare
+            | Phase::Start
+            | Phase::Reload
+            | Phase::Stop
+            | Phase::Final
+            | Phase::Pause => {}
         }
     }
 

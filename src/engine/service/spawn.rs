@@ -9,7 +9,7 @@ use crate::engine::effect::{Effect, KillOrder, LogLevel, Spawn};
 use crate::engine::ids::{ProcessId, Timestamp};
 use crate::engine::inspect::CommandView;
 use crate::engine::process::Role;
-use crate::engine::state::{ServiceResult, ServiceState};
+use crate::engine::state::{ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 use crate::unit::value::{Signal, TimeSpan};
 use std::sync::Arc;
@@ -183,7 +183,7 @@ impl Service {
 
     fn main_spawn_failed(&mut self, cx: &mut Context<'_>, first: bool) {
         if self.state != ServiceState::Start {
-            self.note_result(ServiceResult::Resources);
+            self.note_main_result(ServiceResult::Resources);
             self.after_main(cx, ServiceResult::Resources);
         } else if first {
             self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Resources);
@@ -193,6 +193,7 @@ impl Service {
     }
 
     fn control_spawn_failed(&mut self, cx: &mut Context<'_>, first: bool) {
+        debug_assert!(facts::keeps_control(self.state));
         let result = ServiceResult::Resources;
         match self.state {
             // Nothing was started yet, so there is nothing to end either.
@@ -205,35 +206,19 @@ impl Service {
                     self.enter_signal(cx, KillStage::FinalSigterm, result);
                 }
             }
-            ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Stop => self.enter_signal(cx, KillStage::StopSigterm, result),
-            ServiceState::Reload => self.reload_over(cx, result),
+            ServiceState::Stop => self.enter_signal(cx, KillStage::StopSigterm, result),
             ServiceState::StopPost => self.enter_signal(cx, KillStage::FinalSigterm, result),
-            ServiceState::StopWatchdog
-            | ServiceState::StopSigterm
-            | ServiceState::StopSigkill
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill => {
-                self.note_result(result);
-                self.after_control(cx, result);
-            }
-            // No control process in these states.
-            ServiceState::Dead
-            | ServiceState::Running
-            | ServiceState::Exited
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => {
-                debug_assert!(!facts::keeps_control(self.state));
-            }
+            other => match other.phase() {
+                Phase::Prepare | Phase::Start => {
+                    self.enter_signal(cx, KillStage::StopSigterm, result);
+                }
+                Phase::Reload => self.reload_over(cx, result),
+                Phase::Stop | Phase::Final => {
+                    self.note_result(result);
+                    self.after_control(cx, result);
+                }
+                Phase::Rest | Phase::Up | Phase::Pause => {}
+            },
         }
     }
 

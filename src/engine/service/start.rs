@@ -7,7 +7,7 @@ use super::process::{Main, MainRecord};
 use super::{Context, NotNow};
 use crate::engine::effect::LogLevel;
 use crate::engine::ids::Timestamp;
-use crate::engine::state::{ServiceResult, ServiceState};
+use crate::engine::state::{ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
 
 impl Service {
@@ -17,31 +17,18 @@ impl Service {
     /// [`NotNow::Already`] if it is up; [`NotNow::Again`] while it goes down or waits for its
     /// automatic restart (checklist row J9). `Ok` while it is coming up.
     pub fn start(&mut self, cx: &mut Context<'_>) -> Result<(), NotNow> {
-        match self.state {
-            ServiceState::Dead | ServiceState::Failed | ServiceState::AutoRestartQueued => {
+        match self.state.phase() {
+            Phase::Rest => {
                 self.begin(cx);
                 Ok(())
             }
-            ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost => Ok(()),
-            ServiceState::Running
-            | ServiceState::Exited
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify => Err(NotNow::Already),
-            ServiceState::Stop
-            | ServiceState::StopWatchdog
-            | ServiceState::StopSigterm
-            | ServiceState::StopSigkill
-            | ServiceState::StopPost
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart => Err(NotNow::Again),
+            Phase::Pause if self.state == ServiceState::AutoRestartQueued => {
+                self.begin(cx);
+                Ok(())
+            }
+            Phase::Prepare | Phase::Start => Ok(()),
+            Phase::Up | Phase::Reload => Err(NotNow::Already),
+            Phase::Stop | Phase::Final | Phase::Pause => Err(NotNow::Again),
         }
     }
 

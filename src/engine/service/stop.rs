@@ -4,7 +4,7 @@ use super::facts::KillStage;
 use super::machine::{Service, settings};
 use super::{Context, NotNow};
 use crate::engine::effect::{Effect, KillOrder};
-use crate::engine::state::{JobKind, ServiceResult, ServiceState};
+use crate::engine::state::{JobKind, ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ExitType, KillMode};
 use crate::unit::value::Signal;
 
@@ -14,37 +14,26 @@ impl Service {
     /// # Errors
     /// [`NotNow::Already`] if it is down.
     pub fn stop(&mut self, cx: &mut Context<'_>) -> Result<(), NotNow> {
-        match self.state {
-            ServiceState::Dead | ServiceState::Failed => return Err(NotNow::Already),
-            ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => self.cancel_restart(cx),
-            ServiceState::Stop
-            | ServiceState::StopSigterm
-            | ServiceState::StopSigkill
-            | ServiceState::StopPost
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill => self.forbid_restart = true,
+        match self.state.phase() {
+            Phase::Rest => return Err(NotNow::Already),
+            Phase::Pause => self.cancel_restart(cx),
             // ExecStop= is for services that were up (checklist row J10).
-            ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-            | ServiceState::StopWatchdog => {
-                self.forbid_restart = true;
-                self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Success);
+            Phase::Prepare | Phase::Start | Phase::Reload => self.stop_without_command(cx),
+            Phase::Stop if self.state == ServiceState::StopWatchdog => {
+                self.stop_without_command(cx);
             }
-            ServiceState::Running | ServiceState::Exited => {
+            Phase::Stop | Phase::Final => self.forbid_restart = true,
+            Phase::Up => {
                 self.forbid_restart = true;
                 self.enter_stop(cx, ServiceResult::Success);
             }
         }
         Ok(())
+    }
+
+    fn stop_without_command(&mut self, cx: &mut Context<'_>) {
+        self.forbid_restart = true;
+        self.enter_signal(cx, KillStage::StopSigterm, ServiceResult::Success);
     }
 
     /// ExecStop=.
@@ -208,36 +197,25 @@ impl Service {
             return;
         }
         let fine = ServiceResult::Success;
-        match self.state {
-            ServiceState::Start | ServiceState::StartPost => self.nobody_left_to_start(cx),
-            ServiceState::Running => self.enter_running(cx, fine),
-            ServiceState::ReloadSignal | ServiceState::ReloadNotify
-                if settings(cx).exit_type == ExitType::Cgroup =>
+        match self.state.phase() {
+            Phase::Start => self.nobody_left_to_start(cx),
+            Phase::Up if self.state == ServiceState::Running => self.enter_running(cx, fine),
+            Phase::Reload
+                if self.state != ServiceState::Reload
+                    && settings(cx).exit_type == ExitType::Cgroup =>
             {
                 self.enter_running(cx, fine);
             }
-            ServiceState::StopWatchdog | ServiceState::StopSigterm | ServiceState::StopSigkill => {
-                self.enter_stop_post(cx, fine);
-            }
-            ServiceState::StopPost
-            | ServiceState::FinalWatchdog
-            | ServiceState::FinalSigterm
-            | ServiceState::FinalSigkill => self.enter_dead(cx, fine, true),
+            Phase::Stop if self.state != ServiceState::Stop => self.enter_stop_post(cx, fine),
+            Phase::Final => self.enter_dead(cx, fine, true),
             // Before a main process there is only the control process; a reload ends by its
             // command, its message or its timeout; ExecStop= by its own end.
-            ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Exited
-            | ServiceState::Reload
-            | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify
-            | ServiceState::Stop
-            | ServiceState::Dead
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued => {}
+            Phase::Prepare
+            | Phase::Up
+            | Phase::Reload
+            | Phase::Stop
+            | Phase::Rest
+            | Phase::Pause => {}
         }
     }
 }

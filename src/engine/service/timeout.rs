@@ -5,7 +5,7 @@ use super::facts::{self, KillStage};
 use super::machine::{Service, deadline_after, log, settings};
 use crate::engine::effect::LogLevel;
 use crate::engine::random;
-use crate::engine::state::{ServiceResult, ServiceState};
+use crate::engine::state::{ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::TimeoutFailure;
 use crate::unit::value::TimeSpan;
 
@@ -59,21 +59,12 @@ impl Service {
 
     /// The present state has lasted too long (checklist row M8).
     fn timed_out(&mut self, cx: &mut Context<'_>) {
+        debug_assert!(facts::keeps_timer(self.state));
         let timeout = ServiceResult::Timeout;
         match self.state {
-            ServiceState::Condition
-            | ServiceState::StartPre
-            | ServiceState::Start
-            | ServiceState::StartPost => {
-                self.log_timeout(cx, "start");
-                self.end_by_failure_mode(cx, settings(cx).timeout_start_failure, STOPPING);
-            }
             ServiceState::Running => {
                 log(cx, LogLevel::Warning, "ran for RuntimeMaxSec=; stopping it");
                 self.enter_stop(cx, timeout);
-            }
-            ServiceState::Reload | ServiceState::ReloadSignal | ServiceState::ReloadNotify => {
-                self.reload_timed_out(cx);
             }
             ServiceState::Stop => {
                 self.log_timeout(cx, "ExecStop=");
@@ -108,13 +99,15 @@ impl Service {
                 self.enter_dead(cx, timeout, true);
             }
             ServiceState::AutoRestart => self.restart_due(cx),
-            // No timer runs in these states.
-            ServiceState::Dead
-            | ServiceState::Exited
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestartQueued => debug_assert!(!facts::keeps_timer(self.state)),
+            other => match other.phase() {
+                Phase::Prepare | Phase::Start => {
+                    self.log_timeout(cx, "start");
+                    self.end_by_failure_mode(cx, settings(cx).timeout_start_failure, STOPPING);
+                }
+                Phase::Reload => self.reload_timed_out(cx),
+                // Each state of these has its own arm above, or no timer.
+                Phase::Rest | Phase::Up | Phase::Stop | Phase::Final | Phase::Pause => {}
+            },
         }
     }
 

@@ -9,7 +9,7 @@ use crate::engine::inspect::CommandView;
 use crate::engine::process::{ProcessStatus, Role};
 use crate::engine::service::process::Process;
 use crate::engine::service::result::describe;
-use crate::engine::state::{SocketResult, SocketState};
+use crate::engine::state::{SocketPhase as Phase, SocketResult, SocketState};
 use crate::unit::config::CommandKind;
 use crate::unit::value::Signal;
 use std::sync::Arc;
@@ -156,25 +156,19 @@ impl Socket {
 
     /// Where the socket goes when a list of commands has ended, or failed on the way.
     fn command_over(&mut self, cx: &mut Context<'_>, outcome: SocketResult) {
-        match self.state {
-            SocketState::StartPre | SocketState::StartPost => {
+        match self.state.phase() {
+            Phase::Start if self.state != SocketState::StartChown => {
                 self.start_commands_over(cx, outcome);
             }
-            SocketState::StopPre | SocketState::StopPreSigterm | SocketState::StopPreSigkill => {
-                self.enter_stop_post(cx, outcome);
-            }
-            SocketState::StopPost if outcome == SocketResult::Success => {
+            Phase::Stop => self.enter_stop_post(cx, outcome),
+            Phase::Final
+                if self.state == SocketState::StopPost && outcome == SocketResult::Success =>
+            {
                 self.enter_signal(cx, KillStage::FinalSigterm, outcome);
             }
-            SocketState::StopPost | SocketState::FinalSigterm | SocketState::FinalSigkill => {
-                self.enter_dead(cx, outcome);
-            }
+            Phase::Final => self.enter_dead(cx, outcome),
             // No command runs in these states.
-            SocketState::Dead
-            | SocketState::StartChown
-            | SocketState::Listening
-            | SocketState::Running
-            | SocketState::Failed => {}
+            Phase::Start | Phase::Up | Phase::Rest => {}
         }
     }
 }

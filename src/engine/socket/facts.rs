@@ -1,41 +1,21 @@
 //! Facts about the states of sockets.
 
-use crate::engine::state::SocketState;
+use crate::engine::state::{SocketPhase as Phase, SocketState};
 
 /// Whether a timer may run and a command may be at work.
 pub(super) fn takes_time(state: SocketState) -> bool {
-    match state {
-        SocketState::StartPre
-        | SocketState::StartChown
-        | SocketState::StartPost
-        | SocketState::StopPre
-        | SocketState::StopPreSigterm
-        | SocketState::StopPreSigkill
-        | SocketState::StopPost
-        | SocketState::FinalSigterm
-        | SocketState::FinalSigkill => true,
-        SocketState::Dead | SocketState::Listening | SocketState::Running | SocketState::Failed => {
-            false
-        }
+    match state.phase() {
+        Phase::Start | Phase::Stop | Phase::Final => true,
+        Phase::Rest | Phase::Up => false,
     }
 }
 
 /// Whether the sockets are there, or being made.
 pub(super) fn keeps_sockets(state: SocketState) -> bool {
-    match state {
-        SocketState::StartChown
-        | SocketState::StartPost
-        | SocketState::Listening
-        | SocketState::Running
-        | SocketState::StopPre
-        | SocketState::StopPreSigterm
-        | SocketState::StopPreSigkill => true,
-        SocketState::Dead
-        | SocketState::StartPre
-        | SocketState::StopPost
-        | SocketState::FinalSigterm
-        | SocketState::FinalSigkill
-        | SocketState::Failed => false,
+    match state.phase() {
+        Phase::Start => state != SocketState::StartPre,
+        Phase::Up | Phase::Stop => true,
+        Phase::Rest | Phase::Final => false,
     }
 }
 
@@ -49,6 +29,13 @@ pub(super) enum KillStage {
 }
 
 impl KillStage {
+    const ALL: [KillStage; 4] = [
+        KillStage::StopPreSigterm,
+        KillStage::StopPreSigkill,
+        KillStage::FinalSigterm,
+        KillStage::FinalSigkill,
+    ];
+
     /// The state of the stage.
     pub(super) fn state(self) -> SocketState {
         match self {
@@ -61,21 +48,9 @@ impl KillStage {
 
     /// The stage of a state.
     pub(super) fn of(state: SocketState) -> Option<KillStage> {
-        match state {
-            SocketState::StopPreSigterm => Some(KillStage::StopPreSigterm),
-            SocketState::StopPreSigkill => Some(KillStage::StopPreSigkill),
-            SocketState::FinalSigterm => Some(KillStage::FinalSigterm),
-            SocketState::FinalSigkill => Some(KillStage::FinalSigkill),
-            SocketState::Dead
-            | SocketState::StartPre
-            | SocketState::StartChown
-            | SocketState::StartPost
-            | SocketState::Listening
-            | SocketState::Running
-            | SocketState::StopPre
-            | SocketState::StopPost
-            | SocketState::Failed => None,
-        }
+        KillStage::ALL
+            .into_iter()
+            .find(|stage| stage.state() == state)
     }
 
     /// Whether this is one of the last resorts.

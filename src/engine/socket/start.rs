@@ -5,7 +5,7 @@ use super::machine::Socket;
 use super::{Context, NotStarted, Wanted};
 use crate::engine::effect::{Effect, LogLevel};
 use crate::engine::event::OpenFailure;
-use crate::engine::state::{ServiceState, SocketResult, SocketState};
+use crate::engine::state::{ServicePhase, SocketPhase as Phase, SocketResult, SocketState};
 use crate::unit::config::CommandKind;
 use std::sync::Arc;
 
@@ -15,18 +15,11 @@ impl Socket {
     /// # Errors
     /// See [`NotStarted`].
     pub fn start(&mut self, cx: &mut Context<'_>) -> Result<(), NotStarted> {
-        match self.state {
-            SocketState::Dead | SocketState::Failed => {}
-            SocketState::StartPre | SocketState::StartChown | SocketState::StartPost => {
-                return Ok(());
-            }
-            SocketState::Listening | SocketState::Running => return Err(NotStarted::Already),
-            SocketState::StopPre
-            | SocketState::StopPreSigterm
-            | SocketState::StopPreSigkill
-            | SocketState::StopPost
-            | SocketState::FinalSigterm
-            | SocketState::FinalSigkill => return Err(NotStarted::Again),
+        match self.state.phase() {
+            Phase::Rest => {}
+            Phase::Start => return Ok(()),
+            Phase::Up => return Err(NotStarted::Already),
+            Phase::Stop | Phase::Final => return Err(NotStarted::Again),
         }
         if cx.activation && !cx.settings().accept {
             may_activate(cx)?;
@@ -113,22 +106,12 @@ impl Socket {
     /// Where a list of commands of the start has ended, or failed on the way.
     pub(super) fn start_commands_over(&mut self, cx: &mut Context<'_>, result: SocketResult) {
         let fine = result == SocketResult::Success;
-        match self.state {
-            SocketState::StartPre if fine => self.enter_start_chown(cx),
-            SocketState::StartPre => self.enter_signal(cx, KillStage::FinalSigterm, result),
-            SocketState::StartPost if fine => self.enter_listening(cx),
-            SocketState::StartPost => self.enter_stop_pre(cx, result),
-            SocketState::Dead
-            | SocketState::StartChown
-            | SocketState::Listening
-            | SocketState::Running
-            | SocketState::StopPre
-            | SocketState::StopPreSigterm
-            | SocketState::StopPreSigkill
-            | SocketState::StopPost
-            | SocketState::FinalSigterm
-            | SocketState::FinalSigkill
-            | SocketState::Failed => debug_assert!(false, "no start is going on"),
+        debug_assert_eq!(self.state.phase(), Phase::Start, "a start is going on");
+        match (self.state == SocketState::StartPre, fine) {
+            (true, true) => self.enter_start_chown(cx),
+            (true, false) => self.enter_signal(cx, KillStage::FinalSigterm, result),
+            (false, true) => self.enter_listening(cx),
+            (false, false) => self.enter_stop_pre(cx, result),
         }
     }
 
@@ -147,19 +130,16 @@ fn may_activate(cx: &mut Context<'_>) -> Result<(), NotStarted> {
         );
         return Err(NotStarted::Failed);
     }
-    let rests = match cx.service.state {
-        None
-        | Some(
-            ServiceState::Dead
-            | ServiceState::Failed
-            | ServiceState::DeadBeforeAutoRestart
-            | ServiceState::FailedBeforeAutoRestart
-            | ServiceState::AutoRestart
-            | ServiceState::AutoRestartQueued,
-        ) => true,
-        Some(_) => false,
-    };
-    if !rests {
+    let runs = cx.service.state.is_some_and(|state| match state.phase() {
+        ServicePhase::Rest | ServicePhase::Pause => false,
+        ServicePhase::Prepare
+        | ServicePhase::Start
+        | ServicePhase::Up
+        | ServicePhase::Reload
+        | ServicePhase::Stop
+        | ServicePhase::Final => true,
+    });
+    if runs {
         cx.log(
             LogLevel::Error,
             "not started: the service that it activates is active already",

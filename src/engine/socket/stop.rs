@@ -5,7 +5,7 @@ use super::machine::Socket;
 use super::{Context, Wanted};
 use crate::engine::effect::{Effect, KillOrder, LogLevel};
 use crate::engine::service::NotNow;
-use crate::engine::state::{SocketResult, SocketState};
+use crate::engine::state::{SocketPhase as Phase, SocketResult, SocketState};
 use crate::unit::config::{CommandKind, KillMode, PreserveMode};
 use crate::unit::value::{Signal, TimeSpan};
 
@@ -15,20 +15,13 @@ impl Socket {
     /// # Errors
     /// [`NotNow::Already`] if it is down.
     pub fn stop(&mut self, cx: &mut Context<'_>) -> Result<(), NotNow> {
-        match self.state {
-            SocketState::Dead | SocketState::Failed => return Err(NotNow::Already),
-            SocketState::StartPre | SocketState::StartChown | SocketState::StartPost => {
+        match self.state.phase() {
+            Phase::Rest => return Err(NotNow::Already),
+            Phase::Start => {
                 self.enter_signal(cx, KillStage::StopPreSigterm, SocketResult::Success);
             }
-            SocketState::Listening | SocketState::Running => {
-                self.enter_stop_pre(cx, SocketResult::Success);
-            }
-            SocketState::StopPre
-            | SocketState::StopPreSigterm
-            | SocketState::StopPreSigkill
-            | SocketState::StopPost
-            | SocketState::FinalSigterm
-            | SocketState::FinalSigkill => {}
+            Phase::Up => self.enter_stop_pre(cx, SocketResult::Success),
+            Phase::Stop | Phase::Final => {}
         }
         Ok(())
     }

@@ -6,7 +6,9 @@ use super::{Connection, Context, Wanted};
 use crate::engine::effect::{Effect, LogLevel};
 use crate::engine::event::Peer;
 use crate::engine::ids::{DescriptorId, UnitId};
-use crate::engine::state::{JobKind, ServiceState, SocketResult, SocketState};
+use crate::engine::state::{
+    JobKind, ServicePhase as Phase, ServiceState, SocketPhase, SocketResult, SocketState,
+};
 use serde::{Deserialize, Serialize};
 
 /// A connection whose instance is being read.
@@ -211,21 +213,8 @@ impl Socket {
 
     /// The start job of the service was refused.
     pub fn activation_failed(&mut self, cx: &mut Context<'_>) {
-        match self.state {
-            SocketState::Listening | SocketState::Running => {
-                self.enter_stop_pre(cx, SocketResult::Resources);
-            }
-            SocketState::Dead
-            | SocketState::StartPre
-            | SocketState::StartChown
-            | SocketState::StartPost
-            | SocketState::StopPre
-            | SocketState::StopPreSigterm
-            | SocketState::StopPreSigkill
-            | SocketState::StopPost
-            | SocketState::FinalSigterm
-            | SocketState::FinalSigkill
-            | SocketState::Failed => {}
+        if self.state.phase() == SocketPhase::Up {
+            self.enter_stop_pre(cx, SocketResult::Resources);
         }
     }
 
@@ -240,8 +229,7 @@ impl Socket {
 
     /// The service has changed, or a job of it has ended.
     pub fn on_service_changed(&mut self, cx: &mut Context<'_>) {
-        let up = matches!(self.state, SocketState::Listening | SocketState::Running);
-        if !up || self.passive || cx.settings().accept {
+        if self.state.phase() != SocketPhase::Up || self.passive || cx.settings().accept {
             return;
         }
         if cx.service.start_limit_hit && cx.service.state == Some(ServiceState::Failed) {
@@ -250,43 +238,23 @@ impl Socket {
         if cx.service.has_job {
             return;
         }
-        match cx.service.state {
-            Some(
-                ServiceState::Dead
-                | ServiceState::Failed
-                | ServiceState::FinalSigterm
-                | ServiceState::FinalSigkill
-                | ServiceState::AutoRestart,
-            ) => {
-                if self.state == SocketState::Running {
-                    self.enter_listening(cx);
-                }
-            }
-            Some(ServiceState::Running) => {
-                if self.state == SocketState::Listening {
-                    self.set_state(cx, SocketState::Running);
-                }
-            }
-            Some(
-                ServiceState::Condition
-                | ServiceState::StartPre
-                | ServiceState::Start
-                | ServiceState::StartPost
-                | ServiceState::Exited
-                | ServiceState::Reload
-                | ServiceState::ReloadSignal
-                | ServiceState::ReloadNotify
-                | ServiceState::Stop
-                | ServiceState::StopWatchdog
-                | ServiceState::StopSigterm
-                | ServiceState::StopSigkill
-                | ServiceState::StopPost
-                | ServiceState::FinalWatchdog
-                | ServiceState::DeadBeforeAutoRestart
-                | ServiceState::FailedBeforeAutoRestart
-                | ServiceState::AutoRestartQueued,
-            )
-            | None => {}
+        let Some(state) = cx.service.state else {
+            return;
+        };
+        let ended = match state.phase() {
+            Phase::Rest => true,
+            // As systemd has it: not in the signal of a watchdog, nor before or behind the wait.
+            Phase::Final => matches!(
+                state,
+                ServiceState::FinalSigterm | ServiceState::FinalSigkill
+            ),
+            Phase::Pause => state == ServiceState::AutoRestart,
+            Phase::Prepare | Phase::Start | Phase::Up | Phase::Reload | Phase::Stop => false,
+        };
+        if ended && self.state == SocketState::Running {
+            self.enter_listening(cx);
+        } else if state == ServiceState::Running && self.state == SocketState::Listening {
+            self.set_state(cx, SocketState::Running);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::engine::event::Verb;
 use crate::engine::process::ProcessStatus;
 use crate::engine::state::ActiveState;
 use crate::engine::state::JobResult;
-use crate::unit::config::{CommandKind, DependencyKind, Restart, RestartMode};
+use crate::unit::config::{CommandKind, DependencyKind, JobMode, Restart, RestartMode};
 
 #[test]
 fn failures_for_a_dependency_that_start_each_other_come_to_an_end() {
@@ -55,6 +55,33 @@ fn a_start_that_cannot_be_carried_out_again_ends_with_its_service() {
     assert_eq!(world.state("direct.service"), ActiveState::Failed);
     assert_eq!(world.results.get(&job), Some(&JobResult::Failed));
     assert_eq!(world.engine.jobs().len(), 2);
+}
+
+#[test]
+fn a_job_that_is_merged_into_one_of_another_order_does_not_close_a_circle() {
+    let mut world = World::new([
+        unit("group.target")
+            .dependency(DependencyKind::Conflicts, "deaf.service")
+            .before("deaf.service")
+            .config(|config| config.unit.allow_isolate = true),
+        unit("deaf.service").exec(CommandKind::Start, "stubborn"),
+        // A start of the target waits for the stop of this one; a restart and the stop wait for
+        // each other.
+        unit("both.service")
+            .before("group.target")
+            .after("group.target"),
+    ]);
+    for name in ["deaf.service", "both.service"] {
+        world.must(Verb::Start, name);
+    }
+    let restart = world.ask(Verb::Restart, "group.target").unwrap();
+    let start = world.ask_mode(Verb::Start, "group.target", JobMode::Isolate);
+    assert_eq!(start, Ok(restart));
+    world.end("deaf.service", ProcessStatus::Exited(0));
+    assert_eq!(world.results.get(&restart), Some(&JobResult::Done));
+    assert_eq!(world.state("group.target"), ActiveState::Active);
+    assert_eq!(world.state("both.service"), ActiveState::Inactive);
+    assert!(world.engine.jobs().is_empty());
 }
 
 #[test]

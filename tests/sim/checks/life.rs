@@ -2,6 +2,7 @@
 
 use super::{Check, Sight, Starts, Verdict};
 use procmgr::engine::{ActiveState, Effect, Event, ProcessId, UnitId};
+use procmgr::unit::config::UnitBody;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of processes, kill orders and looks at conditions are never used twice, and only
@@ -39,35 +40,20 @@ impl Check for Orders {
 }
 
 /// Within a window that opens with a start, no more starts than StartLimitBurst=.
+///
+/// A start is seen by its first order, or, where it gives none (Type=idle that is stopped while
+/// its process is held back, a service without commands), by the run that it is.
 #[derive(Default)]
 pub(crate) struct StartLimit {
     windows: BTreeMap<UnitId, (u64, u32)>,
     starts: Starts,
+    /// Units whose start the orders of this step have shown.
+    begun: BTreeSet<UnitId>,
+    runs: BTreeMap<UnitId, u128>,
 }
 
-impl Check for StartLimit {
-    fn name(&self) -> &'static str {
-        "start limit"
-    }
-
-    fn before(&mut self, sight: &Sight<'_, '_>, event: &Event) -> Verdict {
-        match event {
-            Event::ResetFailed { unit: None, .. } => self.windows.clear(),
-            Event::ResetFailed {
-                unit: Some(name), ..
-            } => {
-                let unit = sight.picture().find(name);
-                self.windows.retain(|other, _| Some(*other) != unit);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn effect(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Verdict {
-        let Some(unit) = self.starts.begun_by(sight, effect) else {
-            return Ok(());
-        };
+impl StartLimit {
+    fn count(&mut self, sight: &Sight<'_, '_>, unit: UnitId) -> Verdict {
         let config = &sight.picture().unit(unit).config;
         let section = &config.unit;
         let (interval, burst) = (
@@ -90,6 +76,50 @@ impl Check for StartLimit {
             "{} started {} times within its interval, {burst} are allowed",
             config.name, window.1
         ))
+    }
+}
+
+impl Check for StartLimit {
+    fn name(&self) -> &'static str {
+        "start limit"
+    }
+
+    fn before(&mut self, sight: &Sight<'_, '_>, event: &Event) -> Verdict {
+        match event {
+            Event::ResetFailed { unit: None, .. } => self.windows.clear(),
+            Event::ResetFailed {
+                unit: Some(name), ..
+            } => {
+                let unit = sight.picture().find(name);
+                self.windows.retain(|other, _| Some(*other) != unit);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Verdict {
+        match self.starts.begun_by(sight, effect) {
+            Some(unit) => {
+                self.begun.insert(unit);
+                self.count(sight, unit)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn after(&mut self, sight: &Sight<'_, '_>, _: bool) -> Verdict {
+        let begun = std::mem::take(&mut self.begun);
+        for unit in &sight.picture().touched {
+            let seen = sight.picture().unit(*unit);
+            let before = self.runs.insert(*unit, seen.run).unwrap_or(0);
+            // There is no limit for targets.
+            let limited = !matches!(seen.config.body, UnitBody::Target);
+            if limited && seen.run != before && !begun.contains(unit) {
+                self.count(sight, *unit)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -116,8 +116,8 @@ impl Starts {
 }
 
 /// Whether the order begins a start. The main process of Type=idle is ordered when its start is
-/// long over, even if it has become another type since; and a start that never came to a process
-/// may end with ExecStopPost= as its first.
+/// long over, even if it has become another type since, and ExecReload= may come before it; and a
+/// start that never came to a process may end with ExecStopPost= as its first.
 fn begins_a_start(sight: &Sight<'_, '_>, spawn: &Spawn) -> bool {
     if spawn.config.socket().is_some() {
         return spawn.first && spawn.kind == CommandKind::StartPre;
@@ -127,7 +127,11 @@ fn begins_a_start(sight: &Sight<'_, '_>, spawn: &Spawn) -> bool {
     let picture = sight.picture();
     let was_idle = picture.reread.contains(&spawn.unit) && picture.unit(spawn.unit).is_up();
     let late = (idle || was_idle) && spawn.role == Role::Main;
-    spawn.first && !late && !matches!(spawn.kind, CommandKind::Stop | CommandKind::StopPost)
+    let begins = !matches!(
+        spawn.kind,
+        CommandKind::Reload | CommandKind::Stop | CommandKind::StopPost
+    );
+    spawn.first && !late && begins
 }
 
 /// The event's name.

@@ -5,7 +5,7 @@ use crate::engine::process::ProcessStatus::Exited;
 use crate::engine::service::Service;
 use crate::engine::state::ServiceResult as R;
 use crate::engine::state::ServiceState as S;
-use crate::unit::config::{CommandKind as K, Restart, ServiceConfig, ServiceType};
+use crate::unit::config::{CommandKind as K, KillMode, Restart, ServiceConfig, ServiceType};
 
 fn on_bus(change: impl FnOnce(&mut ServiceConfig)) -> World {
     let mut w = World::new(|s| {
@@ -72,6 +72,35 @@ fn with_remain_after_exit_it_has_exited() {
     let mut w = up(|s| s.remain_after_exit = true);
     owned(&mut w, false);
     w.assert(S::Exited, R::Success);
+}
+
+/// systemd 252 forgets it: with KillMode=process it would live on beside the next one.
+#[test]
+fn a_main_process_without_its_name_is_ended_when_the_service_is() {
+    let exited = || {
+        let mut w = up(|s| {
+            s.remain_after_exit = true;
+            s.kill.mode = KillMode::Process;
+            add(s, K::Stop, &["stop"]);
+        });
+        owned(&mut w, false);
+        w.assert(S::Exited, R::Success);
+        assert_ne!(w.service.view().main_pid, 0);
+        w
+    };
+    let mut w = exited();
+    w.stop();
+    w.assert(S::Dead, R::Success);
+    assert_eq!(w.kills.len(), 1);
+    assert!(!w.service.has_processes());
+    for end in [Exited(0), Exited(3)] {
+        let mut w = exited();
+        w.end_main(end);
+        w.assert(S::Exited, R::Success);
+        assert_eq!(w.service.view().main_pid, 0);
+        w.stop();
+        w.assert(S::Dead, R::Success);
+    }
 }
 
 #[test]
