@@ -99,7 +99,7 @@ PLAIN = [
     (re.compile(r"(Memory|CPU|Tasks): .*"), r"\1: X"),
     (re.compile(r"\bjob \d+\b"), "job N"),
     (re.compile(r"(/org/freedesktop/systemd1/job/)\d+"), r"\1N"),
-    (re.compile(r"/(system\.slice|dd-procmgr-[^/\s]*)/"), "/GROUP/"),
+    (re.compile(r"/(system\.slice|dd-procmgr-[^/\s]*)/(system-[^/\s]*\.slice/)?"), "/GROUP/"),
     (re.compile(r"[ \t]+$", re.M), ""),
 ]
 

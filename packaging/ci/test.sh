@@ -6,14 +6,22 @@ cd "$(dirname "$0")/../.."
 
 # Command and package; the checks by the real systemd are run where it is, and in CI.
 needs=("kill procps" "setpriv util-linux" "dbus-daemon dbus")
+# Modules of Debian's Python and their packages.
+modules=()
 if [ "${CI:-}" = true ]; then
     needs+=("systemd-analyze systemd" "python3 python3" "ip iproute2")
     # What tests/socket_clients.rs puts behind sockets.
     needs+=("cupsd cups-daemon" "sshd openssh-server" "rpcbind rpcbind" "pcscd pcscd"
         "gunicorn gunicorn" "haproxy haproxy" "pg_createcluster postgresql")
+    # What tests/clients.rs lets talk to us.
+    needs+=("ansible-playbook ansible-core" "prometheus-node-exporter prometheus-node-exporter")
+    modules+=("dbus python3-dbus" "gi python3-gi" "dasbus python3-dasbus" "pystemd python3-pystemd")
 fi
 
 missing=()
+for module in "${modules[@]}"; do
+    /usr/bin/python3 -c "import ${module% *}" 2>/dev/null || missing+=("${module#* }")
+done
 for need in "${needs[@]}"; do
     command -v "${need% *}" >/dev/null || missing+=("${need#* }")
 done

@@ -101,7 +101,10 @@ async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::
         let goes_on = tokio::select! {
             biased;
             () = outbound.closed() => false,
-            messages = finish(&mut pending) => send(&outbound, messages).await,
+            messages = finish(&mut pending) => {
+                client.show_replies(&messages);
+                send(&outbound, messages).await
+            }
             signal = signals.recv(), if !holds => match signal {
                 Some(signal) => pass_on(&client, &outbound, signal).await,
                 None => false,
@@ -114,7 +117,10 @@ async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::
                 send(&outbound, messages).await
             }
             message = stream.next(), if pending.is_none() => match message {
+                // A monitor has nothing to say.
+                Some(Ok(_)) if client.session.is_monitor() => false,
                 Some(Ok(message)) => {
+                    client.show_call(&message);
                     pending = begin(&client, message);
                     true
                 }

@@ -4,12 +4,12 @@
 use super::connection::Client;
 use super::failure::{Failure, names};
 use super::member::{self, Access, Method};
-use super::path::Object;
+use super::path::{self, Object};
 use super::properties::{MANAGER_INTERFACE, UNIT_INTERFACE, UnitSnapshot, type_interface};
 use super::value::{Body, Value};
 use super::{
-    MANAGER_UNIQUE_NAME, callers, introspect, jobs, list, log_control, manager, names as bus, own,
-    table_members, unit,
+    MANAGER_UNIQUE_NAME, callers, introspect, jobs, list, log_control, manager, monitor,
+    names as bus, own, table_members, unit,
 };
 use crate::unit::name::UnitName;
 use zbus::Message;
@@ -150,7 +150,10 @@ pub(super) async fn dispatch(client: &Client, message: &Message) -> Result<Reply
         message,
     };
     let to_bus = destination == Some(bus::BUS);
-    if to_bus && call.is_on(bus::BUS) && interface.is_some() {
+    if to_bus && interface == Some(monitor::INTERFACE) {
+        return monitor::call(client, call.member, message);
+    }
+    if to_bus && call.is_on(bus::BUS) {
         return bus::call(client, call.member, message);
     }
     let to_manager =
@@ -162,11 +165,10 @@ pub(super) async fn dispatch(client: &Client, message: &Message) -> Result<Reply
     if interface == Some(PEER) {
         return peer(&call).map(Reply::from_manager);
     }
-    let object = if to_bus {
-        Object::Node
-    } else {
-        Object::parse(path.as_str())
-    };
+    if to_bus {
+        return on_bus(&call, path.as_str()).map(Reply::from_bus);
+    }
+    let object = Object::parse(path.as_str());
     let body = match object {
         Object::Manager => on_manager(&call).await,
         Object::Unit(name) => on_unit(&call, &callers::real_name(&call, name).await?).await,
@@ -238,6 +240,18 @@ async fn on_unit(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
             unit::type_call(call, name).await
         }
         Some(_) => Err(call.unknown_method()),
+    }
+}
+
+/// The bus as an object; clients ask every object for properties.
+fn on_bus(call: &Call<'_>, path: &str) -> Result<Body, Failure> {
+    match (call.interface, call.member) {
+        (Some(INTROSPECTABLE), "Introspect") => {
+            let below = path::next_above(path, bus::BUS_PATH).map(str::to_owned);
+            Ok(introspect::body(introspect::bus(below.as_slice())))
+        }
+        (Some(PROPERTIES), "GetAll") => Ok(Body::one("a{sv}", Value::Map(Vec::new()))),
+        _ => Err(call.unknown_method()),
     }
 }
 

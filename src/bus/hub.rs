@@ -6,6 +6,7 @@ use super::unit_files::State;
 use crate::host::Handle;
 use crate::unit::name::UnitName;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use zbus::{Guid, Message};
@@ -26,6 +27,10 @@ struct Entry {
     signals: mpsc::Sender<Message>,
     /// It has asked for units to stay loaded.
     holds: bool,
+    /// It hears what others say, too.
+    listens: bool,
+    /// It does nothing else, and is nobody to talk to.
+    only_listens: bool,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +50,8 @@ pub(super) struct Hub {
     /// The manager's effective user.
     pub(super) uid: u32,
     clients: Mutex<Clients>,
+    /// How many listen, to be looked at for every message.
+    listeners: AtomicUsize,
     file_states: Mutex<FileStates>,
 }
 
@@ -64,6 +71,7 @@ impl Hub {
             log,
             uid: nix::unistd::geteuid().as_raw(),
             clients: Mutex::new(Clients::default()),
+            listeners: AtomicUsize::new(0),
             file_states: Mutex::default(),
         }
     }
@@ -126,6 +134,8 @@ impl Hub {
             peer,
             signals,
             holds: false,
+            listens: false,
+            only_listens: false,
         };
         clients.entries.insert(peer.number, entry);
         Some((peer, receiver))
@@ -139,10 +149,35 @@ impl Hub {
         }
     }
 
+    /// The client hears what others say and are told from now on.
+    pub(super) fn note_listener(&self, peer: Peer, only_listens: bool) {
+        let mut clients = self.clients();
+        let Some(entry) = clients.entries.get_mut(&peer.number) else {
+            return;
+        };
+        entry.only_listens |= only_listens;
+        if !std::mem::replace(&mut entry.listens, true) {
+            self.listeners.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anybody hears what others say.
+    pub(super) fn is_overheard(&self) -> bool {
+        self.listeners.load(Ordering::Relaxed) > 0
+    }
+
+    /// Shows a message from or for one client to the others who listen.
+    pub(super) fn show(&self, message: &Message, of: Peer) {
+        self.tell_those(message, |entry| entry.listens && entry.peer != of);
+    }
+
     /// Forgets a client, with what it holds.
     pub(super) async fn leave(&self, peer: Peer) {
         // One that did not keep up with signals is off the list already.
         let entry = self.clients().entries.remove(&peer.number);
+        if entry.as_ref().is_some_and(|entry| entry.listens) {
+            self.listeners.fetch_sub(1, Ordering::Relaxed);
+        }
         if entry.is_none_or(|entry| entry.holds) {
             self.handle.holder_gone(peer.number.into()).await;
         }
@@ -153,17 +188,26 @@ impl Hub {
         self.clients().entries.is_empty()
     }
 
-    /// Who is connected.
+    /// Who is connected and has a name.
     pub(super) fn peers(&self) -> Vec<Peer> {
-        self.clients().entries.values().map(|e| e.peer).collect()
+        let clients = self.clients();
+        let named = clients.entries.values().filter(|e| !e.only_listens);
+        named.map(|e| e.peer).collect()
     }
 
     /// Tells everybody. Who does not keep up is dropped: the end of its queue tells its task.
     pub(super) fn tell(&self, signal: &Message) {
+        self.tell_those(signal, |_| true);
+    }
+
+    fn tell_those(&self, message: &Message, those: impl Fn(&Entry) -> bool) {
         self.clients().entries.retain(|_, entry| {
-            let told = entry.signals.try_send(signal.clone()).is_ok();
+            let told = !those(entry) || entry.signals.try_send(message.clone()).is_ok();
             if !told {
                 tracing::warn!(pid = entry.peer.pid, "dropping a client that does not read");
+                if entry.listens {
+                    self.listeners.fetch_sub(1, Ordering::Relaxed);
+                }
             }
             told
         });

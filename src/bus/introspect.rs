@@ -8,7 +8,7 @@ use super::properties::{
     own_rows, type_interface, type_rows, unit_rows,
 };
 use super::value::{Body, Value};
-use super::{log_control, own, table_members};
+use super::{log_control, monitor, names, own, table_members};
 use crate::unit::name::UnitType;
 use std::fmt::Write as _;
 
@@ -25,6 +25,24 @@ pub(super) fn body(xml: String) -> Body {
 pub(super) fn node(children: &[String]) -> String {
     document(|xml| {
         standard(xml);
+        for child in children {
+            let _ = writeln!(xml, " <node name=\"{child}\"/>");
+        }
+    })
+}
+
+/// The bus itself, with what is below the object that was asked for.
+pub(super) fn bus(children: &[String]) -> String {
+    document(|xml| {
+        standard(xml);
+        interface(
+            xml,
+            names::BUS,
+            table_members::BUS,
+            table_members::BUS_SIGNALS,
+            &[],
+        );
+        interface(xml, monitor::INTERFACE, table_members::MONITORING, &[], &[]);
         for child in children {
             let _ = writeln!(xml, " <node name=\"{child}\"/>");
         }

@@ -43,10 +43,13 @@ pub(super) async fn on_job(call: &Call<'_>, id: JobId) -> Result<Body, Failure> 
     }
     if call.interface != Some(PROPERTIES) {
         call.admit(JOB_INTERFACE, table_members::JOB)?;
-        if call.member == "Cancel" {
-            return cancel(call, id).await;
-        }
-        return Err(call.unknown_method());
+        return match call.member {
+            "Cancel" => cancel(call, id).await,
+            "GetAfter" | "GetBefore" => neighbours(call, id, call.member == "GetAfter")
+                .await
+                .map_err(|failure| as_object(failure, id)),
+            _ => Err(call.unknown_method()),
+        };
     }
     let find = move |view: &View<'_>| view.engine.jobs().into_iter().find(|j| j.id == id);
     let job = call
@@ -86,13 +89,31 @@ pub(super) async fn on_job(call: &Call<'_>, id: JobId) -> Result<Body, Failure> 
 
 /// Answers Cancel. A path that names no job any more is no object.
 async fn cancel(call: &Call<'_>, id: JobId) -> Result<Body, Failure> {
-    manager::cancel(call, Some(id)).await.map_err(|failure| {
-        if failure.name == names::NO_SUCH_JOB {
-            unknown_object(&path::of_job(id))
-        } else {
-            failure
-        }
-    })
+    let canceled = manager::cancel(call, Some(id)).await;
+    canceled.map_err(|failure| as_object(failure, id))
+}
+
+/// A job that is not there, as an object that is not.
+fn as_object(failure: Failure, id: JobId) -> Failure {
+    match failure.name {
+        names::NO_SUCH_JOB => unknown_object(&path::of_job(id)),
+        _ => failure,
+    }
+}
+
+/// Answers GetJobAfter and GetJobBefore: the jobs that a job holds up, or that it waits for.
+pub(super) async fn neighbours(call: &Call<'_>, id: JobId, after: bool) -> Result<Body, Failure> {
+    let look = move |view: &View<'_>| {
+        let there = view.engine.jobs().iter().any(|job| job.id == id);
+        there.then(|| match after {
+            true => view.engine.jobs_after(id),
+            false => view.engine.jobs_before(id),
+        })
+    };
+    let jobs = call.client.hub.handle.look(look).await?;
+    let jobs = jobs.ok_or_else(|| manager::no_such_job(id))?;
+    let rows = jobs.iter().map(job_row).collect();
+    Ok(Body::one("a(usssoo)", Value::Array(rows)))
 }
 
 fn job_properties(job: &JobView) -> Vec<Shown> {

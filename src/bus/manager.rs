@@ -67,6 +67,10 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         }
         "ListJobs" => jobs::list(call).await,
         "GetJob" => get_job(call).await,
+        "GetJobAfter" | "GetJobBefore" => {
+            let id = JobId(call.arguments()?);
+            jobs::neighbours(call, id, call.member == "GetJobAfter").await
+        }
         "Dump" | "DumpUnitsMatchingPatterns" => dump::call(call).await,
         "CancelJob" => cancel(call, Some(JobId(call.arguments::<u32>()?))).await,
         "ClearJobs" => cancel(call, None).await,
@@ -430,9 +434,11 @@ async fn get_job(call: &Call<'_>) -> Result<Body, Failure> {
     if found {
         Ok(Body::path(path::of_job(JobId(id))))
     } else {
-        Err(Failure::new(
-            names::NO_SUCH_JOB,
-            format!("Job {id} does not exist."),
-        ))
+        Err(no_such_job(JobId(id)))
     }
+}
+
+/// The refusal of a job that is not there.
+pub(super) fn no_such_job(id: JobId) -> Failure {
+    Failure::new(names::NO_SUCH_JOB, format!("Job {} does not exist.", id.0))
 }

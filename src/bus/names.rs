@@ -5,22 +5,22 @@ use super::access::Peer;
 use super::connection::Client;
 use super::dispatch::{Reply, arguments};
 use super::failure::{Failure, names};
+use super::rule::Rule;
 use super::value::{Body, Value};
 use super::{MANAGER_UNIQUE_NAME, own};
 use crate::unit::name::UnitName;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use zbus::{MatchRule, Message};
+use zbus::Message;
 
 /// The name and interface of the bus itself.
 pub(super) const BUS: &str = "org.freedesktop.DBus";
-const BUS_PATH: &str = "/org/freedesktop/DBus";
+pub(super) const BUS_PATH: &str = "/org/freedesktop/DBus";
 /// The names that lead to the manager.
 pub(super) const MANAGER_NAMES: [&str; 2] = ["org.freedesktop.systemd1", own::INTERFACE];
 
-/// Match rules one client may have, and their length: rules come from strangers.
+/// Match rules one client may have: they come from strangers.
 const MAX_RULES: usize = 512;
-const MAX_RULE_LENGTH: usize = 1024;
 /// Units one client may hold.
 const MAX_HELD: usize = 4096;
 
@@ -31,11 +31,13 @@ pub(super) struct Session {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// It said Hello.
-    bus: bool,
-    rules: Vec<(String, MatchRule<'static>)>,
-    follow: Option<Follow>,
+    pub(super) bus: bool,
+    pub(super) rules: Vec<(String, Rule)>,
+    /// It is a monitor, and of what; of everything without rules.
+    pub(super) monitors: Option<Vec<Rule>>,
+    pub(super) follow: Option<Follow>,
     /// It asked for signals; on a bus that is said once.
     subscribed: bool,
     /// Units it holds, and how often.
@@ -52,7 +54,7 @@ pub(super) struct Follow {
 }
 
 impl Session {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every change is one step; a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,15 +64,23 @@ impl Session {
         self.state().bus
     }
 
-    /// Whether this signal is for the client: all of them without a bus, what its match rules
-    /// say with one; none for those who follow the log, who may read slowly.
-    pub(super) fn wants(&self, signal: &Message) -> bool {
-        let state = self.state();
-        let fits = |rule: &MatchRule<'_>| rule.matches(signal).unwrap_or(false);
-        match state.bus {
-            true => state.rules.iter().any(|(_, rule)| fits(rule)),
-            false => state.follow.is_none(),
+    /// Whether the client only listens from now on.
+    pub(super) fn is_monitor(&self) -> bool {
+        self.state().monitors.is_some()
+    }
+
+    /// The client only listens from now on.
+    ///
+    /// # Errors
+    /// A rule is none, or there are too many.
+    pub(super) fn become_monitor(&self, rules: Vec<String>) -> Result<(), Failure> {
+        if rules.len() > MAX_RULES {
+            return Err(Failure::new(names::LIMITS, "Too many match rules"));
         }
+        let rules = rules.iter().map(|text| Rule::new(text));
+        let rules = rules.collect::<Result<Vec<_>, _>>()?;
+        self.state().monitors = Some(rules);
+        Ok(())
     }
 
     /// Whether lines of log are for the client.
@@ -153,19 +163,16 @@ impl Session {
         Ok(())
     }
 
-    fn add_rule(&self, text: String) -> Result<(), Failure> {
-        if text.len() > MAX_RULE_LENGTH {
-            return Err(Failure::new(names::RULE_INVALID, "Match rule is too long"));
-        }
-        let rule = MatchRule::try_from(text.as_str())
-            .map_err(|e| Failure::new(names::RULE_INVALID, e.to_string()))?
-            .to_owned();
+    /// Adds a rule; says whether it is about what others are told, too.
+    fn add_rule(&self, text: String) -> Result<bool, Failure> {
+        let rule = Rule::new(&text)?;
         let mut state = self.state();
         if state.rules.len() >= MAX_RULES {
             return Err(Failure::new(names::LIMITS, "Too many match rules"));
         }
+        let eavesdrops = rule.eavesdrops();
         state.rules.push((text, rule));
-        Ok(())
+        Ok(eavesdrops)
     }
 
     fn remove_rule(&self, text: &str) -> Result<(), Failure> {
@@ -188,7 +195,11 @@ pub(super) fn call(client: &Client, member: &str, call: &Message) -> Result<Repl
     let body = match member {
         "Hello" => return hello(client),
         "AddMatch" => {
-            client.session.add_rule(arguments(call)?)?;
+            let eavesdrops = client.session.add_rule(arguments(call)?)?;
+            // From others it is taken, and has no effect.
+            if eavesdrops && client.peer.may_change(client.hub.uid).is_ok() {
+                client.hub.note_listener(client.peer, false);
+            }
             Body::EMPTY
         }
         "RemoveMatch" => {

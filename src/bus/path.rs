@@ -59,7 +59,12 @@ fn below<'a>(path: &'a str, parent: &str) -> Option<&'a str> {
 
 /// The next element on the way from a node down to the manager.
 pub(super) fn next_above_manager(path: &str) -> Option<&'static str> {
-    let below = MANAGER.strip_prefix(path.trim_end_matches('/'))?;
+    next_above(path, MANAGER)
+}
+
+/// The next element on the way from a node down to an object.
+pub(super) fn next_above(path: &str, object: &'static str) -> Option<&'static str> {
+    let below = object.strip_prefix(path.trim_end_matches('/'))?;
     below.strip_prefix('/')?.split('/').next()
 }
 

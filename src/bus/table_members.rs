@@ -340,3 +340,36 @@ pub(super) const MANAGER_SIGNALS: &[Signal] = &[
 
 /// Signals of org.freedesktop.systemd1.Scope.
 pub(super) const SCOPE_SIGNALS: &[Signal] = &[signal("RequestStop", "", "")];
+
+/// org.freedesktop.DBus, as far as it is here.
+pub(super) const BUS: &[Method] = &[
+    look("Hello", "", "", "s", "unique_name"),
+    look("AddMatch", "s", "rule", "", ""),
+    look("RemoveMatch", "s", "rule", "", ""),
+    look("GetNameOwner", "s", "name", "s", "unique_name"),
+    look("NameHasOwner", "s", "name", "b", "has_owner"),
+    look("ListNames", "", "", "as", "names"),
+    look("ListActivatableNames", "", "", "as", "names"),
+    look("GetId", "", "", "s", "id"),
+    look("GetConnectionUnixUser", "s", "name", "u", "uid"),
+    look("GetConnectionUnixProcessID", "s", "name", "u", "pid"),
+    look(
+        "GetConnectionCredentials",
+        "s",
+        "name",
+        "a{sv}",
+        "credentials",
+    ),
+    look("StartServiceByName", "su", "name,flags", "u", "result"),
+    change("RequestName", "su", "name,flags", "u", "result"),
+    change("ReleaseName", "s", "name", "u", "result"),
+];
+
+/// Its signals.
+pub(super) const BUS_SIGNALS: &[Signal] = &[
+    signal("NameAcquired", "s", "name"),
+    signal("NameLost", "s", "name"),
+];
+
+/// org.freedesktop.DBus.Monitoring.
+pub(super) const MONITORING: &[Method] = &[change("BecomeMonitor", "asu", "rules,flags", "", "")];

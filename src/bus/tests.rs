@@ -24,6 +24,8 @@ use zbus::{Connection, Message, MessageStream, OwnedObjectPath, OwnedVariant};
 const MANAGER: &str = "/org/freedesktop/systemd1";
 const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
 const OWN: &str = "com.datadoghq.ProcessManager1";
 const UNIT: &str = "/org/freedesktop/systemd1/unit/agent_2eservice";
 
@@ -125,9 +127,7 @@ impl TestClient {
     }
 
     async fn bus<B: Serialize + DynamicType>(&mut self, member: &str, body: &B) -> Reply {
-        let bus = "org.freedesktop.DBus";
-        let to = (Some(bus), "/org/freedesktop/DBus", bus, member);
-        self.call(to, body).await
+        self.call((Some(BUS), BUS_PATH, BUS, member), body).await
     }
 
     async fn get_all(&mut self, path: &str, interface: &str) -> BTreeMap<String, OwnedVariant> {
@@ -501,6 +501,61 @@ fn on_a_bus_signals_come_by_match_rule_and_replies_with_names() {
         let to = (Some("org.freedesktop.login1"), "/", "org.example.A", "B");
         let reply = client.call(to, &()).await;
         refused(reply, "org.freedesktop.DBus.Error.ServiceUnknown");
+    });
+}
+
+#[test]
+fn a_monitor_sees_what_others_say_and_says_nothing() {
+    with_server(|socket| async move {
+        let mut monitor = TestClient::connect(&socket).await;
+        monitor.bus("Hello", &()).await.unwrap();
+        let monitoring = "org.freedesktop.DBus.Monitoring";
+        let become_monitor = (Some(BUS), BUS_PATH, monitoring, "BecomeMonitor");
+        let rules = vec![
+            "type='method_call',member='GetUnit'",
+            "sender='org.freedesktop.systemd1'",
+        ];
+        let bad = monitor.call(become_monitor, &(vec!["novel"], 0_u32)).await;
+        refused(bad, "org.freedesktop.DBus.Error.MatchRuleInvalid");
+        monitor.call(become_monitor, &(rules, 0_u32)).await.unwrap();
+        monitor.signal("NameLost").await;
+        let mut other = TestClient::connect(&socket).await;
+        other.bus("Hello", &()).await.unwrap();
+        let names: Vec<String> = {
+            let reply = other.bus("ListNames", &()).await.unwrap();
+            reply.body().deserialize().unwrap()
+        };
+        assert!(!names.contains(&":1.1".to_owned()), "{names:?}");
+        other.manager("GetUnit", &"agent.service").await.unwrap();
+        let call = monitor.stream.next().await.unwrap().unwrap();
+        let header = call.header();
+        assert_eq!(header.member().unwrap().as_str(), "GetUnit");
+        assert_eq!(header.sender().unwrap().as_str(), ":1.2");
+        let reply = monitor.stream.next().await.unwrap().unwrap();
+        assert_eq!(reply.message_type(), MessageType::MethodReturn);
+        assert_eq!(reply.header().destination().unwrap().as_str(), ":1.2");
+        // Whoever says something is none any more.
+        let call = Message::method_call(MANAGER, "ListUnits").interface(MANAGER_INTERFACE);
+        let call = call.build(&()).unwrap();
+        monitor.connection.send(&call).await.unwrap();
+        assert!(!matches!(monitor.stream.next().await, Some(Ok(_))));
+    });
+}
+
+#[test]
+fn the_bus_shows_what_it_has() {
+    with_server(|socket| async move {
+        let mut client = TestClient::connect(&socket).await;
+        let introspect = "org.freedesktop.DBus.Introspectable";
+        for (path, wanted) in [
+            (BUS_PATH, "<method name=\"BecomeMonitor\">"),
+            ("/", "<node name=\"org\"/>"),
+        ] {
+            let to = (Some(BUS), path, introspect, "Introspect");
+            let reply = client.call(to, &()).await.unwrap();
+            let xml: String = reply.body().deserialize().unwrap();
+            assert!(xml.contains(wanted), "{xml}");
+        }
     });
 }
 

@@ -72,11 +72,16 @@ impl Engine {
         None
     }
 
-    /// The jobs that have to end before this one may run.
+    /// The jobs that have to end before this one may run; none if it runs.
     fn waits_for(&self, id: JobId) -> Vec<JobId> {
-        let Some(job) = self.jobs.get(&id).filter(|job| !job.running) else {
-            return Vec::new();
-        };
+        match self.jobs.get(&id) {
+            Some(job) if !job.running => self.comes_after(job),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// The jobs that come before this one, whether it waits or not.
+    pub(super) fn comes_after(&self, job: &Job) -> Vec<JobId> {
         let ordered = |job: &Job| Ordered {
             kind: job.kind,
             ignore_order: job.ignore_order,

@@ -12,7 +12,7 @@ use super::service::{Told, Transition};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult, ServiceState};
 use super::transaction::Wish;
 use super::unit::Machine;
-use crate::unit::config::{JobMode, RestartMode};
+use crate::unit::config::{JobMode, RestartMode, ServiceType};
 
 /// A change of state that others have not heard of yet.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,18 @@ impl Engine {
 
     fn stamp(&mut self, change: Change) {
         let now = self.now;
-        let times = &mut self.graph.get_mut(change.unit).times;
+        let unit = self.graph.get_mut(change.unit);
+        let simple = unit.config.service().map(|service| service.service_type);
+        let times = &mut unit.times;
+        // Making the process is no part of the start of a simple service that had nothing to run
+        // before: as in systemd, which makes it within the step, it is up as soon as it is begun.
+        let in_one_step = simple == Some(ServiceType::Simple)
+            && change.from == ActiveState::Activating
+            && change.to == ActiveState::Active
+            && times.inactive_exit == times.change;
+        if in_one_step {
+            times.inactive_exit = now;
+        }
         times.change = now;
         match (
             change.from.is_inactive_or_failed(),

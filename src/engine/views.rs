@@ -71,6 +71,19 @@ impl Engine {
         self.jobs.values().map(|job| self.job_view(job)).collect()
     }
 
+    /// The jobs that have to end before this one; none if it is not there.
+    pub fn jobs_before(&self, id: JobId) -> Vec<JobView> {
+        let before = self.jobs.get(&id).map(|job| self.comes_after(job));
+        self.views_of(&before.unwrap_or_default())
+    }
+
+    /// The jobs that this one holds up.
+    pub fn jobs_after(&self, id: JobId) -> Vec<JobView> {
+        let held = |job: &&Job| self.comes_after(job).contains(&id);
+        let jobs = self.jobs.values().filter(held);
+        jobs.map(|job| self.job_view(job)).collect()
+    }
+
     /// Jobs by their numbers.
     pub(super) fn views_of(&self, jobs: &[JobId]) -> Vec<JobView> {
         let jobs = jobs.iter().filter_map(|id| self.jobs.get(id));

@@ -111,3 +111,47 @@ fn who_needs_what_waits_for_its_conditions_is_started_once_they_hold() {
     assert_eq!(world.state("other.service"), ActiveState::Active);
     assert_eq!(world.take_trace(), ["other ExecStart", "unit ExecStart"]);
 }
+
+#[test]
+fn making_the_process_takes_a_simple_service_no_time_to_start() {
+    let mut world = World::new([
+        unit("simple.service"),
+        unit("prepared.service").exec(CommandKind::StartPre, "true"),
+        unit("exec.service").service(|service| service.service_type = ServiceType::Exec),
+    ]);
+    world.step = 100;
+    for (name, at_once) in [
+        ("simple.service", true),
+        ("prepared.service", false),
+        ("exec.service", false),
+    ] {
+        world.must(Verb::Start, name);
+        let times = world.engine.unit(name).unwrap().times;
+        assert_eq!(times.inactive_exit == times.active_enter, at_once, "{name}");
+        assert_ne!(times.active_enter.monotonic, 0);
+    }
+}
+
+#[test]
+fn a_job_tells_whom_it_holds_up_and_what_it_waits_for() {
+    let mut world = World::new([
+        unit("slow.service").oneshot("stay"),
+        unit("next.service").after("slow.service"),
+        unit("last.service").after("next.service"),
+    ]);
+    let jobs = ["slow.service", "next.service", "last.service"].map(|n| world.start(n).unwrap());
+    let names = |views: Vec<crate::engine::inspect::JobView>| -> Vec<String> {
+        views.iter().map(|job| job.unit.to_string()).collect()
+    };
+    let engine = &world.engine;
+    assert_eq!(names(engine.jobs_after(jobs[0])), ["next.service"]);
+    assert!(engine.jobs_before(jobs[0]).is_empty());
+    assert_eq!(names(engine.jobs_before(jobs[1])), ["slow.service"]);
+    assert_eq!(names(engine.jobs_after(jobs[1])), ["last.service"]);
+    assert!(engine.jobs_after(jobs[2]).is_empty());
+    assert!(
+        engine
+            .jobs_before(crate::engine::ids::JobId(9999))
+            .is_empty()
+    );
+}

@@ -164,6 +164,8 @@ struct FakeProcess {
 pub(in crate::engine) struct World {
     pub(in crate::engine) engine: Engine,
     pub(in crate::engine) now: Timestamp,
+    /// Microseconds that pass with every event.
+    pub(in crate::engine) step: u64,
     /// What happened, in words.
     pub(in crate::engine) trace: Vec<String>,
     /// Paths that exist, for conditions.
@@ -205,6 +207,7 @@ impl World {
                 monotonic: 1_000_000,
                 realtime: 1_700_000_000_000_000,
             },
+            step: 0,
             trace: Vec::new(),
             paths: BTreeSet::new(),
             results: BTreeMap::new(),
@@ -256,6 +259,8 @@ impl World {
     pub(in crate::engine) fn send(&mut self, event: Event) {
         self.facts.push_back(event);
         while let Some(event) = self.facts.pop_front() {
+            self.now.monotonic += self.step;
+            self.now.realtime += self.step;
             self.engine.handle(self.now, event);
             while let Some(effect) = self.engine.poll_effect() {
                 self.carry_out(effect);
