@@ -35,6 +35,7 @@ mod own;
 mod path;
 mod plan;
 mod properties;
+mod scope;
 mod secret;
 mod socket;
 mod table_members;

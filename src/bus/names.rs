@@ -65,6 +65,10 @@ impl Session {
     /// Whether this signal is for the client: all of them without a bus, what its match rules
     /// say with one; none for those who follow the log, who may read slowly.
     pub(super) fn wants(&self, signal: &Message) -> bool {
+        // What was sent to one client alone reaches nobody else.
+        if signal.header().destination().is_some() {
+            return true;
+        }
         let state = self.state();
         let fits = |rule: &MatchRule<'_>| rule.matches(signal).unwrap_or(false);
         match state.bus {

@@ -22,6 +22,7 @@ mod environment;
 mod exits;
 mod facts;
 mod groups;
+mod guests;
 mod handle;
 mod input_data;
 mod isolation;
@@ -43,6 +44,7 @@ mod requests;
 mod run;
 #[cfg(test)]
 pub(crate) mod small_loop_tests;
+mod scopes;
 mod sockets;
 mod spawning;
 mod unit_files;
@@ -55,6 +57,7 @@ pub use client_units::ClientUnits;
 pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
 pub use facts::gather as gather_facts;
+pub use guests::{Guest, GuestTrouble};
 pub use handle::{
     ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Startup, Stream, View,
 };
