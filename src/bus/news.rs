@@ -8,11 +8,11 @@ use super::dispatch::PROPERTIES;
 use super::hub::Hub;
 use super::manager::NO_JOB;
 use super::path;
-use super::scope;
 use super::properties::row::{Emits, Row};
 use super::properties::{
     MANAGER_INTERFACE, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows, unit_rows,
 };
+use super::scope;
 use super::value::{Body, Value};
 use crate::engine::{ActiveState, JobId, JobResult};
 use crate::host::{News, View};

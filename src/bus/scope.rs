@@ -141,10 +141,14 @@ pub(super) async fn attach(
 /// The signal that asks a client to stop a scope that it looks after.
 pub(super) fn request_stop(unit: &UnitName, controller: &str) -> zbus::Result<Message> {
     let path = path::of_unit(unit.as_str());
-    Message::signal(path.as_str(), "org.freedesktop.systemd1.Scope", "RequestStop")
-        .sender(MANAGER_UNIQUE_NAME)
-        .destination(controller)
-        .build(&Body::EMPTY)
+    Message::signal(
+        path.as_str(),
+        "org.freedesktop.systemd1.Scope",
+        "RequestStop",
+    )
+    .sender(MANAGER_UNIQUE_NAME)
+    .destination(controller)
+    .build(&Body::EMPTY)
 }
 
 /// The name and value of what a scope shows of itself.

@@ -5,8 +5,8 @@
 
 use super::dispatch::Call;
 use super::failure::{Failure, names};
-use super::scope;
 use super::manager::{job_mode, job_path, loaded};
+use super::scope;
 use super::value::Body;
 use crate::engine::ActiveState;
 use crate::engine::Verb;

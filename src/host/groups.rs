@@ -177,7 +177,9 @@ impl Groups {
             return Vec::new();
         }
         let table = process_table::scan();
-        let living = table.iter().filter(|(_, stat)| !process_table::is_dead(stat));
+        let living = table
+            .iter()
+            .filter(|(_, stat)| !process_table::is_dead(stat));
         let pids = living.map(|(pid, _)| *pid);
         pids.filter(|pid| guests::host_of(*pid, self.guests(), &table) == Some(unit))
             .collect()

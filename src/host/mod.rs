@@ -42,9 +42,9 @@ mod processes;
 mod readiness;
 mod requests;
 mod run;
+mod scopes;
 #[cfg(test)]
 pub(crate) mod small_loop_tests;
-mod scopes;
 mod sockets;
 mod spawning;
 mod unit_files;

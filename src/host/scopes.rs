@@ -250,10 +250,7 @@ fn limits_processes(config: &UnitConfig) -> bool {
 }
 
 /// How many processes are in the group, which are there but not in it, and why.
-fn move_in(
-    guests: Vec<Guest>,
-    group: Option<&Group>,
-) -> (usize, Vec<Guest>, Option<io::Error>) {
+fn move_in(guests: Vec<Guest>, group: Option<&Group>) -> (usize, Vec<Guest>, Option<io::Error>) {
     let (mut inside, mut outside, mut failure) = (0, Vec::new(), None);
     for guest in guests {
         if !guest.is_alive() {

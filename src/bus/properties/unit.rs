@@ -2,8 +2,8 @@
 
 use super::row::Row;
 use super::{Shown, directive_of, masked, service, socket, type_rows, unit_rows, usage};
-use crate::bus::{path, scope};
 use crate::bus::value::Value;
+use crate::bus::{path, scope};
 use crate::engine::Timestamp;
 use crate::engine::inspect::{CheckView, DEPENDENCY_PROPERTIES, UnitView};
 use crate::host::{Usage, View};

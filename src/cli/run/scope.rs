@@ -15,11 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// Makes the scope with this process in it, and executes the command; returns only if that fails.
-pub(super) async fn run(
-    client: &mut Client,
-    output: &Output,
-    wanted: &Run,
-) -> Result<u8, Problem> {
+pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> Result<u8, Problem> {
     let unit = match &wanted.unit {
         Some(unit) if unit.contains('.') => unit.clone(),
         Some(unit) => format!("{unit}.scope"),
@@ -146,7 +142,10 @@ mod tests {
     fn an_invocation_is_written_as_digits() {
         let bytes: Vec<u8> = (0..16).map(|n| n * 16 + 1).collect();
         let properties = vec![("InvocationID".to_owned(), json!(bytes))];
-        assert_eq!(invocation(&properties), "0111213141516171819\
-            1a1b1c1d1e1f1");
+        assert_eq!(
+            invocation(&properties),
+            "0111213141516171819\
+            1a1b1c1d1e1f1"
+        );
     }
 }

@@ -96,7 +96,11 @@ impl Scope {
 
     /// A client has gone.
     pub fn client_gone(&mut self, cx: &mut Context<'_>, holder: u64) {
-        if self.controller.as_ref().is_some_and(|it| it.holder == holder) {
+        if self
+            .controller
+            .as_ref()
+            .is_some_and(|it| it.holder == holder)
+        {
             self.set_controller(cx, None);
         }
     }
@@ -309,7 +313,11 @@ impl Scope {
         if !reaches_group || !self.populated {
             return None;
         }
-        let signal = if is_kill { kill.final_signal } else { kill.signal };
+        let signal = if is_kill {
+            kill.final_signal
+        } else {
+            kill.signal
+        };
         Some(KillOrder {
             unit: cx.unit,
             order: cx.numbers.order(),

@@ -438,7 +438,8 @@ impl World {
             Effect::TakeIn { unit, order, .. } => self.take_in(unit, order),
             Effect::RequestStop { unit, controller } => {
                 let name = self.name(unit);
-                self.trace.push(format!("{controller} asked to stop {name}"));
+                self.trace
+                    .push(format!("{controller} asked to stop {name}"));
             }
             Effect::CloseSockets { unit, remove } => {
                 let name = self.name(unit);

@@ -286,7 +286,9 @@ impl Reading<'_> {
         match &mut self.draft.config.body {
             UnitBody::Service(service) => Ok(&mut service.commands),
             UnitBody::Socket(socket) => Ok(&mut socket.commands),
-            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
+            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
+                Err(Trouble::NotRun)
+            }
         }
     }
 
@@ -298,7 +300,9 @@ impl Reading<'_> {
         match &mut self.draft.config.body {
             UnitBody::Service(service) => Ok(&mut service.exec),
             UnitBody::Socket(socket) => Ok(&mut socket.exec),
-            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
+            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
+                Err(Trouble::NotRun)
+            }
         }
     }
 

@@ -142,7 +142,9 @@ impl<'a> Loader<'a> {
         }
         match found {
             // Without processes to hold there is nothing that a file could begin.
-            Some(Found::File(path)) if id.unit_type() == UnitType::Scope && !self.is_made(&path) => {
+            Some(Found::File(path))
+                if id.unit_type() == UnitType::Scope && !self.is_made(&path) =>
+            {
                 Err(Box::new(UnitConfig::not_found(id)))
             }
             Some(Found::File(path)) => Ok(self.draft(id, Some(path))),
@@ -157,7 +159,11 @@ impl<'a> Loader<'a> {
 
     /// Whether a file is that of a unit that a client has made.
     fn is_made(&self, path: &str) -> bool {
-        let directory = self.settings.transient.as_deref().filter(|it| !it.is_empty());
+        let directory = self
+            .settings
+            .transient
+            .as_deref()
+            .filter(|it| !it.is_empty());
         let inside = directory.and_then(|directory| path.strip_prefix(directory));
         inside.is_some_and(|rest| rest.starts_with('/'))
     }
