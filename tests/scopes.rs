@@ -291,6 +291,63 @@ fn abandoned_and_attached() {
     assert!(complaint.contains("non-delegated units"), "{complaint}");
 }
 
+/// A client that says it looks after a scope is asked to stop it, in place of a signal.
+#[test]
+fn who_looks_after_a_scope_is_asked_to_stop_it() {
+    let daemon = daemon();
+    let mut stranger = Stranger::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime can be made").block_on(async {
+        let address = format!("unix:path={}", daemon.place().socket().display());
+        let connection = zbus::connection::Builder::address(address.as_str())
+            .build()
+            .await
+            .expect("the daemon lets us in");
+        let mut messages = zbus::MessageStream::from(&connection);
+        let name = connection.unique_name().expect("a bus names us");
+        let pids = vec![stranger.pid().cast_unsigned()];
+        let properties = vec![
+            ("PIDs", zbus::Variant::from(pids)),
+            ("Controller", zbus::Variant::from(name.as_str())),
+        ];
+        let auxiliary: Vec<(&str, Vec<(&str, zbus::Variant<'_>)>)> = Vec::new();
+        connection
+            .call_method(
+                Some(MANAGER[0]),
+                MANAGER[1],
+                Some(MANAGER[2]),
+                "StartTransientUnit",
+                &("a.scope", "fail", properties, auxiliary),
+            )
+            .await
+            .expect("the scope is made");
+        daemon.wait_state("a.scope", "active/running");
+        assert_eq!(daemon.show("a.scope", "Controller"), name.as_str());
+        daemon.ok(&["stop", "--no-block", "a.scope"]);
+        daemon.wait_state("a.scope", "deactivating/stop-sigterm");
+        let asked = async {
+            while let Some(Ok(message)) = futures_util::StreamExt::next(&mut messages).await {
+                let header = message.header();
+                let member = header.member().map(|member| member.as_str().to_owned());
+                if member.as_deref() == Some("RequestStop") {
+                    let path = header.path().map(|path| path.as_str().to_owned());
+                    return path.unwrap_or_default();
+                }
+            }
+            panic!("the connection ended")
+        };
+        let path = tokio::time::timeout(common::DEADLINE, asked).await;
+        let path = path.expect("the signal comes");
+        assert!(path.ends_with("/a_2escope"), "{path}");
+        assert!(!stranger.has_ended(), "nobody signalled it");
+        stranger.0.kill().expect("it is our child");
+        stranger.0.wait().expect("it is our child");
+        daemon.wait_state("a.scope", "inactive/dead");
+    });
+}
+
 /// Where no control group can be made, descent tells who is in a scope.
 #[test]
 fn scopes_without_control_groups() {

@@ -173,19 +173,8 @@ impl Engine {
                 unit,
                 order,
                 remaining,
-            } => {
-                if !self.foreign_orders.remove(&order) {
-                    self.with_service(unit, |service, cx| service.on_killed(cx, order, remaining));
-                    self.with_socket(unit, |socket, cx| socket.on_killed(cx, order, remaining));
-                    self.with_scope(unit, |scope, cx| scope.on_killed(cx, order, remaining));
-                }
-            }
-            Event::GroupEmpty { unit } => {
-                self.collect_queue.insert(unit);
-                self.with_service(unit, |service, cx| service.on_group_empty(cx));
-                self.with_socket(unit, |socket, cx| socket.on_group_empty(cx));
-                self.with_scope(unit, |scope, cx| scope.on_group_empty(cx));
-            }
+            } => self.killed(unit, order, remaining),
+            Event::GroupEmpty { unit } => self.group_empty(unit),
             Event::OutOfMemory { unit } => {
                 self.with_service(unit, Service::on_out_of_memory);
                 self.with_scope(unit, Scope::on_out_of_memory);
@@ -219,6 +208,23 @@ impl Engine {
             | Event::MainNotFound { .. } => self.process_event(event),
         }
         self.settle();
+    }
+
+    /// The answer to a kill order has come.
+    fn killed(&mut self, unit: UnitId, order: u64, remaining: bool) {
+        if !self.foreign_orders.remove(&order) {
+            self.with_service(unit, |service, cx| service.on_killed(cx, order, remaining));
+            self.with_socket(unit, |socket, cx| socket.on_killed(cx, order, remaining));
+            self.with_scope(unit, |scope, cx| scope.on_killed(cx, order, remaining));
+        }
+    }
+
+    /// The last process of a unit has gone.
+    fn group_empty(&mut self, unit: UnitId) {
+        self.collect_queue.insert(unit);
+        self.with_service(unit, |service, cx| service.on_group_empty(cx));
+        self.with_socket(unit, |socket, cx| socket.on_group_empty(cx));
+        self.with_scope(unit, |scope, cx| scope.on_group_empty(cx));
     }
 
     /// The next effect, in order.
