@@ -194,7 +194,15 @@ async fn send(outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool 
 /// Queues a signal if this client wants it. A full queue makes later signals wait where the hub
 /// puts them: a burst, such as all units being loaded, is no reason to drop who reads it.
 async fn pass_on(client: &Client, outbound: &mpsc::Sender<Message>, signal: Message) -> bool {
-    !client.session.wants(&signal) || outbound.send(signal).await.is_ok()
+    let is_asked_for = is_for_alone(&signal, client) || client.session.wants(&signal);
+    !is_asked_for || outbound.send(signal).await.is_ok()
+}
+
+/// Whether it was sent to this client and to nobody else.
+fn is_for_alone(signal: &Message, client: &Client) -> bool {
+    let header = signal.header();
+    let destination = header.destination();
+    destination.is_some_and(|name| name.as_str() == client.peer.unique_name())
 }
 
 fn begin(client: &Arc<Client>, call: Message) -> Option<Pending> {

@@ -28,6 +28,7 @@ pub(super) mod names {
     pub(in crate::bus) const NOTHING_TO_CLEAN: &str = "org.freedesktop.systemd1.NothingToClean";
     pub(in crate::bus) const NO_SUCH_JOB: &str = "org.freedesktop.systemd1.NoSuchJob";
     pub(in crate::bus) const NO_SUCH_PROCESS: &str = "org.freedesktop.systemd1.NoSuchProcess";
+    pub(in crate::bus) const SCOPE_NOT_RUNNING: &str = "org.freedesktop.systemd1.ScopeNotRunning";
     pub(in crate::bus) const MASKED: &str = "org.freedesktop.systemd1.UnitMasked";
     pub(in crate::bus) const BAD_SETTING: &str = "org.freedesktop.systemd1.BadUnitSetting";
     pub(in crate::bus) const LOAD_FAILED: &str = "org.freedesktop.systemd1.LoadFailed";
@@ -51,6 +52,8 @@ pub(super) mod names {
     pub(in crate::bus) const READ_ONLY: &str = "org.freedesktop.DBus.Error.PropertyReadOnly";
     pub(in crate::bus) const FILE_NOT_FOUND: &str = "org.freedesktop.DBus.Error.FileNotFound";
     pub(in crate::bus) const FAILED: &str = "org.freedesktop.DBus.Error.Failed";
+    pub(in crate::bus) const PROCESS_UNKNOWN: &str =
+        "org.freedesktop.DBus.Error.UnixProcessIdUnknown";
     pub(in crate::bus) const SERVICE_UNKNOWN: &str = "org.freedesktop.DBus.Error.ServiceUnknown";
     pub(in crate::bus) const NO_OWNER: &str = "org.freedesktop.DBus.Error.NameHasNoOwner";
     pub(in crate::bus) const RULE_INVALID: &str = "org.freedesktop.DBus.Error.MatchRuleInvalid";
@@ -100,6 +103,7 @@ fn trouble_name(trouble: Trouble) -> &'static str {
         Trouble::Busy => names::UNIT_BUSY,
         Trouble::Inactive => names::UNIT_INACTIVE,
         Trouble::NothingToClean => names::NOTHING_TO_CLEAN,
+        Trouble::Invalid => names::INVALID_ARGS,
         Trouble::NotSupported => names::NOT_SUPPORTED,
         Trouble::Failed => names::FAILED,
     }
@@ -120,6 +124,7 @@ pub(super) fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::ShuttingDown => names::SHUTTING_DOWN,
         Refusal::NotIsolatable => names::NO_ISOLATION,
         Refusal::NoSuchJob(_) => names::NO_SUCH_JOB,
+        Refusal::ScopeNotRunning(_) => names::SCOPE_NOT_RUNNING,
         Refusal::Invalid(_) => names::INVALID_ARGS,
         Refusal::NoProcess(_) => names::NO_SUCH_PROCESS,
         Refusal::NotHeld => names::NOT_REFERENCED,

@@ -195,6 +195,21 @@ impl Hub {
         named.map(|e| e.peer).collect()
     }
 
+    /// Tells the client of this name, if it is connected.
+    pub(super) fn tell_one(&self, name: &str, signal: &Message) {
+        let mut clients = self.clients();
+        let entries = &mut clients.entries;
+        let one = entries.values().find(|e| e.peer.unique_name() == name);
+        let Some((number, sent)) =
+            one.map(|entry| (entry.peer.number, entry.signals.try_send(signal.clone())))
+        else {
+            return;
+        };
+        if sent.is_err() {
+            entries.remove(&number);
+        }
+    }
+
     /// Tells everybody. Who does not keep up is dropped: the end of its queue tells its task.
     pub(super) fn tell(&self, signal: &Message) {
         self.tell_those(signal, |_| true);

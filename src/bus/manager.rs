@@ -6,7 +6,9 @@ use super::path;
 use super::properties::{MANAGER_INTERFACE, ManagerSnapshot, UnitSnapshot, manager_rows};
 use super::unit;
 use super::value::{Body, Value};
-use super::{callers, dump, environment, jobs, list, log_control, news, transient, unit_files};
+use super::{
+    callers, dump, environment, jobs, list, log_control, news, scope, transient, unit_files,
+};
 use crate::engine::{JobId, KillWhom, Refusal, Verb};
 use crate::host::{ControlError, Job, View};
 use crate::unit::config::{DirectoryKind, JobMode, LoadState};
@@ -59,6 +61,11 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             let (name, runtime, given): (String, bool, Vec<(String, OwnedVariant)>) =
                 call.arguments()?;
             transient::set(call, &name, runtime, &given).await
+        }
+        "AbandonScope" => scope::abandon(call, &call.arguments::<String>()?).await,
+        "AttachProcessesToUnit" => {
+            let (name, below, pids): (String, String, Vec<u32>) = call.arguments()?;
+            scope::attach(call, &name, &below, &pids).await
         }
         "ResetFailed" => reset_failed(call, None).await,
         "ResetFailedUnit" => reset_failed(call, Some(&call.arguments::<String>()?)).await,

@@ -37,6 +37,7 @@ mod path;
 mod plan;
 mod properties;
 mod rule;
+mod scope;
 mod secret;
 mod socket;
 mod table_members;

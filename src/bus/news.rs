@@ -12,6 +12,7 @@ use super::properties::row::{Emits, Row};
 use super::properties::{
     MANAGER_INTERFACE, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows, unit_rows,
 };
+use super::scope;
 use super::value::{Body, Value};
 use crate::engine::{ActiveState, JobId, JobResult};
 use crate::host::{News, View};
@@ -84,6 +85,7 @@ impl Jobs {
                 | News::UnitRemoved(_)
                 | News::Changed(_)
                 | News::StartupFinished(_)
+                | News::RequestStop(..)
                 | News::Reloading(_) => {}
             }
         }
@@ -128,6 +130,7 @@ async fn changed_units(hub: &Hub, turn: &[News]) -> Option<BTreeMap<UnitName, Un
             | News::JobNew(..)
             | News::JobRemoved(..)
             | News::StartupFinished(_)
+            | News::RequestStop(..)
             | News::Reloading(_) => None,
         })
         .collect();
@@ -159,6 +162,10 @@ fn tell_turn(hub: &Hub, turn: &[News], mut changed: BTreeMap<UnitName, UnitSnaps
                 tell_changes(hub, unit, &mut changed);
                 tell(hub, manager_signal(item));
             }
+            News::RequestStop(unit, controller) => match scope::request_stop(unit, controller) {
+                Ok(signal) => hub.tell_one(controller, &signal),
+                Err(error) => tracing::error!("cannot build a signal: {error}"),
+            },
             News::UnitNew(_) | News::JobNew(..) | News::StartupFinished(_) | News::Reloading(_) => {
                 tell(hub, manager_signal(item));
             }
@@ -207,7 +214,7 @@ fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
             ("StartupFinished", Body::of("tttttt", times.to_vec()))
         }
         News::Reloading(active) => ("Reloading", Body::one("b", Value::Bool(*active))),
-        News::Changed(_) => return None,
+        News::Changed(_) | News::RequestStop(..) => return None,
     };
     Some(signal(path::MANAGER, MANAGER_INTERFACE, member, &body))
 }

@@ -76,8 +76,7 @@ pub(super) const MANAGER: &[Method] = &[
         "unit_name,subcgroup,pids",
         "",
         "",
-    )
-    .refused("processes are started in their group, never moved"),
+    ),
     change("AbandonScope", "s", "name", "", ""),
     look("GetJob", "u", "id", "o", "job"),
     look("GetJobAfter", "u", "id", "a(usssoo)", "jobs"),
@@ -297,23 +296,20 @@ pub(super) const SERVICE: &[Method] = &[
     )
     .refused("images are not mounted here"),
     look("GetProcesses", "", "", "a(sus)", "processes"),
-    change("AttachProcesses", "sau", "subcgroup,pids", "", "")
-        .refused("processes are started in their group, never moved"),
+    change("AttachProcesses", "sau", "subcgroup,pids", "", ""),
 ];
 
 /// What every unit type with processes has.
 pub(super) const GROUP: &[Method] = &[
     look("GetProcesses", "", "", "a(sus)", "processes"),
-    change("AttachProcesses", "sau", "subcgroup,pids", "", "")
-        .refused("processes are started in their group, never moved"),
+    change("AttachProcesses", "sau", "subcgroup,pids", "", ""),
 ];
 
 /// org.freedesktop.systemd1.Scope.
 pub(super) const SCOPE: &[Method] = &[
     change("Abandon", "", "", "", ""),
     look("GetProcesses", "", "", "a(sus)", "processes"),
-    change("AttachProcesses", "sau", "subcgroup,pids", "", "")
-        .refused("processes are started in their group, never moved"),
+    change("AttachProcesses", "sau", "subcgroup,pids", "", ""),
 ];
 
 /// org.freedesktop.systemd1.Job.

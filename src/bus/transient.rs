@@ -6,10 +6,12 @@
 use super::dispatch::Call;
 use super::failure::{Failure, names};
 use super::manager::{job_mode, job_path, loaded};
+use super::scope;
 use super::value::Body;
 use crate::engine::ActiveState;
 use crate::engine::Verb;
-use crate::host::{ClientUnits, View};
+use crate::engine::scope::Controller;
+use crate::host::{ClientUnits, Guest, View};
 use crate::unit::config::{JobMode, LoadState};
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::{UnitName, UnitType};
@@ -35,13 +37,36 @@ struct Wanted {
     settings: Vec<(String, PropertyValue)>,
     /// AddRef: the caller holds the unit.
     hold: bool,
+    handed: Handed,
 }
 
-fn read(given: &[Given]) -> Result<Wanted, Failure> {
+/// What a client gives with a unit that it makes, and that no unit file could hold.
+#[derive(Default)]
+struct Handed {
+    /// The processes of a scope.
+    guests: Vec<Guest>,
+    /// Who looks after a scope.
+    controller: Option<Controller>,
+}
+
+/// Reads properties. What is given with a unit goes with one that is being made only.
+fn read(
+    call: &Call<'_>,
+    unit_type: UnitType,
+    given: &[Given],
+    when: When,
+) -> Result<Wanted, Failure> {
     let mut wanted = Wanted::default();
+    let makes_scope = unit_type == UnitType::Scope && when == When::Creation;
     for (name, value) in given {
         match (name.as_str(), &**value) {
             ("AddRef", Variant::Bool(hold)) => wanted.hold = *hold,
+            ("PIDs", value) if makes_scope => {
+                wanted.handed.guests.extend(scope::guests(call, value)?);
+            }
+            ("Controller", value) if makes_scope => {
+                wanted.handed.controller = scope::controller(call, value)?;
+            }
             ("Markers" | "PIDs" | "Controller", _) => {
                 return Err(Trouble::Unknown(name.clone()).into());
             }
@@ -114,10 +139,10 @@ pub(super) async fn start(call: &Call<'_>) -> Result<Body, Failure> {
             "Auxiliary units are not supported here.",
         ));
     }
-    let unit = service_name(&name)?;
-    let wanted = read(&given)?;
-    let list = assignments(UnitType::Service, &wanted.settings, When::Creation)?;
-    make(call, &unit, &mode, &list, wanted.hold).await
+    let unit = unit_name(&name)?;
+    let wanted = read(call, unit.unit_type(), &given, When::Creation)?;
+    let list = assignments(unit.unit_type(), &wanted.settings, When::Creation)?;
+    make(call, &unit, &mode, &list, wanted.hold, wanted.handed).await
 }
 
 /// The same for assignments as they stand in unit files.
@@ -127,16 +152,21 @@ pub(super) async fn start_written(
     mode: &str,
     texts: &[String],
 ) -> Result<Body, Failure> {
-    let unit = service_name(name)?;
-    let list = written(UnitType::Service, texts, When::Creation)?;
+    let unit = unit_name(name)?;
+    let list = written(unit.unit_type(), texts, When::Creation)?;
+    let mut handed = Handed::default();
+    // A scope is for who asks for it.
+    if unit.unit_type() == UnitType::Scope {
+        handed.guests = scope::caller(call)?;
+    }
     // Who asks wants to see how it ended.
-    make(call, &unit, mode, &list, true).await
+    make(call, &unit, mode, &list, true, handed).await
 }
 
-fn service_name(name: &str) -> Result<UnitName, Failure> {
+fn unit_name(name: &str) -> Result<UnitName, Failure> {
     let unit = UnitName::parse(name).map_err(|error| Failure::invalid(error.to_string()))?;
     match unit.unit_type() {
-        UnitType::Service => Ok(unit),
+        UnitType::Service | UnitType::Scope => Ok(unit),
         other => Err(Failure::new(
             names::NOT_SUPPORTED,
             format!(
@@ -154,12 +184,13 @@ async fn make(
     mode: &str,
     list: &[Assignment],
     hold: bool,
+    handed: Handed,
 ) -> Result<Body, Failure> {
     let mode = job_mode(mode)?;
     let (hub, holder) = (&call.client.hub, call.client.peer.number.into());
     hub.note_hold(call.client.peer);
     hub.handle.hold(unit.as_str(), holder).await?;
-    let made = make_held(call, unit, mode, list).await;
+    let made = make_held(call, unit, mode, list, handed).await;
     let stays = hold && made.is_ok() && call.client.session.hold(unit, true).is_ok();
     if !stays {
         hub.handle.release(unit.as_str(), holder).await?;
@@ -172,7 +203,12 @@ async fn make_held(
     unit: &UnitName,
     mode: JobMode,
     list: &[Assignment],
+    handed: Handed,
 ) -> Result<Body, Failure> {
+    if unit.unit_type() == UnitType::Scope && handed.guests.is_empty() {
+        let text = format!("Unit {unit} failed to load properly: a scope needs processes (PIDs)");
+        return Err(Failure::new(names::LOAD_FAILED, text));
+    }
     let directories = may_make(call, unit).await?;
     let handle = &call.client.hub.handle;
     directories
@@ -186,6 +222,10 @@ async fn make_held(
         let _ = directories.remove_transient(unit).await;
         handle.refresh(name).await?;
         return Err(failure);
+    }
+    if unit.unit_type() == UnitType::Scope {
+        let Handed { guests, controller } = handed;
+        handle.hand_over(name, guests, controller).await?;
     }
     let job = handle.job(name, Verb::Start, mode, false).await?;
     Ok(Body::path(job_path(call, name, job)))
@@ -245,8 +285,8 @@ pub(super) async fn set(
     given: &[Given],
 ) -> Result<Body, Failure> {
     let unit = loaded(call, name).await?;
-    let wanted = read(given)?;
     let own = unit.view.name();
+    let wanted = read(call, own.unit_type(), given, When::RunTime)?;
     let list = assignments(own.unit_type(), &wanted.settings, When::RunTime)?;
     apply(call, own, runtime, &list).await
 }

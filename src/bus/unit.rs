@@ -9,7 +9,7 @@ use super::properties::{
 };
 use super::unit_files;
 use super::value::{Body, Value};
-use super::{jobs, manager, transient};
+use super::{jobs, manager, scope, transient};
 use crate::host::View;
 use crate::unit::name::UnitType;
 use zbus::{OwnedVariant, Variant};
@@ -44,6 +44,11 @@ pub(super) async fn call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
 pub(super) async fn type_call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
     match call.member {
         "GetProcesses" => manager::processes(call, name).await,
+        "AttachProcesses" => {
+            let (below, pids): (String, Vec<u32>) = call.arguments()?;
+            scope::attach(call, name, &below, &pids).await
+        }
+        "Abandon" => scope::abandon(call, name).await,
         _ => Err(call.unknown_method()),
     }
 }

@@ -207,6 +207,17 @@ impl Group {
     }
 }
 
+/// Moves a process into the group at a directory (cgroup.procs).
+///
+/// # Errors
+/// There is no such group or process (ESRCH), or it may not be moved.
+pub fn attach(directory: &Path, pid: i32) -> io::Result<()> {
+    let path = directory.join("cgroup.procs");
+    // Not fs::write: that would make the file where there is none.
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    io::Write::write_all(&mut file, pid.to_string().as_bytes())
+}
+
 /// Asks the kernel to freeze all processes of the group at a directory and below, or to let
 /// them go on; it does so in its own time.
 ///

@@ -1,4 +1,6 @@
-//! `run`: a command as a service that is made for it, as systemd-run does.
+//! `run`: a command as a service, or within a scope, that is made for it, as systemd-run does.
+
+mod scope;
 
 use super::args::more::Run;
 use super::client::{Client, Line, Properties};
@@ -20,6 +22,9 @@ const LINES: u32 = 10_000;
 
 /// Runs it; with `--wait` or `--pipe` the exit status is the command's.
 pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> Result<u8, Problem> {
+    if wanted.scope {
+        return scope::run(client, output, wanted).await;
+    }
     let unit = match &wanted.unit {
         Some(unit) => names::complete(unit),
         None => format!("run-{}.service", std::process::id()),
@@ -49,12 +54,7 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
 
 /// The settings of the service, as they stand in a unit file.
 fn assignments(wanted: &Run) -> Vec<String> {
-    let description = wanted.description.clone();
-    let description = description.unwrap_or_else(|| wanted.command.join(" "));
-    let mut list = vec![format!(
-        "Description={}",
-        description.replace('%', "%%").replace(['\n', '\t'], " ")
-    )];
+    let mut list = vec![description(wanted)];
     for (name, value) in [
         ("Type", &wanted.service_type),
         ("User", &wanted.uid),
@@ -78,6 +78,14 @@ fn assignments(wanted: &Run) -> Vec<String> {
     list.extend(wanted.properties.iter().cloned());
     list.push(format!("ExecStart={}", command_line(&wanted.command)));
     list
+}
+
+/// Description=, the command itself unless something else is said.
+fn description(wanted: &Run) -> String {
+    let text = wanted.description.clone();
+    let text = text.unwrap_or_else(|| wanted.command.join(" "));
+    let text = text.replace('%', "%%").replace(['\n', '\t'], " ");
+    format!("Description={text}")
 }
 
 /// Waits until the unit is down again; with `print`, shows what it writes.

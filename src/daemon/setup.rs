@@ -133,7 +133,7 @@ impl Setup {
             socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
             runtime,
-            load: load_settings(path, &system, settings.allow_degraded),
+            load: load_settings(path, &system, settings.allow_degraded, &client_units),
             client_units,
             name: arguments.name,
             mode,
@@ -246,11 +246,13 @@ fn load_settings(
     path: Vec<String>,
     system: &SystemFacts,
     allow_degraded: BTreeSet<String>,
+    client_units: &ClientUnits,
 ) -> load::Settings {
     load::Settings {
         path,
         system: system.clone(),
         default_dependencies: true,
         allow_degraded,
+        transient: client_units.transient.to_str().map(str::to_owned),
     }
 }

@@ -128,6 +128,7 @@ impl Engine {
             self.graph.get_mut(id).holders.remove(&holder);
             self.collect_queue.insert(id);
         }
+        self.controller_gone(holder);
     }
 }
 
@@ -149,6 +150,7 @@ fn stays(unit: &Unit) -> bool {
     let runs = match &unit.machine {
         Machine::Service(service) => service.has_processes(),
         Machine::Socket(socket) => socket.may_be_populated(),
+        Machine::Scope(scope) => scope.may_be_populated(),
         Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
     };
     !rests

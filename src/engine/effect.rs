@@ -170,7 +170,10 @@ pub enum Refusal {
     /// org.freedesktop.systemd1.NoSuchJob.
     #[error("Job {0} does not exist.")]
     NoSuchJob(u32),
-    /// org.freedesktop.DBus.Error.InvalidArgs: a job mode that does not go with the verb.
+    /// org.freedesktop.systemd1.ScopeNotRunning.
+    #[error("Scope {0} is not running, cannot abandon.")]
+    ScopeNotRunning(String),
+    /// org.freedesktop.DBus.Error.InvalidArgs: what does not go with the verb or the unit.
     #[error("{0}")]
     Invalid(String),
     /// org.freedesktop.systemd1.NoSuchProcess and kin: nothing to signal.
@@ -246,6 +249,25 @@ pub enum Effect {
         unit: UnitId,
         /// Whether RuntimeDirectory= goes too (RuntimeDirectoryPreserve=).
         runtime_directories: bool,
+    },
+    /// Move the processes that a client has handed over for a scope into its group, and watch
+    /// them; answered by `TakenIn`.
+    TakeIn {
+        /// Whose.
+        unit: UnitId,
+        /// Number of the answer.
+        order: u64,
+        /// The configuration to make the group with.
+        config: Arc<UnitConfig>,
+        /// The unit's invocation ID.
+        invocation: u128,
+    },
+    /// Ask the client that looks after a scope to stop it.
+    RequestStop {
+        /// Which.
+        unit: UnitId,
+        /// The client's name on the bus.
+        controller: String,
     },
     /// Make the sockets of a unit; answered by `SocketsOpened`. What a `CloseSockets` overtakes
     /// is dropped without an answer.

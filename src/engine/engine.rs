@@ -7,6 +7,7 @@ use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
 use super::propagate::Change;
 use super::random;
+use super::scope::Scope;
 use super::service::{Context, Numbers, Outbox, Service};
 use super::socket::{self, Socket, Wanted};
 use super::turn::Turn;
@@ -136,15 +137,15 @@ impl Engine {
                 signal,
             } => {
                 let result = self.kill(&unit, whom, signal);
-                self.reply(request, result.map(|()| Outcome::Done));
+                self.reply_done(request, result);
             }
             Event::Cancel { request, job } => {
                 let result = self.cancel_jobs(job);
-                self.reply(request, result.map(|()| Outcome::Done));
+                self.reply_done(request, result);
             }
             Event::ResetFailed { request, unit } => {
                 let result = self.reset_failed(unit.as_ref());
-                self.reply(request, result.map(|()| Outcome::Done));
+                self.reply_done(request, result);
             }
             Event::Keep { unit } => self.keep(&unit),
             Event::Hold {
@@ -153,7 +154,7 @@ impl Engine {
                 holder,
             } => {
                 let result = self.hold(&unit, holder);
-                self.reply(request, result.map(|()| Outcome::Done));
+                self.reply_done(request, result);
             }
             Event::Release {
                 request,
@@ -161,7 +162,7 @@ impl Engine {
                 holder,
             } => {
                 let result = self.release(&unit, holder);
-                self.reply(request, result.map(|()| Outcome::Done));
+                self.reply_done(request, result);
             }
             Event::HolderGone { holder } => self.holder_gone(holder),
             Event::Collect => self.collect(),
@@ -172,19 +173,11 @@ impl Engine {
                 unit,
                 order,
                 remaining,
-            } => {
-                if !self.foreign_orders.remove(&order) {
-                    self.with_service(unit, |service, cx| service.on_killed(cx, order, remaining));
-                    self.with_socket(unit, |socket, cx| socket.on_killed(cx, order, remaining));
-                }
-            }
-            Event::GroupEmpty { unit } => {
-                self.collect_queue.insert(unit);
-                self.with_service(unit, |service, cx| service.on_group_empty(cx));
-                self.with_socket(unit, |socket, cx| socket.on_group_empty(cx));
-            }
+            } => self.killed(unit, order, remaining),
+            Event::GroupEmpty { unit } => self.group_empty(unit),
             Event::OutOfMemory { unit } => {
                 self.with_service(unit, Service::on_out_of_memory);
+                self.with_scope(unit, Scope::on_out_of_memory);
             }
             Event::BusNameWatched { unit } => {
                 self.with_service(unit, Service::on_bus_name_watched);
@@ -205,6 +198,9 @@ impl Engine {
             | Event::WatchFailed { .. }
             | Event::InstanceLoaded { .. }
             | Event::DescriptorGone { .. } => self.socket_event(event),
+            Event::TakenIn { .. } | Event::Control { .. } | Event::Abandon { .. } => {
+                self.scope_event(event);
+            }
             Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
@@ -212,6 +208,23 @@ impl Engine {
             | Event::MainNotFound { .. } => self.process_event(event),
         }
         self.settle();
+    }
+
+    /// The answer to a kill order has come.
+    fn killed(&mut self, unit: UnitId, order: u64, remaining: bool) {
+        if !self.foreign_orders.remove(&order) {
+            self.with_service(unit, |service, cx| service.on_killed(cx, order, remaining));
+            self.with_socket(unit, |socket, cx| socket.on_killed(cx, order, remaining));
+            self.with_scope(unit, |scope, cx| scope.on_killed(cx, order, remaining));
+        }
+    }
+
+    /// The last process of a unit has gone.
+    fn group_empty(&mut self, unit: UnitId) {
+        self.collect_queue.insert(unit);
+        self.with_service(unit, |service, cx| service.on_group_empty(cx));
+        self.with_socket(unit, |socket, cx| socket.on_group_empty(cx));
+        self.with_scope(unit, |scope, cx| scope.on_group_empty(cx));
     }
 
     /// The next effect, in order.
@@ -322,6 +335,9 @@ impl Engine {
             | Event::WatchFailed { .. }
             | Event::InstanceLoaded { .. }
             | Event::DescriptorGone { .. }
+            | Event::TakenIn { .. }
+            | Event::Control { .. }
+            | Event::Abandon { .. }
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }
@@ -386,6 +402,9 @@ impl Engine {
             | Event::Release { .. }
             | Event::HolderGone { .. }
             | Event::Collect
+            | Event::TakenIn { .. }
+            | Event::Control { .. }
+            | Event::Abandon { .. }
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }
@@ -405,6 +424,7 @@ impl Engine {
                     self.set_deadline(unit, None);
                     self.with_service(unit, |service, cx| service.on_elapsed(cx));
                     self.with_socket(unit, |socket, cx| socket.on_elapsed(cx));
+                    self.with_scope(unit, |scope, cx| scope.on_elapsed(cx));
                 }
                 Timed::Job(job) => self.job_timed_out(job),
             }
@@ -512,6 +532,11 @@ impl Engine {
             unit: Some(unit),
             message,
         });
+    }
+
+    /// Answers a request that leads to no job.
+    pub(super) fn reply_done(&mut self, request: RequestId, result: Result<(), Refusal>) {
+        self.reply(request, result.map(|()| Outcome::Done));
     }
 
     fn reply(&mut self, request: RequestId, result: Result<Outcome, Refusal>) {

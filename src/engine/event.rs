@@ -2,6 +2,7 @@
 
 use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
 use super::process::ProcessStatus;
+use super::scope::Controller;
 use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
@@ -290,6 +291,29 @@ pub enum Event {
         unit: UnitId,
         /// Which.
         descriptor: DescriptorId,
+    },
+    /// Answer to `Effect::TakeIn`.
+    TakenIn {
+        /// Whose.
+        unit: UnitId,
+        /// As ordered.
+        order: u64,
+        /// Why no process is in the unit's group.
+        result: Result<(), String>,
+    },
+    /// A client looks after a scope, which is loaded (Controller=); `None`: nobody does.
+    Control {
+        /// The scope.
+        unit: UnitName,
+        /// The client.
+        controller: Option<Controller>,
+    },
+    /// Nobody looks after a scope any more. Answered by `Effect::Reply`.
+    Abandon {
+        /// To be answered under this number.
+        request: RequestId,
+        /// The scope.
+        unit: UnitName,
     },
     /// Answer to `Effect::Check`.
     Checked {

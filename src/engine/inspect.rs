@@ -3,7 +3,7 @@
 use super::effect::Refusal;
 use super::ids::{JobId, Timestamp, UnitId};
 use super::process::ProcessStatus;
-use super::state::{ActiveState, JobKind, ServiceResult, SocketResult};
+use super::state::{ActiveState, JobKind, ScopeResult, ServiceResult, SocketResult};
 use crate::unit::compare::Difference;
 use crate::unit::config::{CommandKind, LoadState, UnitConfig};
 use crate::unit::name::UnitName;
@@ -41,6 +41,8 @@ pub struct UnitView {
     pub service: Option<ServiceView>,
     /// What a socket adds.
     pub socket: Option<SocketView>,
+    /// What a scope adds.
+    pub scope: Option<ScopeView>,
     /// How many descriptors are kept for it.
     pub stored: u32,
 }
@@ -148,6 +150,15 @@ pub struct SocketView {
     pub refused: u32,
     /// What the commands did last.
     pub commands: Vec<CommandView>,
+}
+
+/// A scope as it is now.
+#[derive(Debug, Clone, Default)]
+pub struct ScopeView {
+    /// Result.
+    pub result: ScopeResult,
+    /// Controller, the bus name of the client that looks after it.
+    pub controller: Option<String>,
 }
 
 /// The last run of one command.

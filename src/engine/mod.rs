@@ -32,6 +32,8 @@ mod queue;
 mod random;
 mod requests;
 mod returning;
+pub mod scope;
+mod scopes;
 pub mod service;
 mod shutdown;
 mod snapshot;
@@ -58,5 +60,6 @@ pub use ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Timestamp, Uni
 pub use process::{ExitCode, ProcessStatus, Role};
 pub use snapshot::{RestoreError, Snapshot};
 pub use state::{
-    ActiveState, JobKind, JobResult, ServiceResult, ServiceState, SocketResult, SocketState,
+    ActiveState, JobKind, JobResult, ScopeResult, ScopeState, ServiceResult, ServiceState,
+    SocketResult, SocketState,
 };

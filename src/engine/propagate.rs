@@ -334,7 +334,7 @@ impl Engine {
 
     fn how_often(&self, unit: UnitId) -> Often {
         match self.graph.get(unit).machine {
-            Machine::Service(_) | Machine::Socket(_) => Often::AsItRuns,
+            Machine::Service(_) | Machine::Socket(_) | Machine::Scope(_) => Often::AsItRuns,
             Machine::Target { .. } | Machine::Fact | Machine::Inert => Often::Limited,
         }
     }

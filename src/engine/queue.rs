@@ -300,6 +300,11 @@ impl Engine {
                 Some(Err(NotNow::Already)) | None => Run::Ended(JobResult::Done),
                 Some(Ok(())) => Run::Begun,
             },
+            Machine::Scope(_) => match self.with_scope(id, |scope, cx| scope.stop(cx)) {
+                Some(Err(NotNow::Again)) => Run::Again,
+                Some(Err(NotNow::Already)) | None => Run::Ended(JobResult::Done),
+                Some(Ok(())) => Run::Begun,
+            },
             Machine::Target { .. } => {
                 self.set_target(id, false);
                 Run::Begun
@@ -329,6 +334,7 @@ impl Engine {
             }
             Machine::Service(_)
             | Machine::Socket(_)
+            | Machine::Scope(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => Run::Ended(JobResult::Skipped),
@@ -455,7 +461,11 @@ impl Engine {
         let unit = self.graph.get(job.unit);
         match &unit.machine {
             Machine::Service(service) => job.running && service.is_being_made(&unit.config),
-            Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => false,
         }
     }
 

@@ -56,7 +56,11 @@ impl Engine {
         let state = unit.active_state();
         let can_reload = match &unit.machine {
             Machine::Service(_) => can_reload(&unit.config),
-            Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => false,
         };
         match verb {
             Verb::ReloadOrRestart if !can_reload => JobKind::Restart,
@@ -114,6 +118,7 @@ impl Engine {
         let (main, control) = match &self.graph.get(unit).machine {
             Machine::Service(service) => (service.main_process(), service.control_process()),
             Machine::Socket(socket) => (None, socket.control_process()),
+            Machine::Scope(_) => (None, None),
             Machine::Target { .. } | Machine::Fact | Machine::Inert => {
                 return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
             }
@@ -158,6 +163,7 @@ impl Engine {
             unit.start_limit_hit = false;
             self.with_service(id, |service, cx| service.reset_failed(cx));
             self.with_socket(id, |socket, cx| socket.reset_failed(cx));
+            self.with_scope(id, |scope, cx| scope.reset_failed(cx));
             self.effects.push_back(Effect::Changed { unit: id });
         }
         Ok(())

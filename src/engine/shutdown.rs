@@ -61,6 +61,7 @@ impl Engine {
                     && service.state().active_state().is_moving()
             }
             Machine::Socket(socket) => socket.state().active_state().is_moving(),
+            Machine::Scope(scope) => scope.state().active_state().is_moving(),
             Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
         })
     }

@@ -139,7 +139,11 @@ impl Engine {
         let deadlines = of_units.chain(of_jobs).collect();
         let held = state.graph.iter().filter(|unit| match &unit.machine {
             Machine::Service(service) => service.is_held(),
-            Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => false,
         });
         let idle_queue = held.map(|unit| unit.id).collect();
         let mut engine = Engine {

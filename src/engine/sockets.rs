@@ -393,7 +393,11 @@ fn start_of(unit: UnitId) -> Wish {
 fn state_of(unit: &Unit) -> Option<ServiceState> {
     match &unit.machine {
         Machine::Service(service) => Some(service.state()),
-        Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => None,
+        Machine::Socket(_)
+        | Machine::Scope(_)
+        | Machine::Target { .. }
+        | Machine::Fact
+        | Machine::Inert => None,
     }
 }
 

@@ -7,6 +7,7 @@ use super::graph::Edge;
 use super::ids::{CheckId, UnitId};
 use super::inspect::CheckView;
 use super::queue::{Run, START_FAILURE};
+use super::scopes::has_had_its_run;
 use super::service::NotNow;
 use super::socket::NotStarted;
 use super::state::{ActiveState, JobResult, ServiceState};
@@ -23,6 +24,9 @@ impl Engine {
             ActiveState::Deactivating => return Run::Again,
             ActiveState::Activating if !self.is_new_run(id) => return self.begin_start(id),
             ActiveState::Activating | ActiveState::Inactive | ActiveState::Failed => {}
+        }
+        if has_had_its_run(unit) {
+            return Run::Ended(JobResult::Once);
         }
         if unit.config.load != LoadState::Loaded {
             return Run::Ended(JobResult::Failed);
@@ -208,6 +212,12 @@ impl Engine {
                 Some(Err(NotStarted::Failed)) | None => Run::Ended(JobResult::Failed),
                 Some(Ok(())) => Run::Begun,
             },
+            Machine::Scope(_) => match self.with_scope(id, |scope, cx| scope.start(cx)) {
+                Some(Err(NotNow::Again)) => Run::Again,
+                Some(Err(NotNow::Already)) => Run::Ended(JobResult::Done),
+                Some(Ok(())) => Run::Begun,
+                None => Run::Ended(JobResult::Failed),
+            },
             Machine::Target { .. } => {
                 self.set_target(id, true);
                 Run::Begun
@@ -222,7 +232,11 @@ impl Engine {
     fn is_new_run(&self, id: UnitId) -> bool {
         match &self.graph.get(id).machine {
             Machine::Service(service) => service.state() == ServiceState::AutoRestartQueued,
-            Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => false,
         }
     }
 }

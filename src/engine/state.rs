@@ -324,6 +324,69 @@ impl SocketResult {
     }
 }
 
+/// The states of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ScopeState {
+    Dead,
+    /// Its processes are being moved into its group.
+    StartChown,
+    Running,
+    Abandoned,
+    StopSigterm,
+    StopSigkill,
+    Failed,
+}
+
+impl ScopeState {
+    /// systemd's SubState word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ScopeState::Dead => "dead",
+            ScopeState::StartChown => "start-chown",
+            ScopeState::Running => "running",
+            ScopeState::Abandoned => "abandoned",
+            ScopeState::StopSigterm => "stop-sigterm",
+            ScopeState::StopSigkill => "stop-sigkill",
+            ScopeState::Failed => "failed",
+        }
+    }
+
+    /// What the state means to other units.
+    pub fn active_state(self) -> ActiveState {
+        match self {
+            ScopeState::Dead => ActiveState::Inactive,
+            ScopeState::StartChown => ActiveState::Activating,
+            ScopeState::Running | ScopeState::Abandoned => ActiveState::Active,
+            ScopeState::StopSigterm | ScopeState::StopSigkill => ActiveState::Deactivating,
+            ScopeState::Failed => ActiveState::Failed,
+        }
+    }
+}
+
+/// Why a scope ended, the Result property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ScopeResult {
+    #[default]
+    Success,
+    Resources,
+    Timeout,
+    OomKill,
+}
+
+impl ScopeResult {
+    /// systemd's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ScopeResult::Success => "success",
+            ScopeResult::Resources => "resources",
+            ScopeResult::Timeout => "timeout",
+            ScopeResult::OomKill => "oom-kill",
+        }
+    }
+}
+
 /// Why a service ended, the Result property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -415,8 +478,7 @@ pub enum JobResult {
     /// Nobody needed it any more. systemd drops only start jobs of device units like that, and
     /// devices are not waited for here: it does not arise.
     Collected,
-    /// The unit can be started but once. In systemd that is true of scopes alone, which are
-    /// not started here: it does not arise.
+    /// The unit can be started but once, and was: true of scopes alone.
     Once,
 }
 

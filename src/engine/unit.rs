@@ -3,6 +3,7 @@
 use super::graph::Edges;
 use super::ids::{CheckId, DescriptorId, JobId, UnitId};
 use super::inspect::{CheckView, StateTimes};
+use super::scope::Scope;
 use super::service::Service;
 use super::socket::{Connection, Socket};
 use super::state::ActiveState;
@@ -20,6 +21,8 @@ pub(super) enum Machine {
     Service(Box<Service>),
     /// Sockets, whose traffic starts a service.
     Socket(Box<Socket>),
+    /// Processes that others have started.
+    Scope(Box<Scope>),
     /// A synchronisation point: active or not.
     Target {
         /// Whether it was started.
@@ -39,6 +42,7 @@ impl Machine {
                 Machine::Service(Box::new(Service::new(config)))
             }
             (LoadState::Loaded, UnitBody::Socket(_)) => Machine::Socket(Box::default()),
+            (LoadState::Loaded, UnitBody::Scope(_)) => Machine::Scope(Box::default()),
             (LoadState::Loaded, UnitBody::Target) => Machine::Target { active: false },
             (LoadState::Loaded, UnitBody::Fact) => Machine::Fact,
             (_, _) => Machine::Inert,
@@ -50,6 +54,7 @@ impl Machine {
         match self {
             Machine::Service(service) => service.state().active_state(),
             Machine::Socket(socket) => socket.state().active_state(),
+            Machine::Scope(scope) => scope.state().active_state(),
             Machine::Target { active: true } | Machine::Fact => ActiveState::Active,
             Machine::Target { active: false } | Machine::Inert => ActiveState::Inactive,
         }
@@ -60,6 +65,7 @@ impl Machine {
         match self {
             Machine::Service(service) => service.state().as_str(),
             Machine::Socket(socket) => socket.state().as_str(),
+            Machine::Scope(scope) => scope.state().as_str(),
             Machine::Target { active: true } | Machine::Fact => "active",
             Machine::Target { active: false } | Machine::Inert => "dead",
         }
@@ -201,7 +207,11 @@ impl Unit {
         let same_kind = std::mem::discriminant(&self.machine) == std::mem::discriminant(&fresh);
         let may_change = match self.machine {
             Machine::Fact => true,
-            Machine::Service(_) | Machine::Socket(_) | Machine::Target { .. } | Machine::Inert => {
+            Machine::Service(_)
+            | Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Target { .. }
+            | Machine::Inert => {
                 config.load == LoadState::Loaded && self.active_state().is_inactive_or_failed()
             }
         };
@@ -209,6 +219,8 @@ impl Unit {
             match &mut self.machine {
                 Machine::Service(service) => service.config_changed(&config),
                 Machine::Socket(socket) => socket.config_changed(&config),
+                // It reads its settings whenever it needs them.
+                Machine::Scope(_) => {}
                 Machine::Target { .. } | Machine::Fact | Machine::Inert => {}
             }
         } else if may_change {

@@ -122,15 +122,27 @@ impl Engine {
             assert: unit.assert,
             service: match &unit.machine {
                 Machine::Service(service) => Some(service.view()),
-                Machine::Socket(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {
-                    None
-                }
+                Machine::Socket(_)
+                | Machine::Scope(_)
+                | Machine::Target { .. }
+                | Machine::Fact
+                | Machine::Inert => None,
             },
             socket: match &unit.machine {
                 Machine::Socket(socket) => Some(socket.view()),
-                Machine::Service(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {
-                    None
-                }
+                Machine::Service(_)
+                | Machine::Scope(_)
+                | Machine::Target { .. }
+                | Machine::Fact
+                | Machine::Inert => None,
+            },
+            scope: match &unit.machine {
+                Machine::Scope(scope) => Some(scope.view()),
+                Machine::Service(_)
+                | Machine::Socket(_)
+                | Machine::Target { .. }
+                | Machine::Fact
+                | Machine::Inert => None,
             },
             stored: u32::try_from(unit.store.len()).unwrap_or(u32::MAX),
         }

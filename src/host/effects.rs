@@ -48,6 +48,13 @@ impl Host {
                 status,
                 reason,
             } => self.act(unit, action, status, &reason),
+            Effect::TakeIn {
+                unit,
+                order,
+                config,
+                invocation,
+            } => self.take_in(unit, order, config, invocation),
+            Effect::RequestStop { unit, controller } => self.request_stop(unit, controller),
             Effect::OpenSockets { .. }
             | Effect::CloseSockets { .. }
             | Effect::WatchSockets { .. }
@@ -96,6 +103,8 @@ impl Host {
             | Effect::UnitRemoved { .. }
             | Effect::Log { .. }
             | Effect::Act { .. }
+            | Effect::TakeIn { .. }
+            | Effect::RequestStop { .. }
             | Effect::OpenSockets { .. }
             | Effect::CloseSockets { .. }
             | Effect::WatchSockets { .. }
@@ -134,6 +143,7 @@ impl Host {
         self.freezers.remove(&unit);
         self.last_cpu.remove(&unit);
         self.left_out.remove(&unit);
+        self.handed_over.remove(&unit);
         // Nothing, unless a start failed before there was a process.
         let left = self.isolations.release(unit);
         if !left.is_empty() {

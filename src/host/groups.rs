@@ -5,10 +5,13 @@
 //! is the subreaper, so every orphan does) and it is a process the unit started, shares a
 //! session or process group with one, has an ancestor that does, or was executed with the
 //! unit's INVOCATION_ID. Nothing that does not descend from the daemon is ever counted, so
-//! that no signal can hit a stranger.
+//! that no signal can hit a stranger. What was taken in by a scope is the exception: it and what
+//! descends from it are the scope's (`guests`).
 
+use super::guests::{self, Guest};
 use super::process_table::{self, Table};
 use super::readiness::Readable;
+use super::run::Fact;
 use crate::cgroup::watch::{WatchId, Watcher};
 use crate::cgroup::{Group, Tree};
 use crate::engine::UnitId;
@@ -18,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// What is kept of one unit.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ struct Members {
     invocations: BTreeSet<String>,
     /// A process was started since the group was last empty.
     occupied: bool,
+    /// Processes of a scope that are not in its group, or for which there is none.
+    guests: Vec<Guest>,
 }
 
 /// The groups of all units.
@@ -130,6 +136,53 @@ impl Groups {
         let members = self.units.entry(unit).or_default();
         members.sessions.insert(pid);
         members.occupied = true;
+    }
+
+    /// Takes processes in that are not in the unit's group; notes that it has some.
+    ///
+    /// # Errors
+    /// The runtime cannot watch one.
+    pub(super) fn welcome(
+        &mut self,
+        unit: UnitId,
+        guests: Vec<Guest>,
+        facts: &UnboundedSender<Fact>,
+    ) -> io::Result<()> {
+        let members = self.units.entry(unit).or_default();
+        members.occupied = true;
+        for mut guest in guests {
+            guest.watch(unit, facts.clone())?;
+            members.guests.push(guest);
+        }
+        Ok(())
+    }
+
+    /// Such a process has ended.
+    pub(super) fn guest_ended(&mut self, unit: UnitId, pid: i32) {
+        if let Some(members) = self.units.get_mut(&unit) {
+            members.guests.retain(|guest| guest.pid() != pid);
+            self.suspects.insert(unit);
+        }
+    }
+
+    fn guests(&self) -> impl Iterator<Item = (UnitId, &Guest)> + Clone {
+        let units = self.units.iter();
+        units.flat_map(|(unit, members)| members.guests.iter().map(|guest| (*unit, guest)))
+    }
+
+    /// The living processes of a unit that it has by descent from a guest.
+    fn guests_of(&self, unit: UnitId) -> Vec<i32> {
+        let has_any = self.units.get(&unit).is_some_and(|m| !m.guests.is_empty());
+        if !has_any {
+            return Vec::new();
+        }
+        let table = process_table::scan();
+        let living = table
+            .iter()
+            .filter(|(_, stat)| !process_table::is_dead(stat));
+        let pids = living.map(|(pid, _)| *pid);
+        pids.filter(|pid| guests::host_of(*pid, self.guests(), &table) == Some(unit))
+            .collect()
     }
 
     /// The unit's group may have become empty.
@@ -241,6 +294,7 @@ impl Groups {
                 members.occupied = false;
                 members.sessions.clear();
                 members.invocations.clear();
+                members.guests.clear();
             }
         }
         empty
@@ -250,6 +304,7 @@ impl Groups {
         let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
         // A group that cannot be read is gone, and so are its processes.
         group.is_some_and(|group| group.populated().unwrap_or(false))
+            || !self.guests_of(unit).is_empty()
     }
 
     /// The living processes of a unit, known ones included.
@@ -266,6 +321,7 @@ impl Groups {
                 .map(|(pid, _)| pid)
                 .collect(),
         };
+        pids.extend(self.guests_of(unit));
         pids.extend(known.iter().filter(|(_, of)| **of == unit).map(|(p, _)| *p));
         pids.into_iter().collect()
     }
@@ -298,19 +354,24 @@ impl Groups {
                 .remove(&pid);
         }
         let name = proc::control_group(pid).ok()??;
-        self.units
+        let by_group = self
+            .units
             .iter()
             .find(|(_, members)| members.group.as_ref().is_some_and(|g| g.contains(&name)))
-            .map(|(unit, _)| *unit)
+            .map(|(unit, _)| *unit);
+        if by_group.is_some() || self.guests().next().is_none() {
+            return by_group;
+        }
+        guests::host_of(pid, self.guests(), &process_table::scan())
     }
 
     /// Drops the unit's group if nobody is left in it.
     pub(super) fn release(&mut self, unit: UnitId) {
-        let Some(members) = self.units.get_mut(&unit) else {
+        let Some(members) = self.units.get(&unit) else {
             return;
         };
         let populated = match &members.group {
-            Some(group) => group.populated().unwrap_or(false),
+            Some(_) => self.populated(unit),
             None => members.occupied,
         };
         if populated {
@@ -387,6 +448,11 @@ impl Groups {
                     units.insert(pid, unit);
                 }
             }
+        }
+        // Who was taken in by a scope is no longer where it came from.
+        if self.guests().next().is_some() {
+            let of = |pid: &i32| Some((*pid, guests::host_of(*pid, self.guests(), table)?));
+            units.extend(table.keys().filter_map(of));
         }
         units.extend(known.iter().map(|(pid, unit)| (*pid, *unit)));
         units

@@ -133,6 +133,8 @@ pub enum News {
     JobRemoved(JobId, UnitName, JobKind, JobResult),
     /// The first jobs have all ended, this long after the manager began, in microseconds.
     StartupFinished(u64),
+    /// A client that looks after a scope, by its name on the bus, is asked to stop it.
+    RequestStop(UnitName, String),
     /// daemon-reload begins (true) or ended (false).
     Reloading(bool),
 }
@@ -212,6 +214,10 @@ pub(super) enum Message {
     },
     Cancel {
         job: Option<JobId>,
+        answer: Answer<()>,
+    },
+    Abandon {
+        unit: UnitName,
         answer: Answer<()>,
     },
     Reload {

@@ -23,6 +23,7 @@ mod environment;
 mod exits;
 mod facts;
 mod groups;
+mod guests;
 mod handle;
 mod input_data;
 mod isolation;
@@ -42,6 +43,7 @@ mod processes;
 mod readiness;
 mod requests;
 mod run;
+mod scopes;
 #[cfg(test)]
 pub(crate) mod small_loop_tests;
 mod sockets;
@@ -57,6 +59,7 @@ pub use decisive::Outcome;
 pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
 pub use facts::gather as gather_facts;
+pub use guests::{Guest, GuestTrouble};
 pub use handle::{
     ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Startup, Stream, View,
 };

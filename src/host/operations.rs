@@ -2,10 +2,12 @@
 //! environment that services begin with.
 
 use super::directories;
+use super::guests::Guest;
 use super::handle::{Answer, ControlError, Handle, Message, News, parse};
 use super::run::{Fact, Host};
 use crate::cgroup;
 use crate::engine::inspect::UnitView;
+use crate::engine::scope::Controller;
 use crate::engine::{ActiveState, LogLevel, Refusal, UnitId};
 use crate::unit::config::DirectoryKind;
 use crate::unit::name::UnitName;
@@ -35,6 +37,20 @@ pub(super) enum Operation {
     },
     /// A unit's files are read again.
     Refresh { unit: UnitName, answer: Answer<()> },
+    /// Processes for a scope that is about to be started.
+    HandOver {
+        unit: UnitName,
+        guests: Vec<Guest>,
+        controller: Option<Controller>,
+        answer: Answer<()>,
+    },
+    /// Processes are moved into a unit's group.
+    Attach {
+        unit: UnitName,
+        below: String,
+        guests: Vec<Guest>,
+        answer: Answer<()>,
+    },
     /// Managed directories of a unit are removed.
     Clean {
         unit: UnitName,
@@ -54,6 +70,8 @@ pub enum Trouble {
     NothingToClean,
     /// Units of this type, or this machine, cannot do it.
     NotSupported,
+    /// It cannot be asked of such a unit.
+    Invalid,
     /// The kernel refused.
     Failed,
 }
@@ -140,7 +158,7 @@ impl Handle {
     }
 }
 
-fn trouble<T>(kind: Trouble, text: impl Into<String>) -> Result<T, ControlError> {
+pub(super) fn trouble<T>(kind: Trouble, text: impl Into<String>) -> Result<T, ControlError> {
     Err(ControlError::Trouble(kind, text.into()))
 }
 
@@ -165,6 +183,21 @@ impl Host {
                 }
             },
             Operation::Refresh { unit, answer } => self.refresh(unit, answer),
+            Operation::HandOver {
+                unit,
+                guests,
+                controller,
+                answer,
+            } => {
+                self.hand_over(unit, guests, controller);
+                let _ = answer.send(Ok(()));
+            }
+            Operation::Attach {
+                unit,
+                below,
+                guests,
+                answer,
+            } => self.attach(&unit, &below, guests, answer),
             Operation::Clean {
                 unit,
                 kinds,
@@ -202,7 +235,7 @@ impl Host {
     fn may_freeze(&self, unit: &UnitName) -> Result<(UnitId, UnitName, PathBuf), ControlError> {
         let view = self.loaded_unit(unit)?;
         let name = view.name().clone();
-        if view.service.is_none() {
+        if view.service.is_none() && view.scope.is_none() {
             let text = format!("Unit '{name}' does not support freezing.");
             return trouble(Trouble::NotSupported, text);
         }

@@ -151,6 +151,10 @@ impl Host {
                 let request = self.requests.number(Waiting::Done(answer));
                 self.tell(Event::Cancel { request, job });
             }
+            Message::Abandon { unit, answer } => {
+                let request = self.requests.number(Waiting::Done(answer));
+                self.tell(Event::Abandon { request, unit });
+            }
             Message::Reload { answer } => {
                 let _ = self.news.send(News::Reloading(true));
                 self.load_again(After::Reloaded(answer));

@@ -8,6 +8,7 @@ use super::conditions::Surroundings;
 use super::decisive::{Decisive, Outcome};
 use super::environment::Mode;
 use super::groups::{Groups, Known};
+use super::guests::Guest;
 use super::handle::{Handle, Message, News, Startup};
 use super::isolation::Isolations;
 use super::loading::Loaded;
@@ -20,6 +21,7 @@ use super::output::Capture;
 use super::pid_file::PidFile;
 use super::processes::Processes;
 use super::requests::Requests;
+use super::scopes::Moved;
 use super::sockets::{Registry, SocketFact};
 use super::spawning::{Common, Started};
 use crate::cgroup::Tree;
@@ -83,6 +85,9 @@ pub(super) enum Fact {
     PidFile(ProcessId, Result<PidFile, String>),
     Loaded(Box<Loaded>),
     Froze(Box<Froze>),
+    TakenIn(Box<Moved>),
+    /// A process that was taken in by descent has ended.
+    GuestEnded(UnitId, i32),
     Socket(SocketFact),
 }
 
@@ -122,6 +127,8 @@ pub struct Host {
     pub(super) log: Arc<Log>,
     pub(super) processes: Processes,
     pub(super) groups: Groups,
+    /// Processes for scopes that are about to be started.
+    pub(super) handed_over: BTreeMap<UnitId, Vec<Guest>>,
     pub(super) isolations: Isolations,
     /// What the last start of a unit went without.
     pub(super) left_out: BTreeMap<UnitId, Vec<LeftOut>>,
@@ -206,6 +213,7 @@ impl Host {
                 environment: Arc::new(options.own_environment.clone()),
             },
             groups: Groups::new(Tree::open(&options.cgroup_label))?,
+            handed_over: BTreeMap::new(),
             isolations: Isolations::default(),
             left_out: BTreeMap::new(),
             news: news.clone(),
@@ -320,6 +328,8 @@ impl Host {
             }
             Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
             Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
+            Woken::Fact(Fact::TakenIn(moved)) => self.taken_in(*moved),
+            Woken::Fact(Fact::GuestEnded(unit, pid)) => self.groups.guest_ended(unit, pid),
             Woken::Fact(Fact::Socket(fact)) => self.socket_fact(fact),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
             Woken::Fact(Fact::Checked(check, results)) => {

@@ -167,6 +167,10 @@ impl SmallLoop {
                     }
                     let _ = answer.send(Ok(()));
                 }
+                Message::Abandon { unit, answer } => {
+                    let outcome = self.ask(Event::Abandon { request, unit });
+                    let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
+                }
                 Message::BusName(..) => {}
                 Message::Operation(_) => {}
                 Message::Shutdown => return,

@@ -378,7 +378,7 @@ fn command_of(order: &Spawn) -> Result<&Command, String> {
 }
 
 /// As INVOCATION_ID= carries it: 32 hexadecimal digits.
-fn invocation_id(invocation: u128) -> String {
+pub(super) fn invocation_id(invocation: u128) -> String {
     format!("{invocation:032x}")
 }
 

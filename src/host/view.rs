@@ -61,7 +61,7 @@ impl Facts for HostFacts<'_> {
 
     fn freezer(&self, unit: &UnitName) -> Option<&'static str> {
         let view = self.0.engine.unit(unit.as_str())?;
-        if view.service.is_none() || !self.0.groups.has_tree() {
+        if (view.service.is_none() && view.scope.is_none()) || !self.0.groups.has_tree() {
             return None;
         }
         let state = self.0.freezers.get(&view.id);

@@ -59,6 +59,19 @@ pub fn inode(process: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     Ok(Some(rustix::fs::fstat(process)?.st_ino))
 }
 
+/// The number of the process that a descriptor stands for, as we see it: -1 if it has ended and
+/// was waited for, 0 if it is in a pid namespace that we do not see.
+///
+/// # Errors
+/// It is no descriptor of a process.
+pub fn pid(process: BorrowedFd<'_>) -> io::Result<i32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd()))?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:"));
+    number
+        .and_then(|number| number.trim().parse().ok())
+        .ok_or_else(|| io::Error::other("the descriptor is of another kind"))
+}
+
 /// Sends a signal, 1 to 64; 0 only asks whether the process is there.
 ///
 /// # Errors

@@ -47,6 +47,35 @@ pub fn command_line(pid: i32) -> io::Result<String> {
     Ok(format!("[{}]", String::from_utf8_lossy(&name).trim_end()))
 }
 
+/// The users that a process acts as: real, effective, saved, and for the file system.
+///
+/// # Errors
+/// There is no such process, or the kernel's answer cannot be read.
+pub fn users(pid: i32) -> io::Result<[u32; 4]> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let users = line.map(|line| line.split_whitespace().filter_map(|word| word.parse().ok()));
+    let users: Vec<u32> = users.into_iter().flatten().collect();
+    users
+        .try_into()
+        .map_err(|_| io::Error::other(format!("/proc/{pid}/status is not as expected")))
+}
+
+/// Whether it is a part of the kernel.
+///
+/// # Errors
+/// There is no such process.
+pub fn is_kernel_thread(pid: i32) -> io::Result<bool> {
+    /// Of the flags in /proc/PID/stat (linux/sched.h, PF_KTHREAD).
+    const KERNEL: u64 = 0x0020_0000;
+    let text = fs::read(format!("/proc/{pid}/stat"))?;
+    let text = String::from_utf8_lossy(&text);
+    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    // As in `parse_stat`: the flags are field 9.
+    let flags = rest.split_whitespace().nth(9 - 3);
+    Ok(flags.and_then(|flags| flags.parse().ok()).unwrap_or(0) & KERNEL != 0)
+}
+
 /// The v2 control group, as in `/system/x.service`; `None` without a v2 hierarchy.
 ///
 /// # Errors

@@ -512,6 +512,8 @@ impl<'a> World<'a> {
             | Effect::LoadInstance { .. }
             | Effect::StoreDescriptor { .. }
             | Effect::CloseDescriptor { .. }
+            | Effect::TakeIn { .. }
+            | Effect::RequestStop { .. }
             | Effect::Changed { .. }
             | Effect::Act { .. }
             | Effect::Finished => {}

@@ -2,8 +2,8 @@
 
 use super::row::Row;
 use super::{Shown, directive_of, masked, service, socket, type_rows, unit_rows, usage};
-use crate::bus::path;
 use crate::bus::value::Value;
+use crate::bus::{path, scope};
 use crate::engine::Timestamp;
 use crate::engine::inspect::{CheckView, DEPENDENCY_PROPERTIES, UnitView};
 use crate::host::{Usage, View};
@@ -91,6 +91,7 @@ impl UnitSnapshot {
                 service::live(self, row.name).or_else(|| usage::live(&self.usage, row.name))
             }
             Some(UnitType::Socket) => socket::live(self, row.name),
+            Some(UnitType::Scope) => self.live_scope(row.name),
             Some(_) => None,
         };
         live.or_else(|| self.configured(row, unit_type))
@@ -170,6 +171,16 @@ impl UnitSnapshot {
         })
     }
 
+    /// What a scope has of its own, and what its processes use.
+    fn live_scope(&self, name: &str) -> Option<Value> {
+        if name == "ControlGroup" {
+            return Some(Value::from(self.control_group.as_str()));
+        }
+        let own = self.view.scope.as_ref();
+        own.and_then(|view| scope::live(view, name))
+            .or_else(|| usage::live(&self.usage, name))
+    }
+
     fn names(&self) -> Value {
         let config = &self.view.config;
         let own = std::iter::once(&config.name);
@@ -194,6 +205,8 @@ impl UnitSnapshot {
         let config = &self.view.config;
         let startable = match config.body {
             UnitBody::Service(_) | UnitBody::Socket(_) | UnitBody::Target => true,
+            // It gets its processes once.
+            UnitBody::Scope(_) => self.view.times.inactive_exit.monotonic == 0,
             UnitBody::Fact | UnitBody::Other => false,
         };
         startable && config.load == LoadState::Loaded && !config.unit.refuse_manual_start
@@ -202,11 +215,10 @@ impl UnitSnapshot {
     /// As in systemd a unit can be stopped whatever became of its file.
     fn can_stop(&self) -> bool {
         let kind = match self.unit_type() {
-            UnitType::Service | UnitType::Socket | UnitType::Target => true,
+            UnitType::Service | UnitType::Socket | UnitType::Scope | UnitType::Target => true,
             UnitType::Timer
             | UnitType::Path
             | UnitType::Slice
-            | UnitType::Scope
             | UnitType::Mount
             | UnitType::Automount
             | UnitType::Swap

@@ -145,7 +145,13 @@ pub(in crate::cli) struct ListDependencies {
 /// What is run, and how.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct Run {
-    /// Name of the unit [default: run-NUMBER.service]
+    /// Run the command in the place of this one, within a scope, instead of as a service
+    #[arg(
+        long,
+        conflicts_with_all = ["service_type", "remain_after_exit", "wait", "pipe", "no_block"]
+    )]
+    pub(in crate::cli) scope: bool,
+    /// Name of the unit [default: run-NUMBER.service, or run-NUMBER.scope]
     #[arg(short, long, value_name = "UNIT")]
     pub(in crate::cli) unit: Option<String>,
     /// Settings as in unit files

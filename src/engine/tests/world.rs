@@ -9,8 +9,8 @@ use crate::engine::{
 };
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
-    JobMode, Listen, ListenKind, LoadState, Place, Privileges, Restart, ServiceConfig, ServiceType,
-    SocketConfig, UnitBody, UnitConfig,
+    JobMode, Listen, ListenKind, LoadState, Place, Privileges, Restart, ScopeConfig, ServiceConfig,
+    ServiceType, SocketConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::Position;
 use crate::unit::name::{UnitName, UnitType};
@@ -30,6 +30,7 @@ pub(in crate::engine) fn unit(name: &str) -> UnitBuilder {
         UnitType::Service => UnitBody::Service(Box::default()),
         UnitType::Target => UnitBody::Target,
         UnitType::Socket => UnitBody::Socket(Box::default()),
+        UnitType::Scope => UnitBody::Scope(Box::default()),
         UnitType::Mount => UnitBody::Fact,
         _ => UnitBody::Other,
     };
@@ -99,6 +100,13 @@ impl UnitBuilder {
     pub(in crate::engine) fn socket(mut self, change: impl FnOnce(&mut SocketConfig)) -> Self {
         if let UnitBody::Socket(socket) = &mut self.0.body {
             change(socket);
+        }
+        self
+    }
+
+    pub(in crate::engine) fn scope(mut self, change: impl FnOnce(&mut ScopeConfig)) -> Self {
+        if let UnitBody::Scope(scope) = &mut self.0.body {
+            change(scope);
         }
         self
     }
@@ -182,6 +190,8 @@ pub(in crate::engine) struct World {
     pub(in crate::engine) actions: Vec<String>,
     /// Why the sockets of a unit cannot be made.
     pub(in crate::engine) unopenable: BTreeMap<String, OpenFailure>,
+    /// Programs of the processes that are handed over for a scope.
+    pub(in crate::engine) guests: BTreeMap<String, Vec<&'static str>>,
     /// Sockets at which data waits until somebody takes it.
     pub(in crate::engine) waiting: BTreeSet<String>,
     /// Instances that can be read.
@@ -218,6 +228,7 @@ impl World {
             finished: false,
             actions: Vec::new(),
             unopenable: BTreeMap::new(),
+            guests: BTreeMap::new(),
             waiting: BTreeSet::new(),
             template: None,
             passed: BTreeMap::new(),
@@ -429,6 +440,12 @@ impl World {
                     result,
                 });
             }
+            Effect::TakeIn { unit, order, .. } => self.take_in(unit, order),
+            Effect::RequestStop { unit, controller } => {
+                let name = self.name(unit);
+                self.trace
+                    .push(format!("{controller} asked to stop {name}"));
+            }
             Effect::CloseSockets { unit, remove } => {
                 let name = self.name(unit);
                 let how = if remove { " and remove" } else { "" };
@@ -486,6 +503,29 @@ impl World {
             | Effect::Changed { .. }
             | Effect::Log { .. } => {}
         }
+    }
+
+    fn take_in(&mut self, unit: UnitId, order: u64) {
+        let name = self.name(unit);
+        let programs = self.guests.remove(&name).unwrap_or_default();
+        let result = match programs.is_empty() {
+            true => Err("nobody is there".to_owned()),
+            false => Ok(()),
+        };
+        for program in programs {
+            self.next_pid += 1;
+            self.processes.push(FakeProcess {
+                // Nothing that the engine has ordered.
+                id: ProcessId(1_000_000 + u64::from(self.next_pid.unsigned_abs())),
+                unit,
+                program: program.to_owned(),
+            });
+        }
+        self.facts.push_back(Event::TakenIn {
+            unit,
+            order,
+            result,
+        });
     }
 
     /// Data comes in at a socket, and stays until somebody takes it.

@@ -5,6 +5,7 @@ use crate::engine::effect::Refusal;
 use crate::engine::graph::{Edge, Graph};
 use crate::engine::ids::UnitId;
 use crate::engine::job;
+use crate::engine::scopes::was_begun;
 use crate::engine::service::can_reload;
 use crate::engine::state::JobKind;
 use crate::engine::unit::{Machine, Unit};
@@ -369,7 +370,12 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
                 Err(Missing::Pointless)
             }
         }
-        (Machine::Socket(_) | Machine::Target { .. }, JobKind::Reload) => Err(Missing::Pointless),
+        // Its processes come once: whoever has them may only start and stop it.
+        (Machine::Scope(_), JobKind::Restart) if was_begun(unit) => Err(Missing::Pointless),
+        (Machine::Scope(_), JobKind::Start | JobKind::Stop | JobKind::Restart) => Ok(()),
+        (Machine::Socket(_) | Machine::Scope(_) | Machine::Target { .. }, JobKind::Reload) => {
+            Err(Missing::Pointless)
+        }
         (Machine::Target { .. }, _) | (Machine::Fact, JobKind::Start) => Ok(()),
         (Machine::Fact, _) | (Machine::Inert, JobKind::Stop | JobKind::Reload) => {
             Err(Missing::Pointless)

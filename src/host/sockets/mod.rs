@@ -145,6 +145,8 @@ impl Host {
             | Effect::WatchBusName { .. }
             | Effect::ForgetBusName { .. }
             | Effect::Act { .. }
+            | Effect::TakeIn { .. }
+            | Effect::RequestStop { .. }
             | Effect::Log { .. }
             | Effect::Finished => {}
         }

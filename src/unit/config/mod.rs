@@ -9,6 +9,7 @@ mod filter;
 mod isolation;
 mod kill;
 mod scheduling;
+mod scope;
 mod service;
 mod socket;
 mod unit;
@@ -22,6 +23,7 @@ pub use filter::{CallAction, CallList, FamilyList, Filters};
 pub use isolation::{Bind, Isolation, PathRule, ProtectHome, ProtectSystem, Temporary};
 pub use kill::{KillConfig, KillMode};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
+pub use scope::ScopeConfig;
 pub use service::{
     Command, CommandKind, Commands, DescriptorVariable, ExitType, NotifyAccess, OomPolicy,
     OpenFile, Privileges, Restart, RestartMode, ServiceConfig, ServiceType, TimeoutFailure,

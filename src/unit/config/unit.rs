@@ -1,6 +1,6 @@
 //! What every unit has: names, load state, [Unit] and [Install].
 
-use super::{Commands, ExecConfig, KillConfig, ServiceConfig, SocketConfig};
+use super::{Commands, ExecConfig, KillConfig, ScopeConfig, ServiceConfig, SocketConfig};
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
@@ -474,6 +474,8 @@ pub enum UnitBody {
     Service(Box<ServiceConfig>),
     /// A .socket.
     Socket(Box<SocketConfig>),
+    /// A .scope.
+    Scope(Box<ScopeConfig>),
     /// A .target.
     Target,
     /// A mount, device, slice or built-in target that holds (or not) by itself: it is active
@@ -548,7 +550,11 @@ impl UnitConfig {
     pub fn service(&self) -> Option<&ServiceConfig> {
         match &self.body {
             UnitBody::Service(service) => Some(service),
-            UnitBody::Socket(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Socket(_)
+            | UnitBody::Scope(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
         }
     }
 
@@ -566,7 +572,23 @@ impl UnitConfig {
     pub fn socket(&self) -> Option<&SocketConfig> {
         match &self.body {
             UnitBody::Socket(socket) => Some(socket),
-            UnitBody::Service(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Service(_)
+            | UnitBody::Scope(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
+        }
+    }
+
+    /// The scope part, if it is a scope.
+    pub fn scope(&self) -> Option<&ScopeConfig> {
+        match &self.body {
+            UnitBody::Scope(scope) => Some(scope),
+            UnitBody::Service(_)
+            | UnitBody::Socket(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
         }
     }
 
@@ -575,7 +597,7 @@ impl UnitConfig {
         match &self.body {
             UnitBody::Service(service) => Some(&service.exec),
             UnitBody::Socket(socket) => Some(&socket.exec),
-            UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
         }
     }
 
@@ -584,7 +606,7 @@ impl UnitConfig {
         match &mut self.body {
             UnitBody::Service(service) => Some(&mut service.exec),
             UnitBody::Socket(socket) => Some(&mut socket.exec),
-            UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
         }
     }
 
@@ -593,6 +615,7 @@ impl UnitConfig {
         match &self.body {
             UnitBody::Service(service) => Some(&service.kill),
             UnitBody::Socket(socket) => Some(&socket.kill),
+            UnitBody::Scope(scope) => Some(&scope.kill),
             UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
         }
     }
@@ -602,7 +625,7 @@ impl UnitConfig {
         match &self.body {
             UnitBody::Service(service) => Some(&service.commands),
             UnitBody::Socket(socket) => Some(&socket.commands),
-            UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
         }
     }
 

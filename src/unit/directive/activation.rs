@@ -1,5 +1,5 @@
 //! The sections of unit types that are not run yet: [Path] and [Timer], still to come, and
-//! [Mount], [Automount], [Swap] and [Scope], which are only looked up. What paths and timers
+//! [Mount], [Automount] and [Swap], which are only looked up. What paths and timers
 //! activate is read, for it is a dependency.
 
 use super::parse::{string, text, unit_names};
@@ -261,7 +261,6 @@ const fn looked_up(
 const MOUNT: &[&str] = &["Mount"];
 const AUTOMOUNT: &[&str] = &["Automount"];
 const SWAP: &[&str] = &["Swap"];
-const SCOPE: &[&str] = &["Scope"];
 
 pub(super) static LOOKED_UP_ROWS: &[Row] = &[
     looked_up(MOUNT, "What", 33, Kind::Text, "What is mounted.").no_text(),
@@ -396,28 +395,4 @@ pub(super) static LOOKED_UP_ROWS: &[Row] = &[
     )
     .show("TimeoutUSec", "t", usual_timeout)
     .kept(shape::timeout),
-    looked_up(
-        SCOPE,
-        "RuntimeMaxSec",
-        244,
-        Kind::Span,
-        "How long the scope may last.",
-    )
-    .unlimited("RuntimeMaxUSec", shape::span),
-    looked_up(
-        SCOPE,
-        "RuntimeRandomizedExtraSec",
-        250,
-        Kind::Span,
-        "Up to how much RuntimeMaxSec= is lengthened by chance.",
-    )
-    .show("RuntimeRandomizedExtraUSec", "t", |_| PropertyValue::U64(0))
-    .kept(shape::span),
-    looked_up(
-        SCOPE,
-        "OOMPolicy",
-        253,
-        Kind::Text,
-        "What becomes of the scope when the kernel kills a process of it for memory.",
-    ),
 ];

@@ -26,7 +26,7 @@ const RESTART: Choice<RestartMode> = Choice {
     values: &[RestartMode::Normal, RestartMode::Direct, RestartMode::Debug],
 };
 
-const OOM: Choice<OomPolicy> = Choice {
+pub(super) const OOM: Choice<OomPolicy> = Choice {
     words: &["continue", "stop", "kill"],
     values: &[OomPolicy::Continue, OomPolicy::Stop, OomPolicy::Kill],
 };

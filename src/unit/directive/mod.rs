@@ -28,6 +28,7 @@ mod read;
 mod resource;
 mod row;
 mod sandbox;
+mod scope;
 mod service;
 mod service_more;
 mod shape;
@@ -108,6 +109,7 @@ const PARTS: &[&[Row]] = &[
     resource::ROWS,
     socket::ROWS,
     socket_options::ROWS,
+    scope::ROWS,
     activation::PATH_ROWS,
     activation::TIMER_ROWS,
     activation::LOOKED_UP_ROWS,

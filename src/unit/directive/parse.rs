@@ -3,8 +3,8 @@
 use super::read::{Reading, Trouble};
 use super::row::PropertyValue;
 use crate::unit::config::{
-    DependencyKind, DependencyOrigin, ExecConfig, KillConfig, ServiceConfig, SocketConfig,
-    UnitConfig,
+    DependencyKind, DependencyOrigin, ExecConfig, KillConfig, ScopeConfig, ServiceConfig,
+    SocketConfig, UnitConfig,
 };
 use crate::unit::name::UnitName;
 use crate::unit::value::{self, TimeSpan};
@@ -188,6 +188,7 @@ pub(super) fn micros(span: TimeSpan) -> PropertyValue {
 
 static SERVICE: LazyLock<ServiceConfig> = LazyLock::new(ServiceConfig::default);
 static SOCKET: LazyLock<SocketConfig> = LazyLock::new(SocketConfig::default);
+static SCOPE: LazyLock<ScopeConfig> = LazyLock::new(ScopeConfig::default);
 
 /// The service part, or the defaults where there is none.
 pub(super) fn service(config: &UnitConfig) -> &ServiceConfig {
@@ -219,4 +220,9 @@ pub(super) fn kill(config: &UnitConfig) -> &KillConfig {
 /// The socket part, or the defaults where there is none.
 pub(super) fn socket(config: &UnitConfig) -> &SocketConfig {
     config.socket().unwrap_or(&SOCKET)
+}
+
+/// The scope part, or the defaults where there is none.
+pub(super) fn scope(config: &UnitConfig) -> &ScopeConfig {
+    config.scope().unwrap_or(&SCOPE)
 }

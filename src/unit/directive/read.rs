@@ -2,8 +2,8 @@
 
 use super::row::{Kind, Row};
 use crate::unit::config::{
-    Commands, DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, ServiceConfig,
-    SocketConfig, UnitBody, UnitConfig,
+    Commands, DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, ScopeConfig,
+    ServiceConfig, SocketConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::name::UnitName;
@@ -240,9 +240,11 @@ impl Reading<'_> {
     pub fn service(&mut self) -> Result<&mut ServiceConfig, Trouble> {
         match &mut self.draft.config.body {
             UnitBody::Service(service) => Ok(service),
-            UnitBody::Socket(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
-                Err(Trouble::NotRun)
-            }
+            UnitBody::Socket(_)
+            | UnitBody::Scope(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => Err(Trouble::NotRun),
         }
     }
 
@@ -253,9 +255,26 @@ impl Reading<'_> {
     pub fn socket(&mut self) -> Result<&mut SocketConfig, Trouble> {
         match &mut self.draft.config.body {
             UnitBody::Socket(socket) => Ok(socket),
-            UnitBody::Service(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
-                Err(Trouble::NotRun)
-            }
+            UnitBody::Service(_)
+            | UnitBody::Scope(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => Err(Trouble::NotRun),
+        }
+    }
+
+    /// The scope part.
+    ///
+    /// # Errors
+    /// [`Trouble::NotRun`] for another type of unit.
+    pub fn scope(&mut self) -> Result<&mut ScopeConfig, Trouble> {
+        match &mut self.draft.config.body {
+            UnitBody::Scope(scope) => Ok(scope),
+            UnitBody::Service(_)
+            | UnitBody::Socket(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => Err(Trouble::NotRun),
         }
     }
 
@@ -267,7 +286,9 @@ impl Reading<'_> {
         match &mut self.draft.config.body {
             UnitBody::Service(service) => Ok(&mut service.commands),
             UnitBody::Socket(socket) => Ok(&mut socket.commands),
-            UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
+            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
+                Err(Trouble::NotRun)
+            }
         }
     }
 
@@ -279,7 +300,9 @@ impl Reading<'_> {
         match &mut self.draft.config.body {
             UnitBody::Service(service) => Ok(&mut service.exec),
             UnitBody::Socket(socket) => Ok(&mut socket.exec),
-            UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
+            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
+                Err(Trouble::NotRun)
+            }
         }
     }
 
@@ -291,6 +314,7 @@ impl Reading<'_> {
         match &mut self.draft.config.body {
             UnitBody::Service(service) => Ok(&mut service.kill),
             UnitBody::Socket(socket) => Ok(&mut socket.kill),
+            UnitBody::Scope(scope) => Ok(&mut scope.kill),
             UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
         }
     }

@@ -141,6 +141,12 @@ impl<'a> Loader<'a> {
             return Err(Box::new(without_files(id, LoadState::Error, reason)));
         }
         match found {
+            // Without processes to hold there is nothing that a file could begin.
+            Some(Found::File(path))
+                if id.unit_type() == UnitType::Scope && !self.is_made(&path) =>
+            {
+                Err(Box::new(UnitConfig::not_found(id)))
+            }
             Some(Found::File(path)) => Ok(self.draft(id, Some(path))),
             Some(Found::Masked(path)) => Err(Box::new(masked(UnitConfig::not_found(id), path))),
             Some(Found::Alias(_)) | None => match builtin::find(&id) {
@@ -149,6 +155,17 @@ impl<'a> Loader<'a> {
                 None => Err(Box::new(UnitConfig::not_found(id))),
             },
         }
+    }
+
+    /// Whether a file is that of a unit that a client has made.
+    fn is_made(&self, path: &str) -> bool {
+        let directory = self
+            .settings
+            .transient
+            .as_deref()
+            .filter(|it| !it.is_empty());
+        let inside = directory.and_then(|directory| path.strip_prefix(directory));
+        inside.is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// A unit of which nothing was read yet.
@@ -160,6 +177,7 @@ impl<'a> Loader<'a> {
         config.body = match config.name.unit_type() {
             UnitType::Service => UnitBody::Service(Box::default()),
             UnitType::Socket => UnitBody::Socket(Box::default()),
+            UnitType::Scope => UnitBody::Scope(Box::default()),
             UnitType::Target => UnitBody::Target,
             UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice if holds => {
                 UnitBody::Fact
@@ -170,7 +188,6 @@ impl<'a> Loader<'a> {
             | UnitType::Slice
             | UnitType::Timer
             | UnitType::Path
-            | UnitType::Scope
             | UnitType::Automount => UnitBody::Other,
         };
         Draft::new(config)

@@ -49,7 +49,7 @@ fn add_activated(draft: &mut Draft) {
             | UnitType::Swap
             | UnitType::Device => None,
         },
-        UnitBody::Service(_) | UnitBody::Target | UnitBody::Fact => None,
+        UnitBody::Service(_) | UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact => None,
     };
     if let Some(target) = target {
         for kind in [DependencyKind::Triggers, DependencyKind::Before] {

@@ -84,6 +84,9 @@ pub struct Settings {
     pub default_dependencies: bool,
     /// Directives that any unit may go without (AllowDegraded= of the daemon's settings).
     pub allow_degraded: BTreeSet<String>,
+    /// The directory of units that clients have made, where there is one; scopes come from
+    /// nowhere else (systemd.scope(5)).
+    pub transient: Option<String>,
 }
 
 impl Default for Settings {
@@ -93,6 +96,7 @@ impl Default for Settings {
             system: SystemFacts::default(),
             default_dependencies: true,
             allow_degraded: BTreeSet::new(),
+            transient: None,
         }
     }
 }

@@ -46,6 +46,12 @@ pub(super) fn settle(draft: &mut Draft) {
         }
         UnitBody::Socket(_) if draft.config.load == LoadState::Error => Vec::new(),
         UnitBody::Socket(socket) => check_socket(socket),
+        UnitBody::Scope(scope) => {
+            if !oom_policy_set && delegated {
+                scope.oom_policy = OomPolicy::Continue;
+            }
+            Vec::new()
+        }
         UnitBody::Target | UnitBody::Fact | UnitBody::Other => Vec::new(),
     };
     for problem in problems.into_iter().chain(check_isolation(draft)) {

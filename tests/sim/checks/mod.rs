@@ -167,6 +167,9 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::WatchFailed { .. } => "WatchFailed",
         Event::InstanceLoaded { .. } => "InstanceLoaded",
         Event::DescriptorGone { .. } => "DescriptorGone",
+        Event::TakenIn { .. } => "TakenIn",
+        Event::Control { .. } => "Control",
+        Event::Abandon { .. } => "Abandon",
         Event::Elapsed => "Elapsed",
     }
 }

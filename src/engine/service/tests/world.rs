@@ -271,6 +271,8 @@ impl World {
             | Effect::LoadInstance { .. }
             | Effect::StoreDescriptor { .. }
             | Effect::CloseDescriptor { .. }
+            | Effect::TakeIn { .. }
+            | Effect::RequestStop { .. }
             | Effect::Finished => panic!("a service does not order this: {effect:?}"),
         }
     }
