@@ -100,13 +100,23 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         }
         "LookupDynamicUserByName" => {
             let name: String = call.arguments()?;
-            Err(no_dynamic_user(&name))
+            let users = dynamic_users(call).await?;
+            let found = users.into_iter().find(|(_, known)| *known == name);
+            let (uid, _) = found.ok_or_else(|| no_dynamic_user(&name))?;
+            Ok(Body::one("u", Value::U32(uid)))
         }
         "LookupDynamicUserByUID" => {
             let uid: u32 = call.arguments()?;
-            Err(no_dynamic_user(&uid.to_string()))
+            let users = dynamic_users(call).await?;
+            let found = users.into_iter().find(|(known, _)| *known == uid);
+            let (_, name) = found.ok_or_else(|| no_dynamic_user(&uid.to_string()))?;
+            Ok(Body::one("s", Value::String(name)))
         }
-        "GetDynamicUsers" => Ok(Body::one("a(us)", Value::Array(Vec::new()))),
+        "GetDynamicUsers" => {
+            let users = dynamic_users(call).await?.into_iter();
+            let row = |(uid, name)| Value::Struct(vec![Value::U32(uid), Value::String(name)]);
+            Ok(Body::one("a(us)", Value::Array(users.map(row).collect())))
+        }
         _ => match unit_files::call(call).await {
             Some(answer) => answer,
             None => Err(call.unknown_method()),
@@ -114,7 +124,12 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
     }
 }
 
-/// The failure for dynamic users: nothing here makes one.
+async fn dynamic_users(call: &Call<'_>) -> Result<Vec<(u32, String)>, Failure> {
+    let look = |view: &View<'_>| view.facts.dynamic_users();
+    Ok(call.client.hub.handle.look(look).await?)
+}
+
+/// The failure for a dynamic user that there is not.
 fn no_dynamic_user(user: &str) -> Failure {
     Failure::new(
         names::NO_DYNAMIC_USER,

@@ -35,6 +35,9 @@ pub enum IdentityError {
     /// 217.
     #[error("User= names {0}, which the user database does not know")]
     User(String),
+    /// 217, for a reason of DynamicUser=.
+    #[error("DynamicUser=: {0}")]
+    Dynamic(String),
     /// 216.
     #[error("Group= or SupplementaryGroups= names {0}, which the group database does not know")]
     Group(String),
@@ -44,7 +47,7 @@ impl IdentityError {
     /// 217 or 216.
     pub fn exit_status(&self) -> u8 {
         match self {
-            IdentityError::User(_) => 217,
+            IdentityError::User(_) | IdentityError::Dynamic(_) => 217,
             IdentityError::Group(_) => 216,
         }
     }
@@ -72,7 +75,48 @@ pub fn resolve(exec: &ExecConfig, command: &Command) -> Result<Option<Identity>,
         (None, Some(user)) => user.gid,
         (None, None) => unistd::getegid(),
     };
-    Ok(Some(Identity {
+    complete(exec, user, gid).map(Some)
+}
+
+/// The same with DynamicUser=, once it is known which numbers user and group have. `user` is
+/// `None` where the machine knows the name of User= after all.
+///
+/// # Errors
+/// A name is unknown.
+pub fn resolve_dynamic(
+    exec: &ExecConfig,
+    user: Option<u32>,
+    group: u32,
+) -> Result<Identity, IdentityError> {
+    let name = exec.user.clone().unwrap_or_default();
+    let gid = Gid::from_raw(group);
+    let Some(uid) = user else {
+        let user = find_user(&name)?;
+        return complete(exec, Some(user), gid);
+    };
+    let mut groups = vec![group];
+    for name in &exec.supplementary_groups {
+        let group = find_group(name)?.as_raw();
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    // No home and no shell: HOME and SHELL are not set.
+    let user = UserEntry {
+        name,
+        home: String::new(),
+        shell: String::new(),
+    };
+    Ok(Identity {
+        uid,
+        gid: group,
+        groups,
+        user: Some(user),
+    })
+}
+
+fn complete(exec: &ExecConfig, user: Option<User>, gid: Gid) -> Result<Identity, IdentityError> {
+    Ok(Identity {
         uid: user
             .as_ref()
             .map_or_else(unistd::geteuid, |u| u.uid)
@@ -80,7 +124,36 @@ pub fn resolve(exec: &ExecConfig, command: &Command) -> Result<Option<Identity>,
         gid: gid.as_raw(),
         groups: supplementary_groups(exec, user.as_ref(), gid)?,
         user: user.map(entry_of),
-    }))
+    })
+}
+
+/// A user or group that the machine knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// Its number.
+    pub id: u32,
+}
+
+/// The user of a name or number, if the machine knows it.
+pub fn user_account(name: &str) -> Option<Account> {
+    let user = find_user(name).ok()?;
+    let id = user.uid.as_raw();
+    Some(Account { id })
+}
+
+/// The group of a name or number, if the machine knows it.
+pub fn group_account(name: &str) -> Option<Account> {
+    let group = find_group(name).ok()?;
+    let id = group.as_raw();
+    Some(Account { id })
+}
+
+/// Whether the machine has a user or group of this number.
+pub fn is_number_known(id: u32) -> bool {
+    let user = User::from_uid(Uid::from_raw(id));
+    let group = Group::from_gid(Gid::from_raw(id));
+    // An error may hide one.
+    !matches!((user, group), (Ok(None), Ok(None)))
 }
 
 /// The numbers for a file's owner: SocketUser= and SocketGroup=. A user without a group brings

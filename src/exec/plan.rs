@@ -22,7 +22,6 @@ use crate::unit::value::{Limit, LimitKind};
 pub use isolation::Entered;
 use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::Path;
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -46,9 +45,9 @@ pub struct PlanInput<'a> {
     pub no_credentials: Option<String>,
     /// What the unit's files say but this build does not carry out.
     pub not_applied: &'a [NotApplied],
-    /// Managed directories to make, absolute, with mode and owner: made in the child before
-    /// privileges drop (exit codes 233, 238-241).
-    pub directories: Vec<PlannedDirectory>,
+    /// Why a managed directory that the unit asks for is not there, with the exit status for
+    /// it (233, 238-241).
+    pub no_directory: Option<(u8, String)>,
     /// Write end of the pipe for captured standard output, if any stream is captured.
     pub stdout_pipe: Option<BorrowedFd<'a>>,
     /// The same for standard error; `None`: into the pipe of standard output.
@@ -69,20 +68,6 @@ pub struct PlanInput<'a> {
 pub struct Inherited {
     /// personality(2) of the daemon.
     pub personality: u32,
-}
-
-/// A directory to make before execve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedDirectory {
-    /// Absolute path; parents are made with 0755.
-    pub path: String,
-    /// Its mode.
-    pub mode: u32,
-    /// Its owner, if it gets one.
-    pub owner: Option<(u32, u32)>,
-    /// Exit status if it cannot be made. A configuration directory (241) that is there already
-    /// stays as the administrator made it.
-    pub exit_status: u8,
 }
 
 /// Where a captured stream goes.
@@ -247,15 +232,15 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
     let identity_taken = identity.filter(|_| as_user);
     let mut steps = Steps::default();
     steps.push(status::SETSID, Operation::NewSession);
-    // Files and directories below get exactly the mode they are given.
+    // Files below get exactly the mode they are given.
     steps.push(status::EXCEPTION, Operation::Umask(0));
     if sandboxed {
         isolation::enter(&mut steps, exec, &input.entered);
     }
     stdio::add(&mut steps, input)?;
     scheduling::add(&mut steps, exec);
-    for directory in &input.directories {
-        add_directory(&mut steps, directory)?;
+    if let Some((exit_status, reason)) = &input.no_directory {
+        steps.push(*exit_status, Operation::Refuse(reason.clone()));
     }
     if let Some(reason) = &input.no_credentials {
         let operation = Operation::Refuse(reason.clone());
@@ -288,28 +273,6 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         seal::add(&mut steps, exec, &input.inherited);
     }
     Ok(steps)
-}
-
-fn add_directory(steps: &mut Steps<'_>, directory: &PlannedDirectory) -> Result<(), PlanError> {
-    let exit_status = directory.exit_status;
-    let path = Path::new(&directory.path);
-    let mut parents: Vec<&Path> = path.ancestors().skip(1).collect();
-    // The first is `/`, which is there.
-    parents.pop();
-    for parent in parents.iter().rev() {
-        let path = c_string(&parent.to_string_lossy())?;
-        steps.push(exit_status, Operation::MakeParent { path, mode: 0o755 });
-    }
-    let path = c_string(&directory.path)?;
-    let mode = directory.mode;
-    let owner = directory.owner;
-    let operation = if exit_status == status::CONFIGURATION_DIRECTORY {
-        Operation::MakeParent { path, mode }
-    } else {
-        Operation::MakeDirectory { path, mode, owner }
-    };
-    steps.push(exit_status, operation);
-    Ok(())
 }
 
 fn add_limits(steps: &mut Steps<'_>, exec: &ExecConfig) {

@@ -1,12 +1,14 @@
 //! Managed directories (RuntimeDirectory= and kin): which to make for a start, under which
 //! names services are told of them, and what goes when a unit is dead.
 
-use crate::exec::plan::PlannedDirectory;
+use super::ipc::{self, Owner};
+use super::isolation::{Accounts, Left};
 use crate::unit::config::{DirectoryKind, ExecConfig};
 use crate::unit::specifier::SystemFacts;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,43 +45,113 @@ fn variable(kind: DirectoryKind) -> &'static str {
     }
 }
 
-/// All directories of a service, to be made before its first command. Configuration
-/// directories stay with the manager's user (M13).
-pub(super) fn planned(
-    exec: &ExecConfig,
-    system: &SystemFacts,
-    owner: Option<(u32, u32)>,
-) -> Vec<PlannedDirectory> {
-    let mut planned = Vec::new();
-    for kind in DirectoryKind::ALL {
-        let Some(directories) = exec.directories.get(&kind) else {
-            continue;
-        };
-        planned.extend(directories.paths.iter().map(|path| PlannedDirectory {
-            path: format!("{}/{path}", base(kind, system)),
-            mode: directories.mode,
-            owner: owner.filter(|_| kind != DirectoryKind::Configuration),
-            exit_status: exit_status(kind),
-        }));
+/// One managed directory that a unit wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Where those of its kind are, absolute.
+    pub(super) base: String,
+    /// Its path below.
+    pub(super) name: String,
+    /// Whether it lies behind `private`, with a link to it in its place.
+    pub(super) private: bool,
+    /// More links to it, below the base.
+    pub(super) links: Vec<String>,
+    pub(super) mode: u32,
+    /// The exit status of a start that cannot have it (M19).
+    pub(super) exit_status: u8,
+    /// It is the administrator's: mode and owner stay as they are.
+    pub(super) configuration: bool,
+}
+
+impl Wanted {
+    /// Where everybody looks for it.
+    pub(super) fn public(&self) -> PathBuf {
+        Path::new(&self.base).join(&self.name)
     }
-    planned
+
+    /// What only root can enter.
+    pub(super) fn private_root(&self) -> PathBuf {
+        Path::new(&self.base).join("private")
+    }
+
+    /// Where it lies if it is a dynamic user's.
+    pub(super) fn hidden(&self) -> PathBuf {
+        self.private_root().join(&self.name)
+    }
+
+    /// Where it lies.
+    fn place(&self) -> PathBuf {
+        if self.private {
+            self.hidden()
+        } else {
+            self.public()
+        }
+    }
+
+    /// What goes with it: links, and wherever it may lie.
+    fn all_places(&self) -> Vec<String> {
+        let links = self.links.iter();
+        let links = links.map(|link| Path::new(&self.base).join(link));
+        let hidden = self.private.then(|| self.hidden());
+        let places = links.chain([self.public()]).chain(hidden);
+        places.map(|path| path.display().to_string()).collect()
+    }
+}
+
+/// All directories of a unit.
+pub(super) fn wanted(exec: &ExecConfig, system: &SystemFacts) -> Vec<Wanted> {
+    let kinds = DirectoryKind::ALL.into_iter();
+    kinds
+        .flat_map(|kind| wanted_of(exec, system, kind))
+        .collect()
+}
+
+fn wanted_of(exec: &ExecConfig, system: &SystemFacts, kind: DirectoryKind) -> Vec<Wanted> {
+    let Some(directories) = exec.directories.get(&kind) else {
+        return Vec::new();
+    };
+    let wanted = |name: &String| {
+        let links = directories.links.iter().filter(|(of, _)| of == name);
+        Wanted {
+            base: base(kind, system).to_owned(),
+            name: name.clone(),
+            private: exec.is_private(kind),
+            links: links.map(|(_, link)| link.clone()).collect(),
+            mode: directories.mode,
+            exit_status: exit_status(kind),
+            configuration: kind == DirectoryKind::Configuration,
+        }
+    };
+    directories.paths.iter().map(wanted).collect()
 }
 
 /// The directories that stay writable in spite of other settings: all but those of the
 /// configuration (systemd.exec(5), ProtectSystem=).
 pub(super) fn writable(exec: &ExecConfig, system: &SystemFacts) -> Vec<String> {
-    let kinds = DirectoryKind::ALL.into_iter();
-    let kinds = kinds.filter(|kind| *kind != DirectoryKind::Configuration);
-    kinds
-        .filter_map(|kind| Some((kind, exec.directories.get(&kind)?)))
-        .flat_map(|(kind, directories)| {
-            let base = base(kind, system);
-            directories
-                .paths
-                .iter()
-                .map(move |path| format!("{base}/{path}"))
+    let all = wanted(exec, system).into_iter();
+    let open = all.filter(|wanted| !wanted.configuration && !wanted.private);
+    open.map(|wanted| wanted.public().display().to_string())
+        .collect()
+}
+
+/// Those behind `private`, which the unit gets to see there alone: the place all of a kind are
+/// in, and each.
+pub(super) fn private(exec: &ExecConfig, system: &SystemFacts) -> Vec<(String, String)> {
+    let all = wanted(exec, system).into_iter();
+    all.filter(|wanted| wanted.private)
+        .map(|wanted| {
+            let root = wanted.private_root().display().to_string();
+            (root, wanted.hidden().display().to_string())
         })
         .collect()
+}
+
+/// The owners of what there is already: a dynamic user gets the number that it had before.
+pub(super) fn owners(exec: &ExecConfig, system: &SystemFacts) -> Vec<u32> {
+    let all = wanted(exec, system).into_iter();
+    let all = all.filter(|wanted| !wanted.configuration);
+    let found = all.filter_map(|wanted| fs::symlink_metadata(wanted.place()).ok());
+    found.map(|found| found.uid()).collect()
 }
 
 /// RUNTIME_DIRECTORY= and kin.
@@ -99,12 +171,16 @@ pub(super) fn variables(exec: &ExecConfig, system: &SystemFacts) -> Vec<(String,
 }
 
 /// What is left to remove of a dead unit; made on the loop, carried out off it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Removal {
     pid_file: Option<String>,
     directories: Vec<String>,
     /// Paths that stay, with the directories around them.
     kept: Arc<Vec<PathBuf>>,
+    /// Whose IPC objects go.
+    ipc: Option<Owner>,
+    /// Held until everything is gone: nobody gets a number that still owns something.
+    _accounts: Option<Arc<Accounts>>,
 }
 
 impl Removal {
@@ -117,16 +193,13 @@ impl Removal {
         runtime_directories: bool,
         kept: &Arc<Vec<PathBuf>>,
     ) -> Removal {
-        let paths = exec
-            .directories
-            .get(&DirectoryKind::Runtime)
-            .filter(|_| runtime_directories)
-            .map_or(&[][..], |directories| &directories.paths);
-        let root = base(DirectoryKind::Runtime, system);
+        let of_runtime = wanted_of(exec, system, DirectoryKind::Runtime);
+        let going = of_runtime.iter().filter(|_| runtime_directories);
         Removal {
             pid_file: pid_file.map(str::to_owned),
-            directories: paths.iter().map(|path| format!("{root}/{path}")).collect(),
+            directories: going.flat_map(Wanted::all_places).collect(),
             kept: kept.clone(),
+            ..Removal::default()
         }
     }
 
@@ -137,26 +210,23 @@ impl Removal {
         kinds: &BTreeSet<DirectoryKind>,
         kept: &Arc<Vec<PathBuf>>,
     ) -> Removal {
-        let paths = kinds.iter().flat_map(|kind| {
-            let of_kind = exec.directories.get(kind);
-            let paths = of_kind.map_or(&[][..], |directories| &directories.paths);
-            let root = base(*kind, system);
-            paths.iter().map(move |path| format!("{root}/{path}"))
-        });
+        let all = kinds.iter().flat_map(|kind| wanted_of(exec, system, *kind));
         Removal {
-            pid_file: None,
-            directories: paths.collect(),
+            directories: all.flat_map(|wanted| wanted.all_places()).collect(),
             kept: kept.clone(),
+            ..Removal::default()
         }
     }
 
-    /// More directories that go.
-    pub(super) fn add(&mut self, directories: Vec<String>) {
-        self.directories.extend(directories);
+    /// What the unit's processes shared goes, too.
+    pub(super) fn add(&mut self, left: Left) {
+        self.directories.extend(left.directories);
+        self.ipc = left.ipc;
+        self._accounts = left.accounts;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.pid_file.is_none() && self.directories.is_empty()
+        self.pid_file.is_none() && self.directories.is_empty() && self.ipc.is_none()
     }
 
     /// Removes it all; only the innermost directory of `a/b` goes (M13). Returns what could
@@ -175,6 +245,7 @@ impl Removal {
         for path in &self.directories {
             note(path, remove_tree(Path::new(path), &self.kept));
         }
+        failures.extend(self.ipc.into_iter().flat_map(ipc::clean));
         failures
     }
 }
@@ -211,8 +282,14 @@ mod tests {
             ),
             (DirectoryKind::Configuration, vec!["d".to_owned()]),
         ] {
-            exec.directories
-                .insert(kind, Directories { paths, mode: 0o750 });
+            exec.directories.insert(
+                kind,
+                Directories {
+                    paths,
+                    mode: 0o750,
+                    ..Directories::default()
+                },
+            );
         }
         let system = SystemFacts {
             runtime_directory: run.to_str().unwrap().to_owned(),
@@ -223,18 +300,41 @@ mod tests {
     }
 
     #[test]
-    fn plans_and_names() {
+    fn wanted_and_named() {
         let (exec, system) = setup(Path::new("/run"));
-        let planned = planned(&exec, &system, Some((7, 8)));
-        assert_eq!(planned[1].path, "/run/b/c");
-        assert_eq!(planned[1].owner, Some((7, 8)));
-        assert_eq!((planned[1].mode, planned[1].exit_status), (0o750, 233));
-        assert_eq!(planned[2].path, "/etc/d");
-        assert_eq!(planned[2].owner, None);
+        let all = wanted(&exec, &system);
+        assert_eq!(all[1].public(), Path::new("/run/b/c"));
+        assert_eq!((all[1].mode, all[1].exit_status), (0o750, 233));
+        assert!(all[2].configuration && all[2].public() == Path::new("/etc/d"));
         assert_eq!(
             variables(&exec, &system)[0],
             ("RUNTIME_DIRECTORY".into(), "/run/a:/run/b/c".into())
         );
+        assert_eq!(writable(&exec, &system), ["/run/a", "/run/b/c"]);
+    }
+
+    #[test]
+    fn links_and_hidden_directories_go_with_the_others() {
+        let run = tempfile::tempdir().unwrap();
+        let (mut exec, system) = setup(run.path());
+        exec.dynamic_user = true;
+        exec.runtime_directory_preserve = crate::unit::config::PreserveMode::Restart;
+        let directories = exec.directories.get_mut(&DirectoryKind::Runtime).unwrap();
+        directories.links = vec![("a".into(), "link".into())];
+        fs::create_dir_all(run.path().join("private/a/deep")).unwrap();
+        std::os::unix::fs::symlink("private/a", run.path().join("a")).unwrap();
+        std::os::unix::fs::symlink("a", run.path().join("link")).unwrap();
+        assert_eq!(writable(&exec, &system), [] as [&str; 0]);
+        let place = |name: &str| run.path().join(name).display().to_string();
+        assert_eq!(
+            private(&exec, &system)[0],
+            (place("private"), place("private/a"))
+        );
+        let removal = Removal::new(None, &exec, &system, true, &none());
+        assert_eq!(removal.carry_out(), [] as [&str; 0]);
+        for name in ["a", "link", "private/a"] {
+            assert!(run.path().join(name).symlink_metadata().is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -145,10 +145,10 @@ impl Host {
         self.left_out.remove(&unit);
         self.handed_over.remove(&unit);
         // Nothing, unless a start failed before there was a process.
-        let left = self.isolations.release(unit);
-        if !left.is_empty() {
+        let left = self.isolations.release(unit, false);
+        if !left.directories.is_empty() {
             tokio::task::spawn_blocking(move || {
-                for directory in left {
+                for directory in left.directories {
                     let _ = std::fs::remove_dir_all(directory);
                 }
             });
@@ -197,7 +197,7 @@ impl Host {
         let system = &self.common.system;
         let kept = &self.common.kept;
         let mut removal = Removal::new(pid_file, exec, system, runtime_directories, kept);
-        removal.add(self.isolations.release(unit));
+        removal.add(self.isolations.release(unit, exec.remove_ipc));
         if removal.is_empty() {
             return;
         }

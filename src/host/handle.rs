@@ -30,6 +30,10 @@ pub trait Facts {
     fn usage(&self, _unit: &UnitName) -> Usage {
         Usage::default()
     }
+    /// Number and name of the users that exist only for units (DynamicUser=).
+    fn dynamic_users(&self) -> Vec<(u32, String)> {
+        Vec::new()
+    }
     /// What became of the settings of a unit that are about its processes, a line each.
     fn effective_settings(&self, _unit: &UnitName) -> Vec<String> {
         Vec::new()

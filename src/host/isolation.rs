@@ -5,6 +5,8 @@
 //! decided in [`Isolations::of`] alone. Each uses of them what its own settings ask for, so that
 //! something is shared only where both ask for it.
 
+use super::dynamic_users::{DynamicUsers, Found as User};
+use super::ipc::Owner;
 use crate::engine::UnitId;
 use crate::exec::mounts::{Files, Found, MountTable, Sources};
 use crate::exec::plan::Entered;
@@ -45,16 +47,30 @@ impl Isolations {
         };
         let shared = Arc::new(Shared {
             spaces,
-            credentials: OnceLock::new(),
+            ..Shared::default()
         });
         self.units.insert(unit, shared.clone());
         shared
     }
 
-    /// The unit is dead: what nobody else shares goes, the directories by their removal.
-    pub(super) fn release(&mut self, unit: UnitId) -> Vec<String> {
-        let shared = self.units.remove(&unit).and_then(Arc::into_inner);
-        shared.map(Shared::directories).unwrap_or_default()
+    /// The unit is dead: what nobody else shares goes by its removal, with RemoveIPC= also what
+    /// its user left in memory, unless another unit has the same user (systemd.exec(5)).
+    pub(super) fn release(&mut self, unit: UnitId, remove_ipc: bool) -> Left {
+        let Some(shared) = self.units.remove(&unit).and_then(Arc::into_inner) else {
+            return Left::default();
+        };
+        let ipc = shared.identity.get().filter(|_| remove_ipc);
+        let ipc = ipc.map(|(user, group)| {
+            let others = || self.units.values().filter_map(|other| other.identity.get());
+            Owner {
+                user: Some(*user).filter(|id| others().all(|(other, _)| other != id)),
+                group: Some(*group).filter(|id| others().all(|(_, other)| other != id)),
+            }
+        });
+        Left {
+            ipc,
+            ..shared.left()
+        }
     }
 }
 
@@ -64,6 +80,26 @@ impl Isolations {
 pub(super) struct Shared {
     spaces: Arc<Spaces>,
     credentials: OnceLock<Result<String, String>>,
+    accounts: OnceLock<Result<Arc<Accounts>, String>>,
+    /// User and group that processes run as, if the unit names them.
+    identity: OnceLock<(u32, u32)>,
+}
+
+/// User and group of a unit with DynamicUser=: taken as long as this is there.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    pub(super) user: User,
+    pub(super) group: User,
+}
+
+/// What a dead unit leaves to be removed.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    pub(super) directories: Vec<String>,
+    /// Whose IPC objects are to go.
+    pub(super) ipc: Option<Owner>,
+    /// To be let go of at last.
+    pub(super) accounts: Option<Arc<Accounts>>,
 }
 
 /// The part that other units may share, too.
@@ -119,13 +155,42 @@ impl Shared {
         made.clone()
     }
 
-    /// What is to be removed.
-    fn directories(mut self) -> Vec<String> {
+    /// User and group with DynamicUser=, taken when they are first asked for. `owners` are
+    /// those of the unit's directories. May block.
+    ///
+    /// # Errors
+    /// See [`DynamicUsers`].
+    pub(super) fn accounts(
+        &self,
+        users: &DynamicUsers,
+        exec: &ExecConfig,
+        owners: impl FnOnce() -> Vec<u32>,
+    ) -> Result<Arc<Accounts>, String> {
+        let name = |of: &Option<String>| of.clone().unwrap_or_default();
+        let take = || {
+            let user = users.user(&name(&exec.user), &owners())?;
+            let group = users.group(&name(&exec.group))?;
+            Ok(Arc::new(Accounts { user, group }))
+        };
+        self.accounts.get_or_init(take).clone()
+    }
+
+    /// Notes who the unit's processes are.
+    pub(super) fn is(&self, user: u32, group: u32) {
+        // What the first process found out holds for all.
+        let _ = self.identity.set((user, group));
+    }
+
+    fn left(mut self) -> Left {
         let credentials = self.credentials.take().and_then(Result::ok);
         let spaces = Arc::into_inner(self.spaces);
-        let mut list = spaces.map(Spaces::directories).unwrap_or_default();
-        list.extend(credentials);
-        list
+        let mut directories = spaces.map(Spaces::directories).unwrap_or_default();
+        directories.extend(credentials);
+        Left {
+            directories,
+            ipc: None,
+            accounts: self.accounts.take().and_then(Result::ok),
+        }
     }
 }
 
@@ -321,8 +386,22 @@ mod tests {
         of_a.credentials.set(Ok("/run/a".to_owned())).unwrap();
         assert_eq!(of_b.credentials.get(), None);
         drop((of_a, of_b));
-        assert_eq!(all.release(a), ["/run/a"]);
-        assert_eq!(all.release(b), ["/x", "/y"]);
+        assert_eq!(all.release(a, false).directories, ["/run/a"]);
+        assert_eq!(all.release(b, false).directories, ["/x", "/y"]);
+    }
+
+    #[test]
+    fn what_a_user_left_goes_with_its_last_unit() {
+        let mut all = Isolations::default();
+        let open = Isolation::default();
+        let (a, b, c) = (UnitId(1), UnitId(2), UnitId(3));
+        for (unit, group) in [(a, 7), (b, 8), (c, 8)] {
+            all.of(unit, &open, Vec::new).is(5, group);
+        }
+        let owner = |user, group| Some(Owner { user, group });
+        assert_eq!(all.release(a, true).ipc, owner(None, Some(7)));
+        assert_eq!(all.release(b, false).ipc, None);
+        assert_eq!(all.release(c, true).ipc, owner(Some(5), Some(8)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::client_units::ClientUnits;
 use super::clock;
 use super::conditions::Surroundings;
 use super::decisive::{Decisive, Outcome};
+use super::dynamic_users::DynamicUsers;
 use super::environment::Mode;
 use super::groups::{Groups, Known};
 use super::guests::Guest;
@@ -200,6 +201,9 @@ impl Host {
             kept: Arc::new(options.own_files.clone()),
             mounts: options.notify_socket.with_file_name("mounts"),
             closing: Arc::default(),
+            dynamic_users: Arc::new(DynamicUsers::new(
+                PathBuf::from(&options.system.runtime_directory).join("systemd/dynamic-uid"),
+            )),
         };
         let mut engine = Engine::new(seed);
         if !options.sockets {

@@ -3,11 +3,13 @@
 
 use super::credentials;
 use super::directories;
+use super::dynamic_users::{DynamicUsers, Found};
 use super::environment;
 use super::handle::Stream;
 use super::input_data;
 use super::isolation::{Ground, MachineFiles, Shared};
 use super::killing::Shot;
+use super::made_directories::{self, Unmade};
 use super::output::Pipes;
 use super::run::{Fact, Host};
 use super::sockets::Parcel;
@@ -16,7 +18,7 @@ use crate::engine::{Event, LogLevel, Spawn};
 use crate::exec::environment::{EnvironmentInput, assemble};
 use crate::exec::mounts::{MountInput, Sources};
 use crate::exec::plan::{Inherited, PlanInput, plan};
-use crate::exec::{Child, Identity, identity, spawn};
+use crate::exec::{Child, Identity, IdentityError, identity, spawn};
 use crate::sys::personality;
 use crate::unit::config::{
     Command, CommandKind, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget, UnitConfig,
@@ -46,6 +48,8 @@ pub(super) struct Common {
     pub(super) mounts: PathBuf,
     /// The daemon ends: nothing is started any more.
     pub(super) closing: Arc<AtomicBool>,
+    /// Who has which number with DynamicUser=.
+    pub(super) dynamic_users: Arc<DynamicUsers>,
 }
 
 /// One start, complete but for what may block to find out.
@@ -239,8 +243,12 @@ impl Start {
         }
         let files =
             environment::read_files(&exec.environment_files).map_err(|error| error.to_string())?;
-        let identity = identity::resolve(exec, command);
+        let identity = self.identity(exec, command);
         let known = identity.as_ref().ok().and_then(Option::as_ref);
+        if let Some(identity) = known.filter(|identity| identity.user.is_some()) {
+            self.shared.is(identity.uid, identity.gid);
+        }
+        let no_directory = self.directories(exec, &identity).err();
         let credentials = self.credentials(exec, known);
         let no_credentials = credentials.as_ref().err().cloned();
         let credentials = credentials.ok().flatten();
@@ -266,7 +274,7 @@ impl Start {
             no_credentials,
             entered: self.shared.entered(&exec.isolation),
             not_applied: &self.order.config.not_applied,
-            directories: self.directories(exec, known),
+            no_directory: no_directory.map(|unmade| (unmade.exit_status, unmade.reason)),
             stdout_pipe: self.stdout.as_ref().map(AsFd::as_fd),
             stderr_pipe: self.stderr.as_ref().map(AsFd::as_fd),
             passed: self.parcel.passed(),
@@ -311,21 +319,49 @@ impl Start {
         Ok(Sources {
             private_tmp: tmp.transpose()?,
             writable: directories::writable(exec, &self.common.system),
+            private: directories::private(exec, &self.common.system),
             notify_socket: self.order.notify.then(|| self.common.notify_socket.clone()),
             credentials,
         })
     }
 
+    /// Who the process becomes. May block.
+    fn identity(
+        &self,
+        exec: &ExecConfig,
+        command: &Command,
+    ) -> Result<Option<Identity>, IdentityError> {
+        if !exec.dynamic_user {
+            return identity::resolve(exec, command);
+        }
+        let owners = || directories::owners(exec, &self.common.system);
+        let accounts = self
+            .shared
+            .accounts(&self.common.dynamic_users, exec, owners)
+            .map_err(IdentityError::Dynamic)?;
+        let user = match &accounts.user {
+            Found::Dynamic(user) => Some(user.id),
+            Found::Static(_) => None,
+        };
+        identity::resolve_dynamic(exec, user, accounts.group.id()).map(Some)
+    }
+
+    /// Makes the unit's directories, before its first command. Nothing is made for somebody who
+    /// is not known.
     fn directories(
         &self,
         exec: &ExecConfig,
-        identity: Option<&Identity>,
-    ) -> Vec<crate::exec::plan::PlannedDirectory> {
-        if !self.order.first {
-            return Vec::new();
+        identity: &Result<Option<Identity>, IdentityError>,
+    ) -> Result<(), Unmade> {
+        match identity {
+            Ok(identity) if self.order.first => {
+                let owner = identity
+                    .as_ref()
+                    .map(|identity| (identity.uid, identity.gid));
+                made_directories::make(exec, &self.common.system, owner)
+            }
+            Ok(_) | Err(_) => Ok(()),
         }
-        let owner = identity.map(|identity| (identity.uid, identity.gid));
-        directories::planned(exec, &self.common.system, owner)
     }
 
     fn environment(

@@ -59,6 +59,10 @@ impl Facts for HostFacts<'_> {
         effective::report(&view.config, left_out.map_or(&[], Vec::as_slice))
     }
 
+    fn dynamic_users(&self) -> Vec<(u32, String)> {
+        self.0.common.dynamic_users.known()
+    }
+
     fn freezer(&self, unit: &UnitName) -> Option<&'static str> {
         let view = self.0.engine.unit(unit.as_str())?;
         if (view.service.is_none() && view.scope.is_none()) || !self.0.groups.has_tree() {

@@ -78,8 +78,6 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
         Operation::SymbolicLink { target, path } => namespace::link(target, path),
         Operation::PivotRoot(path) => namespace::pivot(path),
         Operation::Umask(mask) => plain(libc::SYS_umask, [*mask as usize]),
-        Operation::MakeParent { path, mode } => make_directory(path, *mode),
-        Operation::MakeDirectory { path, mode, owner } => own_directory(path, *mode, *owner),
         Operation::Limit {
             resource,
             soft,
@@ -214,38 +212,6 @@ pub(super) fn make_directory(path: &CStr, mode: u32) -> Done {
         Ok(_) | Err(Errno(libc::EEXIST)) => Ok(()),
         Err(errno) => Err(errno),
     }
-}
-
-fn own_directory(path: &CStr, mode: u32, owner: Option<(u32, u32)>) -> Done {
-    make_directory(path, mode)?;
-    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-    let directory = open(path, flags, 0)?;
-    let result = correct(directory, mode, owner);
-    close(directory);
-    result
-}
-
-/// Changes only what differs, so that what is right already may lie on a read-only file system.
-fn correct(directory: i32, mode: u32, owner: Option<(u32, u32)>) -> Done {
-    let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    let words = [directory as usize, status.as_mut_ptr() as usize];
-    // SAFETY: the structure is the kernel's own on 64-bit machines and valid for the call.
-    unsafe { call(libc::SYS_fstat, words) }?;
-    // SAFETY: all zeros is a valid value, and the kernel has filled it.
-    let status = unsafe { status.assume_init() };
-    let mut mode_differs = status.st_mode & 0o7777 != mode;
-    if let Some((user, group)) = owner
-        && (status.st_uid, status.st_gid) != (user, group)
-    {
-        let words = [directory as usize, user as usize, group as usize];
-        plain(libc::SYS_fchown, words)?;
-        // A change of owner clears the set-id bits.
-        mode_differs |= mode & 0o6000 != 0;
-    }
-    if mode_differs {
-        plain(libc::SYS_fchmod, [directory as usize, mode as usize])?;
-    }
-    Ok(())
 }
 
 pub(super) fn change_directory(path: &CStr) -> Done {

@@ -204,23 +204,6 @@ pub enum Operation<'fd> {
     PivotRoot(CString),
     /// umask(2).
     Umask(u32),
-    /// Makes a directory if there is none.
-    MakeParent {
-        /// Absolute path.
-        path: CString,
-        /// Mode of a new one.
-        mode: u32,
-    },
-    /// Makes a directory if there is none, and gives it mode and owner in any case. Does not
-    /// follow a symbolic link at its place: its parent may belong to an unprivileged user.
-    MakeDirectory {
-        /// Absolute path.
-        path: CString,
-        /// Its mode.
-        mode: u32,
-        /// User and group.
-        owner: Option<(u32, u32)>,
-    },
     /// Sets a resource limit, or without the privilege the nearest to it below our hard one.
     Limit {
         /// RLIMIT_ number.
@@ -317,14 +300,6 @@ impl fmt::Display for Operation<'_> {
             Operation::SymbolicLink { path, .. } => write!(f, "make link {}", text(path)),
             Operation::PivotRoot(path) => write!(f, "make {} the root", text(path)),
             Operation::Umask(mask) => write!(f, "set the umask to {mask:04o}"),
-            Operation::MakeParent { path, .. } => write!(f, "make directory {}", text(path)),
-            Operation::MakeDirectory { path, owner, .. } => {
-                write!(f, "make directory {}", text(path))?;
-                match owner {
-                    Some((user, group)) => write!(f, " for user {user}, group {group}"),
-                    None => Ok(()),
-                }
-            }
             Operation::Limit {
                 resource,
                 soft,

@@ -15,6 +15,7 @@ pub mod compare;
 pub mod config;
 pub mod diagnostic;
 pub mod directive;
+pub mod dynamic_user;
 pub mod effective;
 pub mod environment;
 pub mod escape;

@@ -56,6 +56,8 @@ pub struct Sources {
     pub private_tmp: Option<(String, String)>,
     /// Managed directories of the unit, which stay writable.
     pub writable: Vec<String>,
+    /// Those of a dynamic user: the closed directory they are in, and each.
+    pub private: Vec<(String, String)>,
     /// NOTIFY_SOCKET, if the unit is to reach it.
     pub notify_socket: Option<String>,
     /// The directory with the credentials of this unit.
@@ -312,6 +314,7 @@ fn add_own(list: &mut Vec<Entry>, isolation: &Isolation, sources: &Sources) {
             ..entry(path, Mode::ReadWrite, true, "ProtectSystem")
         });
     }
+    add_private(list, &sources.private);
     for (path, read_only) in [
         (&sources.notify_socket, false),
         (&sources.credentials, true),
@@ -327,6 +330,22 @@ fn add_own(list: &mut Vec<Entry>, isolation: &Isolation, sources: &Sources) {
                 "PrivateMounts",
             ));
         }
+    }
+}
+
+/// Around the unit's own directories there is nothing, so that it gets to them.
+fn add_private(list: &mut Vec<Entry>, private: &[(String, String)]) {
+    let mut roots: Vec<&String> = private.iter().map(|(root, _)| root).collect();
+    roots.dedup();
+    for root in roots {
+        let mode = Mode::Temporary {
+            options: "mode=0755,size=4M,nr_inodes=1k".to_owned(),
+            flags: READ_ONLY | NO_SET_ID | NO_DEVICES | NO_EXECUTE,
+        };
+        list.push(entry(root, mode, false, "DynamicUser"));
+    }
+    for (_, path) in private {
+        list.push(entry(path, shown_from(path, false), false, "DynamicUser"));
     }
 }
 

@@ -51,6 +51,7 @@ fn operations(
                 .private_tmp
                 .then(|| ("/t/1".into(), "/t/2".into())),
             writable: vec!["/run/made".into()],
+            private: Vec::new(),
             notify_socket: Some("/run/pm/notify".into()),
             credentials: None,
         },

@@ -16,7 +16,7 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         no_credentials: None,
         entered: Entered::default(),
         not_applied: &[],
-        directories: vec![],
+        no_directory: None,
         stdout_pipe: None,
         stderr_pipe: None,
         passed: vec![],
@@ -64,17 +64,12 @@ fn steps_are_in_systemds_order() {
     };
     let mut input = input(&service, &command);
     input.identity = Ok(Some(&identity));
-    input.directories.push(PlannedDirectory {
-        path: "/run/x".into(),
-        mode: 0o755,
-        owner: None,
-        exit_status: 233,
-    });
+    input.no_directory = Some((233, "no".into()));
     let plan = plan(&input).unwrap();
     let statuses: Vec<u8> = plan.program().steps.iter().map(|s| s.exit_status).collect();
     let expected = [
-        220, 255, 208, 209, 222, 202, 206, 201, 233, 233, 255, 237, 205, 205, 216, 216, 218, 218,
-        217, 218, 200, 207, 227,
+        220, 255, 208, 209, 222, 202, 206, 201, 233, 255, 237, 205, 205, 216, 216, 218, 218, 217,
+        218, 200, 207, 227,
     ];
     assert_eq!(statuses, expected);
 }

@@ -7,7 +7,7 @@ mod process;
 
 use super::*;
 use crate::exec::identity::resolve;
-use crate::exec::plan::{Entered, Inherited, PlanInput, PlannedDirectory, plan};
+use crate::exec::plan::{Entered, Inherited, PlanInput, plan};
 use crate::exec::tests::command;
 use crate::sys::pidfd::{self, Ended, How};
 use crate::unit::config::{ExecConfig, Privileges, ServiceConfig};
@@ -22,7 +22,6 @@ struct Try {
     privileges: Privileges,
     ignore_failure: bool,
     environment: Vec<(String, String)>,
-    directories: Vec<PlannedDirectory>,
 }
 
 /// What became of it.
@@ -41,7 +40,6 @@ impl Try {
             privileges: Privileges::Normal,
             ignore_failure: false,
             environment: vec![],
-            directories: vec![],
         }
     }
 
@@ -85,7 +83,7 @@ impl Try {
             no_credentials: None,
             entered: Entered::default(),
             not_applied: &[],
-            directories: self.directories.clone(),
+            no_directory: None,
             stdout_pipe: Some(output.as_fd()),
             stderr_pipe: None,
             passed: passed.to_vec(),

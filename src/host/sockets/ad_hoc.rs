@@ -189,7 +189,7 @@ fn start(
         no_credentials: None,
         input_data: None,
         not_applied: &[],
-        directories: Vec::new(),
+        no_directory: None,
         stdout_pipe: Some(stdout.as_fd()),
         stderr_pipe: Some(stderr.as_fd()),
         listened: passed.len(),

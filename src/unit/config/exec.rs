@@ -108,8 +108,10 @@ impl DirectoryKind {
 /// One `...Directory=` setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {
-    /// Relative paths, in order.
+    /// Relative paths, each once, sorted.
     pub paths: Vec<String>,
+    /// Links to them, relative too: the path of the directory and that of the link.
+    pub links: Vec<(String, String)>,
     /// `...DirectoryMode=`, 0755 by default.
     pub mode: u32,
 }
@@ -118,6 +120,7 @@ impl Default for Directories {
     fn default() -> Directories {
         Directories {
             paths: Vec::new(),
+            links: Vec::new(),
             mode: 0o755,
         }
     }
@@ -134,6 +137,17 @@ pub enum PreserveMode {
 }
 
 impl ExecConfig {
+    /// Whether the directories of a kind lie behind one that only root can enter, as those of
+    /// a dynamic user do: their owner's number may be another user's next.
+    pub fn is_private(&self, kind: DirectoryKind) -> bool {
+        let lasts = match kind {
+            DirectoryKind::Configuration => false,
+            DirectoryKind::Runtime => self.runtime_directory_preserve != PreserveMode::No,
+            DirectoryKind::State | DirectoryKind::Cache | DirectoryKind::Logs => true,
+        };
+        self.dynamic_user && lasts
+    }
+
     /// Whether a standard stream is the socket: then it is passed there and nowhere else.
     pub fn uses_socket(&self) -> bool {
         self.standard_input == InputSource::Socket
@@ -151,6 +165,11 @@ pub struct ExecConfig {
     pub group: Option<String>,
     /// SupplementaryGroups=.
     pub supplementary_groups: Vec<String>,
+    /// DynamicUser=: user and group, unless the machine knows them, exist only while a unit
+    /// uses them.
+    pub dynamic_user: bool,
+    /// RemoveIPC=, for users other than root.
+    pub remove_ipc: bool,
     /// WorkingDirectory=; `/` when unset.
     pub working_directory: Option<WorkingDirectory>,
     /// UMask=, 0022.
@@ -218,6 +237,8 @@ impl Default for ExecConfig {
             user: None,
             group: None,
             supplementary_groups: Vec::new(),
+            dynamic_user: false,
+            remove_ipc: false,
             working_directory: None,
             umask: 0o022,
             environment: Vec::new(),

@@ -1,10 +1,10 @@
 //! Directories that come and go with a unit (systemd.exec(5), "SANDBOXING", RuntimeDirectory=).
 
 use super::EXEC;
-use super::parse::{Choice, exec, strings, words};
+use super::parse::{Choice, exec, strings, text, words};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, Parse, PropertyValue, Row};
-use crate::unit::config::{DirectoryKind, NotApplied, PreserveMode, UnitConfig};
+use crate::unit::config::{DirectoryKind, PreserveMode, UnitConfig};
 use crate::unit::value;
 
 const PRESERVE: Choice<PreserveMode> = Choice {
@@ -12,48 +12,59 @@ const PRESERVE: Choice<PreserveMode> = Choice {
     values: &[PreserveMode::No, PreserveMode::Restart, PreserveMode::Yes],
 };
 
-const LINKS: &str = "links to managed directories are not built yet; the directory is made without";
+/// The path in its shortest form, if it is relative, stays inside and does not lead into
+/// `private` (M20).
+fn inside(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|p| !p.is_empty() && *p != ".")
+        .collect();
+    let stays = !path.starts_with('/')
+        && !parts.is_empty()
+        && parts.first() != Some(&"private")
+        && !parts.contains(&"..");
+    stays.then(|| parts.join("/"))
+}
 
-/// Adds relative paths; an absolute one, or one that leads upwards or into `private`, is left
-/// out with a warning (M20).
+/// Adds relative paths, each perhaps with the path of a link to it behind a colon; bad ones are
+/// left out with a warning.
 fn paths(reading: &mut Reading<'_>, value: &str, kind: DirectoryKind) -> Result<(), Trouble> {
     if value.is_empty() {
-        reading
-            .exec()?
-            .directories
-            .entry(kind)
-            .or_default()
-            .paths
-            .clear();
+        let directories = reading.exec()?.directories.entry(kind).or_default();
+        directories.paths.clear();
+        directories.links.clear();
         return Ok(());
     }
     for (offset, word) in words(reading, value)? {
         let (path, link) = match word.split_once(':') {
-            Some((path, link)) => (path, Some(link)),
+            Some((path, link)) => (path, Some(link).filter(|link| !link.is_empty())),
             None => (word.as_str(), None),
         };
-        let parts: Vec<&str> = path
-            .split('/')
-            .filter(|p| !p.is_empty() && *p != ".")
-            .collect();
-        let inside = !path.starts_with('/')
-            && !parts.is_empty()
-            && parts.first() != Some(&"private")
-            && !parts.contains(&"..");
-        if !inside {
-            let message = format!("\"{path}\" is not a relative path that stays inside, ignored");
-            reading.warn(offset, &message);
+        let bad = |path| format!("\"{path}\" is not a relative path that stays inside, ignored");
+        let Some(path) = inside(path) else {
+            reading.warn(offset, &bad(path));
             continue;
-        }
+        };
+        let link = match link.map(|link| inside(link).ok_or_else(|| bad(link))) {
+            Some(Ok(_)) if kind == DirectoryKind::Configuration => {
+                let message = "there are no links to configuration directories, ignored";
+                reading.warn(offset, message);
+                continue;
+            }
+            Some(Err(message)) => {
+                reading.warn(offset, &message);
+                continue;
+            }
+            Some(Ok(link)) => Some(link),
+            None => None,
+        };
         let directories = reading.exec()?.directories.entry(kind).or_default();
-        directories.paths.push(parts.join("/"));
-        if link.is_some() {
-            reading.draft.record(NotApplied {
-                directive: reading.row.name,
-                value: word.clone(),
-                reason: LINKS,
-                refuses_start: false,
-            });
+        if let Err(at) = directories.paths.binary_search(&path) {
+            directories.paths.insert(at, path.clone());
+        }
+        let link = link.map(|link| (path, link));
+        if let Some(link) = link.filter(|link| !directories.links.contains(link)) {
+            directories.links.push(link);
         }
     }
     Ok(())
@@ -67,9 +78,17 @@ fn mode(reading: &mut Reading<'_>, value: &str, kind: DirectoryKind) -> Result<(
 
 fn show_paths(config: &UnitConfig, kind: DirectoryKind) -> PropertyValue {
     let directories = exec(config).directories.get(&kind);
-    let mut paths = directories.map(|d| d.paths.clone()).unwrap_or_default();
-    paths.sort();
-    strings(&paths)
+    strings(directories.map_or(&[][..], |d| &d.paths))
+}
+
+/// `a(sst)`: directory, link, no flags.
+fn show_links(config: &UnitConfig, kind: DirectoryKind) -> PropertyValue {
+    let directories = exec(config).directories.get(&kind);
+    let links = directories.map_or(&[][..], |d| &d.links);
+    let rows = links.iter().map(|(path, link)| {
+        PropertyValue::Struct(vec![text(path), text(link), PropertyValue::U64(0)])
+    });
+    PropertyValue::Array(rows.collect())
 }
 
 fn show_mode(config: &UnitConfig, kind: DirectoryKind) -> PropertyValue {
@@ -112,6 +131,9 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("RuntimeDirectory", "as", |c| {
         show_paths(c, DirectoryKind::Runtime)
+    })
+    .show("RuntimeDirectorySymlink", "a(sst)", |c| {
+        show_links(c, DirectoryKind::Runtime)
     }),
     bits(
         "RuntimeDirectoryMode",
@@ -130,6 +152,9 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("StateDirectory", "as", |c| {
         show_paths(c, DirectoryKind::State)
+    })
+    .show("StateDirectorySymlink", "a(sst)", |c| {
+        show_links(c, DirectoryKind::State)
     }),
     bits(
         "StateDirectoryMode",
@@ -148,6 +173,9 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("CacheDirectory", "as", |c| {
         show_paths(c, DirectoryKind::Cache)
+    })
+    .show("CacheDirectorySymlink", "a(sst)", |c| {
+        show_links(c, DirectoryKind::Cache)
     }),
     bits(
         "CacheDirectoryMode",
@@ -166,6 +194,9 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("LogsDirectory", "as", |c| {
         show_paths(c, DirectoryKind::Logs)
+    })
+    .show("LogsDirectorySymlink", "a(sst)", |c| {
+        show_links(c, DirectoryKind::Logs)
     }),
     bits(
         "LogsDirectoryMode",

@@ -304,7 +304,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Boolean,
         "Whether System V and POSIX IPC objects of the user go with the unit.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     plain(
         "SetLoginEnvironment",
         255,

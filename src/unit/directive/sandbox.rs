@@ -15,8 +15,6 @@ const SANDBOX: &str =
 const FILTERS: &str = "filters in BPF are not built yet, and a unit does not start without its own";
 const CREDENTIALS: &str =
     "encrypted credentials are not decrypted here, and a unit does not start without its own";
-const ACCOUNTS: &str = "accounts made for a unit are not built yet, and a unit does not start \
-                        as somebody else";
 const LABELS: &str = "security labels and sessions are not built yet, and a unit does not start \
                       without its own";
 const IMAGES: &str =
@@ -549,10 +547,9 @@ pub(super) static ROWS: &[Row] = &[
         "DynamicUser",
         232,
         Kind::Boolean,
-        |r, v| r.not_applied(v, ACCOUNTS, true),
+        |r, v| r.applied(v),
         "Whether the unit's user exists only while it runs.",
     )
-    .support(Support::Planned(ACCOUNTS))
     .off(),
     label(
         "PAMName",

@@ -5,6 +5,7 @@
 
 use crate::unit::config::{ExecConfig, InputSource, LoadState, OutputTarget, UnitConfig};
 use crate::unit::directive::PropertyValue;
+use crate::unit::dynamic_user;
 use crate::unit::escape::{escape, unescape_path};
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::specifier::SystemFacts;
@@ -266,9 +267,10 @@ fn imply_capabilities(config: &mut UnitConfig) {
 fn imply_dynamic_user(config: &mut UnitConfig) {
     let user = config.exec().and_then(|exec| exec.user.clone());
     let group = config.exec().and_then(|exec| exec.group.clone());
+    // systemd.exec(5), DynamicUser=: called as the unit, or by a hash of that.
     let name = user
         .clone()
-        .unwrap_or_else(|| config.name.prefix().to_owned());
+        .unwrap_or_else(|| dynamic_user::name_of(config.name.prefix()));
     let written = &mut config.written;
     if group.is_none() {
         written.insert("Group", PropertyValue::String(name.clone()));

@@ -28,9 +28,19 @@ pub(super) fn settle(config: &mut UnitConfig) {
     let isolation = isolation(config);
     let load = written.rows("LoadCredential").filter_map(pair).collect();
     let keyring = written.text("KeyringMode").and_then(keyring);
+    let dynamic_user = is_on(config, "DynamicUser");
+    let remove_ipc = is_on(config, "RemoveIPC");
+    let accounts = ["User", "Group"].map(|of| written.text(of).map(str::to_owned));
     let Some(exec) = config.exec_mut() else {
         return;
     };
+    exec.dynamic_user = dynamic_user;
+    exec.remove_ipc = remove_ipc;
+    if dynamic_user {
+        let [user, group] = accounts;
+        exec.user = exec.user.take().or(user);
+        exec.group = exec.group.take().or(group);
+    }
     exec.scheduling = scheduling;
     exec.keyring = keyring;
     exec.isolation = isolation;

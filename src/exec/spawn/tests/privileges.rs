@@ -4,8 +4,7 @@ use super::*;
 use crate::unit::config::OutputTarget;
 use crate::unit::value::CapabilitySet;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 
 const NOBODY: u32 = 65534;
 const NET_BIND_SERVICE: u64 = 1 << 10;
@@ -156,61 +155,6 @@ fn streams_are_opened_before_and_directories_entered_after() {
         });
     });
     assert!(enter.run().failure(200).ends_with("Permission denied"));
-}
-
-fn directory(path: &Path, mode: u32, exit_status: u8) -> PlannedDirectory {
-    PlannedDirectory {
-        path: path.to_str().unwrap().to_owned(),
-        mode,
-        owner: nix::unistd::geteuid().is_root().then_some((NOBODY, NOBODY)),
-        exit_status,
-    }
-}
-
-fn owner_and_mode(path: &Path) -> (u32, u32) {
-    let status = fs::metadata(path).unwrap();
-    (status.uid(), status.mode() & 0o7777)
-}
-
-#[test]
-fn managed_directories_are_made_and_corrected() {
-    let scratch = tempfile::tempdir().unwrap();
-    let (new, old, configuration) = (
-        scratch.path().join("a/b"),
-        scratch.path().join("old"),
-        scratch.path().join("configuration"),
-    );
-    for there in [&old, &configuration] {
-        fs::create_dir(there).unwrap();
-        fs::set_permissions(there, fs::Permissions::from_mode(0o700)).unwrap();
-    }
-    let mut process = Try::new(&["/bin/true"]).exec(|exec| exec.umask = 0o077);
-    process.directories = vec![
-        directory(&new, 0o2770, 233),
-        directory(&old, 0o751, 238),
-        directory(&configuration, 0o755, 241),
-    ];
-    process.run().success();
-    let own = nix::unistd::geteuid().as_raw();
-    let service = if own == 0 { NOBODY } else { own };
-    assert_eq!(owner_and_mode(&new), (service, 0o2770));
-    assert_eq!(owner_and_mode(new.parent().unwrap()), (own, 0o755));
-    assert_eq!(owner_and_mode(&old), (service, 0o751));
-    assert_eq!(owner_and_mode(&configuration), (own, 0o700));
-}
-
-#[test]
-fn a_link_in_the_place_of_a_directory_is_not_followed() {
-    let scratch = tempfile::tempdir().unwrap();
-    let victim = scratch.path().join("victim");
-    fs::create_dir(&victim).unwrap();
-    let before = owner_and_mode(&victim);
-    let link = scratch.path().join("link");
-    symlink(&victim, &link).unwrap();
-    let mut process = Try::new(&["/bin/true"]);
-    process.directories = vec![directory(&link, 0o777, 233)];
-    process.run().failure(233);
-    assert_eq!(owner_and_mode(&victim), before);
 }
 
 #[test]
