@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 
@@ -42,17 +43,7 @@ def enter_group(group):
 def mounts():
     mount("tmpfs", "/run", "tmpfs", 0, "mode=755,size=256m")
     os.mkdir("/run/dev")
-    mount("tmpfs", "/run/dev", "tmpfs", 0, "mode=755,size=8m")
-    for node in ("null", "zero", "full", "random", "urandom", "tty"):
-        if os.path.exists("/dev/" + node):
-            open("/run/dev/" + node, "w").close()
-            mount("/dev/" + node, "/run/dev/" + node, "", MS_BIND)
-    open("/run/dev/console", "w").close()
-    mount("/dev/null", "/run/dev/console", "", MS_BIND)
-    os.symlink("/proc/self/fd", "/run/dev/fd")
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        os.symlink("/proc/self/fd/%d" % number, "/run/dev/" + name)
-    os.mkdir("/run/dev/shm")
+    devices("/run/dev")
     subprocess.run(["mount", "--move", "/run/dev", "/dev"], check=True)
     os.rmdir("/run/dev")
     mount("tmpfs", "/var", "tmpfs", 0, "mode=755,size=64m")
@@ -67,6 +58,52 @@ def mounts():
     mount("", "/", "", MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
+def own_root(image):
+    """An image in place of the machine's root: what is changed in it is gone with the world."""
+    top = "/run/compat-root"
+    mount("tmpfs", "/run", "tmpfs", 0, "mode=755,size=4g")
+    for directory in ("", "/upper", "/work", "/root"):
+        os.mkdir(top + directory)
+    root = top + "/root"
+    mount("overlay", root, "overlay", 0, "lowerdir=%s,upperdir=%s/upper,workdir=%s/work" % (image, top, top))
+    mount("tmpfs", root + "/run", "tmpfs", 0, "mode=755,size=256m")
+    mount("tmpfs", root + "/tmp", "tmpfs", 0, "mode=1777,size=256m")
+    mount("proc", root + "/proc", "proc")
+    mount("sysfs", root + "/sys", "sysfs", MS_RDONLY)
+    mount("cgroup2", root + CGROUPS, "cgroup2")
+    devices(root + "/dev")
+    mount("/proc/sys", root + "/proc/sys", "", MS_BIND)
+    mount("", root + "/proc/sys", "", MS_BIND | MS_REMOUNT | MS_RDONLY)
+    os.makedirs(root + "/run/systemd/system")
+    os.chdir(root)
+    # stacked on the old one, which goes
+    check(LIBC.pivot_root(b".", b"."), "pivot_root")
+    check(LIBC.umount2(b".", 2), "umount the old root")
+    os.chdir("/")
+
+
+# Harmless devices, made anew: what a manager does to a terminal's owner and mode must not reach the
+# machine's own. The console is one that nothing comes from.
+DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0),
+           "console": (1, 3)}
+
+
+def devices(place):
+    mount("tmpfs", place, "tmpfs", 0, "mode=755,size=8m")
+    for name, numbers in DEVICES.items():
+        path = "%s/%s" % (place, name)
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(*numbers))
+        os.chmod(path, 0o666)
+    os.symlink("/proc/self/fd", place + "/fd")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink("/proc/self/fd/%d" % number, "%s/%s" % (place, name))
+    os.mkdir(place + "/shm")
+    mount("tmpfs", place + "/shm", "tmpfs", 0, "mode=1777,size=256m")
+    os.mkdir(place + "/pts")
+    mount("devpts", place + "/pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=0620,gid=5")
+    os.symlink("pts/ptmx", place + "/ptmx")
+
+
 def guard():
     """Every process in the visible root group must be one of this namespace."""
     with open(CGROUPS + "/cgroup.procs") as f:
@@ -75,20 +112,27 @@ def guard():
         raise SystemExit("compat: a process of the host is in our control group, refusing")
 
 
-def write_files(spec):
+def write_files(spec, copies):
     for path, text in spec["files"].items():
         os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.islink(path):
+            os.unlink(path)
         with open(path, "wb") as f:
             f.write(text.encode("latin-1"))
         os.chmod(path, 0o755 if path in spec["executable"] else 0o644)
     for path, target in spec["links"].items():
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.symlink(target, path)
-    for source, target in spec["copies"].items():
+    for target, data in copies.items():
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(source, "rb") as a, open(target, "wb") as b:
-            b.write(a.read())
+        with open(target, "wb") as f:
+            f.write(data)
         os.chmod(target, 0o755)
+
+
+def contents(path):
+    with open(path, "rb") as f:
+        return f.read()
 
 
 def serve(channel):
@@ -124,12 +168,16 @@ def main():
     channel = socket.socket(fileno=3)
     spec = json.loads(read_line(channel))
     enter_group(spec["group"])
-    mounts()
+    copies = {target: contents(source) for source, target in spec["copies"].items()}
+    if "root" in spec:
+        own_root(spec["root"])
+    else:
+        mounts()
     guard()
     socket.sethostname("compat")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=False)
-    write_files(spec)
-    for capability in DROPPED:
+    write_files(spec, copies)
+    for capability in set(DROPPED) - set(spec.get("keep", ())):
         LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     if os.fork() == 0:
         channel.sendall(b'"ready"\n')

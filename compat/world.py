@@ -62,13 +62,14 @@ class World:
     """`with World("systemd", files, links) as world: world.run(["systemctl", ...])`."""
 
     def __init__(self, kind, files, links=None, executable=(), daemon=None, env=None, facade=False,
-                 copies=None):
+                 copies=None, unit_path=UNIT_PATH):
         """files: path inside to text; links: path inside to target; daemon: dd-procmgrd; copies: path of a
         program to path inside."""
-        self.kind, self.daemon, self.facade = kind, daemon, facade
+        self.kind, self.daemon, self.facade, self.unit_path = kind, daemon, facade, unit_path
         self.spec = {"files": files, "links": dict(links or {}), "executable": list(executable),
                      "copies": dict(copies or {})}
         self.environment = dict(env or {})
+        self.options = []
         self.process = self.channel = self.group = self.stream = None
 
     def __enter__(self):
@@ -86,7 +87,7 @@ class World:
         env = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root", "TZ": "UTC", **self.environment}
         if self.kind == "systemd":
             nowhere = "/nonexistent"
-            env.update(container="compat", SYSTEMD_UNIT_PATH=UNIT_PATH, SYSTEMD_GENERATOR_PATH=nowhere,
+            env.update(container="compat", SYSTEMD_UNIT_PATH=self.unit_path, SYSTEMD_GENERATOR_PATH=nowhere,
                        SYSTEMD_ENVIRONMENT_GENERATOR_PATH=nowhere)
             return [SYSTEMD, "--system", "--unit=" + GOAL, "--log-target=console", "--show-status=no"], env
         inside, place = "/run/compat/dd-procmgrd", "/run/compat/control.sock"
@@ -94,8 +95,8 @@ class World:
         if not self.facade:
             self.spec["links"]["/run/systemd/private"] = place
         env["DD_PM_SOCKET"] = place
-        return [inside, "--unit-path", UNIT_PATH, "--socket", place, "--runtime-dir", "/run/compat/state",
-                "--mode", "host", *(["--systemd-facade"] if self.facade else []), GOAL], env
+        return [inside, "--unit-path", self.unit_path, "--socket", place, "--runtime-dir", "/run/compat/state",
+                "--mode", "host", *(["--systemd-facade"] if self.facade else []), *self.options, GOAL], env
 
     def _start(self):
         self.spec["argv"], self.spec["env"] = self._manager()
@@ -139,7 +140,8 @@ class World:
 
     def run(self, argv, timeout=60):
         """Run a command inside: exit status, output, error output."""
-        request = {"argv": list(argv), "timeout": timeout, "env": CLIENT}
+        request = {"argv": list(argv), "timeout": timeout,
+                   "env": {**CLIENT, "SYSTEMD_UNIT_PATH": self.unit_path}}
         self.channel.sendall(json.dumps(request).encode() + b"\n")
         return self._answer(timeout + 10)
 

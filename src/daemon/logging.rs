@@ -150,6 +150,8 @@ fn level_word(level: Level) -> (&'static str, &'static str) {
 #[derive(Debug, Default)]
 struct Parts {
     unit: Option<String>,
+    /// SyslogIdentifier=, which stands for the unit.
+    identifier: Option<String>,
     pid: Option<i64>,
     message: String,
     others: String,
@@ -171,6 +173,7 @@ impl Visit for Parts {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "unit" => self.unit = Some(format!("{value:?}")),
+            "identifier" => self.identifier = Some(format!("{value:?}")),
             "message" => self.message = format!("{value:?}"),
             // Writing to a String cannot fail.
             name => drop(write!(self.others, " {name}={value:?}")),
@@ -180,7 +183,7 @@ impl Visit for Parts {
 
 impl fmt::Display for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.unit, self.pid) {
+        match (self.identifier.as_ref().or(self.unit.as_ref()), self.pid) {
             (Some(unit), Some(pid)) => write!(f, "{unit}[{pid}]: ")?,
             (Some(unit), None) => write!(f, "{unit}: ")?,
             (None, Some(pid)) => write!(f, "[{pid}]: ")?,

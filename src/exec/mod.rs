@@ -9,6 +9,7 @@
 pub mod environment;
 pub mod exit_status;
 pub mod filter;
+pub mod foresight;
 pub mod identity;
 pub mod mounts;
 pub mod plan;

@@ -54,11 +54,15 @@ pub struct PlanInput<'a> {
     pub stderr_pipe: Option<BorrowedFd<'a>>,
     /// Descriptors to pass from 3 on.
     pub passed: Vec<BorrowedFd<'a>>,
+    /// Names of the first of them, for StandardInput=fd: and its kin.
+    pub names: Vec<&'a str>,
     /// How many of them, the first ones, LISTEN_FDS tells of; LISTEN_PID follows, their names
     /// (LISTEN_FDNAMES) are in the environment.
     pub listened: usize,
     /// The socket for standard streams that are one.
     pub socket: Option<BorrowedFd<'a>>,
+    /// The processors of CPUAffinity=numa, bit n for processor n, or why they are not known.
+    pub processors: Result<Vec<u8>, String>,
     /// Where the data for standard input is read, if there are any.
     pub input_data: Option<BorrowedFd<'a>>,
 }
@@ -88,6 +92,9 @@ pub enum PlanError {
     /// A setting this build does not carry out and must not skip.
     #[error("{0} is set, but this build does not apply it; the unit is not started without it")]
     Unsupported(String),
+    /// StandardInput=fd: or its kin names a descriptor that is not passed.
+    #[error("{0}=fd:{1} is set, but no descriptor of that name is passed")]
+    NoDescriptor(&'static str, String),
     /// StandardInput=socket or its kin without a socket to pass.
     #[error("{0}=socket is set, but there is no socket to pass")]
     NoSocket(&'static str),
@@ -205,15 +212,6 @@ fn refuse_unsupported(input: &PlanInput<'_>) -> Result<(), PlanError> {
     let exec = input.exec;
     let unsupported =
         |directive: &str, value: &str| Err(PlanError::Unsupported(format!("{directive}={value}")));
-    if let InputSource::Unsupported(value) = &exec.standard_input {
-        return unsupported("StandardInput", value);
-    }
-    if let OutputTarget::Unsupported(value) = &exec.standard_output {
-        return unsupported("StandardOutput", value);
-    }
-    if let OutputTarget::Unsupported(value) = &exec.standard_error {
-        return unsupported("StandardError", value);
-    }
     let refuses = |n: &&NotApplied| n.refuses_start && !exec.allow_degraded.contains(n.directive);
     match input.not_applied.iter().find(refuses) {
         Some(refused) => unsupported(refused.directive, &refused.value),
@@ -238,7 +236,7 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         isolation::enter(&mut steps, exec, &input.entered);
     }
     stdio::add(&mut steps, input)?;
-    scheduling::add(&mut steps, exec);
+    scheduling::add(&mut steps, exec, &input.processors);
     if let Some((exit_status, reason)) = &input.no_directory {
         steps.push(*exit_status, Operation::Refuse(reason.clone()));
     }
@@ -282,14 +280,16 @@ fn add_limits(steps: &mut Steps<'_>, exec: &ExecConfig) {
             continue;
         };
         let resource = kind as u32;
-        steps.push(
-            status::LIMITS,
-            Operation::Limit {
-                resource,
-                soft,
-                hard,
-            },
-        );
+        let operation = Operation::Limit {
+            resource,
+            soft,
+            hard,
+        };
+        if set.is_some() {
+            steps.push_for(kind.directive(), exec, status::LIMITS, operation);
+        } else {
+            steps.push(status::LIMITS, operation);
+        }
     }
 }
 
@@ -358,19 +358,23 @@ fn variable<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a s
 
 fn may_block(exec: &ExecConfig) -> bool {
     let opens = |target: &OutputTarget| match target {
-        OutputTarget::File(_) | OutputTarget::Append(_) | OutputTarget::Truncate(_) => true,
+        OutputTarget::File(_)
+        | OutputTarget::Append(_)
+        | OutputTarget::Truncate(_)
+        | OutputTarget::Terminal => true,
         OutputTarget::Log
+        | OutputTarget::LogTo { .. }
         | OutputTarget::Inherit
         | OutputTarget::Null
         | OutputTarget::Socket
-        | OutputTarget::Unsupported(_) => false,
+        | OutputTarget::Descriptor(_) => false,
     };
     let reads = match &exec.standard_input {
-        InputSource::File(_) => true,
+        InputSource::File(_) | InputSource::Terminal(_) => true,
         InputSource::Null
         | InputSource::Socket
         | InputSource::Data
-        | InputSource::Unsupported(_) => false,
+        | InputSource::Descriptor(_) => false,
     };
     exec.working_directory.is_some()
         || !exec.isolation.mount_settings().is_empty()

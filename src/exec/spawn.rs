@@ -2,6 +2,7 @@
 
 use super::plan::ExecPlan;
 use crate::sys::start::{Failure, start};
+use crate::unit::effective::{Extent, LeftOut};
 use nix::errno::Errno;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -16,15 +17,6 @@ pub struct Child {
     pub failure: Option<StepFailure>,
     /// Settings that were left out, as AllowDegraded= permits, and why.
     pub left_out: Vec<LeftOut>,
-}
-
-/// A setting that could not be carried out and was left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The directive.
-    pub setting: &'static str,
-    /// What was attempted, and why it failed.
-    pub reason: String,
 }
 
 /// A step between clone and execve that failed.
@@ -49,20 +41,31 @@ pub struct SpawnError(#[from] pub std::io::Error);
 /// The clone itself failed.
 pub fn spawn(plan: &ExecPlan<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Child, SpawnError> {
     let started = start(plan.program(), cgroup)?;
+    let skipped = started.skipped.into_iter().map(|(step, failure)| LeftOut {
+        directive: plan.setting_of(step).to_owned(),
+        reason: step_failure(failure).message,
+        extent: Extent::Nothing,
+    });
+    let reduced = started.reduced.into_iter().map(|(step, value)| LeftOut {
+        directive: plan.setting_of(step).to_owned(),
+        reason: match value {
+            Some(value) => format!("to {value}, the nearest that is permitted"),
+            None => "nothing changed: Operation not permitted".to_owned(),
+        },
+        extent: match value {
+            Some(_) => Extent::Part,
+            None => Extent::Nothing,
+        },
+    });
+    // What no directive asked for is not missed.
+    let left_out = skipped
+        .chain(reduced)
+        .filter(|left_out| !left_out.directive.is_empty());
     Ok(Child {
         pid: started.pid,
         pidfd: started.pidfd,
         failure: started.failure.map(step_failure),
-        left_out: started
-            .skipped
-            .into_iter()
-            .map(|(step, failure)| LeftOut {
-                setting: plan.setting_of(step),
-                reason: step_failure(failure).message,
-            })
-            // What no directive asked for, and is not missed.
-            .filter(|left_out| !left_out.setting.is_empty())
-            .collect(),
+        left_out: left_out.collect(),
     })
 }
 

@@ -162,6 +162,7 @@ impl Host {
             self.cleaning.remove(&name);
         }
         self.options.client_units.forget(&name);
+        self.log.forget_rules(&name);
         // Fails only if nobody listens.
         let _ = self.news.send(News::UnitRemoved(name));
     }

@@ -6,8 +6,10 @@ use super::handle::{Answer, Compare, Job, Look};
 use super::run::{Fact, Host};
 use super::view::HostFacts;
 use crate::engine::{Event, LogLevel, Timestamp, Verb};
-use crate::unit::config::{JobMode, LoadState, UnitConfig};
+use crate::exec::foresight;
+use crate::unit::config::{ExecConfig, JobMode, LoadState, UnitConfig};
 use crate::unit::diagnostic::{Diagnostic, Severity};
+use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::load;
 use crate::unit::name::UnitName;
 use std::collections::BTreeSet;
@@ -106,7 +108,12 @@ impl Host {
     /// Says what is wrong with a unit's files; once, however often it is loaded between two
     /// reloads.
     fn show_findings(&mut self, unit: &UnitConfig) {
-        let lines = findings(unit);
+        let mut lines = findings(unit);
+        let standing = &self.common.standing;
+        if let Some(exec) = unit.exec() {
+            let foreseen = foresight::foresee(exec, standing).into_iter();
+            lines.extend(foreseen.map(|found| warning(exec, &found)));
+        }
         if self.said.get(&unit.name) == Some(&lines) {
             return;
         }
@@ -120,6 +127,30 @@ impl Host {
             self.said.remove(&unit.name);
         } else {
             self.said.insert(unit.name.clone(), lines);
+        }
+    }
+}
+
+/// What a daemon without the privilege says beforehand.
+fn warning(exec: &ExecConfig, found: &LeftOut) -> (LogLevel, String) {
+    let LeftOut {
+        directive, reason, ..
+    } = found;
+    match found.extent {
+        Extent::Part => (
+            LogLevel::Notice,
+            format!("{directive}= will be reduced: {reason}"),
+        ),
+        Extent::Nothing if exec.allow_degraded.contains(directive) => (
+            LogLevel::Notice,
+            format!("{directive}= will be left out: {reason}"),
+        ),
+        Extent::Nothing => {
+            let text = format!(
+                "{directive}= cannot be carried out, the unit will not start: {reason}; \
+                 AllowDegraded={directive} would leave it out"
+            );
+            (LogLevel::Warning, text)
         }
     }
 }

@@ -6,8 +6,11 @@
 
 use super::clock;
 use super::handle::{LogLine, Stream};
-use super::lines;
+use super::line_rules::{LineRules, Settings};
+use super::output::From;
+use super::sinks::Sinks;
 use crate::engine::LogLevel;
+use crate::unit::config::ExecConfig;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +28,9 @@ pub const UNIT_TARGET: &str = "unit";
 #[derive(Debug)]
 pub(super) struct Log {
     store: Mutex<Store>,
+    /// What is done with the lines of units, by the last process of each.
+    rules: Mutex<BTreeMap<UnitName, Arc<LineRules>>>,
+    sinks: Sinks,
     last: watch::Sender<u64>,
 }
 
@@ -57,6 +63,8 @@ impl Log {
     pub(super) fn new() -> Log {
         Log {
             store: Mutex::default(),
+            rules: Mutex::default(),
+            sinks: Sinks::default(),
             last: watch::Sender::new(0),
         }
     }
@@ -66,20 +74,69 @@ impl Log {
         self.last.subscribe()
     }
 
+    /// What is to become of the lines of a new process of a unit, which runs `program`.
+    pub(super) fn rules(
+        &self,
+        unit: &UnitName,
+        exec: Option<&ExecConfig>,
+        program: &str,
+        invocation: &str,
+    ) -> Arc<LineRules> {
+        let mut all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let settings = Settings::new(unit, exec, program, invocation);
+        let rules = Arc::new(LineRules::new(settings, all.get(unit).map(Arc::as_ref)));
+        all.insert(unit.clone(), rules.clone());
+        rules
+    }
+
+    /// The unit is gone.
+    pub(super) fn forget_rules(&self, unit: &UnitName) {
+        let mut all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(unit);
+    }
+
     /// Takes a line that a process of a unit wrote.
-    pub(super) fn service(&self, unit: &UnitName, pid: i32, stream: Stream, text: &str) {
-        let (level, text) = lines::split_level(text);
-        match level {
-            Some(0..=3) => tracing::error!(target: UNIT_TARGET, unit = %unit, pid, "{text}"),
-            Some(4) => tracing::warn!(target: UNIT_TARGET, unit = %unit, pid, "{text}"),
-            Some(7) => tracing::debug!(target: UNIT_TARGET, unit = %unit, pid, "{text}"),
-            Some(_) | None => tracing::info!(target: UNIT_TARGET, unit = %unit, pid, "{text}"),
+    pub(super) fn service(&self, from: &From, line: &str) {
+        let judged = from.rules.judge(line, clock::now().monotonic);
+        if let Some(text) = &judged.notice {
+            self.manager(LogLevel::Notice, Some(&from.unit), text);
         }
-        self.keep(Some(unit.clone()), pid, stream, text);
+        let Some((level, text)) = judged.line else {
+            return;
+        };
+        if !self.sinks.take(from, level, text) {
+            let (unit, pid) = (&from.unit, from.pid);
+            let identifier = from.rules.identifier();
+            match level {
+                0..=3 => {
+                    tracing::error!(target: UNIT_TARGET, unit = %unit, identifier, pid, "{text}")
+                }
+                4 => tracing::warn!(target: UNIT_TARGET, unit = %unit, identifier, pid, "{text}"),
+                7 => tracing::debug!(target: UNIT_TARGET, unit = %unit, identifier, pid, "{text}"),
+                _ => tracing::info!(target: UNIT_TARGET, unit = %unit, identifier, pid, "{text}"),
+            }
+        }
+        self.keep(Some(from.unit.clone()), from.pid, from.stream, text);
+    }
+
+    /// Whether LogLevelMax= of a unit leaves out a line of the manager about it.
+    fn leaves_out(&self, unit: &UnitName, level: LogLevel) -> bool {
+        let level = match level {
+            LogLevel::Error => 3,
+            LogLevel::Warning => 4,
+            LogLevel::Notice => 5,
+            LogLevel::Info => 6,
+            LogLevel::Debug => 7,
+        };
+        let all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(unit).is_some_and(|rules| !rules.is_wanted(level))
     }
 
     /// Takes a line of the manager, about a unit or not.
     pub(super) fn manager(&self, level: LogLevel, unit: Option<&UnitName>, text: &str) {
+        if unit.is_some_and(|unit| self.leaves_out(unit, level)) {
+            return;
+        }
         match (unit, level) {
             (Some(unit), LogLevel::Debug) => tracing::debug!(unit = %unit, "{text}"),
             (Some(unit), LogLevel::Info) => tracing::info!(unit = %unit, "{text}"),
@@ -173,9 +230,15 @@ mod tests {
         let heard = log.lines();
         let loud = name("loud.service");
         let quiet = name("quiet.service");
-        log.service(&quiet, 7, Stream::Stdout, "<4>hello");
+        let from = |unit: &UnitName, pid, stream| From {
+            unit: unit.clone(),
+            pid,
+            stream,
+            rules: log.rules(unit, None, "a", ""),
+        };
+        log.service(&from(&quiet, 7, Stream::Stdout), "<4>hello");
         for _ in 0..100 {
-            log.service(&loud, 8, Stream::Stderr, &"x".repeat(10_000));
+            log.service(&from(&loud, 8, Stream::Stderr), &"x".repeat(10_000));
         }
         log.manager(LogLevel::Info, Some(&quiet), "stopped");
         let lines = log.last(Some(&quiet), 10);

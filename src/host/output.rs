@@ -2,9 +2,10 @@
 //! task of its own until the last writer is gone.
 
 use super::handle::Stream;
+use super::line_rules::LineRules;
 use super::lines::LineSplitter;
 use super::log::Log;
-use crate::unit::config::{ExecConfig, OutputTarget};
+use crate::unit::config::ExecConfig;
 use crate::unit::name::UnitName;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::io;
@@ -34,10 +35,10 @@ impl Pipes {
     /// No descriptors are left.
     pub(super) fn open(exec: &ExecConfig) -> io::Result<Pipes> {
         let mut pipes = Pipes::default();
-        if exec.standard_output == OutputTarget::Log {
+        if exec.standard_output.is_captured() {
             pipes.stdout = Some(pipes.add(Stream::Stdout)?);
         }
-        if exec.standard_error == OutputTarget::Log {
+        if exec.standard_error.is_captured() {
             pipes.stderr = Some(pipes.add(Stream::Stderr)?);
         }
         Ok(pipes)
@@ -71,14 +72,26 @@ impl Capture {
     }
 
     /// Reads the streams of a process from here on.
-    pub(super) fn start(&mut self, unit: &UnitName, pid: i32, readers: Vec<(Stream, OwnedFd)>) {
+    pub(super) fn start(
+        &mut self,
+        unit: &UnitName,
+        pid: i32,
+        readers: Vec<(Stream, OwnedFd)>,
+        rules: &Arc<LineRules>,
+    ) {
         while self.tasks.try_join_next().is_some() {}
         for (stream, reader) in readers {
             match pipe::Receiver::from_owned_fd(reader) {
                 Ok(receiver) => {
                     let log = self.log.clone();
                     let unit = unit.clone();
-                    self.tasks.spawn(read(receiver, log, unit, pid, stream));
+                    let from = From {
+                        unit,
+                        pid,
+                        stream,
+                        rules: rules.clone(),
+                    };
+                    self.tasks.spawn(read(receiver, log, from));
                 }
                 Err(error) => tracing::warn!("cannot read the output of {unit}: {error}"),
             }
@@ -91,7 +104,16 @@ impl Capture {
     }
 }
 
-async fn read(receiver: pipe::Receiver, log: Arc<Log>, unit: UnitName, pid: i32, stream: Stream) {
+/// Where lines come from.
+#[derive(Debug)]
+pub(super) struct From {
+    pub(super) unit: UnitName,
+    pub(super) pid: i32,
+    pub(super) stream: Stream,
+    pub(super) rules: Arc<LineRules>,
+}
+
+async fn read(receiver: pipe::Receiver, log: Arc<Log>, from: From) {
     let mut splitter = LineSplitter::default();
     loop {
         match receiver
@@ -102,11 +124,11 @@ async fn read(receiver: pipe::Receiver, log: Arc<Log>, unit: UnitName, pid: i32,
             Ok(None) => break,
             Ok(Some(lines)) => {
                 for line in lines {
-                    log.service(&unit, pid, stream, &line);
+                    log.service(&from, &line);
                 }
             }
             Err(error) => {
-                tracing::warn!("cannot read the output of {unit}: {error}");
+                tracing::warn!("cannot read the output of {}: {error}", from.unit);
                 break;
             }
         }
@@ -114,7 +136,7 @@ async fn read(receiver: pipe::Receiver, log: Arc<Log>, unit: UnitName, pid: i32,
         tokio::task::yield_now().await;
     }
     if let Some(line) = splitter.finish() {
-        log.service(&unit, pid, stream, &line);
+        log.service(&from, &line);
     }
 }
 
@@ -138,12 +160,13 @@ mod tests {
         let log = Arc::new(Log::new());
         let mut capture = Capture::new(log.clone());
         let exec = ExecConfig {
-            standard_error: OutputTarget::Log,
+            standard_error: crate::unit::config::OutputTarget::Log,
             ..ExecConfig::default()
         };
         let mut pipes = Pipes::open(&exec).unwrap();
         let unit = UnitName::parse("a.service").unwrap();
-        capture.start(&unit, 7, pipes.take_readers());
+        let rules = log.rules(&unit, None, "a", "");
+        capture.start(&unit, 7, pipes.take_readers(), &rules);
         let (stdout, stderr) = (pipes.stdout.take().unwrap(), pipes.stderr.take().unwrap());
         rustix::io::write(&stdout, b"one\ntwo").unwrap();
         rustix::io::write(&stderr, b"three\n").unwrap();
@@ -169,7 +192,7 @@ mod tests {
         let pipes = Pipes::open(&exec).unwrap();
         assert!(pipes.stdout.is_some() && pipes.stderr.is_none());
         let exec = ExecConfig {
-            standard_output: OutputTarget::Null,
+            standard_output: crate::unit::config::OutputTarget::Null,
             ..ExecConfig::default()
         };
         assert!(Pipes::open(&exec).unwrap().stdout.is_none());

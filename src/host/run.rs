@@ -27,6 +27,7 @@ use super::sockets::{Registry, SocketFact};
 use super::spawning::{Common, Started};
 use crate::cgroup::Tree;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
+use crate::exec::foresight::Standing;
 use crate::sys::subreaper;
 use crate::unit::effective::LeftOut;
 use crate::unit::load;
@@ -201,6 +202,7 @@ impl Host {
             kept: Arc::new(options.own_files.clone()),
             mounts: options.notify_socket.with_file_name("mounts"),
             closing: Arc::default(),
+            standing: Standing::of_this_process(&system),
             dynamic_users: Arc::new(DynamicUsers::new(
                 PathBuf::from(&options.system.runtime_directory).join("systemd/dynamic-uid"),
             )),

@@ -9,13 +9,17 @@ use super::handle::Stream;
 use super::input_data;
 use super::isolation::{Ground, MachineFiles, Shared};
 use super::killing::Shot;
+use super::line_rules::LineRules;
 use super::made_directories::{self, Unmade};
+use super::numa;
 use super::output::Pipes;
 use super::run::{Fact, Host};
 use super::sockets::Parcel;
+use super::terminal;
 use crate::cgroup::Group;
 use crate::engine::{Event, LogLevel, Spawn};
 use crate::exec::environment::{EnvironmentInput, assemble};
+use crate::exec::foresight::{self, Standing};
 use crate::exec::mounts::{MountInput, Sources};
 use crate::exec::plan::{Inherited, PlanInput, plan};
 use crate::exec::{Child, Identity, IdentityError, identity, spawn};
@@ -23,7 +27,7 @@ use crate::sys::personality;
 use crate::unit::config::{
     Command, CommandKind, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget, UnitConfig,
 };
-use crate::unit::effective::LeftOut;
+use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::Signal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -50,6 +54,8 @@ pub(super) struct Common {
     pub(super) closing: Arc<AtomicBool>,
     /// Who has which number with DynamicUser=.
     pub(super) dynamic_users: Arc<DynamicUsers>,
+    /// What the daemon itself may do.
+    pub(super) standing: Standing,
 }
 
 /// One start, complete but for what may block to find out.
@@ -68,7 +74,7 @@ struct Start {
 pub(super) struct Started {
     order: Box<Spawn>,
     readers: Vec<(Stream, OwnedFd)>,
-    /// The process and the variables its command line misses, or why there is none.
+    /// The process and what is to be warned of, or why there is none.
     result: Result<(Child, Vec<String>), String>,
 }
 
@@ -149,6 +155,37 @@ impl Host {
         })
     }
 
+    /// What a process had to do without: told of once a run, and kept for EffectiveSettings.
+    fn note_left_out(&mut self, order: &Spawn, left_out: Vec<LeftOut>) {
+        let kept = self.left_out.entry(order.unit).or_default();
+        if order.first {
+            kept.clear();
+        }
+        for left_out in left_out {
+            if kept.contains(&left_out) {
+                continue;
+            }
+            let extent = match left_out.extent {
+                Extent::Nothing => "is left out",
+                Extent::Part => "is reduced",
+            };
+            let text = format!("{}= {extent}: {}", left_out.directive, left_out.reason);
+            let name = Some(&order.config.name);
+            self.log.manager(LogLevel::Warning, name, &text);
+            kept.push(left_out);
+        }
+    }
+
+    /// What becomes of the lines of a process.
+    fn lines_of(&self, order: &Spawn) -> Arc<LineRules> {
+        let name = &order.config.name;
+        let command = command_of(order).ok();
+        let program = command.map_or(name.as_str(), |command| command.program.as_str());
+        let invocation = invocation_id(order.invocation);
+        let exec = exec_of(&order.config).ok();
+        self.log.rules(name, exec, program, &invocation)
+    }
+
     /// As systemd does: what an earlier run left behind is told of and left alone.
     fn warn_of_left_over(&self, order: &Spawn) {
         let count = self.groups.left_over(order.unit, &self.known());
@@ -168,7 +205,7 @@ impl Host {
         } = started;
         let name = order.config.name.clone();
         let process = order.process;
-        let (child, missing) = match result {
+        let (child, warnings) = match result {
             Ok(found) => found,
             Err(reason) => {
                 self.processes.remove(process);
@@ -176,13 +213,13 @@ impl Host {
                 return self.tell(Event::SpawnFailed { process, reason });
             }
         };
-        for variable in missing {
-            let text = format!("the command line uses ${variable}, which is not set");
+        for text in warnings {
             self.log.manager(LogLevel::Warning, Some(&name), &text);
         }
         let pid = child.pid;
         self.groups.joined(order.unit, pid);
-        self.capture.start(&name, pid, readers);
+        let lines = self.lines_of(&order);
+        self.capture.start(&name, pid, readers, &lines);
         let descriptor = child.pidfd.try_clone();
         let watched =
             self.processes
@@ -205,17 +242,7 @@ impl Host {
                 return self.tell(Event::SpawnFailed { process, reason });
             }
         }
-        if order.first {
-            self.left_out.remove(&order.unit);
-        }
-        for left_out in child.left_out {
-            let text = format!("{}= is left out: {}", left_out.setting, left_out.reason);
-            self.log.manager(LogLevel::Warning, Some(&name), &text);
-            self.left_out.entry(order.unit).or_default().push(LeftOut {
-                directive: left_out.setting.to_owned(),
-                reason: left_out.reason,
-            });
-        }
+        self.note_left_out(&order, child.left_out);
         let executed = child.failure.is_none();
         if let Some(failure) = child.failure {
             self.log
@@ -230,7 +257,7 @@ impl Host {
 }
 
 impl Start {
-    /// Makes and runs the plan; may block.
+    /// Makes and runs the plan; may block. Returns what is to be warned of, too.
     fn run(&mut self) -> Result<(Child, Vec<String>), String> {
         let config = self.order.config.clone();
         let exec = exec_of(&config)?;
@@ -243,7 +270,8 @@ impl Start {
         }
         let files =
             environment::read_files(&exec.environment_files).map_err(|error| error.to_string())?;
-        let identity = self.identity(exec, command);
+        let mut left_out = Vec::new();
+        let identity = self.attainable(exec, command, &mut left_out);
         let known = identity.as_ref().ok().and_then(Option::as_ref);
         if let Some(identity) = known.filter(|identity| identity.user.is_some()) {
             self.shared.is(identity.uid, identity.gid);
@@ -257,6 +285,7 @@ impl Start {
             self.sources(exec, credentials)
         })?;
         let data = input_data::descriptor(exec)?;
+        let warnings = terminal::prepare(exec, &self.common.closing);
         let input = PlanInput {
             exec,
             command,
@@ -278,8 +307,10 @@ impl Start {
             stdout_pipe: self.stdout.as_ref().map(AsFd::as_fd),
             stderr_pipe: self.stderr.as_ref().map(AsFd::as_fd),
             passed: self.parcel.passed(),
+            names: self.parcel.names(),
             listened: self.parcel.listened(),
             socket: self.parcel.stream(),
+            processors: numa::processors(&exec.scheduling),
             input_data: data.as_ref().map(AsFd::as_fd),
         };
         let plan = plan(&input).map_err(|error| error.to_string())?;
@@ -287,8 +318,12 @@ impl Start {
         if self.common.closing.load(Ordering::Relaxed) {
             return Err("the daemon ends".to_owned());
         }
-        let child = spawn::spawn(&plan, group).map_err(|error| error.to_string())?;
-        Ok((child, plan.unset_variables().to_vec()))
+        let mut child = spawn::spawn(&plan, group).map_err(|error| error.to_string())?;
+        child.left_out.append(&mut left_out);
+        let missing = plan.unset_variables().iter();
+        let missing =
+            missing.map(|name| format!("the command line uses ${name}, which is not set"));
+        Ok((child, warnings.into_iter().chain(missing).collect()))
     }
 
     /// The directory of the unit's credentials, if it has any.
@@ -325,7 +360,40 @@ impl Start {
         })
     }
 
-    /// Who the process becomes. May block.
+    /// Who the process becomes, if that can be had; where it cannot but may be missed, what it
+    /// does without. May block.
+    fn attainable(
+        &self,
+        exec: &ExecConfig,
+        command: &Command,
+        left_out: &mut Vec<LeftOut>,
+    ) -> Result<Option<Identity>, IdentityError> {
+        let identity = self.identity(exec, command);
+        let standing = &self.common.standing;
+        let reason = match &identity {
+            Ok(None) => return identity,
+            Ok(Some(identity)) if standing.can_become(identity) => {
+                return Ok(Some(identity.clone()));
+            }
+            Ok(Some(identity)) => format!(
+                "become user {}, group {}: Operation not permitted",
+                identity.uid, identity.gid
+            ),
+            Err(error) => error.to_string(),
+        };
+        let asked = foresight::accounts(exec);
+        if !asked.iter().all(|it| exec.allow_degraded.contains(*it)) {
+            return identity;
+        }
+        left_out.extend(asked.into_iter().map(|directive| LeftOut {
+            directive: directive.to_owned(),
+            reason: reason.clone(),
+            extent: Extent::Nothing,
+        }));
+        Ok(None)
+    }
+
+    /// Who the unit says the process is. May block.
     fn identity(
         &self,
         exec: &ExecConfig,
@@ -383,6 +451,10 @@ impl Start {
         if let Some(path) = config.service().and_then(|it| it.pid_file.as_ref()) {
             built_in.push(("PIDFILE".to_owned(), path.clone()));
         }
+        if exec.uses_terminal() {
+            let kind = terminal::kind(exec.terminal.path(), &self.common.own);
+            built_in.push(("TERM".to_owned(), kind));
+        }
         if let Some(directory) = credentials {
             built_in.push(("CREDENTIALS_DIRECTORY".to_owned(), directory.to_owned()));
         }
@@ -429,7 +501,12 @@ fn is_simple(config: &UnitConfig) -> bool {
     let takes_no_file = |target: &OutputTarget| {
         matches!(
             target,
-            OutputTarget::Log | OutputTarget::Inherit | OutputTarget::Null | OutputTarget::Socket
+            OutputTarget::Log
+                | OutputTarget::LogTo { .. }
+                | OutputTarget::Inherit
+                | OutputTarget::Null
+                | OutputTarget::Socket
+                | OutputTarget::Descriptor(_)
         )
     };
     exec.user.is_none()
@@ -440,7 +517,11 @@ fn is_simple(config: &UnitConfig) -> bool {
         && exec.isolation == Isolation::default()
         && !exec.credentials.any()
         && exec.working_directory.is_none()
-        && matches!(exec.standard_input, InputSource::Null | InputSource::Socket)
+        && !exec.terminal.is_prepared()
+        && matches!(
+            exec.standard_input,
+            InputSource::Null | InputSource::Socket | InputSource::Descriptor(_)
+        )
         && !opens
         && takes_no_file(&exec.standard_output)
         && takes_no_file(&exec.standard_error)

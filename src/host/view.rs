@@ -3,6 +3,7 @@
 use super::handle::{Facts, LogLine, ManagerFacts, View};
 use super::run::Host;
 use crate::cgroup::usage::{self, Usage};
+use crate::exec::foresight;
 use crate::sys::proc;
 use crate::unit::effective;
 use crate::unit::name::UnitName;
@@ -55,8 +56,15 @@ impl Facts for HostFacts<'_> {
         let Some(view) = self.0.engine.unit(unit.as_str()) else {
             return Vec::new();
         };
-        let left_out = self.0.left_out.get(&view.id);
-        effective::report(&view.config, left_out.map_or(&[], Vec::as_slice))
+        match (self.0.left_out.get(&view.id), view.config.exec()) {
+            (Some(left_out), _) => effective::report(&view.config, left_out),
+            // It was never started: what has to be expected.
+            (None, Some(exec)) => {
+                let foreseen = foresight::foresee(exec, &self.0.common.standing);
+                effective::report(&view.config, &foreseen)
+            }
+            (None, None) => effective::report(&view.config, &[]),
+        }
     }
 
     fn dynamic_users(&self) -> Vec<(u32, String)> {

@@ -6,14 +6,14 @@
 
 use super::call::{Errno, call};
 use super::clone::{Call, set_signal_mask};
-use super::operation::perform;
+use super::operation::{Extent, perform};
 use super::program::{Image, OnFailure, Program};
 use libc::c_char;
 use std::ffi::CString;
 use std::ops::Range;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicUsize, Ordering};
 
 /// Exit status of a child that cannot join its control group (systemd.exec(5), CGROUP).
 pub(super) const EXIT_CGROUP: u8 = 219;
@@ -28,6 +28,21 @@ pub(super) struct Prepared<'a> {
     pub(super) report: Report,
     /// Why each step was left out: an errno, 0 for those that were not.
     pub(super) skipped: Vec<AtomicI32>,
+    /// How far each step got, as [`extent`] reads it.
+    pub(super) extents: Vec<AtomicI64>,
+}
+
+/// Numbers no step gets to.
+const WHOLE: i64 = i64::MIN;
+const AS_IT_WAS: i64 = i64::MIN + 1;
+
+/// How far a step got.
+pub(super) fn extent(number: &AtomicI64) -> Extent {
+    match number.load(Ordering::Acquire) {
+        WHOLE => Extent::Whole,
+        AS_IT_WAS => Extent::AsItWas,
+        value => Extent::To(value),
+    }
 }
 
 /// What the child tells its parent.
@@ -104,6 +119,11 @@ impl<'a> Prepared<'a> {
             ignored: ignored_signals(),
             report: Report::new(),
             skipped: program.steps.iter().map(|_| AtomicI32::new(0)).collect(),
+            extents: program
+                .steps
+                .iter()
+                .map(|_| AtomicI64::new(WHOLE))
+                .collect(),
         }
     }
 }
@@ -202,8 +222,19 @@ fn attempt(handed: &Call<'_, Prepared<'_>>) -> Failed {
 fn take_steps(prepared: &Prepared<'_>, mut places: Range<usize>) -> Option<Failed> {
     while let Some(index) = places.next() {
         let step = prepared.program.steps.get(index)?;
-        let Err(errno) = perform(&step.operation) else {
-            continue;
+        let errno = match perform(&step.operation) {
+            Ok(Extent::Whole) => continue,
+            Ok(extent) => {
+                if let Some(place) = prepared.extents.get(index) {
+                    let number = match extent {
+                        Extent::To(value) => value,
+                        Extent::Whole | Extent::AsItWas => AS_IT_WAS,
+                    };
+                    place.store(number, Ordering::Relaxed);
+                }
+                continue;
+            }
+            Err(errno) => errno,
         };
         match step.on_failure {
             OnFailure::End => return Some(Failed::Step(index, errno, step.exit_status)),

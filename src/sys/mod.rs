@@ -23,3 +23,4 @@ mod scheduling;
 pub mod sockopt;
 pub mod start;
 pub mod subreaper;
+pub mod terminal;

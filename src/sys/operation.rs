@@ -18,9 +18,20 @@ pub(super) type Done = Result<(), Errno>;
 const RLIMIT_NOFILE: u32 = 7;
 const RLIMIT_NICE: u32 = 13;
 
+/// How far an operation got that may do with less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All that was asked for.
+    Whole,
+    /// The nearest to it that is permitted.
+    To(i64),
+    /// Nothing changed.
+    AsItWas,
+}
+
 /// Does one operation.
-pub(super) fn perform(operation: &Operation<'_>) -> Done {
-    match operation {
+pub(super) fn perform(operation: &Operation<'_>) -> Result<Extent, Errno> {
+    let done = match operation {
         Operation::Refuse(_) => Err(Errno(libc::EPERM)),
         Operation::NewSession => plain(libc::SYS_setsid, []),
         Operation::Stash { from, onto } => duplicate(from.as_raw_fd(), *onto, libc::O_CLOEXEC),
@@ -31,9 +42,19 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
             mode,
             onto,
         } => open_onto(path, *flags, *mode, *onto),
+        Operation::Terminal { path, force, onto } => take_terminal(path, *force, *onto),
+        Operation::OwnTerminal { number, user } => {
+            let unchanged = u32::MAX as usize;
+            let words = [*number as usize, *user as usize, unchanged];
+            let _ = plain(libc::SYS_fchown, words);
+            let _ = plain(libc::SYS_fchmod, [*number as usize, TERMINAL_MODE]);
+            Ok(())
+        }
         Operation::CloseFrom(first) => close_from(*first),
-        Operation::OomScoreAdjust(value) => write_if_permitted(c"/proc/self/oom_score_adj", value),
-        Operation::Nice(value) => set_nice(*value),
+        Operation::OomScoreAdjust(value) => {
+            return write_if_permitted(c"/proc/self/oom_score_adj", value);
+        }
+        Operation::Nice(value) => return set_nice(*value),
         Operation::Schedule { policy, priority } => scheduling::schedule(*policy, *priority),
         Operation::Processors(set) => scheduling::run_on(set),
         Operation::MemoryPolicy { mode, nodes } => scheduling::memory_policy(*mode, nodes),
@@ -42,7 +63,7 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
             prctl(libc::PR_SET_TIMERSLACK, *value as usize, 0).map(|_| ())
         }
         Operation::CoreDumpFilter(value) => {
-            write_if_permitted(c"/proc/self/coredump_filter", value)
+            return write_if_permitted(c"/proc/self/coredump_filter", value);
         }
         Operation::Keyring { shared, owner } => scheduling::keyring(*shared, *owner),
         Operation::Unshare(flags) => plain(libc::SYS_unshare, [*flags as usize]),
@@ -82,7 +103,7 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
             resource,
             soft,
             hard,
-        } => set_limit(*resource, *soft, *hard),
+        } => return set_limit(*resource, *soft, *hard),
         Operation::Groups(groups) => set_groups(groups),
         Operation::Group(id) => plain(libc::SYS_setresgid, [*id as usize; 3]),
         Operation::User(id) => plain(libc::SYS_setresuid, [*id as usize; 3]),
@@ -102,7 +123,8 @@ pub(super) fn perform(operation: &Operation<'_>) -> Done {
             set_signal_action(*signal, libc::SIG_IGN);
             Ok(())
         }
-    }
+    };
+    done.map(|()| Extent::Whole)
 }
 
 /// A call whose arguments are numbers, whatever they are worth to the kernel.
@@ -149,6 +171,16 @@ fn open_onto(path: &CStr, flags: i32, mode: u32, onto: i32) -> Done {
     result
 }
 
+/// Of terminals in use: their user, and whoever writes to users.
+const TERMINAL_MODE: usize = 0o620;
+
+fn take_terminal(path: &CStr, force: bool, onto: i32) -> Done {
+    open_onto(path, libc::O_RDWR | libc::O_NOCTTY, 0, onto)?;
+    let words = [onto as usize, libc::TIOCSCTTY as usize, usize::from(force)];
+    // TIOCSCTTY takes a number.
+    plain(libc::SYS_ioctl, words)
+}
+
 fn close_from(first: i32) -> Done {
     match plain(
         libc::SYS_close_range,
@@ -166,11 +198,11 @@ fn close_from(first: i32) -> Done {
 }
 
 /// Without the privilege the file stays as it is.
-fn write_if_permitted(path: &CStr, value: &str) -> Done {
+fn write_if_permitted(path: &CStr, value: &str) -> Result<Extent, Errno> {
     let file = open(path, libc::O_WRONLY | libc::O_CLOEXEC, 0);
     match file.and_then(|file| write(file, value.as_bytes())) {
-        Err(Errno(libc::EPERM | libc::EACCES)) => Ok(()),
-        result => result,
+        Err(Errno(libc::EPERM | libc::EACCES)) => Ok(Extent::AsItWas),
+        result => result.map(|()| Extent::Whole),
     }
 }
 
@@ -182,20 +214,20 @@ pub(super) fn write(file: i32, bytes: &[u8]) -> Done {
     result.map(|_| ())
 }
 
-fn set_nice(value: i32) -> Done {
+fn set_nice(value: i32) -> Result<Extent, Errno> {
     match set_priority(value) {
         Err(Errno(libc::EPERM | libc::EACCES)) => {}
-        result => return result,
+        result => return result.map(|()| Extent::Whole),
     }
     // The kernel counts RLIMIT_NICE from 1 (nice 19) to 40 (nice -20), getpriority the same.
     let allowed = 20 - limit(RLIMIT_NICE)?.rlim_cur.clamp(1, 40) as i32;
     // SAFETY: getpriority(2) takes no address.
     let now = 20 - unsafe { call(libc::SYS_getpriority, [libc::PRIO_PROCESS as usize, 0]) }? as i32;
-    let nearest = value.max(allowed);
-    if nearest >= now {
-        return Ok(());
+    let nearest = value.max(allowed).min(now);
+    if nearest < now {
+        set_priority(nearest)?;
     }
-    set_priority(nearest)
+    Ok(Extent::To(nearest.into()))
 }
 
 fn set_priority(value: i32) -> Done {
@@ -236,21 +268,22 @@ fn limit(resource: u32) -> Result<libc::rlimit64, Errno> {
     change_limit(resource, None)
 }
 
-fn set_limit(resource: u32, soft: u64, hard: u64) -> Done {
+fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<Extent, Errno> {
     let wanted = libc::rlimit64 {
         rlim_cur: soft,
         rlim_max: hard,
     };
     match change_limit(resource, Some(&wanted)) {
         Err(Errno(libc::EPERM)) => {}
-        result => return result.map(|_| ()),
+        result => return result.map(|_| Extent::Whole),
     }
     let most = change_limit(resource, None)?.rlim_max;
     let nearest = libc::rlimit64 {
         rlim_cur: soft.min(most),
         rlim_max: hard.min(most),
     };
-    change_limit(resource, Some(&nearest)).map(|_| ())
+    change_limit(resource, Some(&nearest))?;
+    Ok(Extent::To(most.min(i64::MAX as u64) as i64))
 }
 
 fn set_groups(groups: &[u32]) -> Done {

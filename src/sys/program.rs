@@ -92,6 +92,23 @@ pub enum Operation<'fd> {
         /// Its number.
         onto: i32,
     },
+    /// Opens a terminal as a descriptor that survives execve, and makes it the session's own.
+    Terminal {
+        /// Absolute path.
+        path: CString,
+        /// Takes it away from a session that has it.
+        force: bool,
+        /// Its number.
+        onto: i32,
+    },
+    /// Gives a terminal to a user, as login programs do, as far as that is possible: whoever has
+    /// it open can use it anyway.
+    OwnTerminal {
+        /// Its number.
+        number: i32,
+        /// The user.
+        user: u32,
+    },
     /// Closes this number and all above.
     CloseFrom(i32),
     /// Writes /proc/self/oom_score_adj; without the privilege it stays as it is, as in
@@ -257,6 +274,8 @@ impl fmt::Display for Operation<'_> {
             Operation::Open { path, onto, .. } => {
                 write!(f, "open {} as descriptor {onto}", text(path))
             }
+            Operation::Terminal { path, .. } => write!(f, "take terminal {}", text(path)),
+            Operation::OwnTerminal { user, .. } => write!(f, "give the terminal to user {user}"),
             Operation::CloseFrom(first) => write!(f, "close descriptors from {first} on"),
             Operation::OomScoreAdjust(value) => write!(f, "set the OOM score to {value}"),
             Operation::Nice(value) => write!(f, "set the nice value to {value}"),

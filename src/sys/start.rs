@@ -1,8 +1,9 @@
 //! Starts a child that carries a [`Program`] out.
 
 use super::call::Errno;
-use super::child::{EXIT_CGROUP, Place, Prepared, run};
+use super::child::{EXIT_CGROUP, Place, Prepared, extent, run};
 use super::clone::clone;
+use super::operation::Extent;
 use super::program::Program;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -19,6 +20,9 @@ pub struct Started {
     pub failure: Option<Failure>,
     /// What was left out because it failed and may: the number of the step, and why.
     pub skipped: Vec<(usize, Failure)>,
+    /// What did not get as far as was asked for: the number of the step, and the value it got
+    /// to; `None` if nothing changed.
+    pub reduced: Vec<(usize, Option<i64>)>,
 }
 
 /// Why a child did not execute its image.
@@ -51,11 +55,18 @@ pub fn start(program: &Program<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Resul
         0 => None,
         errno => Some((index, describe(program, Place::Step(index), Errno(errno)))),
     });
+    let reduced = prepared.extents.iter().enumerate();
+    let reduced = reduced.filter_map(|(index, number)| match extent(number) {
+        Extent::Whole => None,
+        Extent::To(value) => Some((index, Some(value))),
+        Extent::AsItWas => Some((index, None)),
+    });
     Ok(Started {
         pid,
         pidfd,
         failure,
         skipped: skipped.collect(),
+        reduced: reduced.collect(),
     })
 }
 

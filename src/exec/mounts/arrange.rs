@@ -19,16 +19,23 @@ pub(super) struct Arranged {
     pub(super) setting: &'static str,
 }
 
+/// What is missing and not optional goes to `missing`.
+///
 /// # Errors
-/// A path is missing that is not optional.
+/// A path that cannot be one.
 pub(super) fn arrange(
     entries: Vec<Entry>,
     root: &str,
     files: &dyn Files,
+    missing: &mut Vec<MountError>,
 ) -> Result<Vec<Arranged>, MountError> {
     let mut arranged = Vec::new();
     for entry in entries {
-        arranged.extend(found(entry, root, files)?);
+        match found(entry, root, files) {
+            Ok(found) => arranged.extend(found),
+            Err(error @ MountError::Missing(..)) => missing.push(error),
+            Err(error @ MountError::Nul(_)) => return Err(error),
+        }
     }
     arranged.sort_by(|a, b| parts(&a.path).cmp(parts(&b.path)).then(a.mode.cmp(&b.mode)));
     Ok(without_effectless(merged(arranged)))

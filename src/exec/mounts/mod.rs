@@ -80,27 +80,45 @@ pub enum MountError {
 const SHARED: u64 = 1 << 20;
 const SLAVE: u64 = 1 << 19;
 
-/// The operations, from the first behind unshare(2) on.
+/// The operations, from the first behind unshare(2) on. One that refuses, but may be left out,
+/// stands for a path that is not there.
 ///
 /// # Errors
 /// See [`MountError`].
 pub fn mounts(exec: &ExecConfig, input: &MountInput<'_>) -> Result<Vec<MountStep>, MountError> {
     let isolation = &exec.isolation;
     let machine_root = isolation.root.as_deref().unwrap_or("/");
-    let (root, found) = input.files.find("/", machine_root);
+    let (mut root, found) = input.files.find("/", machine_root);
+    let mut missing = Vec::new();
     if found != Found::Directory {
-        return Err(MountError::Missing(
+        missing.push(MountError::Missing(
             "RootDirectory",
             machine_root.to_owned(),
         ));
+        root = "/".to_owned();
     }
-    let arranged = arrange(entries(exec, input.sources), &root, input.files)?;
+    let arranged = arrange(
+        entries(exec, input.sources),
+        &root,
+        input.files,
+        &mut missing,
+    )?;
+    let mut refused = Vec::new();
+    for error in missing {
+        match &error {
+            MountError::Missing(setting, _) if exec.allow_degraded.contains(*setting) => {
+                let operation = Operation::Refuse(error.to_string());
+                refused.push(MountStep { setting, operation });
+            }
+            MountError::Missing(..) | MountError::Nul(_) => return Err(error),
+        }
+    }
     let mut builder = Builder {
         input,
         place: format!("{}/root", input.place),
         table: input.table.rooted_at(&root),
         wanted: BTreeMap::new(),
-        steps: Vec::new(),
+        steps: refused,
     };
     builder.push("", Operation::Propagation(SLAVE));
     builder.bind("", &root, "/", true)?;

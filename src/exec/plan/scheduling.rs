@@ -9,7 +9,7 @@ const RESET_ON_FORK: u32 = 0x4000_0000;
 
 /// In systemd's order: OOM score, core dumps, nice value, processor, memory, I/O, timers,
 /// personality.
-pub(super) fn add(steps: &mut Steps<'_>, exec: &ExecConfig) {
+pub(super) fn add(steps: &mut Steps<'_>, exec: &ExecConfig, of_nodes: &Result<Vec<u8>, String>) {
     let scheduling = &exec.scheduling;
     let mut add = |setting, exit_status, operation: Option<Operation<'static>>| {
         if let Some(operation) = operation {
@@ -28,8 +28,12 @@ pub(super) fn add(steps: &mut Steps<'_>, exec: &ExecConfig) {
         priority: of.priority,
     });
     add("CPUSchedulingPolicy", status::SET_SCHEDULER, policy);
-    let processors = Some(&scheduling.processors).filter(|set| !set.is_empty());
-    let processors = processors.map(|set| Operation::Processors(words(set)));
+    let listed = Some(&scheduling.processors).filter(|set| !set.is_empty());
+    let processors = match of_nodes {
+        Ok(set) if scheduling.processors_of_nodes => Some(Operation::Processors(words(set))),
+        Err(reason) if scheduling.processors_of_nodes => Some(Operation::Refuse(reason.clone())),
+        Ok(_) | Err(_) => listed.map(|set| Operation::Processors(words(set))),
+    };
     add("CPUAffinity", status::CPU_AFFINITY, processors);
     let memory = scheduling
         .memory

@@ -6,7 +6,7 @@
 
 use super::{PlanError, PlanInput, Steps, c_string, status};
 use crate::sys::program::Operation;
-use crate::unit::config::{ExecConfig, InputSource, OutputTarget};
+use crate::unit::config::{ExecConfig, InputSource, OutputTarget, TerminalWay};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 const STDIN: i32 = 0;
@@ -27,13 +27,30 @@ pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<()
         .iter()
         .map(|fd| stash.put(steps, *fd))
         .collect();
-    steps.push(status::STDIN, standard_input(exec, socket, data)?);
-    let pipe = stdout_pipe.or(stderr_pipe);
-    let sinks = Sinks { pipe, socket };
-    steps.push(status::STDOUT, standard_output(exec, sinks)?);
-    let pipe = stderr_pipe.or(stdout_pipe);
-    let sinks = Sinks { pipe, socket };
-    steps.push(status::STDERR, standard_error(exec, sinks)?);
+    let named: Vec<(&str, i32)> = input.names.iter().copied().zip(passed.clone()).collect();
+    let sinks = |pipe| Sinks {
+        pipe,
+        socket,
+        data,
+        named: &named,
+    };
+    let input_sinks = sinks(None);
+    steps.push(status::STDIN, standard_input(exec, input_sinks)?);
+    if let (InputSource::Terminal(_), Ok(Some(identity))) = (&exec.standard_input, &input.identity)
+    {
+        let user = identity.uid;
+        steps.push(
+            status::STDIN,
+            Operation::OwnTerminal {
+                number: STDIN,
+                user,
+            },
+        );
+    }
+    let output_sinks = sinks(stdout_pipe.or(stderr_pipe));
+    steps.push(status::STDOUT, standard_output(exec, output_sinks)?);
+    let error_sinks = sinks(stderr_pipe.or(stdout_pipe));
+    steps.push(status::STDERR, standard_error(exec, error_sinks)?);
     for (from, onto) in passed.into_iter().zip(FIRST_PASSED..) {
         steps.push(status::FDS, Operation::Pass { from, onto });
     }
@@ -43,9 +60,21 @@ pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<()
 
 /// Where a stream may lead that is there already.
 #[derive(Clone, Copy)]
-struct Sinks {
+struct Sinks<'a> {
     pipe: Option<i32>,
     socket: Option<i32>,
+    data: Option<i32>,
+    /// Passed descriptors that have names.
+    named: &'a [(&'a str, i32)],
+}
+
+impl Sinks<'_> {
+    /// A passed descriptor by its name; of several the first.
+    fn named(&self, directive: &'static str, name: &str) -> Result<i32, PlanError> {
+        let found = self.named.iter().find(|(known, _)| *known == name);
+        let missing = || PlanError::NoDescriptor(directive, name.to_owned());
+        found.map(|(_, number)| *number).ok_or_else(missing)
+    }
 }
 
 /// Numbers above every source and every target.
@@ -72,26 +101,30 @@ impl Stash {
     }
 }
 
-fn standard_input<'a>(
-    exec: &ExecConfig,
-    socket: Option<i32>,
-    data: Option<i32>,
-) -> Result<Operation<'a>, PlanError> {
+fn standard_input<'a>(exec: &ExecConfig, sinks: Sinks<'_>) -> Result<Operation<'a>, PlanError> {
     match &exec.standard_input {
         InputSource::File(path) if is_file(&exec.standard_output, path) => {
             open(path, libc::O_RDWR | libc::O_CREAT, exec, STDIN)
         }
         InputSource::File(path) => open(path, libc::O_RDONLY, exec, STDIN),
-        InputSource::Socket => match socket {
+        InputSource::Socket => match sinks.socket {
             Some(from) => Ok(Operation::Pass { from, onto: STDIN }),
             None => Err(PlanError::NoSocket("StandardInput")),
         },
-        InputSource::Data => match data {
+        InputSource::Data => match sinks.data {
             Some(from) => Ok(Operation::Pass { from, onto: STDIN }),
             None => null(libc::O_RDONLY, STDIN),
         },
-        // Refused before; nothing is read from it.
-        InputSource::Null | InputSource::Unsupported(_) => null(libc::O_RDONLY, STDIN),
+        InputSource::Descriptor(name) => Ok(Operation::Pass {
+            from: sinks.named("StandardInput", name)?,
+            onto: STDIN,
+        }),
+        InputSource::Terminal(way) => Ok(Operation::Terminal {
+            path: c_string(exec.terminal.path())?,
+            force: *way == TerminalWay::Force,
+            onto: STDIN,
+        }),
+        InputSource::Null => null(libc::O_RDONLY, STDIN),
     }
 }
 
@@ -100,29 +133,46 @@ fn is_file(target: &OutputTarget, path: &str) -> bool {
     matches!(target, OutputTarget::File(other) if other == path)
 }
 
-fn standard_output<'a>(exec: &ExecConfig, sinks: Sinks) -> Result<Operation<'a>, PlanError> {
+fn standard_output<'a>(exec: &ExecConfig, sinks: Sinks<'_>) -> Result<Operation<'a>, PlanError> {
     let from_input = Operation::Pass {
         from: STDIN,
         onto: STDOUT,
     };
     match (&exec.standard_output, &exec.standard_input) {
-        (OutputTarget::Inherit, InputSource::File(_) | InputSource::Socket) => Ok(from_input),
+        (
+            OutputTarget::Inherit,
+            InputSource::File(_)
+            | InputSource::Socket
+            | InputSource::Terminal(_)
+            | InputSource::Descriptor(_),
+        )
+        | (OutputTarget::Terminal, InputSource::Terminal(_)) => Ok(from_input),
         (OutputTarget::File(path), InputSource::File(input)) if path == input => Ok(from_input),
         (target, _) => output(target, exec, sinks, STDOUT),
     }
 }
 
-fn standard_error<'a>(exec: &ExecConfig, sinks: Sinks) -> Result<Operation<'a>, PlanError> {
+fn standard_error<'a>(exec: &ExecConfig, sinks: Sinks<'_>) -> Result<Operation<'a>, PlanError> {
     let same_file = match &exec.standard_error {
         OutputTarget::Inherit => true,
         OutputTarget::File(_) | OutputTarget::Append(_) | OutputTarget::Truncate(_) => {
             exec.standard_error == exec.standard_output
         }
         OutputTarget::Log
+        | OutputTarget::LogTo { .. }
         | OutputTarget::Null
         | OutputTarget::Socket
-        | OutputTarget::Unsupported(_) => false,
+        | OutputTarget::Terminal
+        | OutputTarget::Descriptor(_) => false,
     };
+    let on_terminal = exec.standard_error == OutputTarget::Terminal
+        && matches!(exec.standard_input, InputSource::Terminal(_));
+    if on_terminal {
+        return Ok(Operation::Pass {
+            from: STDIN,
+            onto: STDERR,
+        });
+    }
     if same_file {
         return Ok(Operation::Pass {
             from: STDOUT,
@@ -135,27 +185,32 @@ fn standard_error<'a>(exec: &ExecConfig, sinks: Sinks) -> Result<Operation<'a>, 
 fn output<'a>(
     target: &OutputTarget,
     exec: &ExecConfig,
-    sinks: Sinks,
+    sinks: Sinks<'_>,
     onto: i32,
 ) -> Result<Operation<'a>, PlanError> {
     let written = libc::O_WRONLY | libc::O_CREAT;
+    let directive = match onto {
+        STDOUT => "StandardOutput",
+        _ => "StandardError",
+    };
     match target {
-        OutputTarget::Log => match sinks.pipe {
+        OutputTarget::Log | OutputTarget::LogTo { .. } => match sinks.pipe {
             Some(from) => Ok(Operation::Pass { from, onto }),
             None => null(libc::O_WRONLY, onto),
         },
         OutputTarget::Socket => match sinks.socket {
             Some(from) => Ok(Operation::Pass { from, onto }),
-            None if onto == STDOUT => Err(PlanError::NoSocket("StandardOutput")),
-            None => Err(PlanError::NoSocket("StandardError")),
+            None => Err(PlanError::NoSocket(directive)),
         },
         OutputTarget::File(path) => open(path, written, exec, onto),
         OutputTarget::Append(path) => open(path, written | libc::O_APPEND, exec, onto),
         OutputTarget::Truncate(path) => open(path, written | libc::O_TRUNC, exec, onto),
-        // The last was refused before.
-        OutputTarget::Null | OutputTarget::Inherit | OutputTarget::Unsupported(_) => {
-            null(libc::O_WRONLY, onto)
-        }
+        OutputTarget::Terminal => open(exec.terminal.path(), libc::O_WRONLY, exec, onto),
+        OutputTarget::Descriptor(name) => Ok(Operation::Pass {
+            from: sinks.named(directive, name)?,
+            onto,
+        }),
+        OutputTarget::Null | OutputTarget::Inherit => null(libc::O_WRONLY, onto),
     }
 }
 

@@ -20,9 +20,11 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         stdout_pipe: None,
         stderr_pipe: None,
         passed: vec![],
+        names: Vec::new(),
         listened: 0,
         socket: None,
         input_data: None,
+        processors: Ok(Vec::new()),
     }
 }
 
@@ -99,13 +101,13 @@ fn the_command_line_is_expanded_with_the_final_environment() {
 #[test]
 fn what_is_not_carried_out_is_refused() {
     let refused = |service: &ServiceConfig| plan_of(service).unwrap_err().to_string();
-    let tty = || "tty".to_owned();
-    let input = with(|exec| exec.standard_input = InputSource::Unsupported(tty()));
-    assert!(refused(&input).starts_with("StandardInput=tty "));
-    let output = with(|exec| exec.standard_output = OutputTarget::Unsupported(tty()));
-    assert!(refused(&output).starts_with("StandardOutput=tty "));
-    let error = with(|exec| exec.standard_error = OutputTarget::Unsupported(tty()));
-    assert!(refused(&error).starts_with("StandardError=tty "));
+    let name = || "x".to_owned();
+    let input = with(|exec| exec.standard_input = InputSource::Descriptor(name()));
+    assert!(refused(&input).starts_with("StandardInput=fd:x "));
+    let output = with(|exec| exec.standard_output = OutputTarget::Descriptor(name()));
+    assert!(refused(&output).starts_with("StandardOutput=fd:x "));
+    let error = with(|exec| exec.standard_error = OutputTarget::Descriptor(name()));
+    assert!(refused(&error).starts_with("StandardError=fd:x "));
 }
 
 #[test]

@@ -87,9 +87,11 @@ impl Try {
             stdout_pipe: Some(output.as_fd()),
             stderr_pipe: None,
             passed: passed.to_vec(),
+            names: Vec::new(),
             listened: passed.len(),
             socket: None,
             input_data: None,
+            processors: Ok(Vec::new()),
         };
         spawn(&plan(&input).unwrap(), None).unwrap()
     }

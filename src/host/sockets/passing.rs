@@ -107,6 +107,14 @@ impl Parcel {
         listened.chain(client).collect()
     }
 
+    /// What they are called, as far as LISTEN_FDNAMES tells.
+    pub(in crate::host) fn names(&self) -> Vec<&str> {
+        self.listened
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
     /// How many of them LISTEN_FDS tells of.
     pub(in crate::host) fn listened(&self) -> usize {
         self.listened.len()

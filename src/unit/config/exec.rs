@@ -3,7 +3,9 @@
 use super::credential::Credentials;
 use super::filter::Filters;
 use super::isolation::Isolation;
+use super::logging::{LogSink, Logging};
 use super::scheduling::{KeyringMode, Scheduling};
+use super::terminal::{Terminal, TerminalWay};
 use crate::unit::value::{CapabilitySet, Limit, LimitKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,16 +48,25 @@ pub enum InputSource {
     Socket,
     /// `data`: what [`ExecConfig::input_data`] holds.
     Data,
-    /// A kind this build does not serve (tty, fd), as written.
-    Unsupported(String),
+    /// `tty` and its kin: the terminal of TTYPath=, for the process alone.
+    Terminal(TerminalWay),
+    /// `fd`: the passed descriptor of this name.
+    Descriptor(String),
 }
 
 /// StandardOutput= and StandardError=.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum OutputTarget {
-    /// Captured into our log; `journal`, `kmsg` and the default mean this here.
+    /// Captured into our log.
     #[default]
     Log,
+    /// `journal`, `kmsg`: captured, and passed on.
+    LogTo {
+        /// Where to.
+        sink: LogSink,
+        /// `+console`: there, too.
+        console: bool,
+    },
     /// `inherit`: as standard input for output (so /dev/null here), as output for error.
     Inherit,
     /// `null`.
@@ -68,8 +79,27 @@ pub enum OutputTarget {
     Truncate(String),
     /// `socket`: the only socket that is passed.
     Socket,
-    /// A kind this build does not serve (tty, fd), as written.
-    Unsupported(String),
+    /// `tty`: the terminal of TTYPath=.
+    Terminal,
+    /// `fd`: the passed descriptor of this name.
+    Descriptor(String),
+}
+
+impl OutputTarget {
+    /// Whether we read what is written there.
+    pub fn is_captured(&self) -> bool {
+        match self {
+            OutputTarget::Log | OutputTarget::LogTo { .. } => true,
+            OutputTarget::Inherit
+            | OutputTarget::Null
+            | OutputTarget::File(_)
+            | OutputTarget::Append(_)
+            | OutputTarget::Truncate(_)
+            | OutputTarget::Socket
+            | OutputTarget::Terminal
+            | OutputTarget::Descriptor(_) => false,
+        }
+    }
 }
 
 /// Which managed directory (RuntimeDirectory= and kin).
@@ -137,6 +167,14 @@ pub enum PreserveMode {
 }
 
 impl ExecConfig {
+    /// Whether processes get to do with a terminal: they are told its kind then (TERM).
+    pub fn uses_terminal(&self) -> bool {
+        matches!(self.standard_input, InputSource::Terminal(_))
+            || self.standard_output == OutputTarget::Terminal
+            || self.standard_error == OutputTarget::Terminal
+            || self.terminal.path.is_some()
+    }
+
     /// Whether the directories of a kind lie behind one that only root can enter, as those of
     /// a dynamic user do: their owner's number may be another user's next.
     pub fn is_private(&self, kind: DirectoryKind) -> bool {
@@ -227,8 +265,10 @@ pub struct ExecConfig {
     pub standard_output: OutputTarget,
     /// StandardError=.
     pub standard_error: OutputTarget,
-    /// SyslogIdentifier=.
-    pub syslog_identifier: Option<String>,
+    /// The lines that are captured.
+    pub logging: Logging,
+    /// The terminal of streams that are one.
+    pub terminal: Terminal,
 }
 
 impl Default for ExecConfig {
@@ -267,7 +307,8 @@ impl Default for ExecConfig {
             input_data: Vec::new(),
             standard_output: OutputTarget::Log,
             standard_error: OutputTarget::Inherit,
-            syslog_identifier: None,
+            logging: Logging::default(),
+            terminal: Terminal::default(),
         }
     }
 }

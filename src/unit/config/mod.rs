@@ -8,10 +8,12 @@ mod exec;
 mod filter;
 mod isolation;
 mod kill;
+mod logging;
 mod scheduling;
 mod scope;
 mod service;
 mod socket;
+mod terminal;
 mod unit;
 
 pub use credential::{Credentials, Secret};
@@ -22,6 +24,7 @@ pub use exec::{
 pub use filter::{CallAction, CallList, FamilyList, Filters};
 pub use isolation::{Bind, Isolation, PathRule, ProtectHome, ProtectSystem, Temporary};
 pub use kill::{KillConfig, KillMode};
+pub use logging::{LogPattern, LogSink, Logging};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use scope::ScopeConfig;
 pub use service::{
@@ -32,6 +35,7 @@ pub use socket::{
     BindIpv6Only, Listen, ListenKind, Place, RateLimit, SocketConfig, SocketOptions,
     SocketProtocol, Timestamping,
 };
+pub use terminal::{Terminal, TerminalWay};
 pub use unit::{
     CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
     InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, SystemAction, UnitBody,

@@ -7,6 +7,8 @@ pub struct Scheduling {
     pub processor: Option<ProcessorPolicy>,
     /// CPUAffinity=, bit n for processor n; empty leaves all.
     pub processors: Vec<u8>,
+    /// CPUAffinity=numa: those of the nodes of NUMAMask= instead.
+    pub processors_of_nodes: bool,
     /// NUMAPolicy= and NUMAMask=: mode and nodes, bit n for node n.
     pub memory: Option<(i32, Vec<u8>)>,
     /// IOSchedulingClass= and IOSchedulingPriority= as ioprio_set(2) takes them.

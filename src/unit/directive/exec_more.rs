@@ -1,20 +1,16 @@
 //! systemd.exec(5): what is known but still to come, apart from the sandbox.
 
 use super::parse::text;
+use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
 use super::shape;
 use super::unit::dropped;
 use super::{EXEC, Parse};
 
 const SCHEDULING: &str = "scheduling settings are not built yet; the unit runs without";
-const OF_NODES: &str = "the processors of NUMAMask= are not looked up; list them instead";
-const TERMINAL: &str = "terminals are not built yet";
-const LOGGING: &str = "this log setting is not built yet; lines are logged without it";
+const LOGGING: &str = "there is one log here, and no journal of its own; lines go there";
 const IDENTITY: &str = "not built yet; the unit runs without";
 const ACCOUNTING: &str = "quotas of managed directories are not built yet; there is no limit";
-const LEVELS: &[&str] = &[
-    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
-];
 
 const fn scheduling(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
     let parse: Parse = |r, v| r.not_applied(v, SCHEDULING, false);
@@ -22,8 +18,21 @@ const fn scheduling(name: &'static str, since: u16, kind: Kind, doc: &'static st
 }
 
 const fn terminal(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
-    let parse: Parse = |r, v| r.not_applied(v, TERMINAL, false);
-    Row::new(EXEC, name, since, kind, parse, doc).support(Support::Planned(TERMINAL))
+    Row::new(EXEC, name, since, kind, |r, v| r.applied(v), doc)
+}
+
+/// CPUAffinity=: a list, which adds up, or `numa`, which takes its place.
+fn processors(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    const FROM_NODES: &str = "CPUAffinityFromNUMA";
+    if value == "numa" {
+        reading.applied("")?;
+        let written = &mut reading.draft.config.written;
+        written.insert(FROM_NODES, PropertyValue::Bool(true));
+    } else {
+        reading.applied(value)?;
+        reading.draft.config.written.remove(FROM_NODES);
+    }
+    Ok(())
 }
 
 const fn logging(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
@@ -107,14 +116,12 @@ pub(super) static ROWS: &[Row] = &[
         "CPUAffinity",
         33,
         Kind::List,
-        |r, v| match v {
-            "numa" => r.not_applied(v, OF_NODES, false),
-            _ => r.applied(v),
-        },
+        processors,
         "The processors that processes may run on.",
     )
     .show("CPUAffinity", "ay", |_| PropertyValue::Bytes(Vec::new()))
-    .kept(shape::processors),
+    .kept(shape::processors)
+    .show("CPUAffinityFromNUMA", "b", |_| PropertyValue::Bool(false)),
     number(
         scheduling(
             "NUMAPolicy",
@@ -178,31 +185,36 @@ pub(super) static ROWS: &[Row] = &[
     .carried_out(),
     terminal("TTYPath", 33, Kind::Text, "The terminal of tty streams.")
         .no_text()
-        .kept(shape::path),
+        .kept(shape::path)
+        .carried_out(),
     terminal(
         "TTYReset",
         33,
         Kind::Boolean,
         "Whether the terminal is reset.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     terminal(
         "TTYVHangup",
         33,
         Kind::Boolean,
         "Whether others are cut off from the terminal.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     terminal(
         "TTYVTDisallocate",
         33,
         Kind::Boolean,
         "Whether the virtual terminal is cleared.",
     )
-    .off(),
+    .off()
+    .carried_out(),
     terminal("TTYRows", 250, Kind::Number, "The height of the terminal.")
         .show("TTYRows", "q", |_| PropertyValue::U32(u32::from(u16::MAX)))
-        .kept(shape::unsigned),
+        .kept(shape::unsigned)
+        .carried_out(),
     terminal(
         "TTYColumns",
         250,
@@ -212,7 +224,8 @@ pub(super) static ROWS: &[Row] = &[
     .show("TTYColumns", "q", |_| {
         PropertyValue::U32(u32::from(u16::MAX))
     })
-    .kept(shape::unsigned),
+    .kept(shape::unsigned)
+    .carried_out(),
     logging(
         "SyslogFacility",
         33,
@@ -221,16 +234,18 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["daemon"])
     .show("SyslogFacility", "i", |_| PropertyValue::I32(3))
-    .kept(shape::facility),
+    .kept(shape::facility)
+    .carried_out(),
     logging(
         "SyslogLevel",
         33,
-        Kind::Choice(LEVELS),
+        Kind::Text,
         "The level of lines that have none of their own.",
     )
     .neutral(&["info"])
     .show("SyslogLevel", "i", |_| PropertyValue::I32(6))
-    .kept(shape::level),
+    .kept(shape::level)
+    .carried_out(),
     logging(
         "SyslogLevelPrefix",
         33,
@@ -239,16 +254,18 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["yes"])
     .show("SyslogLevelPrefix", "b", |_| PropertyValue::Bool(true))
-    .kept(shape::boolean),
+    .kept(shape::boolean)
+    .carried_out(),
     logging(
         "LogLevelMax",
         236,
-        Kind::Choice(LEVELS),
+        Kind::Text,
         "The least important level that is logged.",
     )
     .neutral(&["debug"])
     .show("LogLevelMax", "i", |_| PropertyValue::I32(-1))
-    .kept(shape::level),
+    .kept(shape::level)
+    .carried_out(),
     logging(
         "LogRateLimitIntervalSec",
         240,
@@ -257,7 +274,8 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["0"])
     .show("LogRateLimitIntervalUSec", "t", |_| PropertyValue::U64(0))
-    .kept(shape::span),
+    .kept(shape::span)
+    .carried_out(),
     logging(
         "LogRateLimitBurst",
         240,
@@ -266,7 +284,8 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["0"])
     .show("LogRateLimitBurst", "u", |_| PropertyValue::U32(0))
-    .kept(shape::unsigned),
+    .kept(shape::unsigned)
+    .carried_out(),
     logging(
         "LogExtraFields",
         236,
@@ -278,13 +297,8 @@ pub(super) static ROWS: &[Row] = &[
         "aay",
         |_| PropertyValue::Array(Vec::new()),
     )
-    .kept(shape::log_fields),
-    logging(
-        "LogFilterPatterns",
-        253,
-        Kind::List,
-        "Patterns that decide which lines are logged.",
-    ),
+    .kept(shape::log_fields)
+    .carried_out(),
     logging(
         "LogNamespace",
         245,

@@ -4,18 +4,31 @@ use super::EXEC;
 use super::parse::{exec, optional, path, string, text};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row};
-use crate::unit::config::{InputSource, OutputTarget};
+use crate::unit::config::{InputSource, LogPattern, LogSink, OutputTarget, TerminalWay};
 use crate::unit::value::parse_base64;
 use crate::unit::words;
 
-const UNSERVED: &str = "this kind of standard stream is not built yet";
 /// Most data for standard input, in bytes, as in systemd 252.
 const MAX_INPUT: usize = 64 * 1024 * 1024;
-const NO_CONSOLE: &str = "output goes to the log but not to the console, too";
 
-/// Words for a terminal or a passed descriptor.
-fn is_unserved(value: &str) -> bool {
-    matches!(value, "tty" | "tty-force" | "tty-fail" | "fd") || value.starts_with("fd:")
+/// The name of a passed descriptor, behind `fd:` or by default.
+fn descriptor(value: &str, usual: &str) -> Option<Result<String, Trouble>> {
+    let name = match value.strip_prefix("fd") {
+        Some("") => usual,
+        Some(rest) => rest.strip_prefix(':')?,
+        None => return None,
+    };
+    let valid = !name.is_empty()
+        && name.len() <= 255
+        && name
+            .chars()
+            .all(|c| c.is_ascii() && !c.is_ascii_control() && c != ':');
+    Some(if valid {
+        Ok(name.to_owned())
+    } else {
+        let message = format!("\"{name}\" cannot be the name of a descriptor");
+        Err(Trouble::ignored(message))
+    })
 }
 
 fn input(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
@@ -27,16 +40,26 @@ fn input(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
         InputSource::Data
     } else if let Some(file) = value.strip_prefix("file:") {
         InputSource::File(path(reading, file)?)
-    } else if is_unserved(value) {
-        InputSource::Unsupported(value.to_owned())
+    } else if let Some(name) = descriptor(value, "stdin") {
+        InputSource::Descriptor(name?)
+    } else if let Some(way) = terminal_way(value) {
+        InputSource::Terminal(way)
     } else {
         return Err(Trouble::ignored(format!(
             "\"{value}\" is not a source of input"
         )));
     };
-    let unserved = matches!(source, InputSource::Unsupported(_));
     reading.exec()?.standard_input = source;
-    reading.not_applied(if unserved { value } else { "" }, UNSERVED, true)
+    Ok(())
+}
+
+fn terminal_way(value: &str) -> Option<TerminalWay> {
+    match value {
+        "tty" => Some(TerminalWay::Wait),
+        "tty-force" => Some(TerminalWay::Force),
+        "tty-fail" => Some(TerminalWay::Fail),
+        _ => None,
+    }
 }
 
 /// A line of StandardInputText=, without the end of the line that is added to it.
@@ -67,16 +90,29 @@ fn add_input(reading: &mut Reading<'_>, value: &str, data: Vec<u8>) -> Result<()
     Ok(())
 }
 
-/// Reads one of the words that output and error share.
-fn target(reading: &Reading<'_>, value: &str) -> Result<OutputTarget, Trouble> {
+/// Reads one of the words that output and error share; `usual` is the name of a descriptor that
+/// is not named.
+fn target(reading: &Reading<'_>, value: &str, usual: &str) -> Result<OutputTarget, Trouble> {
+    if let Some(name) = descriptor(value, usual) {
+        return name.map(OutputTarget::Descriptor);
+    }
+    let (word, console) = match value.strip_suffix("+console") {
+        Some(word) => (word, true),
+        None => (value, false),
+    };
+    let log = match word {
+        "journal" | "syslog" => Some(LogSink::Journal),
+        "kmsg" => Some(LogSink::Kernel),
+        _ => None,
+    };
+    if let Some(sink) = log {
+        return Ok(OutputTarget::LogTo { sink, console });
+    }
     Ok(match value {
         "inherit" => OutputTarget::Inherit,
         "null" => OutputTarget::Null,
         "socket" => OutputTarget::Socket,
-        "journal" | "syslog" | "kmsg" | "journal+console" | "syslog+console" | "kmsg+console" => {
-            OutputTarget::Log
-        }
-        other if is_unserved(other) => OutputTarget::Unsupported(other.to_owned()),
+        "tty" => OutputTarget::Terminal,
         other => match other.split_once(':') {
             Some(("file", file)) => OutputTarget::File(path(reading, file)?),
             Some(("append", file)) => OutputTarget::Append(path(reading, file)?),
@@ -89,43 +125,56 @@ fn target(reading: &Reading<'_>, value: &str) -> Result<OutputTarget, Trouble> {
     })
 }
 
-/// Keeps the word for the log that was written, to be shown.
-fn keep_word(reading: &mut Reading<'_>, property: &'static str, value: &str) {
-    let written = &mut reading.draft.config.written;
-    match value.strip_suffix("+console").unwrap_or(value) {
-        "journal" | "syslog" | "kmsg" => {
-            let word = value.replace("syslog", "journal");
-            written.insert(property, PropertyValue::String(word));
-        }
-        _ => {
-            written.remove(property);
-        }
-    }
-}
-
-/// Records that a target is served in part or not at all.
-fn unserved(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
-    if is_unserved(value) {
-        reading.not_applied(value, UNSERVED, true)
-    } else if value.ends_with("+console") {
-        reading.not_applied(value, NO_CONSOLE, false)
-    } else {
-        reading.not_applied("", UNSERVED, false)
-    }
-}
-
 /// The kind alone, as systemd shows it.
 fn show(target: &OutputTarget) -> PropertyValue {
+    let word = match target {
+        OutputTarget::Log => "journal",
+        OutputTarget::LogTo { sink, console } => match (sink, console) {
+            (LogSink::Journal, false) => "journal",
+            (LogSink::Journal, true) => "journal+console",
+            (LogSink::Kernel, false) => "kmsg",
+            (LogSink::Kernel, true) => "kmsg+console",
+        },
+        OutputTarget::Inherit => "inherit",
+        OutputTarget::Null => "null",
+        OutputTarget::File(_) => "file",
+        OutputTarget::Append(_) => "append",
+        OutputTarget::Truncate(_) => "truncate",
+        OutputTarget::Socket => "socket",
+        OutputTarget::Terminal => "tty",
+        OutputTarget::Descriptor(_) => "fd",
+    };
+    text(word)
+}
+
+fn show_descriptor(target: &OutputTarget) -> PropertyValue {
     match target {
-        OutputTarget::Log => text("journal"),
-        OutputTarget::Inherit => text("inherit"),
-        OutputTarget::Null => text("null"),
-        OutputTarget::File(_) => text("file"),
-        OutputTarget::Append(_) => text("append"),
-        OutputTarget::Truncate(_) => text("truncate"),
-        OutputTarget::Socket => text("socket"),
-        OutputTarget::Unsupported(word) => text(word),
+        OutputTarget::Descriptor(name) => text(name),
+        _ => text(""),
     }
+}
+
+/// LogFilterPatterns=: one regular expression, denied behind `~`.
+fn pattern(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    if value.is_empty() {
+        reading.exec()?.logging.patterns.clear();
+        return Ok(());
+    }
+    let (denies, pattern) = match value.strip_prefix('~') {
+        Some(rest) => (true, rest),
+        None => (false, value),
+    };
+    if let Err(error) = regex_lite::Regex::new(pattern) {
+        let message = format!("\"{pattern}\" is no regular expression: {error}");
+        return Err(Trouble::ignored(message));
+    }
+    let text = pattern.to_owned();
+    reading
+        .exec()?
+        .logging
+        .patterns
+        .push(LogPattern { denies, text });
+    Ok(())
 }
 
 pub(super) static ROWS: &[Row] = &[
@@ -142,7 +191,16 @@ pub(super) static ROWS: &[Row] = &[
         InputSource::File(_) => text("file"),
         InputSource::Socket => text("socket"),
         InputSource::Data => text("data"),
-        InputSource::Unsupported(word) => text(word),
+        InputSource::Terminal(TerminalWay::Wait) => text("tty"),
+        InputSource::Terminal(TerminalWay::Force) => text("tty-force"),
+        InputSource::Terminal(TerminalWay::Fail) => text("tty-fail"),
+        InputSource::Descriptor(_) => text("fd"),
+    })
+    .show("StandardInputFileDescriptorName", "s", |c| {
+        match &exec(c).standard_input {
+            InputSource::Descriptor(name) => text(name),
+            _ => text(""),
+        }
     }),
     Row::new(
         EXEC,
@@ -169,28 +227,32 @@ pub(super) static ROWS: &[Row] = &[
         33,
         Kind::Text,
         |r, v| {
-            let target = target(r, v)?;
+            let target = target(r, v, "stdout")?;
             r.exec()?.standard_output = target;
-            keep_word(r, "StandardOutput", v);
-            unserved(r, v)
+            Ok(())
         },
         "Where descriptor 1 of processes leads.",
     )
-    .show("StandardOutput", "s", |c| show(&exec(c).standard_output)),
+    .show("StandardOutput", "s", |c| show(&exec(c).standard_output))
+    .show("StandardOutputFileDescriptorName", "s", |c| {
+        show_descriptor(&exec(c).standard_output)
+    }),
     Row::new(
         EXEC,
         "StandardError",
         33,
         Kind::Text,
         |r, v| {
-            let target = target(r, v)?;
+            let target = target(r, v, "stderr")?;
             r.exec()?.standard_error = target;
-            keep_word(r, "StandardError", v);
-            unserved(r, v)
+            Ok(())
         },
         "Where descriptor 2 of processes leads.",
     )
-    .show("StandardError", "s", |c| show(&exec(c).standard_error)),
+    .show("StandardError", "s", |c| show(&exec(c).standard_error))
+    .show("StandardErrorFileDescriptorName", "s", |c| {
+        show_descriptor(&exec(c).standard_error)
+    }),
     Row::new(
         EXEC,
         "SyslogIdentifier",
@@ -198,12 +260,20 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         |r, v| {
             let identifier = string(r, v)?;
-            r.exec()?.syslog_identifier = identifier;
+            r.exec()?.logging.identifier = identifier;
             Ok(())
         },
         "The name that the unit's lines have in the log.",
     )
     .show("SyslogIdentifier", "s", |c| {
-        optional(exec(c).syslog_identifier.as_ref())
+        optional(exec(c).logging.identifier.as_ref())
     }),
+    Row::new(
+        EXEC,
+        "LogFilterPatterns",
+        253,
+        Kind::List,
+        pattern,
+        "Regular expressions that decide which lines are logged.",
+    ),
 ];

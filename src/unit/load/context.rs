@@ -214,13 +214,10 @@ fn imply_output(config: &mut UnitConfig) {
         return;
     };
     let follows = match &exec.standard_input {
-        InputSource::Socket => true,
-        InputSource::Unsupported(_) => true,
+        InputSource::Socket | InputSource::Terminal(_) | InputSource::Descriptor(_) => true,
         InputSource::Null | InputSource::File(_) | InputSource::Data => false,
     };
-    // A word for the log that somebody wrote is kept to be shown.
-    let unset =
-        exec.standard_output == OutputTarget::Log && !config.written.contains_key("StandardOutput");
+    let unset = exec.standard_output == OutputTarget::Log;
     if !follows && exec.standard_output == OutputTarget::Inherit {
         if let Some(exec) = config.exec_mut() {
             exec.standard_output = OutputTarget::Log;
@@ -236,8 +233,8 @@ fn imply_output(config: &mut UnitConfig) {
 /// Whether output or error goes to the log.
 pub(super) fn logs(config: &UnitConfig, exec: &ExecConfig) -> bool {
     let inherits = config.written.get("StandardOutput") == Some(&word("inherit"));
-    let output = exec.standard_output == OutputTarget::Log && !inherits;
-    output || exec.standard_error == OutputTarget::Log
+    let output = exec.standard_output.is_captured() && !inherits;
+    output || exec.standard_error.is_captured()
 }
 
 /// The capabilities that a switch takes away.

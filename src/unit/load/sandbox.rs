@@ -3,8 +3,8 @@
 
 use super::context::is_on;
 use crate::unit::config::{
-    Bind, CallAction, CallList, FamilyList, Filters, Isolation, KeyringMode, PathRule,
-    ProcessorPolicy, ProtectHome, ProtectSystem, Scheduling, Temporary, UnitConfig,
+    Bind, CallAction, CallList, FamilyList, Filters, Isolation, KeyringMode, Logging, PathRule,
+    ProcessorPolicy, ProtectHome, ProtectSystem, Scheduling, Temporary, Terminal, UnitConfig,
 };
 use crate::unit::directive::PropertyValue;
 use crate::unit::value::{CapabilitySet, address_family, parse_errno};
@@ -30,6 +30,8 @@ pub(super) fn settle(config: &mut UnitConfig) {
     let keyring = written.text("KeyringMode").and_then(keyring);
     let dynamic_user = is_on(config, "DynamicUser");
     let remove_ipc = is_on(config, "RemoveIPC");
+    let logging = logging(&written);
+    let terminal = terminal(config);
     let accounts = ["User", "Group"].map(|of| written.text(of).map(str::to_owned));
     let Some(exec) = config.exec_mut() else {
         return;
@@ -41,6 +43,12 @@ pub(super) fn settle(config: &mut UnitConfig) {
         exec.user = exec.user.take().or(user);
         exec.group = exec.group.take().or(group);
     }
+    exec.logging = Logging {
+        identifier: exec.logging.identifier.take(),
+        patterns: std::mem::take(&mut exec.logging.patterns),
+        ..logging
+    };
+    exec.terminal = terminal;
     exec.scheduling = scheduling;
     exec.keyring = keyring;
     exec.isolation = isolation;
@@ -148,12 +156,60 @@ fn scheduling(written: &Written<'_>) -> Scheduling {
     Scheduling {
         processor: processor_policy(written),
         processors: written.bytes("CPUAffinity"),
+        processors_of_nodes: written.0.get("CPUAffinityFromNUMA")
+            == Some(&PropertyValue::Bool(true)),
         memory: written
             .integer("NUMAPolicy")
             .map(|mode| (mode, written.bytes("NUMAMask"))),
         io_priority: io.and_then(|io| u32::try_from(io).ok()),
         timer_slack: written.unsigned("TimerSlackNSec"),
         core_dump_filter: written.unsigned("CoredumpFilter"),
+    }
+}
+
+/// All but what is not kept as it is shown.
+fn logging(written: &Written<'_>) -> Logging {
+    let number = |property| {
+        let number = written.integer(property);
+        number.and_then(|number| u8::try_from(number).ok())
+    };
+    let extra_fields = match written.0.get("LogExtraFields") {
+        Some(PropertyValue::Array(list)) => list.as_slice(),
+        _ => &[],
+    };
+    let bytes = |field: &PropertyValue| match field {
+        PropertyValue::Bytes(bytes) => Some(bytes.clone()),
+        _ => None,
+    };
+    let usual = Logging::default();
+    Logging {
+        facility: number("SyslogFacility").unwrap_or(usual.facility),
+        level: number("SyslogLevel").unwrap_or(usual.level),
+        level_prefix: written.0.get("SyslogLevelPrefix") != Some(&PropertyValue::Bool(false)),
+        level_max: number("LogLevelMax"),
+        rate_interval: written.unsigned("LogRateLimitIntervalUSec").unwrap_or(0),
+        rate_burst: match written.0.get("LogRateLimitBurst") {
+            Some(PropertyValue::U32(burst)) => *burst,
+            _ => 0,
+        },
+        extra_fields: extra_fields.iter().filter_map(bytes).collect(),
+        ..usual
+    }
+}
+
+fn terminal(config: &UnitConfig) -> Terminal {
+    let written = Written(&config.written);
+    let size = |property| match written.0.get(property) {
+        Some(PropertyValue::U32(size)) => u16::try_from(*size).ok().filter(|size| *size < u16::MAX),
+        _ => None,
+    };
+    Terminal {
+        path: written.text("TTYPath").map(str::to_owned),
+        reset: is_on(config, "TTYReset"),
+        hang_up: is_on(config, "TTYVHangup"),
+        clear: is_on(config, "TTYVTDisallocate"),
+        rows: size("TTYRows"),
+        columns: size("TTYColumns"),
     }
 }
 

@@ -31,7 +31,8 @@ fn written(row: &Row, value: &PropertyValue) -> Option<String> {
 }
 
 /// Shown as numbers and written by names.
-const BY_NAME: [&str; 4] = [
+const BY_NAME: [&str; 5] = [
+    "LogLevelMax",
     "MountFlags",
     "NUMAPolicy",
     "SecureBits",

@@ -1,7 +1,7 @@
 //! Directives one by one.
 
 use super::*;
-use crate::unit::config::SystemAction;
+use crate::unit::config::{LogSink, SystemAction, TerminalWay};
 
 #[test]
 fn start_limits_in_the_legacy_place() {
@@ -94,30 +94,56 @@ fn paths_and_streams() {
         service("WorkingDirectory=-a\n").config.load,
         LoadState::Loaded
     );
-    let draft = service("StandardInput=tty\nStandardOutput=journal+console\n");
-    let refused: Vec<_> = draft
-        .config
-        .not_applied
-        .iter()
-        .map(|n| n.refuses_start)
-        .collect();
-    assert_eq!(refused, [true, false]);
-    let draft = service("StandardInput=tty\nStandardInput=null\n");
+    let draft = service("StandardInput=tty-fail\nStandardOutput=kmsg+console\nStandardError=fd\n");
+    let exec = &config(&draft).exec;
     assert!(draft.config.not_applied.is_empty());
+    assert_eq!(
+        exec.standard_input,
+        InputSource::Terminal(TerminalWay::Fail)
+    );
+    let kernel = OutputTarget::LogTo {
+        sink: LogSink::Kernel,
+        console: true,
+    };
+    assert_eq!(exec.standard_output, kernel);
+    let error = OutputTarget::Descriptor("stderr".to_owned());
+    assert_eq!(exec.standard_error, error);
+    for bad in [
+        "StandardInput=fd:",
+        "StandardOutput=fd:a:b",
+        "StandardError=tty-force",
+    ] {
+        assert_eq!(messages(&service(bad)).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn patterns_of_lines() {
+    let draft = service("LogFilterPatterns=a+\nLogFilterPatterns=~^b\nLogFilterPatterns=(\n");
+    let patterns = &config(&draft).exec.logging.patterns;
+    let seen: Vec<_> = patterns
+        .iter()
+        .map(|p| (p.denies, p.text.as_str()))
+        .collect();
+    assert_eq!(seen, [(false, "a+"), (true, "^b")]);
+    assert_eq!(messages(&draft).len(), 1);
 }
 
 // M20
 #[test]
 fn managed_directories_stay_inside() {
     let draft = service(
-        "RuntimeDirectory=a b//c ../d /e private/x\nStateDirectory=s:link\nRuntimeDirectoryMode=0750\n",
+        "RuntimeDirectory=b//c a ../d /e private/x a\nStateDirectory=s:link t:../u\n\
+         ConfigurationDirectory=c:link\nRuntimeDirectoryMode=0750\n",
     );
     let directories = &config(&draft).exec.directories;
     assert_eq!(directories[&DirectoryKind::Runtime].paths, ["a", "b/c"]);
     assert_eq!(directories[&DirectoryKind::Runtime].mode, 0o750);
     assert_eq!(directories[&DirectoryKind::State].paths, ["s"]);
-    assert_eq!(messages(&draft).len(), 3);
-    assert_eq!(draft.config.not_applied[0].value, "s:link");
+    let link = ("s".to_owned(), "link".to_owned());
+    assert_eq!(directories[&DirectoryKind::State].links, [link]);
+    assert!(!directories.contains_key(&DirectoryKind::Configuration));
+    assert_eq!(messages(&draft).len(), 5);
 }
 
 #[test]
@@ -168,7 +194,6 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     };
     for asked in [
         "LoadCredentialEncrypted=a:/b",
-        "DynamicUser=yes",
         "DeviceAllow=/dev/null r",
         "IPAddressDeny=any",
         "RootImage=/srv/image",
@@ -198,7 +223,6 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
         "MemoryMax=1G",
         "CPUQuota=20%",
         "TasksMax=10",
-        "SyslogLevelPrefix=no",
     ] {
         assert_eq!(refuses(limit), (1, false), "{limit}");
     }

@@ -1,0 +1,274 @@
+//! What becomes of the lines that processes of a unit write: their level, which of them are
+//! left out, and what they are called elsewhere (systemd.exec(5), SyslogLevel=, LogLevelMax=,
+//! LogRateLimitIntervalSec=, LogFilterPatterns= and their kin).
+
+use super::handle::Stream;
+use super::lines::split_level;
+use crate::unit::config::{ExecConfig, LogSink, Logging, OutputTarget};
+use crate::unit::name::UnitName;
+use regex_lite::Regex;
+use std::sync::{Mutex, PoisonError};
+
+/// Settings, and what is counted. One for each process; the count goes on from one to the next.
+#[derive(Debug)]
+pub(super) struct LineRules {
+    pub(super) settings: Settings,
+    denied: Vec<Regex>,
+    allowed: Vec<Regex>,
+    window: Mutex<Window>,
+}
+
+/// What does not change while a process runs.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    pub(super) logging: Logging,
+    /// What the lines are called in a journal where the unit says nothing: the program.
+    program: String,
+    /// INVOCATION_ID=.
+    pub(super) invocation: String,
+    unit: String,
+    output: Route,
+    error: Route,
+}
+
+/// Where the lines of a stream go besides our own log.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Route {
+    pub(super) sink: Option<LogSink>,
+    pub(super) console: bool,
+}
+
+impl Route {
+    fn of(target: &OutputTarget) -> Route {
+        match target {
+            OutputTarget::LogTo { sink, console } => Route {
+                sink: Some(*sink),
+                console: *console,
+            },
+            OutputTarget::Log
+            | OutputTarget::Inherit
+            | OutputTarget::Null
+            | OutputTarget::File(_)
+            | OutputTarget::Append(_)
+            | OutputTarget::Truncate(_)
+            | OutputTarget::Socket
+            | OutputTarget::Terminal
+            | OutputTarget::Descriptor(_) => Route::default(),
+        }
+    }
+}
+
+/// How many lines there were in the interval that runs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Window {
+    begun: Option<u64>,
+    passed: u32,
+    suppressed: u32,
+}
+
+/// What becomes of a line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Judged<'a> {
+    /// Level and text, unless the line is left out.
+    pub(super) line: Option<(u8, &'a str)>,
+    /// What is to be said about earlier ones.
+    pub(super) notice: Option<String>,
+}
+
+impl Settings {
+    /// The settings of a process that runs `program`, a path.
+    pub(super) fn new(
+        unit: &UnitName,
+        exec: Option<&ExecConfig>,
+        program: &str,
+        invocation: &str,
+    ) -> Settings {
+        let name = program.rsplit('/').next().unwrap_or(program);
+        Settings {
+            logging: exec.map(|exec| exec.logging.clone()).unwrap_or_default(),
+            program: name.to_owned(),
+            invocation: invocation.to_owned(),
+            unit: unit.to_string(),
+            output: exec.map_or_else(Route::default, |exec| Route::of(&exec.standard_output)),
+            error: exec.map_or_else(Route::default, |exec| Route::of(&exec.standard_error)),
+        }
+    }
+}
+
+impl LineRules {
+    /// The rules; what was counted `before` counts on.
+    pub(super) fn new(settings: Settings, before: Option<&LineRules>) -> LineRules {
+        let patterns = settings.logging.patterns.iter();
+        // Each was tried when the unit was read.
+        let regex = |denies| {
+            let some = patterns.clone().filter(move |it| it.denies == denies);
+            some.filter_map(|it| Regex::new(&it.text).ok()).collect()
+        };
+        let window =
+            before.map(|before| *before.window.lock().unwrap_or_else(PoisonError::into_inner));
+        LineRules {
+            denied: regex(true),
+            allowed: regex(false),
+            settings,
+            window: Mutex::new(window.unwrap_or_default()),
+        }
+    }
+
+    /// SyslogIdentifier=.
+    pub(super) fn identifier(&self) -> Option<&str> {
+        self.settings.logging.identifier.as_deref()
+    }
+
+    /// What the lines are called in a log that has no units.
+    pub(super) fn name(&self) -> &str {
+        self.identifier().unwrap_or(&self.settings.program)
+    }
+
+    /// Where else a stream's lines go.
+    pub(super) fn route(&self, stream: Stream) -> Route {
+        match stream {
+            Stream::Stdout => self.settings.output,
+            Stream::Stderr => self.settings.error,
+            Stream::Manager => Route::default(),
+        }
+    }
+
+    /// Whether lines of a level are logged.
+    pub(super) fn is_wanted(&self, level: u8) -> bool {
+        self.settings
+            .logging
+            .level_max
+            .is_none_or(|max| level <= max)
+    }
+
+    /// Judges a line that comes at `now`, in microseconds of a clock that never goes back.
+    pub(super) fn judge<'a>(&self, line: &'a str, now: u64) -> Judged<'a> {
+        let logging = &self.settings.logging;
+        let (own, text) = match logging.level_prefix {
+            true => split_level(line),
+            false => (None, line),
+        };
+        let level = own.unwrap_or(logging.level);
+        let matches = |list: &[Regex]| list.iter().any(|pattern| pattern.is_match(text));
+        let left_out = !self.is_wanted(level)
+            || matches(&self.denied)
+            || !(self.allowed.is_empty() || matches(&self.allowed));
+        if left_out {
+            return Judged::default();
+        }
+        let (passes, suppressed) = self.count(now);
+        let notice = |count| format!("{count} lines were left out by LogRateLimitBurst=");
+        Judged {
+            line: passes.then_some((level, text)),
+            notice: suppressed.map(notice),
+        }
+    }
+
+    /// Whether one more line is within the limit, and how many were not, once that is over.
+    fn count(&self, now: u64) -> (bool, Option<u32>) {
+        let logging = &self.settings.logging;
+        let (interval, burst) = (logging.rate_interval, logging.rate_burst);
+        if interval == 0 || burst == 0 {
+            return (true, None);
+        }
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = window
+            .begun
+            .is_some_and(|begun| now.saturating_sub(begun) < interval);
+        if !runs {
+            let suppressed = Some(window.suppressed).filter(|count| *count > 0);
+            *window = Window {
+                begun: Some(now),
+                passed: 1,
+                suppressed: 0,
+            };
+            return (true, suppressed);
+        }
+        if window.passed < burst {
+            window.passed += 1;
+            return (true, None);
+        }
+        window.suppressed += 1;
+        (false, None)
+    }
+
+    /// The unit's name.
+    pub(super) fn unit(&self) -> &str {
+        &self.settings.unit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::config::LogPattern;
+
+    fn rules(change: impl FnOnce(&mut Logging)) -> LineRules {
+        let mut settings = Settings::default();
+        change(&mut settings.logging);
+        LineRules::new(settings, None)
+    }
+
+    fn line(rules: &LineRules, text: &str) -> Option<(u8, String)> {
+        let judged = rules.judge(text, 0).line;
+        judged.map(|(level, text)| (level, text.to_owned()))
+    }
+
+    #[test]
+    fn levels_come_from_the_line_or_the_unit() {
+        let plain = rules(|_| {});
+        assert_eq!(line(&plain, "<3>bad"), Some((3, "bad".into())));
+        assert_eq!(line(&plain, "text"), Some((6, "text".into())));
+        let other = rules(|logging| {
+            logging.level = 4;
+            logging.level_prefix = false;
+        });
+        assert_eq!(line(&other, "<3>bad"), Some((4, "<3>bad".into())));
+        let quiet = rules(|logging| logging.level_max = Some(4));
+        assert_eq!(line(&quiet, "text"), None);
+        assert_eq!(line(&quiet, "<4>text"), Some((4, "text".into())));
+        assert!(quiet.is_wanted(3) && !quiet.is_wanted(5));
+    }
+
+    #[test]
+    fn denied_patterns_come_before_allowed_ones() {
+        let pattern = |denies, text: &str| LogPattern {
+            denies,
+            text: text.to_owned(),
+        };
+        let denying = rules(|logging| logging.patterns = vec![pattern(true, "^secret")]);
+        assert_eq!(line(&denying, "<6>secret x"), None);
+        assert!(line(&denying, "no secret").is_some());
+        let both = rules(|logging| {
+            logging.patterns = vec![
+                pattern(false, "a+b"),
+                pattern(true, "c"),
+                pattern(false, "x"),
+            ];
+        });
+        assert!(line(&both, "aab").is_some() && line(&both, "x").is_some());
+        assert!(line(&both, "aabc").is_none() && line(&both, "y").is_none());
+    }
+
+    #[test]
+    fn a_burst_is_cut_off_and_told_of_later() {
+        let rules = rules(|logging| {
+            logging.rate_interval = 100;
+            logging.rate_burst = 2;
+        });
+        let passes = |rules: &LineRules, now| rules.judge("x", now).line.is_some();
+        assert_eq!(
+            [0, 10, 20, 99].map(|now| passes(&rules, now)),
+            [true, true, false, false]
+        );
+        let mut settings = Settings::default();
+        settings.logging = rules.settings.logging.clone();
+        let next = LineRules::new(settings, Some(&rules));
+        assert!(!passes(&next, 99));
+        let judged = next.judge("x", 100);
+        let notice = "3 lines were left out by LogRateLimitBurst=";
+        assert_eq!(judged.notice.as_deref(), Some(notice));
+        assert!(judged.line.is_some());
+        assert_eq!(next.judge("x", 101).notice, None);
+    }
+}
