@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release test sim compat lint fmt doc deny fuzz bench ci
+.PHONY: run build release test sim compat services lint fmt doc deny fuzz bench ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -18,6 +18,11 @@ test:
 # Beside systemd 252 (root, Debian); writes compat/REPORT.md.
 compat: build
 	compat/run.py all --report compat/REPORT.md
+
+# Debian's services, started beside systemd 252 (root, mmdebstrap, a gigabyte of packages on first use);
+# writes compat/SERVICES.md.
+services: build
+	compat/run.py services --report compat/SERVICES.md
 
 # SEEDS=N seeds from FROM=S through the simulation of the engine, optimised.
 sim:

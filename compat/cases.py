@@ -7,6 +7,9 @@ A file of cases holds blocks
     [Service]
     ...
 
+or `ask QUESTION QUESTION ...`, below which stand settings of [Service]: the probe (tests/probe) is run
+under them, and its answers are compared.
+
 In the text of a unit @PRINT@ stands for a program that records its arguments and environment, @FILE@
 for a file beside the unit whose lines stand below a line `-- file`. A `run` unit is started, then the
 record and Result are compared; of a `show` unit the properties named. Cases of several units and
@@ -22,6 +25,8 @@ import world
 
 PRINT = "/run/compat/print"
 OUTPUT = "/run/compat/out"
+PROBE = "/run/compat/probe"
+ANSWERS = "/run/compat/answers"
 PROGRAM = """#!/usr/bin/python3 -S
 import json, os, sys
 unit = os.environb.pop(b"COMPAT_UNIT", b"unknown").decode()
@@ -57,6 +62,12 @@ class Case:
     def files(self, number):
         unit = self.unit(number)
         extra = "/run/compat/extra/%s" % unit
+        if self.action == "ask":
+            questions = " ".join('"%s"' % question for question in self.properties)
+            text = ("[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=%s %s\n"
+                    "StandardOutput=truncate:%s/%s\nStandardError=null\n%s" % (
+                        PROBE, questions.replace("@UNIT@", unit), ANSWERS, unit, self.unit_text))
+            return {os.path.join(world.UNITS, unit): text, extra: self.extra, ANSWERS + "/none": ""}
         text = self.unit_text.replace("@PRINT@", PRINT).replace("@FILE@", extra)
         if self.action == "run":
             text += "\n[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nEnvironment=COMPAT_UNIT=%s\n" % unit
@@ -91,10 +102,12 @@ def play(kind, all_cases, daemon):
         files.update(case.files(number))
     files.update(scenes.FILES)
     programs = [PRINT, *scenes.FILES]
-    stand_in = os.path.join(os.path.dirname(daemon), "examples/stand-in-agent")
-    if not os.path.exists(stand_in):
-        raise SystemExit("compat: %s is not built" % stand_in)
-    copies = {stand_in: scenes.STAND_IN}
+    copies = {}
+    for name, place in (("stand-in-agent", scenes.STAND_IN), ("sandbox-probe", PROBE)):
+        program = os.path.join(os.path.dirname(daemon), "examples", name)
+        if not os.path.exists(program):
+            raise SystemExit("compat: %s is not built" % program)
+        copies[program] = place
     with world.World(kind, files, executable=programs, daemon=daemon, env=MANAGER, copies=copies) as one:
         plain = [play_one(one, case, case.unit(number)) if isinstance(case, Case) else None
                  for number, case in enumerate(all_cases)]
@@ -108,6 +121,10 @@ def play_one(one, case, unit):
         record = one.run(["cat", OUTPUT + "/" + unit])[1]
         state = one.show([unit], properties)[unit]
         return {"start": "ok" if code == 0 else "failed", **state, "record": record.strip()}
+    if case.action == "ask":
+        one.run(["systemctl", "start", unit])
+        state = one.show([unit], ("Result", "ExecMainStatus"))[unit]
+        return {**state, "answers": one.run(["cat", ANSWERS + "/" + unit])[1].strip()}
     state = one.show([unit], case.properties)[unit]
     return {name: values.plain(name, value) for name, value in state.items()}
 

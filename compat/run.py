@@ -8,6 +8,7 @@ import cases
 import packages
 import properties
 import report
+import services
 import verbs
 import world
 
@@ -16,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("properties", "cases", "verbs", "all"))
+    parser.add_argument("what", choices=("properties", "cases", "verbs", "services", "all"))
     parser.add_argument("--daemon", default=os.path.join(HERE, "../target/debug/dd-procmgrd"))
     parser.add_argument("--cache", default=packages.default_cache(), help="where packages are unpacked")
     parser.add_argument("--packages", help="only these, separated by commas")
@@ -44,6 +45,14 @@ def main():
     if options.what in ("cases", "all"):
         played = cases.compare(os.path.join(HERE, "cases"), options.daemon, options.only)
         report.print_cases(played, options.differences)
+    if options.what == "services":
+        # Not among `all`: it takes a gigabyte of packages and some minutes.
+        started = services.compare(options.cache, options.daemon, options.only)
+        services.show(started, options.differences)
+        if options.report:
+            with open(options.report, "w") as f:
+                f.write(services.text(*started))
+        return 0 if all(services.is_fine(row) for row in started[0]) else 1
     driven = None
     if options.what in ("verbs", "all"):
         driven = verbs.compare(os.path.join(HERE, "verbs"), options.daemon, options.only)

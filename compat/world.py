@@ -94,7 +94,7 @@ class World:
         self.spec["copies"][self.daemon] = inside
         if not self.facade:
             self.spec["links"]["/run/systemd/private"] = place
-        env["DD_PM_SOCKET"] = place
+        env.update(DD_PM_SOCKET=place, container="compat")
         return [inside, "--unit-path", self.unit_path, "--socket", place, "--runtime-dir", "/run/compat/state",
                 "--mode", "host", *(["--systemd-facade"] if self.facade else []), *self.options, GOAL], env
 

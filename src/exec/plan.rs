@@ -16,10 +16,12 @@ use super::identity::{Identity, IdentityError};
 use super::mounts::MountInput;
 use crate::sys::program::{OnFailure, Operation, Program, Step};
 use crate::unit::config::{
-    Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, WorkingDirectoryPlace,
+    Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, SecurityLabel,
+    WorkingDirectoryPlace,
 };
 use crate::unit::value::{Limit, LimitKind};
 pub use isolation::Entered;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -61,6 +63,8 @@ pub struct PlanInput<'a> {
     pub listened: usize,
     /// The socket for standard streams that are one.
     pub socket: Option<BorrowedFd<'a>>,
+    /// Labels of security modules that are in use.
+    pub labels: Vec<&'a SecurityLabel>,
     /// The processors of CPUAffinity=numa, bit n for processor n, or why they are not known.
     pub processors: Result<Vec<u8>, String>,
     /// Where the data for standard input is read, if there are any.
@@ -106,6 +110,8 @@ pub struct ExecPlan<'fd> {
     program: Program<'fd>,
     /// The directive each step is for; empty for what every process needs.
     settings: Vec<&'static str>,
+    /// More directives that a step is for.
+    further: BTreeMap<usize, Vec<&'static str>>,
     unset_variables: Vec<String>,
     may_block: bool,
 }
@@ -116,9 +122,14 @@ impl<'fd> ExecPlan<'fd> {
         &self.program
     }
 
-    /// The directive that a step is for.
-    pub(super) fn setting_of(&self, step: usize) -> &'static str {
-        self.settings.get(step).copied().unwrap_or("")
+    /// The directives that a step is for.
+    pub(super) fn settings_of(&self, step: usize) -> impl Iterator<Item = &'static str> {
+        let first = self
+            .settings
+            .get(step)
+            .filter(|setting| !setting.is_empty());
+        let further = self.further.get(&step).into_iter().flatten();
+        first.into_iter().chain(further).copied()
     }
 
     /// Variables that the command line uses but that are not set: worth a warning (X8).
@@ -152,6 +163,7 @@ pub fn plan<'a>(input: &PlanInput<'a>) -> Result<ExecPlan<'a>, PlanError> {
             image,
         },
         settings: steps.settings,
+        further: steps.further,
         unset_variables,
     })
 }
@@ -161,6 +173,7 @@ pub fn plan<'a>(input: &PlanInput<'a>) -> Result<ExecPlan<'a>, PlanError> {
 struct Steps<'fd> {
     list: Vec<Step<'fd>>,
     settings: Vec<&'static str>,
+    further: BTreeMap<usize, Vec<&'static str>>,
     sealed_from: Option<usize>,
 }
 
@@ -268,6 +281,7 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         steps.push(status::SIGNAL_MASK, Operation::IgnoreSignal(pipe));
     }
     if sandboxed {
+        seal::add_labels(&mut steps, exec, &input.labels);
         seal::add(&mut steps, exec, &input.inherited);
     }
     Ok(steps)

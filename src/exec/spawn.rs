@@ -41,26 +41,32 @@ pub struct SpawnError(#[from] pub std::io::Error);
 /// The clone itself failed.
 pub fn spawn(plan: &ExecPlan<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Child, SpawnError> {
     let started = start(plan.program(), cgroup)?;
-    let skipped = started.skipped.into_iter().map(|(step, failure)| LeftOut {
-        directive: plan.setting_of(step).to_owned(),
-        reason: step_failure(failure).message,
-        extent: Extent::Nothing,
+    let skipped = started.skipped.into_iter().map(|(step, failure)| {
+        let reason = step_failure(failure).message;
+        (step, reason, Extent::Nothing)
     });
-    let reduced = started.reduced.into_iter().map(|(step, value)| LeftOut {
-        directive: plan.setting_of(step).to_owned(),
-        reason: match value {
-            Some(value) => format!("to {value}, the nearest that is permitted"),
-            None => "nothing changed: Operation not permitted".to_owned(),
-        },
-        extent: match value {
-            Some(_) => Extent::Part,
-            None => Extent::Nothing,
-        },
-    });
+    let reduced = started
+        .reduced
+        .into_iter()
+        .map(|(step, value)| match value {
+            Some(value) => {
+                let reason = format!("to {value}, the nearest that is permitted");
+                (step, reason, Extent::Part)
+            }
+            None => {
+                let reason = "nothing changed: Operation not permitted".to_owned();
+                (step, reason, Extent::Nothing)
+            }
+        });
     // What no directive asked for is not missed.
-    let left_out = skipped
-        .chain(reduced)
-        .filter(|left_out| !left_out.directive.is_empty());
+    let left_out = skipped.chain(reduced).flat_map(|(step, reason, extent)| {
+        let settings = plan.settings_of(step);
+        settings.map(move |directive| LeftOut {
+            directive: directive.to_owned(),
+            reason: reason.clone(),
+            extent,
+        })
+    });
     Ok(Child {
         pid: started.pid,
         pidfd: started.pidfd,

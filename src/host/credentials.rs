@@ -55,7 +55,10 @@ fn gather(
         if values.contains_key(name) {
             continue;
         }
-        if from.starts_with('/') {
+        if from.starts_with('/') && Path::new(from).is_dir() {
+            gather_directory(name, Path::new(from), &mut values)
+                .map_err(|error| format!("cannot read the credentials in {from}: {error}"))?;
+        } else if from.starts_with('/') {
             match read(Path::new(from)) {
                 Ok(value) => drop(values.insert(name.clone(), value)),
                 Err(_) if credentials.set.contains_key(name) => {}
@@ -74,6 +77,36 @@ fn gather(
             .or_insert_with(|| secret.0.clone());
     }
     Ok(values)
+}
+
+/// Everything below a directory, as NAME_FILE, of what lies deeper NAME_DIRECTORY_FILE.
+fn gather_directory(
+    name: &str,
+    directory: &Path,
+    values: &mut BTreeMap<String, Vec<u8>>,
+) -> io::Result<()> {
+    let mut ahead = vec![(name.to_owned(), directory.to_owned())];
+    while let Some((name, directory)) = ahead.pop() {
+        let mut entries: Vec<_> = fs::read_dir(&directory)?.collect::<Result<_, _>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let own = entry.file_name();
+            let Some(own) = own.to_str() else { continue };
+            let name = format!("{name}_{own}");
+            // Links are followed to files, not to directories: those may go round.
+            if entry.file_type()?.is_dir() {
+                ahead.push((name, entry.path()));
+            } else if !values.contains_key(&name) && !entry.path().is_dir() {
+                values.insert(name, read(&entry.path())?);
+            }
+            let size: usize = values.values().map(Vec::len).sum();
+            if size as u64 > MOST_BYTES {
+                // Told of when everything is stored.
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn places(inherited: Option<&str>) -> impl Iterator<Item = PathBuf> {
@@ -205,6 +238,29 @@ mod tests {
             0o700
         };
         assert_eq!((mode("made"), mode("made/one")), (closed, 0o400));
+    }
+
+    #[test]
+    fn a_directory_is_taken_with_all_in_it() {
+        let place = tempfile::tempdir().unwrap();
+        let from = place.path().join("from");
+        fs::create_dir_all(from.join("sub")).unwrap();
+        fs::write(from.join("a"), "1").unwrap();
+        fs::write(from.join("sub/b"), "2").unwrap();
+        std::os::unix::fs::symlink(&from, from.join("sub/round")).unwrap();
+        let credentials = Credentials {
+            load: vec![("all".into(), from.display().to_string())],
+            ..Credentials::default()
+        };
+        let made = place.path().join("made");
+        make(&made, &credentials, None, None).unwrap();
+        let names: std::collections::BTreeMap<_, _> = fs::read_dir(&made)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|e| (e.file_name(), fs::read_to_string(e.path()).unwrap()))
+            .collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert_eq!(names[std::ffi::OsStr::new("all_sub_b")], "2");
     }
 
     #[test]

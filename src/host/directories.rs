@@ -3,7 +3,8 @@
 
 use super::ipc::{self, Owner};
 use super::isolation::{Accounts, Left};
-use crate::unit::config::{DirectoryKind, ExecConfig};
+use super::terminal;
+use crate::unit::config::{DirectoryKind, ExecConfig, Terminal};
 use crate::unit::specifier::SystemFacts;
 use std::collections::BTreeSet;
 use std::fs;
@@ -179,6 +180,8 @@ pub(super) struct Removal {
     kept: Arc<Vec<PathBuf>>,
     /// Whose IPC objects go.
     ipc: Option<Owner>,
+    /// The terminal that is made ready for the next who has it.
+    terminal: Option<Terminal>,
     /// Held until everything is gone: nobody gets a number that still owns something.
     _accounts: Option<Arc<Accounts>>,
 }
@@ -199,6 +202,7 @@ impl Removal {
             pid_file: pid_file.map(str::to_owned),
             directories: going.flat_map(Wanted::all_places).collect(),
             kept: kept.clone(),
+            terminal: Some(&exec.terminal).filter(|it| it.is_reverted()).cloned(),
             ..Removal::default()
         }
     }
@@ -226,7 +230,10 @@ impl Removal {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.pid_file.is_none() && self.directories.is_empty() && self.ipc.is_none()
+        self.pid_file.is_none()
+            && self.directories.is_empty()
+            && self.ipc.is_none()
+            && self.terminal.is_none()
     }
 
     /// Removes it all; only the innermost directory of `a/b` goes (M13). Returns what could
@@ -246,6 +253,7 @@ impl Removal {
             note(path, remove_tree(Path::new(path), &self.kept));
         }
         failures.extend(self.ipc.into_iter().flat_map(ipc::clean));
+        failures.extend(self.terminal.iter().flat_map(terminal::revert));
         failures
     }
 }

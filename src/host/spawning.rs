@@ -1,6 +1,7 @@
 //! Starts processes: gathers what a plan needs, makes and runs it, on the loop where nothing
 //! can block and on a pool thread otherwise.
 
+use super::conditions;
 use super::credentials;
 use super::directories;
 use super::dynamic_users::{DynamicUsers, Found};
@@ -25,7 +26,8 @@ use crate::exec::plan::{Inherited, PlanInput, plan};
 use crate::exec::{Child, Identity, IdentityError, identity, spawn};
 use crate::sys::personality;
 use crate::unit::config::{
-    Command, CommandKind, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget, UnitConfig,
+    Command, CommandKind, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget,
+    SecurityLabel, UnitConfig,
 };
 use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::specifier::SystemFacts;
@@ -282,7 +284,7 @@ impl Start {
         let credentials = credentials.ok().flatten();
         let environment = self.environment(&config, exec, &files, known, credentials.as_deref());
         let ground = Ground::prepare(exec, &self.common.mounts, || {
-            self.sources(exec, credentials)
+            self.sources(exec, credentials, &mut left_out)
         })?;
         let data = input_data::descriptor(exec)?;
         let warnings = terminal::prepare(exec, &self.common.closing);
@@ -310,6 +312,7 @@ impl Start {
             names: self.parcel.names(),
             listened: self.parcel.listened(),
             socket: self.parcel.stream(),
+            labels: self.labels(exec, &mut left_out),
             processors: numa::processors(&exec.scheduling),
             input_data: data.as_ref().map(AsFd::as_fd),
         };
@@ -324,6 +327,25 @@ impl Start {
         let missing =
             missing.map(|name| format!("the command line uses ${name}, which is not set"));
         Ok((child, warnings.into_iter().chain(missing).collect()))
+    }
+
+    /// The labels that mean anything on this machine (systemd.exec(5), SELinuxContext=: no
+    /// effect where SELinux is not in use; its kin the same).
+    fn labels<'a>(
+        &self,
+        exec: &'a ExecConfig,
+        left_out: &mut Vec<LeftOut>,
+    ) -> Vec<&'a SecurityLabel> {
+        let (some, none): (Vec<_>, Vec<_>) = exec
+            .labels
+            .iter()
+            .partition(|label| conditions::is_module_used(label.module.as_str()));
+        left_out.extend(none.into_iter().map(|label| LeftOut {
+            directive: label.module.directive().to_owned(),
+            reason: "this security module is not in use on the machine".to_owned(),
+            extent: Extent::Nothing,
+        }));
+        some
     }
 
     /// The directory of the unit's credentials, if it has any.
@@ -348,11 +370,28 @@ impl Start {
     }
 
     /// What the daemon adds to the mounts of a unit.
-    fn sources(&self, exec: &ExecConfig, credentials: Option<String>) -> Result<Sources, String> {
+    fn sources(
+        &self,
+        exec: &ExecConfig,
+        credentials: Option<String>,
+        left_out: &mut Vec<LeftOut>,
+    ) -> Result<Sources, String> {
         let tmp = exec.isolation.private_tmp;
-        let tmp = tmp.then(|| self.shared.tmp(&self.order.config.name));
+        let private_tmp = match tmp.then(|| self.shared.tmp(&self.order.config.name)) {
+            None => None,
+            Some(Ok(tmp)) => Some(tmp),
+            Some(Err(reason)) if exec.allow_degraded.contains("PrivateTmp") => {
+                left_out.push(LeftOut {
+                    directive: "PrivateTmp".to_owned(),
+                    reason,
+                    extent: Extent::Nothing,
+                });
+                None
+            }
+            Some(Err(reason)) => return Err(reason),
+        };
         Ok(Sources {
-            private_tmp: tmp.transpose()?,
+            private_tmp,
             writable: directories::writable(exec, &self.common.system),
             private: directories::private(exec, &self.common.system),
             notify_socket: self.order.notify.then(|| self.common.notify_socket.clone()),
@@ -518,6 +557,7 @@ fn is_simple(config: &UnitConfig) -> bool {
         && !exec.credentials.any()
         && exec.working_directory.is_none()
         && !exec.terminal.is_prepared()
+        && exec.labels.is_empty()
         && matches!(
             exec.standard_input,
             InputSource::Null | InputSource::Socket | InputSource::Descriptor(_)

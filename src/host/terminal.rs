@@ -45,15 +45,17 @@ pub(super) fn prepare(exec: &ExecConfig, closing: &AtomicBool) -> Vec<String> {
 /// Cuts others off, resets and clears the terminal, as far as the unit asks for it.
 pub(super) fn revert(terminal: &Terminal) -> Vec<String> {
     let mut failures = Vec::new();
-    let steps: [(bool, &str, fn(&str) -> io::Result<()>); 3] = [
-        (terminal.hang_up, "TTYVHangup=", |path| {
-            hang_up(take(path)?.as_fd())
-        }),
-        (terminal.reset, "TTYReset=", |path| reset(&take(path)?)),
-        (terminal.clear, "TTYVTDisallocate=", clear),
-    ];
-    for (_, setting, step) in steps.into_iter().filter(|(asked, ..)| *asked) {
-        note(&mut failures, terminal, setting, step(terminal.path()));
+    let path = terminal.path();
+    if terminal.hang_up {
+        let done = take(path).and_then(|opened| hang_up(opened.as_fd()));
+        note(&mut failures, terminal, "TTYVHangup=", done);
+    }
+    if terminal.reset {
+        let done = take(path).and_then(|opened| reset(&opened));
+        note(&mut failures, terminal, "TTYReset=", done);
+    }
+    if terminal.clear {
+        note(&mut failures, terminal, "TTYVTDisallocate=", clear(path));
     }
     failures
 }

@@ -9,7 +9,7 @@ use super::namespace;
 use super::program::Operation;
 use super::scheduling;
 use libc::{AT_FDCWD, c_long};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
 
 pub(super) type Done = Result<(), Errno>;
@@ -112,6 +112,7 @@ pub(super) fn perform(operation: &Operation<'_>) -> Result<Extent, Errno> {
         Operation::SetAmbient(set) => set_ambient(*set),
         Operation::NoNewPrivileges => no_new_privileges(),
         Operation::ImplyNoNewPrivileges => imply_no_new_privileges(),
+        Operation::Attribute { paths, value } => write_attribute(paths, value),
         Operation::SecureBits(bits) => set_secure_bits(*bits),
         Operation::Personality(value) => plain(libc::SYS_personality, [*value as usize]),
         Operation::Filter(instructions) => install_filter(instructions),
@@ -212,6 +213,18 @@ pub(super) fn write(file: i32, bytes: &[u8]) -> Done {
     let result = unsafe { call(libc::SYS_write, words) };
     close(file);
     result.map(|_| ())
+}
+
+fn write_attribute(paths: &[CString], value: &str) -> Done {
+    let mut reason = Errno(libc::ENOENT);
+    for path in paths {
+        match open(path, libc::O_WRONLY | libc::O_CLOEXEC, 0) {
+            Ok(file) => return write(file, value.as_bytes()),
+            Err(Errno(libc::ENOENT)) => {}
+            Err(errno) => reason = errno,
+        }
+    }
+    Err(reason)
 }
 
 fn set_nice(value: i32) -> Result<Extent, Errno> {

@@ -246,6 +246,13 @@ pub enum Operation<'fd> {
     NoNewPrivileges,
     /// The same, unless we have CAP_SYS_ADMIN, with which filters can be installed without.
     ImplyNoNewPrivileges,
+    /// Writes into the first of these files of /proc that there is.
+    Attribute {
+        /// Absolute paths.
+        paths: Vec<CString>,
+        /// What is written.
+        value: String,
+    },
     /// PR_SET_SECUREBITS.
     SecureBits(u32),
     /// personality(2).
@@ -337,6 +344,7 @@ impl fmt::Display for Operation<'_> {
             Operation::NoNewPrivileges | Operation::ImplyNoNewPrivileges => {
                 f.write_str("set no_new_privs")
             }
+            Operation::Attribute { value, .. } => write!(f, "be labelled {value}"),
             Operation::SecureBits(bits) => write!(f, "set the secure bits to {bits:#x}"),
             Operation::Personality(value) => write!(f, "set the personality to {value:#x}"),
             Operation::Filter(_) => f.write_str("install a filter of system calls"),

@@ -37,8 +37,8 @@ pub fn name_of(prefix: &str) -> String {
 pub fn numbers(name: &str, owners: &[u32]) -> impl Iterator<Item = u32> {
     let (first, count) = (*NUMBERS.start(), NUMBERS.end() - NUMBERS.start() + 1);
     let from_name = hash(name) as u32 % count;
-    let owners: Vec<u32> = owners.iter().copied().collect();
-    let owners = owners.into_iter().filter(|id| NUMBERS.contains(id));
+    let owners = owners.iter().copied();
+    let owners = owners.filter(|id| NUMBERS.contains(id));
     owners.chain((0..count).map(move |step| first + (from_name + step) % count))
 }
 

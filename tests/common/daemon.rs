@@ -29,6 +29,7 @@ pub struct Place {
     more_arguments: Vec<String>,
     socket: PathBuf,
     unprivileged: bool,
+    contained: Option<u32>,
 }
 
 /// A running daemon; dropped, it is ended and so is what it left.
@@ -79,6 +80,7 @@ impl Place {
             more_units: Vec::new(),
             more_arguments: Vec::new(),
             unprivileged: false,
+            contained: None,
         }
     }
 
@@ -91,6 +93,13 @@ impl Place {
     /// One more argument for the daemon.
     pub fn with_argument(mut self, argument: &str) -> Place {
         self.more_arguments.push(argument.to_owned());
+        self
+    }
+
+    /// The daemon is an ordinary user of this number in a container: no capabilities, nothing but
+    /// this place can be written. Takes root to set up.
+    pub fn in_container(mut self, user: u32) -> Place {
+        self.contained = Some(user);
         self
     }
 
@@ -151,7 +160,9 @@ impl Place {
             unit_path.push(more);
         }
         let log = File::create(self.file("daemon.log")).expect("a log can be made");
-        let mut command = if self.unprivileged {
+        let mut command = if let Some(user) = self.contained {
+            self.container(user)
+        } else if self.unprivileged {
             let mut command = Command::new("setpriv");
             command.args([
                 "--bounding-set=-all",
@@ -176,6 +187,25 @@ impl Place {
             .stderr(log)
             .spawn()
             .expect("the daemon is built")
+    }
+
+    fn container(&self, user: u32) -> Command {
+        const SETUP: &str = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro / && \
+            chown -R \"$2:$2\" \"$1\" && shift && id=$1 && shift && exec setpriv --reuid \"$id\" \
+            --regid \"$id\" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            SETUP,
+            "sh",
+        ]);
+        command.arg(self.path()).arg(user.to_string());
+        command.arg(programs::DAEMON);
+        command
     }
 
     /// None of the caller's own settings reach what we start.

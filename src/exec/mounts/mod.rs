@@ -42,6 +42,23 @@ pub trait Files: Debug {
     fn find(&self, root: &str, path: &str) -> (String, Found);
 }
 
+/// The files where /proc shows processes and nothing else (ProcSubset=pid).
+#[derive(Debug)]
+struct WithoutMachine<'a>(&'a dyn Files);
+
+impl Files for WithoutMachine<'_> {
+    fn find(&self, root: &str, path: &str) -> (String, Found) {
+        let (path, found) = self.0.find(root, path);
+        let name = path.strip_prefix("/proc/").unwrap_or_default();
+        let name = name.split('/').next().unwrap_or_default();
+        let is_process = name.bytes().all(|byte| byte.is_ascii_digit());
+        match is_process || name == "self" || name == "thread-self" {
+            true => (path, found),
+            false => (path, Found::Missing),
+        }
+    }
+}
+
 /// What mounts are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct MountInput<'a> {
@@ -97,12 +114,12 @@ pub fn mounts(exec: &ExecConfig, input: &MountInput<'_>) -> Result<Vec<MountStep
         ));
         root = "/".to_owned();
     }
-    let arranged = arrange(
-        entries(exec, input.sources),
-        &root,
-        input.files,
-        &mut missing,
-    )?;
+    let processes_only = WithoutMachine(input.files);
+    let files: &dyn Files = match isolation.processes_only {
+        true => &processes_only,
+        false => input.files,
+    };
+    let arranged = arrange(entries(exec, input.sources), &root, files, &mut missing)?;
     let mut refused = Vec::new();
     for error in missing {
         match &error {

@@ -82,6 +82,8 @@ pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<()
         false => OnFailure::End,
     };
     let first = settings.first().copied().unwrap_or("");
+    let further = settings.iter().skip(1).copied().collect();
+    steps.further.insert(steps.list.len(), further);
     steps.add(
         first,
         on_failure,

@@ -24,6 +24,7 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         listened: 0,
         socket: None,
         input_data: None,
+        labels: Vec::new(),
         processors: Ok(Vec::new()),
     }
 }

@@ -91,6 +91,7 @@ impl Try {
             listened: passed.len(),
             socket: None,
             input_data: None,
+            labels: Vec::new(),
             processors: Ok(Vec::new()),
         };
         spawn(&plan(&input).unwrap(), None).unwrap()

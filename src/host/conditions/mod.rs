@@ -113,6 +113,11 @@ fn credential(name: &str, around: &Surroundings) -> Option<bool> {
     Some(places.any(|directory| Path::new(directory).join(name).exists()))
 }
 
+/// Whether a security module, by its word for ConditionSecurity=, is in use.
+pub(super) fn is_module_used(word: &str) -> bool {
+    security::module(word) == Some(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

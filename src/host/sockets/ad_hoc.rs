@@ -188,6 +188,7 @@ fn start(
         entered: Entered::default(),
         no_credentials: None,
         input_data: None,
+        labels: Vec::new(),
         processors: Ok(Vec::new()),
         not_applied: &[],
         no_directory: None,

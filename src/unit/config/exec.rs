@@ -2,7 +2,7 @@
 
 use super::credential::Credentials;
 use super::filter::Filters;
-use super::isolation::Isolation;
+use super::isolation::{Isolation, SecurityLabel};
 use super::logging::{LogSink, Logging};
 use super::scheduling::{KeyringMode, Scheduling};
 use super::terminal::{Terminal, TerminalWay};
@@ -237,6 +237,8 @@ pub struct ExecConfig {
     /// AllowDegraded= of [X-Procmgr]: directives that may be left out where they cannot be
     /// carried out.
     pub allow_degraded: BTreeSet<String>,
+    /// SELinuxContext= and its kin.
+    pub labels: Vec<SecurityLabel>,
     /// SecureBits=, as prctl(2) takes them.
     pub secure_bits: u32,
     /// Personality=, as personality(2) takes it.
@@ -293,6 +295,7 @@ impl Default for ExecConfig {
             capability_bounding_set: None,
             no_new_privileges: false,
             allow_degraded: BTreeSet::new(),
+            labels: Vec::new(),
             secure_bits: 0,
             personality: None,
             scheduling: Scheduling::default(),

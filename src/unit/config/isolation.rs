@@ -22,6 +22,46 @@ pub enum ProtectHome {
     Tmpfs,
 }
 
+/// SELinuxContext=, AppArmorProfile= or SmackProcessLabel=.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityLabel {
+    /// Of which of the machine's security modules.
+    pub module: SecurityModule,
+    /// What processes are labelled with.
+    pub label: String,
+    /// `-`: they may go without.
+    pub optional: bool,
+}
+
+/// What labels processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum SecurityModule {
+    SELinux,
+    AppArmor,
+    Smack,
+}
+
+impl SecurityModule {
+    /// The directive for its label.
+    pub fn directive(self) -> &'static str {
+        match self {
+            SecurityModule::SELinux => "SELinuxContext",
+            SecurityModule::AppArmor => "AppArmorProfile",
+            SecurityModule::Smack => "SmackProcessLabel",
+        }
+    }
+
+    /// What ConditionSecurity= calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SecurityModule::SELinux => "selinux",
+            SecurityModule::AppArmor => "apparmor",
+            SecurityModule::Smack => "smack",
+        }
+    }
+}
+
 /// A path with a rule of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathRule {

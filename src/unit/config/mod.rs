@@ -22,7 +22,9 @@ pub use exec::{
     PreserveMode, WorkingDirectory, WorkingDirectoryPlace,
 };
 pub use filter::{CallAction, CallList, FamilyList, Filters};
-pub use isolation::{Bind, Isolation, PathRule, ProtectHome, ProtectSystem, Temporary};
+pub use isolation::{
+    Bind, Isolation, PathRule, ProtectHome, ProtectSystem, SecurityLabel, SecurityModule, Temporary,
+};
 pub use kill::{KillConfig, KillMode};
 pub use logging::{LogPattern, LogSink, Logging};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};

@@ -37,8 +37,13 @@ impl Terminal {
         self.path.as_deref().unwrap_or(CONSOLE)
     }
 
-    /// Whether anything is to be done to it before a process and behind the unit.
+    /// Whether anything is to be done to it before a process.
     pub fn is_prepared(&self) -> bool {
-        self.reset || self.hang_up || self.clear || self.rows.is_some() || self.columns.is_some()
+        self.is_reverted() || self.rows.is_some() || self.columns.is_some()
+    }
+
+    /// Whether anything is to be done to it when the unit is dead, too.
+    pub fn is_reverted(&self) -> bool {
+        self.reset || self.hang_up || self.clear
     }
 }

@@ -15,8 +15,7 @@ const SANDBOX: &str =
 const FILTERS: &str = "filters in BPF are not built yet, and a unit does not start without its own";
 const CREDENTIALS: &str =
     "encrypted credentials are not decrypted here, and a unit does not start without its own";
-const LABELS: &str = "security labels and sessions are not built yet, and a unit does not start \
-                      without its own";
+const LABELS: &str = "sessions are not opened here, and a unit does not start without its own";
 const IMAGES: &str =
     "disk images and extensions are not mounted here, and a unit does not start without its own";
 
@@ -575,21 +574,18 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("KeyringMode", "s", keyring)
     .kept(shape::word),
-    label("SELinuxContext", 209, "The SELinux context of processes.").show(
-        "SELinuxContext",
-        "(bs)",
-        no_label,
-    ),
-    label("AppArmorProfile", 210, "The AppArmor profile of processes.").show(
-        "AppArmorProfile",
-        "(bs)",
-        no_label,
-    ),
-    label("SmackProcessLabel", 218, "The SMACK label of processes.").show(
-        "SmackProcessLabel",
-        "(bs)",
-        no_label,
-    ),
+    label("SELinuxContext", 209, "The SELinux context of processes.")
+        .show("SELinuxContext", "(bs)", no_label)
+        .kept(shape::security_label)
+        .carried_out(),
+    label("AppArmorProfile", 210, "The AppArmor profile of processes.")
+        .show("AppArmorProfile", "(bs)", no_label)
+        .kept(shape::security_label)
+        .carried_out(),
+    label("SmackProcessLabel", 218, "The SMACK label of processes.")
+        .show("SmackProcessLabel", "(bs)", no_label)
+        .kept(shape::security_label)
+        .carried_out(),
     image(
         "RootDirectory",
         33,

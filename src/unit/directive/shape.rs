@@ -20,7 +20,7 @@ pub(super) use resource::{
 pub(super) use stream::{
     binds, calendar, core_dump_filter, facility, io_class, level, log_fields, memory_policy,
     monotonic, mount_flags, nanoseconds, paths_watched, personality, policy, secure_bits,
-    temporary_file_systems,
+    security_label, temporary_file_systems,
 };
 
 use super::parse;

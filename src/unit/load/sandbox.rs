@@ -4,7 +4,8 @@
 use super::context::is_on;
 use crate::unit::config::{
     Bind, CallAction, CallList, FamilyList, Filters, Isolation, KeyringMode, Logging, PathRule,
-    ProcessorPolicy, ProtectHome, ProtectSystem, Scheduling, Temporary, Terminal, UnitConfig,
+    ProcessorPolicy, ProtectHome, ProtectSystem, Scheduling, SecurityLabel, SecurityModule,
+    Temporary, Terminal, UnitConfig,
 };
 use crate::unit::directive::PropertyValue;
 use crate::unit::value::{CapabilitySet, address_family, parse_errno};
@@ -32,6 +33,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
     let remove_ipc = is_on(config, "RemoveIPC");
     let logging = logging(&written);
     let terminal = terminal(config);
+    let labels = labels(&written);
     let accounts = ["User", "Group"].map(|of| written.text(of).map(str::to_owned));
     let Some(exec) = config.exec_mut() else {
         return;
@@ -49,6 +51,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
         ..logging
     };
     exec.terminal = terminal;
+    exec.labels = labels;
     exec.scheduling = scheduling;
     exec.keyring = keyring;
     exec.isolation = isolation;
@@ -165,6 +168,26 @@ fn scheduling(written: &Written<'_>) -> Scheduling {
         timer_slack: written.unsigned("TimerSlackNSec"),
         core_dump_filter: written.unsigned("CoredumpFilter"),
     }
+}
+
+fn labels(written: &Written<'_>) -> Vec<SecurityLabel> {
+    let modules = [
+        SecurityModule::SELinux,
+        SecurityModule::AppArmor,
+        SecurityModule::Smack,
+    ];
+    let label = |module: SecurityModule| match written.0.get(module.directive()) {
+        Some(PropertyValue::Struct(fields)) => match fields.as_slice() {
+            [PropertyValue::Bool(optional), PropertyValue::String(label)] => Some(SecurityLabel {
+                module,
+                label: label.clone(),
+                optional: *optional,
+            }),
+            _ => None,
+        },
+        _ => None,
+    };
+    modules.into_iter().filter_map(label).collect()
 }
 
 /// All but what is not kept as it is shown.

@@ -237,6 +237,26 @@ pub(in crate::unit::directive) fn personality(
     }
 }
 
+/// SELinuxContext= and its kin: `(bs)`, whether processes may go without, and the label.
+pub(in crate::unit::directive) fn security_label(
+    reading: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let (optional, label) = match value.strip_prefix('-') {
+        Some(label) => (true, label),
+        None => (false, value),
+    };
+    let label = reading.expand(label)?;
+    Ok(Some(PropertyValue::Struct(vec![
+        PropertyValue::Bool(optional),
+        PropertyValue::String(label),
+    ])))
+}
+
 /// LogExtraFields=: `aay`.
 pub(in crate::unit::directive) fn log_fields(
     reading: &mut Reading<'_>,

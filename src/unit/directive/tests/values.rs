@@ -219,11 +219,7 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     ] {
         assert_eq!(refuses(nothing), (0, false), "{nothing}");
     }
-    for limit in [
-        "MemoryMax=1G",
-        "CPUQuota=20%",
-        "TasksMax=10",
-    ] {
+    for limit in ["MemoryMax=1G", "CPUQuota=20%", "TasksMax=10"] {
         assert_eq!(refuses(limit), (1, false), "{limit}");
     }
     let draft =
