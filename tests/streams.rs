@@ -41,7 +41,11 @@ fn a_terminal_is_the_processs_own() {
         path.display()
     );
     place.write_unit("terminal.service", &unit);
-    place.write_unit("second.service", &unit);
+    let second = format!(
+        "[Service]\nStandardInput=tty-fail\nTTYPath={}\nExecStart=/bin/true\n",
+        path.display()
+    );
+    place.write_unit("second.service", &second);
     let daemon = place.start();
     daemon.ok(&["start", "terminal.service"]);
     let mut side = fs::File::from(pty.master);

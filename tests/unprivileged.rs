@@ -18,7 +18,7 @@ const DEMANDING: &str = "User=root\nGroup=root\nSupplementaryGroups=root\nPrivat
     ProtectSystem=strict\nProtectHome=yes\nPrivateDevices=yes\nNoNewPrivileges=yes\n\
     CapabilityBoundingSet=CAP_NET_RAW\nReadOnlyPaths=/nonexistent\nNice=-5\nOOMScoreAdjust=-500\n\
     LimitNOFILE=100:1048576\nLimitCORE=0\nUMask=0077\nRestrictRealtime=yes\nSystemCallFilter=~@swap\n\
-    RuntimeDirectory=agent\nStateDirectory=agent";
+    RuntimeDirectory=agent\nStateDirectory=agent\nRemainAfterExit=yes";
 const MAY_GO: &str = "User Group SupplementaryGroups PrivateTmp ProtectSystem ProtectHome \
     PrivateDevices CapabilityBoundingSet ReadOnlyPaths";
 

@@ -98,24 +98,8 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             let name: String = call.arguments()?;
             hold(call, &name, call.member == "RefUnit").await
         }
-        "LookupDynamicUserByName" => {
-            let name: String = call.arguments()?;
-            let users = dynamic_users(call).await?;
-            let found = users.into_iter().find(|(_, known)| *known == name);
-            let (uid, _) = found.ok_or_else(|| no_dynamic_user(&name))?;
-            Ok(Body::one("u", Value::U32(uid)))
-        }
-        "LookupDynamicUserByUID" => {
-            let uid: u32 = call.arguments()?;
-            let users = dynamic_users(call).await?;
-            let found = users.into_iter().find(|(known, _)| *known == uid);
-            let (_, name) = found.ok_or_else(|| no_dynamic_user(&uid.to_string()))?;
-            Ok(Body::one("s", Value::String(name)))
-        }
-        "GetDynamicUsers" => {
-            let users = dynamic_users(call).await?.into_iter();
-            let row = |(uid, name)| Value::Struct(vec![Value::U32(uid), Value::String(name)]);
-            Ok(Body::one("a(us)", Value::Array(users.map(row).collect())))
+        "LookupDynamicUserByName" | "LookupDynamicUserByUID" | "GetDynamicUsers" => {
+            dynamic_users(call).await
         }
         _ => match unit_files::call(call).await {
             Some(answer) => answer,
@@ -124,9 +108,24 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
     }
 }
 
-async fn dynamic_users(call: &Call<'_>) -> Result<Vec<(u32, String)>, Failure> {
+/// Answers the methods about users that exist only for units.
+async fn dynamic_users(call: &Call<'_>) -> Result<Body, Failure> {
     let look = |view: &View<'_>| view.facts.dynamic_users();
-    Ok(call.client.hub.handle.look(look).await?)
+    let mut users = call.client.hub.handle.look(look).await?.into_iter();
+    if call.member == "LookupDynamicUserByName" {
+        let name: String = call.arguments()?;
+        let found = users.find(|(_, known)| *known == name);
+        let (uid, _) = found.ok_or_else(|| no_dynamic_user(&name))?;
+        return Ok(Body::one("u", Value::U32(uid)));
+    }
+    if call.member == "LookupDynamicUserByUID" {
+        let uid: u32 = call.arguments()?;
+        let found = users.find(|(known, _)| *known == uid);
+        let (_, name) = found.ok_or_else(|| no_dynamic_user(&uid.to_string()))?;
+        return Ok(Body::one("s", Value::String(name)));
+    }
+    let row = |(uid, name)| Value::Struct(vec![Value::U32(uid), Value::String(name)]);
+    Ok(Body::one("a(us)", Value::Array(users.map(row).collect())))
 }
 
 /// The failure for a dynamic user that there is not.

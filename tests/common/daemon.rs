@@ -204,7 +204,7 @@ impl Place {
             "sh",
         ]);
         command.arg(self.path()).arg(user.to_string());
-        command.arg(programs::DAEMON);
+        command.arg(programs::DAEMON).env("HOME", self.path());
         command
     }
 
