@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 CLONE_NEWCGROUP = 0x02000000
-MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 4096
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_SHARED = 1, 32, 4096, 16384, 1 << 20
 PR_CAPBSET_DROP = 24
 # time, boot, modules, raw devices: what namespaces do not keep apart
 DROPPED = (16, 17, 22, 25)
@@ -55,6 +55,7 @@ def mounts():
     mount("cgroup2", CGROUPS, "cgroup2")
     mount("/proc/sys", "/proc/sys", "", MS_BIND)
     mount("", "/proc/sys", "", MS_BIND | MS_REMOUNT | MS_RDONLY)
+    mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777,size=256m")
     mount("", "/", "", MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
@@ -173,6 +174,8 @@ def main():
         own_root(spec["root"])
     else:
         mounts()
+    # as on every machine that systemd booted
+    mount("", "/", "", MS_REC | MS_SHARED)
     guard()
     socket.sethostname("compat")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=False)

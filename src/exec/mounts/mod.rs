@@ -321,6 +321,15 @@ impl Builder<'_> {
             };
             self.push(setting, operation);
         }
+        // Programs find devices by their numbers, too.
+        self.make_point(setting, "/dev/char", true)?;
+        for (name, major, minor) in DEVICES {
+            let operation = Operation::SymbolicLink {
+                target: c_string(&format!("../{name}"))?,
+                path: self.inside(&format!("/dev/char/{major}:{minor}"))?,
+            };
+            self.push(setting, operation);
+        }
         for path in ["/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/hugepages"] {
             self.make_point(setting, path, true)?;
             if self.input.files.find("/", path).1 == Found::Directory {
