@@ -27,6 +27,7 @@ pub struct Place {
     directory: TempDir,
     more_units: Vec<PathBuf>,
     more_arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     socket: PathBuf,
     unprivileged: bool,
 }
@@ -78,6 +79,7 @@ impl Place {
             directory,
             more_units: Vec::new(),
             more_arguments: Vec::new(),
+            environment: Vec::new(),
             unprivileged: false,
         }
     }
@@ -91,6 +93,12 @@ impl Place {
     /// One more argument for the daemon.
     pub fn with_argument(mut self, argument: &str) -> Place {
         self.more_arguments.push(argument.to_owned());
+        self
+    }
+
+    /// One more variable of the daemon's own environment.
+    pub fn with_environment(mut self, name: &str, value: &str) -> Place {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -171,6 +179,7 @@ impl Place {
             .arg("--runtime-dir")
             .arg(self.file("state"))
             .args(&self.more_arguments)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor can be copied"))
             .stderr(log)
