@@ -13,6 +13,7 @@ mod daemons;
 mod dependencies;
 mod error;
 mod fields;
+mod health;
 mod import;
 mod jobs;
 mod list;
@@ -149,6 +150,7 @@ fn units_of(command: &Command) -> &[String] {
         | Command::More(
             More::Help(units) | More::Freeze(units) | More::Thaw(units) | More::Clean { units, .. },
         ) => &units.units,
+        Command::More(More::Health(wanted)) => &wanted.units,
         _ => &[],
     }
 }
@@ -157,6 +159,7 @@ async fn execute_more(client: &mut Client, output: &Output, more: &More) -> Resu
     match more {
         More::ListUnits(wanted) => list_units::run(client, output, wanted).await,
         More::ListDependencies(wanted) => dependencies::run(client, output, wanted).await,
+        More::Health(wanted) => health::run(client, output, wanted).await,
         More::Help(units) => manage::help(client, &units.units).await,
         More::Clean { units, what } => manage::clean(client, output, &units.units, what).await,
         More::Freeze(units) => manage::freeze(client, output, &units.units, true).await,

@@ -1,9 +1,10 @@
 //! What leaves the engine: orders to the host and news for the clients.
 
 use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
+use super::probe::Verdict;
 use super::process::Role;
 use super::state::{JobKind, JobResult};
-use crate::unit::config::{Condition, SystemAction, UnitConfig};
+use crate::unit::config::{Condition, ProbeKind, SystemAction, UnitConfig};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub struct Spawn {
     pub config: Arc<UnitConfig>,
     /// What it is for.
     pub role: Role,
-    /// Which list of commands the command stands in.
+    /// Which list of commands the command stands in; that of a probe stands in its section, and
+    /// it is run as one of ExecStartPost= is.
     pub kind: crate::unit::config::CommandKind,
     /// Which command of the list.
     pub index: usize,
@@ -36,6 +38,19 @@ pub struct Spawn {
     pub passed: Vec<Passed>,
     /// A first connection that was taken already, and the variable that tells its number.
     pub client: Option<(DescriptorId, String)>,
+}
+
+/// An order to make an attempt of a probe that needs no process: HTTPGet= or TCPSocket=.
+#[derive(Debug, Clone)]
+pub struct ProbeOrder {
+    /// Whose probe.
+    pub unit: UnitId,
+    /// Number of the answer.
+    pub order: u64,
+    /// Which.
+    pub kind: ProbeKind,
+    /// The configuration that says what it does.
+    pub config: Arc<UnitConfig>,
 }
 
 /// A descriptor that a process gets.
@@ -331,6 +346,25 @@ pub enum Effect {
     CloseDescriptor {
         /// Which.
         descriptor: DescriptorId,
+    },
+    /// Make an attempt of a probe within its TimeoutSec=; answered by `Probed`. What a
+    /// `CancelProbe` overtakes is dropped without an answer.
+    RunProbe(Box<ProbeOrder>),
+    /// Call an attempt off.
+    CancelProbe {
+        /// As ordered.
+        order: u64,
+    },
+    /// The verdict of a probe has changed.
+    ProbeTurned {
+        /// Whose.
+        unit: UnitId,
+        /// Which.
+        kind: ProbeKind,
+        /// What it is now.
+        verdict: Verdict,
+        /// Why, if it is bad.
+        reason: String,
     },
     /// Answer of a request.
     Reply {

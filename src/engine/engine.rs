@@ -205,6 +205,8 @@ impl Engine {
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
             | Event::MainFound { .. }
+            | Event::Probed { .. }
+            | Event::ProbeSkipped { .. }
             | Event::MainNotFound { .. } => self.process_event(event),
         }
         self.settle();
@@ -279,6 +281,7 @@ impl Engine {
         self.order_suspect = true;
         for name in names {
             if let Some(unit) = self.graph.find(name.as_str()) {
+                self.with_service(unit, Service::look_at_probes);
                 self.effects.push_back(Effect::Changed { unit });
             }
         }
@@ -307,6 +310,18 @@ impl Engine {
             }
             Event::MainFound { process, pid } => {
                 self.with_owner(process, |s, cx| s.on_main_found(cx, process, pid));
+            }
+            Event::Probed {
+                unit,
+                order,
+                took,
+                result,
+            } => {
+                self.with_service(unit, |s, cx| s.on_probed(cx, order, took, result));
+            }
+            Event::ProbeSkipped { process } => {
+                self.with_owner(process, |s, cx| s.probe_skipped(cx, process));
+                self.collect_queue.extend(self.processes.remove(&process));
             }
             Event::MainNotFound { process, reason } => {
                 self.with_owner(process, |s, cx| s.on_main_not_found(cx, process, &reason));
@@ -405,6 +420,8 @@ impl Engine {
             | Event::TakenIn { .. }
             | Event::Control { .. }
             | Event::Abandon { .. }
+            | Event::Probed { .. }
+            | Event::ProbeSkipped { .. }
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }
@@ -510,6 +527,9 @@ impl Engine {
         }
         if out.held {
             self.idle_queue.insert(unit);
+        }
+        if out.ready {
+            self.wake_neighbours(unit);
         }
         if out.condition_failed {
             self.graph.get_mut(unit).condition.result = false;

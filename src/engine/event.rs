@@ -1,6 +1,7 @@
 //! What comes into the engine: requests and kernel facts.
 
 use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
+use super::probe::ProbeResult;
 use super::process::ProcessStatus;
 use super::scope::Controller;
 use crate::unit::config::{JobMode, UnitConfig};
@@ -314,6 +315,23 @@ pub enum Event {
         request: RequestId,
         /// The scope.
         unit: UnitName,
+    },
+    /// Answer to `Effect::RunProbe`.
+    Probed {
+        /// Whose.
+        unit: UnitId,
+        /// As ordered.
+        order: u64,
+        /// How long it took, microseconds.
+        took: u64,
+        /// What was found.
+        result: ProbeResult,
+    },
+    /// Answer to `Effect::Spawn` for a probe: it says nothing to make an attempt now (the unit is
+    /// frozen).
+    ProbeSkipped {
+        /// As ordered.
+        process: ProcessId,
     },
     /// Answer to `Effect::Check`.
     Checked {

@@ -1,6 +1,6 @@
 //! How a process ended, and what it was for.
 
-use crate::unit::config::CommandKind;
+use crate::unit::config::{CommandKind, ProbeKind};
 use crate::unit::value::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -68,4 +68,6 @@ pub enum Role {
     Main,
     /// A command of the list, one at a time.
     Control(CommandKind),
+    /// The command of a probe, beside all others.
+    Probe(ProbeKind),
 }

@@ -15,7 +15,7 @@ use super::engine::{Engine, Timed};
 use super::graph::Graph;
 use super::ids::{CheckId, JobId, ProcessId, Timestamp, UnitId};
 use super::job::Job;
-use super::service::Numbers;
+use super::service::{Numbers, Service};
 use super::unit::Machine;
 use crate::unit::config::UnitConfig;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -169,6 +169,9 @@ impl Engine {
         engine.queue_all_jobs();
         engine.order_suspect = true;
         let all: Vec<UnitId> = engine.graph.iter().map(|unit| unit.id).collect();
+        for unit in &all {
+            engine.with_service(*unit, Service::look_at_probes);
+        }
         engine.collect_queue.extend(all);
         engine.settle();
         Ok(engine)

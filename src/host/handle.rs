@@ -5,8 +5,10 @@ use super::bus_names::BusNameNews;
 use super::client_units::ClientUnits;
 use super::operations::{Operation, Trouble};
 use crate::cgroup::usage::Usage;
-use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb};
-use crate::unit::config::{JobMode, UnitConfig};
+use crate::engine::{
+    Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb, Verdict,
+};
+use crate::unit::config::{JobMode, ProbeKind, UnitConfig};
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
@@ -131,6 +133,8 @@ pub enum News {
     JobNew(JobId, UnitName, JobKind),
     /// A job ended.
     JobRemoved(JobId, UnitName, JobKind, JobResult),
+    /// The verdict of a probe has changed, and why if it is bad.
+    Probe(UnitName, ProbeKind, Verdict, String),
     /// The first jobs have all ended, this long after the manager began, in microseconds.
     StartupFinished(u64),
     /// A client that looks after a scope, by its name on the bus, is asked to stop it.

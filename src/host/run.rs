@@ -19,6 +19,7 @@ use super::notify::NotifySocket;
 use super::operations::{Freezer, Froze};
 use super::output::Capture;
 use super::pid_file::PidFile;
+use super::probes::{Attempt, Attempts};
 use super::processes::Processes;
 use super::requests::Requests;
 use super::scopes::Moved;
@@ -89,6 +90,7 @@ pub(super) enum Fact {
     /// A process that was taken in by descent has ended.
     GuestEnded(UnitId, i32),
     Socket(SocketFact),
+    Probed(Attempt),
 }
 
 /// What ended a wait.
@@ -138,6 +140,8 @@ pub struct Host {
     pub(super) names: BTreeMap<UnitId, UnitName>,
     pub(super) searches: BTreeMap<ProcessId, Search>,
     pub(super) bus_names: BusNames,
+    /// Attempts of probes under way.
+    pub(super) attempts: Attempts,
     /// Removals under way; a start of the unit waits for them.
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
     /// What was said of units' files since the last reload.
@@ -224,6 +228,7 @@ impl Host {
             requests: Requests::default(),
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
+            attempts: Attempts::default(),
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             said: BTreeMap::new(),
@@ -331,6 +336,7 @@ impl Host {
             Woken::Fact(Fact::TakenIn(moved)) => self.taken_in(*moved),
             Woken::Fact(Fact::GuestEnded(unit, pid)) => self.groups.guest_ended(unit, pid),
             Woken::Fact(Fact::Socket(fact)) => self.socket_fact(fact),
+            Woken::Fact(Fact::Probed(attempt)) => self.probed(attempt),
             Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
             Woken::Fact(Fact::Checked(check, results)) => {
                 self.tell(Event::Checked { check, results });

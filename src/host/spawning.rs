@@ -12,7 +12,7 @@ use super::output::Pipes;
 use super::run::{Fact, Host};
 use super::sockets::Parcel;
 use crate::cgroup::Group;
-use crate::engine::{Event, LogLevel, Spawn};
+use crate::engine::{Event, LogLevel, Role, Spawn};
 use crate::exec::environment::{EnvironmentInput, assemble};
 use crate::exec::mounts::{MountInput, Sources};
 use crate::exec::plan::{Inherited, PlanInput, plan};
@@ -71,6 +71,12 @@ pub(super) struct Started {
 impl Host {
     /// Carries an order out; answered by `Spawned` or `SpawnFailed`, perhaps later.
     pub(super) fn spawn(&mut self, order: Box<Spawn>) {
+        let is_probe = matches!(order.role, Role::Probe(_));
+        if is_probe && self.freezers.contains_key(&order.unit) {
+            // Born into a frozen group it would keep its parent, the loop, waiting.
+            let process = order.process;
+            return self.tell(Event::ProbeSkipped { process });
+        }
         self.processes
             .starting(order.process, order.unit, order.role);
         let mut pipes = Pipes::default();
@@ -370,6 +376,11 @@ fn exec_of(config: &UnitConfig) -> Result<&ExecConfig, String> {
 }
 
 fn command_of(order: &Spawn) -> Result<&Command, String> {
+    if let Role::Probe(kind) = order.role {
+        let service = order.config.service();
+        let command = service.and_then(|service| service.probes.command(kind));
+        return command.ok_or_else(|| format!("the {} probe has no command", kind.as_str()));
+    }
     let list = order.config.commands().map(|lists| lists.get(order.kind));
     list.and_then(|list| list.get(order.index)).ok_or_else(|| {
         let directive = order.kind.directive();

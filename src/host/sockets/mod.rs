@@ -131,6 +131,9 @@ impl Host {
             } => self.store_descriptor(unit, descriptor, poll),
             Effect::CloseDescriptor { descriptor } => self.sockets.held.close(descriptor),
             Effect::Spawn(_)
+            | Effect::RunProbe(_)
+            | Effect::CancelProbe { .. }
+            | Effect::ProbeTurned { .. }
             | Effect::Kill(_)
             | Effect::Check { .. }
             | Effect::FindMain { .. }

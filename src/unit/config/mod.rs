@@ -8,6 +8,7 @@ mod exec;
 mod filter;
 mod isolation;
 mod kill;
+mod probe;
 mod scheduling;
 mod scope;
 mod service;
@@ -22,6 +23,7 @@ pub use exec::{
 pub use filter::{CallAction, CallList, FamilyList, Filters};
 pub use isolation::{Bind, Isolation, PathRule, ProtectHome, ProtectSystem, Temporary};
 pub use kill::{KillConfig, KillMode};
+pub use probe::{HttpTarget, ProbeAction, ProbeAddress, ProbeConfig, ProbeKind, Probes};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use scope::ScopeConfig;
 pub use service::{
@@ -34,6 +36,6 @@ pub use socket::{
 };
 pub use unit::{
     CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
-    InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, SystemAction, UnitBody,
-    UnitConfig, UnitSection,
+    InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, ReadyWhen, SystemAction,
+    UnitBody, UnitConfig, UnitSection,
 };

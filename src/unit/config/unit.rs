@@ -426,6 +426,18 @@ pub struct ProcmgrSection {
     pub restart_with_dependency: bool,
     /// BackoffResetSec=, a minute by default.
     pub backoff_reset: TimeSpan,
+    /// ReadyWhen=.
+    pub ready_when: ReadyWhen,
+}
+
+/// ReadyWhen=: how long those that are ordered After= a unit wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadyWhen {
+    /// Until its start job is done, as in systemd.
+    #[default]
+    Active,
+    /// Until its readiness probe was good once in this run, too.
+    Probe,
 }
 
 impl Default for ProcmgrSection {
@@ -433,6 +445,7 @@ impl Default for ProcmgrSection {
         ProcmgrSection {
             restart_with_dependency: false,
             backoff_reset: TimeSpan::from_secs(60),
+            ready_when: ReadyWhen::Active,
         }
     }
 }
