@@ -24,6 +24,7 @@ mod graph;
 mod ids;
 pub mod inspect;
 mod job;
+mod ledger;
 mod preview;
 mod preview_reload;
 mod process;
@@ -57,6 +58,7 @@ pub use effect::{
 pub use engine::Engine;
 pub use event::{Event, KillWhom, Notification, OpenFailure, Peer, Verb};
 pub use ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Timestamp, UnitId};
+pub use ledger::{Ledger, LedgerProcess};
 pub use process::{ExitCode, ProcessStatus, Role};
 pub use snapshot::{RestoreError, Snapshot};
 pub use state::{
