@@ -10,6 +10,7 @@ use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -92,7 +93,7 @@ pub struct Startup {
 }
 
 /// Which stream of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Stream {
     Stdout,
@@ -224,6 +225,9 @@ pub(super) enum Message {
         answer: Answer<()>,
     },
     Operation(Operation),
+    Reexecute {
+        answer: Answer<()>,
+    },
     Shutdown,
     BusName(u64, BusNameNews),
     Look(Look),
@@ -400,6 +404,15 @@ impl Handle {
     /// The loop is gone.
     pub async fn reload(&self) -> Result<(), ControlError> {
         self.ask(|answer| Message::Reload { answer }).await
+    }
+
+    /// Has the program executed anew, from its file as it is now. Where that is possible there is
+    /// no answer: this program is gone.
+    ///
+    /// # Errors
+    /// It is not possible; everything goes on as before.
+    pub async fn reexecute(&self) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Reexecute { answer }).await
     }
 
     /// Tells what was seen of a watched name on the bus.
