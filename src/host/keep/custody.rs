@@ -298,7 +298,6 @@ fn launch(program: &Path, path: &Path) -> io::Result<OwnedFd> {
     let listener = keeper::listen(path)?;
     let connection = keeper::connect(path)?;
     // Its end is seen by the loop, which waits for all children.
-    #[expect(clippy::zombie_processes, reason = "the loop waits for every child")]
     Command::new(program)
         .arg("--keeper")
         .env_clear()

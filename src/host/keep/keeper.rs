@@ -5,10 +5,10 @@
 //! in place of any of that key, `-` to let one go, `?` to be sent all of them (`=` each, then
 //! `.`), `!` to end. One daemon is served at a time.
 
-use crate::sys::cmsg;
+use crate::sys::{cmsg, pidfd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
     SocketFlags, SocketType,
 };
 use std::collections::BTreeMap;
@@ -32,6 +32,9 @@ const LOOK: Timespec = Timespec {
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the keeper may take to take something.
 const BUSY: Duration = Duration::from_millis(200);
+
+/// How long the keeper may take to end.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Sends a message, waiting a moment where there is no room.
 ///
@@ -65,7 +68,11 @@ pub(super) fn send(
     }
 }
 
-fn wait(socket: BorrowedFd<'_>, what: PollFlags, patience: Duration) -> io::Result<bool> {
+/// Waits until a descriptor is ready; whether it may be.
+///
+/// # Errors
+/// The kernel refuses.
+pub(super) fn wait(socket: BorrowedFd<'_>, what: PollFlags, patience: Duration) -> io::Result<bool> {
     let mut watched = [PollFd::from_borrowed_fd(socket, what)];
     let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
     match poll(&mut watched, Some(&patience)) {
@@ -199,7 +206,7 @@ impl Place {
 }
 
 /// Serves one daemon until it goes; whether the keeper is to end.
-fn serve(connection: &OwnedFd, kept: &mut BTreeMap<String, OwnedFd>) -> bool {
+pub(super) fn serve(connection: &OwnedFd, kept: &mut BTreeMap<String, OwnedFd>) -> bool {
     let mut buffer = [0; MAX_MESSAGE];
     loop {
         let waited = wait(connection.as_fd(), PollFlags::IN, Duration::from_secs(3600));
@@ -221,7 +228,11 @@ fn serve(connection: &OwnedFd, kept: &mut BTreeMap<String, OwnedFd>) -> bool {
             b'+' => kept.extend(datagram.descriptors.into_iter().next().map(|it| (key, it))),
             b'-' => drop(kept.remove(&key)),
             b'?' if send_all(connection, kept).is_err() => return false,
-            b'!' => return true,
+            b'!' => {
+                let own = std::process::id().to_string();
+                let _ = send(connection.as_fd(), b'.', &own, None);
+                return true;
+            }
             _ => {}
         }
     }
@@ -246,10 +257,18 @@ fn patiently(send: impl Fn() -> io::Result<()>) -> io::Result<()> {
 
 /// Tells the keeper to end and waits until it has.
 pub(super) fn end(socket: BorrowedFd<'_>) {
-    if send(socket, b'!', "", None).is_ok() {
-        // Its end of the connection closes with it.
-        let mut byte = [0; 1];
-        let _ = wait(socket, PollFlags::IN, Duration::from_secs(1));
-        let _ = rustix::net::recv(socket, &mut byte, RecvFlags::DONTWAIT);
+    if send(socket, b'!', "", None).is_err() {
+        return;
+    }
+    // It says who it is.
+    let mut buffer = [0; MAX_MESSAGE];
+    let _ = wait(socket, PollFlags::IN, GOODBYE);
+    let Ok(Some(datagram)) = cmsg::receive(socket, &mut buffer) else {
+        return;
+    };
+    let said = buffer.get(1..datagram.length).unwrap_or_default();
+    let pid = std::str::from_utf8(said).ok().and_then(|pid| pid.parse().ok());
+    if let Some(Ok(keeper)) = pid.map(pidfd::open) {
+        let _ = wait(keeper.as_fd(), PollFlags::IN, GOODBYE);
     }
 }

@@ -31,10 +31,7 @@ pub(crate) const VARIABLE: &str = "DD_PM_RESUME";
 /// How long starts and reads that are under way may take to be done.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the new program may take to read the state.
-const CHECK: Timespec = Timespec {
-    tv_sec: 10,
-    tv_nsec: 0,
-};
+const CHECK: Duration = Duration::from_secs(10);
 /// What it says when it has.
 const UNDERSTOOD: &str = "understood";
 
@@ -194,8 +191,13 @@ impl Host {
             .map_err(|error| failed(error.to_string()))?;
         let mut answer = String::new();
         if let Some(mut output) = child.stdout.take() {
-            let mut watched = [PollFd::new(&output, PollFlags::IN)];
-            if poll(&mut watched, Some(&CHECK))? == 0 {
+            let until = Instant::now() + CHECK;
+            let mut ready = false;
+            // Signals interrupt the wait: children end meanwhile.
+            while !ready && Instant::now() < until {
+                ready = is_readable(&output);
+            }
+            if !ready {
                 child.kill()?;
                 child.wait()?;
                 return Err(failed("it does not answer".to_owned()));
@@ -225,6 +227,16 @@ impl Host {
         let environment: Vec<CString> = environment.collect::<Result<_, _>>()?;
         Ok(nix::unistd::execve(&program, &arguments, &environment)?)
     }
+}
+
+/// Waits a moment for an answer.
+fn is_readable(output: &impl AsFd) -> bool {
+    let moment = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    let mut watched = [PollFd::new(output, PollFlags::IN)];
+    poll(&mut watched, Some(&moment)).is_ok_and(|count| count > 0)
 }
 
 /// Takes in the signals that came before the new program listened.
