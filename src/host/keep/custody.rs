@@ -3,6 +3,7 @@
 
 use super::keeper;
 use super::saved::{self, ReadError, Record, Saved};
+use rustix::event::PollFlags;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Who holds what services need while no daemon is there (KeepServices=).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -97,6 +99,8 @@ pub fn recover(
     }))
 }
 
+/// How long the service manager may take to read what it is told.
+const MANAGER_PATIENCE: Duration = Duration::from_millis(500);
 /// The keeper's socket, in the runtime directory.
 const SOCKET: &str = "keeper";
 
@@ -199,6 +203,21 @@ impl Custody {
         }
     }
 
+    /// Waits until what was given up is closed elsewhere, too; not for long.
+    pub(in crate::host) fn settle(&self) {
+        match self.keep {
+            Keep::Nobody => {}
+            Keep::Keeper(_) => {
+                self.tell(b'~', "", None);
+                let keeper = lock(&self.keeper);
+                if let Some(socket) = keeper.as_ref() {
+                    keeper::wait_for_word(socket.as_fd());
+                }
+            }
+            Keep::Manager => self.note(manager_barrier()),
+        }
+    }
+
     fn put(&self, key: &str, descriptor: BorrowedFd<'_>) {
         match self.keep {
             Keep::Nobody => {}
@@ -271,6 +290,15 @@ impl Custody {
     fn held(&self) -> MutexGuard<'_, BTreeMap<String, Arc<OwnedFd>>> {
         lock(&self.held)
     }
+}
+
+/// Waits until the service manager has read all it was told (sd_notify_barrier(3)).
+fn manager_barrier() -> io::Result<()> {
+    let (reader, writer) = io::pipe()?;
+    let barrier = [sd_notify::NotifyState::Custom("BARRIER=1")];
+    sd_notify::notify_with_fds(&barrier, &[writer.as_fd()])?;
+    drop(writer);
+    keeper::wait(reader.as_fd(), PollFlags::IN, MANAGER_PATIENCE).map(|_| ())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,8 +2,9 @@
 //! they outlive the daemon's death. It ends when it is told to, or when its socket has gone.
 //!
 //! Messages are packets on a unix socket, one byte and then a key: `+` with a descriptor to hold
-//! in place of any of that key, `-` to let one go, `?` to be sent all of them (`=` each, then
-//! `.`), `!` to end. One daemon is served at a time.
+//! in place of any of that key, `-` to let one go, `~` to be told (`.`) that all this is done, `?`
+//! to be sent all of them (`=` each, then `.`), `!` to end (`.` with its number). One daemon is
+//! served at a time.
 
 use crate::sys::{cmsg, pidfd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -72,7 +73,11 @@ pub(super) fn send(
 ///
 /// # Errors
 /// The kernel refuses.
-pub(super) fn wait(socket: BorrowedFd<'_>, what: PollFlags, patience: Duration) -> io::Result<bool> {
+pub(super) fn wait(
+    socket: BorrowedFd<'_>,
+    what: PollFlags,
+    patience: Duration,
+) -> io::Result<bool> {
     let mut watched = [PollFd::from_borrowed_fd(socket, what)];
     let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
     match poll(&mut watched, Some(&patience)) {
@@ -227,6 +232,7 @@ pub(super) fn serve(connection: &OwnedFd, kept: &mut BTreeMap<String, OwnedFd>) 
         match kind {
             b'+' => kept.extend(datagram.descriptors.into_iter().next().map(|it| (key, it))),
             b'-' => drop(kept.remove(&key)),
+            b'~' if send(connection.as_fd(), b'.', "", None).is_err() => return false,
             b'?' if send_all(connection, kept).is_err() => return false,
             b'!' => {
                 let own = std::process::id().to_string();
@@ -255,6 +261,19 @@ fn patiently(send: impl Fn() -> io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Waits until the keeper has done what it was told before it was asked (`~`).
+pub(super) fn wait_for_word(socket: BorrowedFd<'_>) {
+    let mut buffer = [0; MAX_MESSAGE];
+    let until = Instant::now() + BUSY;
+    while Instant::now() < until && wait(socket, PollFlags::IN, BUSY).unwrap_or(false) {
+        // Whatever it says: it has come as far as this.
+        match cmsg::receive(socket, &mut buffer) {
+            Ok(None) => {}
+            Ok(Some(_)) | Err(_) => return,
+        }
+    }
+}
+
 /// Tells the keeper to end and waits until it has.
 pub(super) fn end(socket: BorrowedFd<'_>) {
     if send(socket, b'!', "", None).is_err() {
@@ -267,7 +286,9 @@ pub(super) fn end(socket: BorrowedFd<'_>) {
         return;
     };
     let said = buffer.get(1..datagram.length).unwrap_or_default();
-    let pid = std::str::from_utf8(said).ok().and_then(|pid| pid.parse().ok());
+    let pid = std::str::from_utf8(said)
+        .ok()
+        .and_then(|pid| pid.parse().ok());
     if let Some(Ok(keeper)) = pid.map(pidfd::open) {
         let _ = wait(keeper.as_fd(), PollFlags::IN, GOODBYE);
     }

@@ -279,11 +279,13 @@ impl Host {
         let Some(sockets) = self.sockets.open.remove(&unit) else {
             return;
         };
+        let config = sockets.config.clone();
+        drop(sockets);
+        // Their addresses are free from here on.
+        self.custody.settle();
         if !remove {
             return;
         }
-        let config = sockets.config.clone();
-        drop(sockets);
         // At once: whoever starts the unit next must not find its own node removed.
         let failures = config.socket().map(node::remove).unwrap_or_default();
         for failure in failures {
