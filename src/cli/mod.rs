@@ -361,6 +361,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             state::run(client, output, question, &units.units, *quiet).await
         }
         Command::DaemonReload => daemon_reload(client, output).await,
+        Command::DaemonReexec => daemon_reexec(client, output).await,
         Command::Plan {
             verb,
             units,
@@ -435,6 +436,12 @@ async fn reset_failed(
 async fn daemon_reload(client: &mut Client, output: &Output) -> Result<u8, Problem> {
     let reloaded = client.reload().await;
     reloaded.map_err(|p| p.during("Failed to reload the units"))?;
+    Ok(Outcome::default().print(output))
+}
+
+async fn daemon_reexec(client: &mut Client, output: &Output) -> Result<u8, Problem> {
+    let executed = client.reexecute().await;
+    executed.map_err(|p| p.during("Failed to execute the daemon anew"))?;
     Ok(Outcome::default().print(output))
 }
 

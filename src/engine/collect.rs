@@ -117,6 +117,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Clients that hold units.
+    pub fn holders(&self) -> BTreeSet<u64> {
+        let units = self.graph.iter();
+        units.flat_map(|it| it.holders.keys().copied()).collect()
+    }
+
     /// A client has gone: it holds nothing any more.
     pub(super) fn holder_gone(&mut self, holder: u64) {
         let held = self

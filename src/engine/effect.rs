@@ -7,16 +7,18 @@ use super::state::{JobKind, JobResult};
 use crate::unit::config::{Condition, ProbeKind, SystemAction, UnitConfig};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// An order to start a process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spawn {
     /// The process's name from now on.
     pub process: ProcessId,
     /// Whose it is.
     pub unit: UnitId,
-    /// The configuration to start it with.
+    /// The configuration to start it with; written down, only its name.
+    #[serde(with = "super::snapshot::name_only")]
     pub config: Arc<UnitConfig>,
     /// What it is for.
     pub role: Role,
@@ -26,6 +28,7 @@ pub struct Spawn {
     /// Which command of the list.
     pub index: usize,
     /// The unit's current invocation ID.
+    #[serde(with = "super::snapshot::hexadecimal")]
     pub invocation: u128,
     /// Whether it gets NOTIFY_SOCKET (E7).
     pub notify: bool,
@@ -54,7 +57,7 @@ pub struct ProbeOrder {
 }
 
 /// A descriptor that a process gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passed {
     /// Which.
     pub source: PassedSource,
@@ -63,7 +66,7 @@ pub struct Passed {
 }
 
 /// Where a passed descriptor comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PassedSource {
     /// A socket of a socket unit, by its place among Listen...=.
     Socket {
@@ -79,7 +82,7 @@ pub enum PassedSource {
 }
 
 /// An order to signal the processes of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillOrder {
     /// Whose processes.
     pub unit: UnitId,
@@ -99,7 +102,7 @@ pub struct KillOrder {
 }
 
 /// How to find a main process that we did not start as such.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MainSource {
     /// From a PID file; with `wait`, the answer comes when the file holds a process of the
     /// unit, until `Effect::ForgetMain`.
@@ -203,7 +206,7 @@ pub enum Refusal {
 }
 
 /// What traffic at a socket means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WatchManner {
     /// It wakes the service, whatever it is.
     Any,

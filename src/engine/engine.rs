@@ -5,6 +5,7 @@ use super::event::Event;
 use super::graph::{Edge, Graph};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
+use super::ledger::Ledger;
 use super::propagate::Change;
 use super::random;
 use super::scope::Scope;
@@ -55,6 +56,8 @@ pub struct Engine {
     /// Units whose OnFailure= or OnSuccess= was acted on while the present event is handled.
     pub(super) triggered: BTreeSet<(UnitId, Edge)>,
     pub(super) effects: VecDeque<Effect>,
+    /// What the host holds, and what it owes.
+    pub(super) ledger: Ledger,
     /// Whose each process is.
     pub(super) processes: BTreeMap<ProcessId, UnitId>,
     /// Which unit waits for each look at conditions.
@@ -95,6 +98,7 @@ impl Engine {
             order_suspect: false,
             triggered: BTreeSet::new(),
             effects: VecDeque::new(),
+            ledger: Ledger::default(),
             processes: BTreeMap::new(),
             checks: BTreeMap::new(),
             next_check: 0,
@@ -119,6 +123,7 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.now = now;
         self.triggered.clear();
+        self.ledger.note_event(&event);
         match event {
             Event::Load { units } => self.load(units),
             Event::Request {
@@ -231,7 +236,9 @@ impl Engine {
 
     /// The next effect, in order.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        let effect = self.effects.pop_front()?;
+        self.ledger.note_effect(&effect);
+        Some(effect)
     }
 
     /// When `Event::Elapsed` is due, on the monotonic clock in microseconds.

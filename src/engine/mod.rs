@@ -26,6 +26,7 @@ mod health;
 mod ids;
 pub mod inspect;
 mod job;
+mod ledger;
 mod preview;
 mod preview_reload;
 mod probe;
@@ -60,6 +61,7 @@ pub use effect::{
 pub use engine::Engine;
 pub use event::{Event, KillWhom, Notification, OpenFailure, Peer, Verb};
 pub use ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Timestamp, UnitId};
+pub use ledger::{Ledger, LedgerProcess};
 pub use probe::{ProbeRecord, ProbeResult, Verdict};
 pub use process::{ExitCode, ProcessStatus, Role};
 pub use snapshot::{RestoreError, Snapshot};

@@ -12,6 +12,7 @@ use crate::unit::config::{JobMode, ProbeKind, UnitConfig};
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -94,7 +95,7 @@ pub struct Startup {
 }
 
 /// Which stream of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Stream {
     Stdout,
@@ -228,6 +229,9 @@ pub(super) enum Message {
         answer: Answer<()>,
     },
     Operation(Operation),
+    Reexecute {
+        answer: Answer<()>,
+    },
     Shutdown,
     BusName(u64, BusNameNews),
     Look(Look),
@@ -404,6 +408,15 @@ impl Handle {
     /// The loop is gone.
     pub async fn reload(&self) -> Result<(), ControlError> {
         self.ask(|answer| Message::Reload { answer }).await
+    }
+
+    /// Has the program executed anew, from its file as it is now. Where that is possible there is
+    /// no answer: this program is gone.
+    ///
+    /// # Errors
+    /// It is not possible; everything goes on as before.
+    pub async fn reexecute(&self) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Reexecute { answer }).await
     }
 
     /// Tells what was seen of a watched name on the bus.

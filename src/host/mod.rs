@@ -27,6 +27,7 @@ mod guests;
 mod handle;
 mod input_data;
 mod isolation;
+mod keep;
 mod killing;
 mod lines;
 mod listing;
@@ -55,6 +56,7 @@ mod view;
 mod wind_up;
 
 pub use crate::cgroup::usage::{Io, Usage};
+pub use crate::sys::inherited::take as inherited_descriptor;
 pub use bus_names::{BusNameNews, BusNameOrder};
 pub use client_units::ClientUnits;
 pub use decisive::Outcome;
@@ -64,6 +66,10 @@ pub use facts::gather as gather_facts;
 pub use guests::{Guest, GuestTrouble};
 pub use handle::{
     ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Startup, Stream, View,
+};
+pub use keep::{
+    CONTROL, Carried, Keep, KeepError, ReadError, Recovered, check_state, let_signals_through,
+    recover, run_keeper,
 };
 pub use log::UNIT_TARGET;
 pub use operations::Trouble;

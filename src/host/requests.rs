@@ -63,6 +63,7 @@ impl Host {
             Message::Look(look) => look(&HostFacts(self).view()),
             Message::Shutdown => self.tell(Event::Shutdown),
             Message::BusName(watch, news) => self.bus_name_news(watch, news),
+            Message::Reexecute { answer } => self.reexecute = Some(answer),
             message if self.requests.loading => self.requests.queue.push_back(message),
             message => self.ask(message),
         }
@@ -161,7 +162,10 @@ impl Host {
             }
             Message::Compare(compare) => self.load_again(After::Compare(compare)),
             Message::Operation(operation) => self.operate(operation),
-            Message::Look(_) | Message::BusName(..) | Message::Shutdown => self.message(message),
+            Message::Look(_)
+            | Message::BusName(..)
+            | Message::Reexecute { .. }
+            | Message::Shutdown => self.message(message),
         }
     }
 

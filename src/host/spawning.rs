@@ -4,15 +4,16 @@
 use super::credentials;
 use super::directories;
 use super::environment;
-use super::handle::Stream;
 use super::input_data;
 use super::isolation::{Ground, MachineFiles, Shared};
+use super::keep;
 use super::killing::Shot;
-use super::output::Pipes;
+use super::output::{Pipes, Reader};
+use super::processes::Known;
 use super::run::{Fact, Host};
 use super::sockets::Parcel;
 use crate::cgroup::Group;
-use crate::engine::{Event, LogLevel, Role, Spawn};
+use crate::engine::{Event, LogLevel, ProcessId, Role, Spawn, UnitId};
 use crate::exec::environment::{EnvironmentInput, assemble};
 use crate::exec::mounts::{MountInput, Sources};
 use crate::exec::plan::{Inherited, PlanInput, plan};
@@ -63,7 +64,7 @@ struct Start {
 #[derive(Debug)]
 pub(super) struct Started {
     order: Box<Spawn>,
-    readers: Vec<(Stream, OwnedFd)>,
+    readers: Vec<Reader>,
     /// The process and the variables its command line misses, or why there is none.
     result: Result<(Child, Vec<String>), String>,
 }
@@ -124,6 +125,12 @@ impl Host {
         let exec = exec_of(&order.config)?;
         *pipes = Pipes::open(exec)
             .map_err(|error| format!("cannot make a pipe for the output: {error}"))?;
+        for reader in pipes.readers_mut() {
+            let name = &order.config.name;
+            let number = self.note_pipe(order.process, name, reader.stream);
+            let key = keep::pipe_key(number);
+            reader.kept = Some(self.custody.keep(key, &reader.descriptor));
+        }
         let invocation = invocation_id(order.invocation);
         let group = self
             .groups
@@ -185,27 +192,13 @@ impl Host {
         let pid = child.pid;
         self.groups.joined(order.unit, pid);
         self.capture.start(&name, pid, readers);
-        let descriptor = child.pidfd.try_clone();
-        let watched =
-            self.processes
-                .running(process, order.unit, pid, child.pidfd, self.ended.clone());
-        match watched {
-            Ok(shots) => {
-                for shot in shots {
-                    if let Some(running) = self.processes.get_running(process) {
-                        shot.send(running.pidfd.as_fd());
-                    }
-                }
+        for pipe in self.pipes.values_mut() {
+            if pipe.process == process {
+                pipe.pid = pid;
             }
-            Err(error) => {
-                // A process that cannot be watched must not run on; it is reaped as an orphan.
-                if let Ok(descriptor) = descriptor {
-                    Shot::plain(Signal::KILL).send(descriptor.as_fd());
-                }
-                self.processes.remove(process);
-                let reason = format!("cannot watch the process: {error}");
-                return self.tell(Event::SpawnFailed { process, reason });
-            }
+        }
+        if let Err(reason) = self.watch_started(process, order.unit, pid, child.pidfd) {
+            return self.tell(Event::SpawnFailed { process, reason });
         }
         if order.first {
             self.left_out.remove(&order.unit);
@@ -228,6 +221,54 @@ impl Host {
             pid,
             executed,
         });
+    }
+}
+
+impl Host {
+    /// Watches a process that was just started, and sends it what was meant for it meanwhile.
+    fn watch_started(
+        &mut self,
+        process: ProcessId,
+        unit: UnitId,
+        pid: i32,
+        descriptor: OwnedFd,
+    ) -> Result<(), String> {
+        let known = self.in_custody(process, pid, descriptor, false);
+        let descriptor = known.pidfd.clone();
+        let watched = self
+            .processes
+            .running(process, unit, known, self.ended.clone());
+        match watched {
+            Ok(shots) => {
+                for shot in shots {
+                    shot.send(descriptor.as_fd());
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // A process that cannot be watched must not run on; it is reaped as an orphan.
+                Shot::plain(Signal::KILL).send(descriptor.as_fd());
+                self.processes.remove(process);
+                Err(format!("cannot watch the process: {error}"))
+            }
+        }
+    }
+
+    /// Puts a process's descriptor into custody, before the engine hears of it.
+    pub(super) fn in_custody(
+        &mut self,
+        process: ProcessId,
+        pid: i32,
+        descriptor: OwnedFd,
+        foreign: bool,
+    ) -> Known {
+        let pidfd = Arc::new(descriptor);
+        let kept = self.custody.keep(keep::process_key(process), &pidfd);
+        Known {
+            identity: self.identify(process, pid, &pidfd, foreign),
+            kept: Some(kept),
+            pidfd,
+        }
     }
 }
 

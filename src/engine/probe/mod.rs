@@ -25,7 +25,7 @@ const LOST: TimeSpan = TimeSpan::from_secs(10);
 const LONGEST_TEXT: usize = 300;
 
 /// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbeResult {
     /// As it should.
     Success,

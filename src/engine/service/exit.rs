@@ -302,7 +302,10 @@ fn condition_outcome(outcome: ServiceResult, status: ProcessStatus) -> ServiceRe
         ProcessStatus::Exited(1..=254) if outcome == ServiceResult::ExitCode => {
             ServiceResult::ExecCondition
         }
-        ProcessStatus::Exited(_) | ProcessStatus::Killed(_) | ProcessStatus::Dumped(_) => outcome,
+        ProcessStatus::Exited(_)
+        | ProcessStatus::Killed(_)
+        | ProcessStatus::Dumped(_)
+        | ProcessStatus::Unknown => outcome,
     }
 }
 

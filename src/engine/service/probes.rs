@@ -86,9 +86,10 @@ pub(super) fn holds_back(service: &ServiceConfig) -> bool {
 pub(super) fn of_exit(status: ProcessStatus) -> ProbeResult {
     match status {
         ProcessStatus::Exited(0) => ProbeResult::Success,
-        ProcessStatus::Exited(_) | ProcessStatus::Killed(_) | ProcessStatus::Dumped(_) => {
-            ProbeResult::Failure(super::result::describe(status))
-        }
+        ProcessStatus::Exited(_)
+        | ProcessStatus::Killed(_)
+        | ProcessStatus::Dumped(_)
+        | ProcessStatus::Unknown => ProbeResult::Failure(super::result::describe(status)),
     }
 }
 

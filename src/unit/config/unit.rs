@@ -5,6 +5,7 @@ use crate::unit::diagnostic::Diagnostic;
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
 use crate::unit::value::TimeSpan;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether the unit's files could be read (systemctl(1), LOAD).
@@ -248,7 +249,8 @@ pub struct Condition {
 }
 
 /// How a job meets the jobs already queued (systemctl(1), `--job-mode=`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum JobMode {
     #[default]
