@@ -56,7 +56,13 @@ pub struct Ledger {
     /// Descriptors are numbered by the host, who must not give a number twice.
     last_descriptor: u64,
     bus_names: BTreeMap<UnitId, String>,
+    /// Scopes into which processes are being moved: the order, and the invocation ID.
+    taking_in: BTreeMap<UnitId, (u64, Wide)>,
 }
+
+/// 128 bits, in the form of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Wide(#[serde(with = "super::snapshot::hexadecimal")] u128);
 
 impl Ledger {
     /// Processes that were ordered and of which it is not known whether they came to be.
@@ -150,6 +156,9 @@ impl Ledger {
                 self.instances.remove(connection);
             }
             Event::DescriptorGone { descriptor, .. } => self.let_go(*descriptor),
+            Event::TakenIn { unit, .. } => {
+                self.taking_in.remove(unit);
+            }
             Event::Load { .. }
             | Event::Request { .. }
             | Event::Kill { .. }
@@ -165,6 +174,8 @@ impl Ledger {
             | Event::OutOfMemory { .. }
             | Event::BusNameWatched { .. }
             | Event::BusNameOwned { .. }
+            | Event::Control { .. }
+            | Event::Abandon { .. }
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }
@@ -218,6 +229,14 @@ impl Ledger {
             Effect::UnwatchSockets { unit } => {
                 self.watches.remove(unit);
             }
+            Effect::TakeIn {
+                unit,
+                order,
+                invocation,
+                ..
+            } => {
+                self.taking_in.insert(*unit, (*order, Wide(*invocation)));
+            }
             Effect::LoadInstance {
                 socket,
                 connection,
@@ -245,10 +264,12 @@ impl Ledger {
             Effect::CloseDescriptor { descriptor } => self.let_go(*descriptor),
             Effect::UnitRemoved { unit, .. } => {
                 self.bus_names.remove(unit);
+                self.taking_in.remove(unit);
             }
             // The engine knows itself what is looked at.
             Effect::Check { .. }
             | Effect::CleanUp { .. }
+            | Effect::RequestStop { .. }
             | Effect::FlushSockets { .. }
             | Effect::Reply { .. }
             | Effect::UnitNew { .. }
@@ -331,6 +352,16 @@ impl Engine {
                 instance: waiting.instance.clone(),
                 peer: waiting.peer.clone(),
             });
+        }
+        for (unit, (order, Wide(invocation))) in &ledger.taking_in {
+            if let Some(scope) = self.graph.lookup(*unit) {
+                effects.push(Effect::TakeIn {
+                    unit: *unit,
+                    order: *order,
+                    config: scope.config.clone(),
+                    invocation: *invocation,
+                });
+            }
         }
         for (process, (unit, source)) in &ledger.searches {
             effects.push(Effect::FindMain {

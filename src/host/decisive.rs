@@ -114,6 +114,7 @@ fn as_shells_do(status: ProcessStatus) -> u8 {
         ProcessStatus::Killed(signal) | ProcessStatus::Dumped(signal) => {
             SIGNALLED.saturating_add(u8::try_from(signal.0).unwrap_or_default())
         }
+        ProcessStatus::Unknown => NEVER_RAN,
     }
 }
 
@@ -124,6 +125,7 @@ fn how(view: &UnitView, status: u8) -> String {
         Some(ProcessStatus::Killed(signal) | ProcessStatus::Dumped(signal)) => {
             format!("{signal}, exit status {status}")
         }
+        Some(ProcessStatus::Unknown) => format!("nobody knows how, exit status {status}"),
         None => format!("it never ran, exit status {status}"),
     }
 }
