@@ -299,12 +299,11 @@ fn report(unit: &str, result: Result<Job, ControlError>) -> bool {
 
 fn announce_ready(socket: &Path) {
     tracing::info!("ready on {}", socket.display());
-    let status = format!("Ready on {}", socket.display());
-    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    tell_manager(&[NotifyState::Ready]);
 }
 
 /// Speaks to whoever runs us, if they want to hear.
-pub(super) fn tell_manager(states: &[NotifyState<'_>]) {
+fn tell_manager(states: &[NotifyState<'_>]) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
@@ -315,12 +314,7 @@ pub(super) fn tell_manager(states: &[NotifyState<'_>]) {
 
 /// Reads unit files again, and tells whoever runs us.
 pub(super) async fn reload(handle: Handle) {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell_manager(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!("cannot read the clock: {error}"),
-    }
     if let Err(error) = handle.reload().await {
         tracing::error!("cannot read unit files again: {error}");
     }
-    tell_manager(&[NotifyState::Ready]);
 }

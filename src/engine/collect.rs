@@ -119,8 +119,17 @@ impl Engine {
 
     /// Clients that hold units.
     pub fn holders(&self) -> BTreeSet<u64> {
-        let units = self.graph.iter();
-        units.flat_map(|it| it.holders.keys().copied()).collect()
+        let units = || self.graph.iter();
+        let holding = units().flat_map(|unit| unit.holders.keys().copied());
+        let controlling = units().filter_map(|unit| match &unit.machine {
+            Machine::Scope(scope) => scope.holder(),
+            Machine::Service(_)
+            | Machine::Socket(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => None,
+        });
+        holding.chain(controlling).collect()
     }
 
     /// A client has gone: it holds nothing any more.

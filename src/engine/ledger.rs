@@ -56,9 +56,13 @@ pub struct Ledger {
     /// Descriptors are numbered by the host, who must not give a number twice.
     last_descriptor: u64,
     bus_names: BTreeMap<UnitId, String>,
-    /// Scopes whose processes are being moved: number of the answer, invocation.
-    taking_in: BTreeMap<UnitId, (u64, u128)>,
+    /// Scopes into which processes are being moved: the order, and the invocation ID.
+    taking_in: BTreeMap<UnitId, (u64, Wide)>,
 }
+
+/// 128 bits, in the form of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Wide(#[serde(with = "super::snapshot::hexadecimal")] u128);
 
 impl Ledger {
     /// Processes that were ordered and of which it is not known whether they came to be.
@@ -173,9 +177,9 @@ impl Ledger {
             | Event::OutOfMemory { .. }
             | Event::BusNameWatched { .. }
             | Event::BusNameOwned { .. }
-            | Event::Checked { .. }
             | Event::Control { .. }
             | Event::Abandon { .. }
+            | Event::Checked { .. }
             // A probe without an answer is made again by its own time.
             | Event::Probed { .. }
             | Event::Elapsed => {}
@@ -229,6 +233,14 @@ impl Ledger {
             }
             Effect::UnwatchSockets { unit } => {
                 self.watches.remove(unit);
+            }
+            Effect::TakeIn {
+                unit,
+                order,
+                invocation,
+                ..
+            } => {
+                self.taking_in.insert(*unit, (*order, Wide(*invocation)));
             }
             Effect::LoadInstance {
                 socket,
@@ -356,6 +368,16 @@ impl Engine {
                 instance: waiting.instance.clone(),
                 peer: waiting.peer.clone(),
             });
+        }
+        for (unit, (order, Wide(invocation))) in &ledger.taking_in {
+            if let Some(scope) = self.graph.lookup(*unit) {
+                effects.push(Effect::TakeIn {
+                    unit: *unit,
+                    order: *order,
+                    config: scope.config.clone(),
+                    invocation: *invocation,
+                });
+            }
         }
         for (process, (unit, source)) in &ledger.searches {
             effects.push(Effect::FindMain {

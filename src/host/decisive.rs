@@ -58,6 +58,7 @@ impl Host {
         self.log.manager(LogLevel::Notice, Some(view.name()), text);
         self.ending.begin(Some(status));
         self.leave_because(&reason, Some(unit));
+        self.tell_stopping();
         self.tell(Event::Shutdown);
     }
 

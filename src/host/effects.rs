@@ -131,6 +131,7 @@ impl Host {
         if let Some(news) = news {
             // Fails only if nobody listens.
             let _ = self.news.send(news);
+            self.above.note_change();
         }
         if let Effect::JobRemoved { .. } = effect {
             self.note_startup();

@@ -8,6 +8,7 @@
 //! before the emptiness of the group it leaves, and after every notify message sent before it;
 //! nothing is ever signalled by its number.
 
+mod above;
 mod action;
 mod bounded;
 mod bus_names;

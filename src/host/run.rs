@@ -1,5 +1,6 @@
 //! The loop itself: waits for what happens, tells the engine, carries out what it orders.
 
+use super::above::Above;
 use super::action::Ending;
 use super::bus_names::{BusNameOrder, BusNames};
 use super::client_units::ClientUnits;
@@ -122,6 +123,8 @@ enum Woken {
     Idle,
     /// Nothing has happened for a while.
     Quiet,
+    /// Something is to be said to the service manager above.
+    Word,
 }
 
 impl Woken {
@@ -133,7 +136,8 @@ impl Woken {
             | Woken::Message(_)
             | Woken::Deadline
             | Woken::Idle
-            | Woken::Quiet => false,
+            | Woken::Quiet
+            | Woken::Word => false,
         }
     }
 }
@@ -187,6 +191,7 @@ pub struct Host {
     pub(super) decisive: Decisive,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
+    pub(super) above: Above,
     /// What outlives this process.
     pub(super) custody: Arc<Custody>,
     _kept: Vec<Kept>,
@@ -318,6 +323,7 @@ impl Host {
             decisive: Decisive::default(),
             facts,
             ended,
+            above: Above::new(),
             custody,
             _kept: kept,
             journal: None,
@@ -381,13 +387,7 @@ impl Host {
                 None => std::future::pending().await,
             }
         };
-        let quiet = self.quiet();
-        let quiet = async move {
-            match quiet {
-                Some(moment) => tokio::time::sleep_until(moment).await,
-                None => std::future::pending().await,
-            }
-        };
+        let (quiet, word) = (at(self.quiet()), at(self.next_word()));
         // Not while units are being read that count on those that are there.
         let collects = self.engine.has_candidates() && !self.requests.loading;
         // What the kernel says comes before what is due and before what people ask for.
@@ -402,6 +402,7 @@ impl Host {
             Some(message) = self.inbox.messages.recv() => Woken::Message(message),
             // Last: whoever was just told of a unit has asked by then how it is.
             () = tokio::task::yield_now(), if collects => Woken::Idle,
+            () = word => Woken::Word,
             () = quiet => Woken::Quiet,
         }
     }
@@ -419,6 +420,7 @@ impl Host {
             Woken::Deadline => self.tell(Event::Elapsed),
             Woken::Idle => self.tell(Event::Collect),
             Woken::Quiet => self.make_picture(),
+            Woken::Word => self.speak(),
             Woken::Fact(fact) => self.take_fact(fact),
         }
     }
@@ -487,6 +489,14 @@ impl Host {
             .all_running()
             .map(|(_, process, running)| (running.pid, process.unit))
             .collect()
+    }
+}
+
+/// Waits for a moment, if it is to come.
+async fn at(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

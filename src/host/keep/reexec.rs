@@ -102,6 +102,7 @@ impl Host {
             Ok(never) => match never {},
             Err(reason) => reason,
         };
+        self.tell_ready();
         tracing::error!("not executed anew: {reason}; this daemon goes on as it is");
         ControlError::Trouble(Trouble::Failed, format!("Not executed anew: {reason}"))
     }
@@ -146,6 +147,7 @@ impl Host {
         let state = memory_file(&serde_json::to_vec(&carrying).map_err(io::Error::other)?)?;
         self.ask_new_program(&state)?;
         tracing::info!("executing {} anew", self.options.program.display());
+        self.tell_reloading("Executing the program anew");
         let keep_open = |keep: bool| {
             let all = carried.values().map(|descriptor| descriptor.as_fd());
             for descriptor in all.chain([state.as_fd()]) {

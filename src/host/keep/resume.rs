@@ -289,9 +289,6 @@ impl Host {
             let Some(view) = self.engine.unit(name.as_str()) else {
                 continue;
             };
-            if view.config.exec().is_none() && !pids.contains_key(&view.id) {
-                continue;
-            }
             let of_unit = pids.get(&view.id).map_or(&[][..], Vec::as_slice);
             let invocation = format!("{:032x}", view.invocation);
             let taken = self
@@ -436,6 +433,20 @@ impl Host {
                     Some((pid, known)) => self.take_over_start(&spawn, pid, known),
                     None => self.spawn(spawn),
                 },
+                Effect::TakeIn { unit, order, .. } => {
+                    // Whoever was moved already is there; the others are with the client.
+                    let known = self.known();
+                    let there = !self.groups.processes(unit, &known).is_empty();
+                    let result = match there {
+                        true => Ok(()),
+                        false => Err("the daemon was killed before any was moved".to_owned()),
+                    };
+                    self.tell(Event::TakenIn {
+                        unit,
+                        order,
+                        result,
+                    });
+                }
                 other => self.carry_out(other),
             }
         }

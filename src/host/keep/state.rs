@@ -143,6 +143,9 @@ impl Host {
     /// Between two events: replaces a keeper that was lost, and makes a picture if one is due.
     pub(in crate::host) fn keep_up(&mut self) {
         self.custody.mend();
+        if self.next_word().is_some_and(|due| due <= Instant::now()) {
+            self.speak();
+        }
         if self.journal.as_ref().is_some_and(Journal::is_due) {
             self.make_picture();
         }
