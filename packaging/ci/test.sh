@@ -15,7 +15,7 @@ if [ "${CI:-}" = true ]; then
         "gunicorn gunicorn" "haproxy haproxy" "pg_createcluster postgresql")
     # What tests/clients.rs lets talk to us.
     needs+=("ansible-playbook ansible-core" "prometheus-node-exporter prometheus-node-exporter")
-    modules+=("dbus python3-dbus" "gi python3-gi" "dasbus python3-dasbus" "pystemd python3-pystemd")
+    modules+=("ensurepip python3-venv" "dbus python3-dbus" "gi python3-gi" "dasbus python3-dasbus" "pystemd python3-pystemd")
 fi
 
 missing=()
@@ -44,6 +44,13 @@ if [ ${#missing[@]} -gt 0 ]; then
     else
         echo "test: not installed and not installable here: ${missing[*]}"
     fi
+fi
+
+# The schemas of Kubernetes, for tests/kubernetes.rs: from PyPI, into a place of its own.
+validator=target/kubernetes
+if [ "${CI:-}" = true ] && [ ! -x "$validator/bin/kubernetes-validate" ]; then
+    python3 -m venv "$validator" && "$validator/bin/pip" -q install kubernetes-validate==1.37.* ||
+        echo "test: kubernetes-validate cannot be installed here"
 fi
 
 packaging/ci/lint.sh

@@ -91,12 +91,14 @@ pub(super) fn unit(unit_type: UnitType) -> String {
 }
 
 fn own_properties(xml: &mut String) {
-    let _ = writeln!(
-        xml,
-        " <interface name=\"{}\">\n  <property name=\"{}\" type=\"as\" access=\"read\"/>\n </interface>",
-        own::UNIT_INTERFACE,
-        own::EFFECTIVE_SETTINGS
-    );
+    let _ = writeln!(xml, " <interface name=\"{}\">", own::UNIT_INTERFACE);
+    for name in [own::EFFECTIVE_SETTINGS, own::PROBES] {
+        let _ = writeln!(
+            xml,
+            "  <property name=\"{name}\" type=\"as\" access=\"read\"/>"
+        );
+    }
+    let _ = writeln!(xml, " </interface>");
 }
 
 /// A job object.

@@ -6,6 +6,7 @@ use super::path;
 use super::value::{Body, Value};
 use crate::engine::inspect::UnitView;
 use crate::host::View;
+use crate::unit::config::UnitConfig;
 use glob::Pattern;
 
 /// Answers ListUnits and its filtering kin.
@@ -80,7 +81,12 @@ impl Patterns {
 
     /// Whether any name of the unit matches.
     pub(super) fn match_unit(&self, unit: &UnitView) -> bool {
-        let mut names = std::iter::once(unit.name()).chain(&unit.config.aliases);
+        self.match_names(&unit.config)
+    }
+
+    /// The same, by its configuration.
+    pub(super) fn match_names(&self, unit: &UnitConfig) -> bool {
+        let mut names = std::iter::once(&unit.name).chain(&unit.aliases);
         self.0.is_empty() || names.any(|n| self.0.iter().any(|p| p.matches(n.as_str())))
     }
 }

@@ -86,6 +86,11 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             call.client.hub.forget_file_states();
             Ok(Body::EMPTY)
         }
+        "Reexecute" => {
+            // There is an answer only if it is not possible.
+            call.client.hub.handle.reexecute().await?;
+            Ok(Body::EMPTY)
+        }
         "Exit" => {
             call.client.hub.handle.shutdown().await?;
             Ok(Body::EMPTY)

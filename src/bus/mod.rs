@@ -21,6 +21,7 @@ mod dispatch;
 mod dump;
 mod environment;
 mod failure;
+mod health;
 mod hub;
 mod introspect;
 mod jobs;

@@ -7,6 +7,7 @@ use super::MANAGER_UNIQUE_NAME;
 use super::dispatch::PROPERTIES;
 use super::hub::Hub;
 use super::manager::NO_JOB;
+use super::own;
 use super::path;
 use super::properties::row::{Emits, Row};
 use super::properties::{
@@ -84,6 +85,7 @@ impl Jobs {
                 News::UnitNew(_)
                 | News::UnitRemoved(_)
                 | News::Changed(_)
+                | News::Probe(..)
                 | News::StartupFinished(_)
                 | News::RequestStop(..)
                 | News::Reloading(_) => {}
@@ -129,6 +131,7 @@ async fn changed_units(hub: &Hub, turn: &[News]) -> Option<BTreeMap<UnitName, Un
             | News::UnitRemoved(_)
             | News::JobNew(..)
             | News::JobRemoved(..)
+            | News::Probe(..)
             | News::StartupFinished(_)
             | News::RequestStop(..)
             | News::Reloading(_) => None,
@@ -166,6 +169,10 @@ fn tell_turn(hub: &Hub, turn: &[News], mut changed: BTreeMap<UnitName, UnitSnaps
                 Ok(signal) => hub.tell_one(controller, &signal),
                 Err(error) => tracing::error!("cannot build a signal: {error}"),
             },
+            News::Probe(unit, ..) => {
+                tell_changes(hub, unit, &mut changed);
+                tell(hub, manager_signal(item));
+            }
             News::UnitNew(_) | News::JobNew(..) | News::StartupFinished(_) | News::Reloading(_) => {
                 tell(hub, manager_signal(item));
             }
@@ -214,6 +221,11 @@ fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
             ("StartupFinished", Body::of("tttttt", times.to_vec()))
         }
         News::Reloading(active) => ("Reloading", Body::one("b", Value::Bool(*active))),
+        News::Probe(unit, kind, verdict, reason) => {
+            let words = [unit.as_str(), kind.as_str(), verdict.as_str(), reason];
+            let body = Body::of("ssss", words.map(Value::from).to_vec());
+            return Some(signal(path::MANAGER, own::INTERFACE, "ProbeChanged", &body));
+        }
         News::Changed(_) | News::RequestStop(..) => return None,
     };
     Some(signal(path::MANAGER, MANAGER_INTERFACE, member, &body))

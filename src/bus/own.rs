@@ -4,6 +4,7 @@ use super::MANAGER_UNIQUE_NAME;
 use super::connection::Client;
 use super::dispatch::Call;
 use super::failure::Failure;
+use super::health;
 use super::list::{Patterns, all_units};
 use super::manager::{job_mode, job_path};
 use super::member::{Method, Signal, change, look, signal};
@@ -42,6 +43,9 @@ pub(super) async fn effective_settings(
     Ok(Value::strings(lines.iter().map(String::as_str)))
 }
 
+/// Another one, `as`: how each probe of the unit is.
+pub(super) const PROBES: &str = "Probes";
+
 /// Lines of log: number, CLOCK_REALTIME in microseconds, unit, pid, stream, text.
 pub(super) const LINES: &str = "a(ttsiss)";
 
@@ -52,6 +56,7 @@ pub(super) const UNIT_FILES: &str = "a(sss)";
 pub(super) const METHODS: &[Method] = &[
     look("List", "as", "patterns", "a(sa{sv})", "units"),
     look("GetStatus", "", "", "a{sv}", "status"),
+    look("Health", "as", "patterns", "a(sa{sv})", "units"),
     look("ReadLog", "asu", "units,count", LINES, "lines"),
     look("FollowLog", "asu", "units,count", LINES, "lines"),
     change("StartUnit", "ss", "name,mode", "ob", "job,reset"),
@@ -80,11 +85,10 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 /// The signals.
-pub(super) const SIGNALS: &[Signal] = &[signal(
-    "Logged",
-    "ttsiss",
-    "number,time,unit,pid,stream,text",
-)];
+pub(super) const SIGNALS: &[Signal] = &[
+    signal("Logged", "ttsiss", "number,time,unit,pid,stream,text"),
+    signal("ProbeChanged", "ssss", "unit,probe,verdict,reason"),
+];
 
 /// Lines one call may ask for.
 const MAX_LINES: u32 = 100_000;
@@ -94,6 +98,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
     match call.member {
         "List" => list(call).await,
         "GetStatus" => status(call).await,
+        "Health" => health::call(call).await,
         "ReadLog" => {
             let (units, count): (Vec<String>, u32) = call.arguments()?;
             let lines = read_log(call, unit_names(&units)?, count).await?;

@@ -116,7 +116,7 @@ pub(super) const MANAGER: &[Method] = &[
     )
     .refused("clients fall back to DumpUnitsMatchingPatterns"),
     change("Reload", "", "", "", ""),
-    change("Reexecute", "", "", "", "").refused("the manager cannot execute itself anew"),
+    change("Reexecute", "", "", "", ""),
     change("Exit", "", "", "", ""),
     change("Reboot", "", "", "", "").refused("the machine is not ours"),
     change("PowerOff", "", "", "", "").refused("the machine is not ours"),

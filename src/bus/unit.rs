@@ -2,6 +2,7 @@
 
 use super::dispatch::{Call, INTROSPECTABLE, PEER, PROPERTIES, snapshot};
 use super::failure::{Failure, names};
+use super::health;
 use super::own;
 use super::properties::row::Row;
 use super::properties::{
@@ -67,6 +68,10 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
                 add_usage(call, &mut unit).await?;
             }
             let of_ours = interface.is_empty() || interface == own::UNIT_INTERFACE;
+            if of_ours && property == own::PROBES {
+                let value = health::lines(call, &unit).await?;
+                return Ok(Body::one("v", Value::variant("as", value)));
+            }
             if of_ours && property == own::EFFECTIVE_SETTINGS {
                 let value = own::effective_settings(call, &unit).await?;
                 return Ok(Body::one("v", Value::variant("as", value)));
@@ -81,8 +86,12 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
                 unit.file_state = Some(state);
             }
             if interface == own::UNIT_INTERFACE {
-                let value = own::effective_settings(call, &unit).await?;
-                return Ok(all(vec![(own::EFFECTIVE_SETTINGS, "as", value)]));
+                let settings = own::effective_settings(call, &unit).await?;
+                let probes = health::lines(call, &unit).await?;
+                return Ok(all(vec![
+                    (own::EFFECTIVE_SETTINGS, "as", settings),
+                    (own::PROBES, "as", probes),
+                ]));
             }
             if interface != UNIT_INTERFACE {
                 add_usage(call, &mut unit).await?;

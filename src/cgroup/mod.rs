@@ -11,6 +11,7 @@ pub mod watch;
 
 use layout::{Layout, Place};
 use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -24,6 +25,15 @@ pub struct Tree {
     /// Absolute path of the daemon's own subtree in the cgroup file system.
     root: PathBuf,
     /// The same as /proc/PID/cgroup names it.
+    name: String,
+}
+
+/// Where a subtree is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreePlace {
+    layout: Layout,
+    root: PathBuf,
     name: String,
 }
 
@@ -65,6 +75,29 @@ impl Tree {
             return None;
         }
         Some(tree)
+    }
+
+    /// Where it is, for a daemon that takes over.
+    pub fn place(&self) -> TreePlace {
+        TreePlace {
+            layout: self.layout,
+            root: self.root.clone(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// The subtree of an earlier daemon, wherever this one is itself.
+    pub fn take_over(place: TreePlace) -> Tree {
+        Tree {
+            layout: place.layout,
+            root: place.root,
+            name: place.name,
+        }
+    }
+
+    /// Whether a unit has a group.
+    pub fn has_group(&self, unit: &str) -> bool {
+        escape(unit).is_ok_and(|leaf| self.root.join(leaf).exists())
     }
 
     /// A tree of plain directories, for tests of what reads and writes its files.

@@ -263,6 +263,9 @@ pub(super) enum Command {
     },
     /// Read all unit files again
     DaemonReload,
+    /// Have the daemon execute its program anew, from the file as it is now; units stay as they
+    /// are
+    DaemonReexec,
     /// Tell what a command would do, without doing it
     Plan {
         /// The command

@@ -18,7 +18,8 @@ use serde_json::Value as Json;
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zbus::connection::Builder;
 use zbus::message::Type as MessageType;
 use zbus::wire::{DynamicDeserialize, DynamicType, Signature, Type};
@@ -91,7 +92,13 @@ pub(super) struct Client {
     connection: Connection,
     stream: MessageStream,
     signals: VecDeque<Signal>,
+    socket: PathBuf,
+    /// The daemon has closed the connection.
+    lost: bool,
 }
+
+/// How long a daemon that was executed anew, or took over, may take to answer.
+const COMING_BACK: Duration = Duration::from_secs(30);
 
 impl Client {
     /// Connects.
@@ -109,7 +116,37 @@ impl Client {
             connection: Connection::from(&stream),
             stream,
             signals: VecDeque::new(),
+            socket: socket.to_owned(),
+            lost: false,
         })
+    }
+
+    /// Connects once more if the daemon has closed the connection, for the one that took over:
+    /// its socket is there all the time.
+    ///
+    /// # Errors
+    /// The connection is not lost, or nobody took over.
+    pub(super) async fn reconnect(&mut self) -> Result<(), Problem> {
+        if !self.lost {
+            return Err(gone());
+        }
+        let again = tokio::time::timeout(COMING_BACK, Client::connect(&self.socket)).await;
+        *self = again.map_err(|_| gone())?.map_err(|_| gone())?;
+        Ok(())
+    }
+
+    /// Has the daemon execute its program anew, and waits until it answers again.
+    ///
+    /// # Errors
+    /// It cannot, or it does not come back.
+    pub(super) async fn reexecute(&mut self) -> Result<(), Problem> {
+        match self.manager("Reexecute", &()).await {
+            Err(_) if self.lost => {
+                self.reconnect().await?;
+                self.status().await.map(|_| ())
+            }
+            answer => answer.map(|_| ()),
+        }
     }
 
     /// All loaded units that match, a row of properties each.
@@ -313,7 +350,10 @@ impl Client {
             .build(body)
             .map_err(|e| Problem::local(format!("cannot call {member}: {e}")))?;
         let serial = call.primary_header().serial_num();
-        self.connection.send(&call).await.map_err(|_| gone())?;
+        if self.connection.send(&call).await.is_err() {
+            self.lost = true;
+            return Err(gone());
+        }
         loop {
             let message = self.next_message().await?;
             if message.header().reply_serial() == Some(serial) {
@@ -326,7 +366,10 @@ impl Client {
     async fn next_message(&mut self) -> Result<Message, Problem> {
         match self.stream.next().await {
             Some(Ok(message)) => Ok(message),
-            Some(Err(_)) | None => Err(gone()),
+            Some(Err(_)) | None => {
+                self.lost = true;
+                Err(gone())
+            }
         }
     }
 }

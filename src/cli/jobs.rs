@@ -59,11 +59,30 @@ pub(super) async fn run(
     }
     let mut progress = Progress::new(output, jobs.quiet);
     let mut started = Vec::new();
+    // What ended while nobody was there to tell.
+    let mut missed = false;
     while !waiting.is_empty() {
-        let units = waiting.iter().map(|w| w.unit.as_str());
-        let signal = progress.next_signal(client, verb.word(), units).await?;
-        let Signal::JobRemoved { job, result } = signal else {
-            continue;
+        let ended_now = if missed {
+            ended_meanwhile(client, &waiting).await?
+        } else {
+            None
+        };
+        missed = ended_now.is_some();
+        let (job, result) = match ended_now {
+            Some(ended) => ended,
+            None => {
+                let units = waiting.iter().map(|w| w.unit.as_str());
+                match progress.next_signal(client, verb.word(), units).await {
+                    Ok(Signal::JobRemoved { job, result }) => (job, result),
+                    Ok(_) => continue,
+                    // Jobs go on when the daemon is executed anew, or another one takes over.
+                    Err(_) => {
+                        client.reconnect().await?;
+                        missed = true;
+                        continue;
+                    }
+                }
+            }
         };
         let Some(index) = waiting.iter().position(|w| w.job == job) else {
             continue;
@@ -86,6 +105,29 @@ pub(super) async fn run(
         output.json(&ended);
     }
     Ok(status)
+}
+
+/// One of these jobs that is not there any more, and how it seems to have ended: nobody has told.
+async fn ended_meanwhile(
+    client: &mut Client,
+    waiting: &[Waiting],
+) -> Result<Option<(String, String)>, Problem> {
+    let there = client.jobs().await?;
+    let is_there = |job: &str| {
+        let number = job.rsplit('/').next();
+        there
+            .iter()
+            .any(|(id, ..)| Some(id.to_string().as_str()) == number)
+    };
+    let Some(gone) = waiting.iter().find(|it| !is_there(&it.job)) else {
+        return Ok(None);
+    };
+    let unit = client.unit(&gone.unit).await?;
+    let result = match unit.text("ActiveState") {
+        "failed" => "failed",
+        _ => "done",
+    };
+    Ok(Some((gone.job.clone(), result.to_owned())))
 }
 
 async fn queue(client: &mut Client, verb: Verb, unit: &str, mode: &str) -> Result<String, Problem> {

@@ -13,6 +13,7 @@ mod daemons;
 mod dependencies;
 mod error;
 mod fields;
+mod health;
 mod import;
 mod jobs;
 mod list;
@@ -149,6 +150,7 @@ fn units_of(command: &Command) -> &[String] {
         | Command::More(
             More::Help(units) | More::Freeze(units) | More::Thaw(units) | More::Clean { units, .. },
         ) => &units.units,
+        Command::More(More::Health(wanted)) => &wanted.units,
         _ => &[],
     }
 }
@@ -157,6 +159,7 @@ async fn execute_more(client: &mut Client, output: &Output, more: &More) -> Resu
     match more {
         More::ListUnits(wanted) => list_units::run(client, output, wanted).await,
         More::ListDependencies(wanted) => dependencies::run(client, output, wanted).await,
+        More::Health(wanted) => health::run(client, output, wanted).await,
         More::Help(units) => manage::help(client, &units.units).await,
         More::Clean { units, what } => manage::clean(client, output, &units.units, what).await,
         More::Freeze(units) => manage::freeze(client, output, &units.units, true).await,
@@ -358,6 +361,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             state::run(client, output, question, &units.units, *quiet).await
         }
         Command::DaemonReload => daemon_reload(client, output).await,
+        Command::DaemonReexec => daemon_reexec(client, output).await,
         Command::Plan {
             verb,
             units,
@@ -432,6 +436,12 @@ async fn reset_failed(
 async fn daemon_reload(client: &mut Client, output: &Output) -> Result<u8, Problem> {
     let reloaded = client.reload().await;
     reloaded.map_err(|p| p.during("Failed to reload the units"))?;
+    Ok(Outcome::default().print(output))
+}
+
+async fn daemon_reexec(client: &mut Client, output: &Output) -> Result<u8, Problem> {
+    let executed = client.reexecute().await;
+    executed.map_err(|p| p.during("Failed to execute the daemon anew"))?;
     Ok(Outcome::default().print(output))
 }
 

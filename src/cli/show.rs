@@ -10,8 +10,8 @@ use crate::offline;
 use crate::unit::name::UnitName;
 use serde_json::{Map, Value as Json};
 
-/// What became of the settings of a unit.
-const EFFECTIVE_SETTINGS: &str = "EffectiveSettings";
+/// What became of the settings of a unit, and how its probes are.
+const OWN: [&str; 2] = ["EffectiveSettings", "Probes"];
 
 /// What to show of each object.
 pub(super) struct Selection<'a> {
@@ -38,12 +38,8 @@ pub(super) async fn run(
         let failed = |problem: Problem| problem.during(&format!("Failed to show {unit}"));
         let mut properties = client.unit(&unit).await.map_err(failed)?;
         properties.extend(client.own_settings(&unit).await.map_err(failed)?);
-        // Systemd has none such, so it is shown only to those who ask.
-        if selection
-            .names
-            .iter()
-            .any(|name| name == EFFECTIVE_SETTINGS)
-        {
+        // Systemd has none such, so they are shown only to those who ask.
+        if selection.names.iter().any(|n| OWN.contains(&n.as_str())) {
             properties.extend(client.own_unit(&unit).await.map_err(failed)?);
         }
         objects.push(properties);

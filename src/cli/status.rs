@@ -28,6 +28,8 @@ struct Unit {
     /// Why it is down, in our own words: `start-limit-hit` also where the Result property
     /// keeps the failure before.
     reason: String,
+    /// A line for each probe.
+    probes: Vec<String>,
     processes: Vec<(u32, String)>,
     log: Vec<Line>,
 }
@@ -53,6 +55,7 @@ pub(super) async fn run(
         let id = properties.text("Id").to_owned();
         shown.push(Unit {
             reason: reason(client, &id).await?,
+            probes: probes(client, &id).await?,
             processes: client.processes(&id).await.unwrap_or_default(),
             log: client.log(&[id], style.lines, false).await?,
             properties,
@@ -74,6 +77,12 @@ async fn reason(client: &mut Client, id: &str) -> Result<String, Problem> {
     let rows = client.list(&[id.to_owned()]).await?;
     let row = rows.iter().find(|(name, _)| name == id);
     Ok(row.map_or_else(String::new, |(_, row)| row.text("Result").to_owned()))
+}
+
+async fn probes(client: &mut Client, id: &str) -> Result<Vec<String>, Problem> {
+    let own = client.own_unit(id).await?;
+    let lines = own.texts("Probes").into_iter();
+    Ok(lines.map(str::to_owned).collect())
 }
 
 /// systemctl's: 0 active or reloading, 4 not there, 3 anything else.
@@ -125,6 +134,7 @@ fn object(unit: &Unit) -> Json {
     let process = |(pid, command): &(u32, String)| json!({"pid": pid, "command": command});
     json!({
         "properties": properties,
+        "probes": unit.probes,
         "processes": unit.processes.iter().map(process).collect::<Vec<_>>(),
         "log": unit.log,
     })
@@ -156,6 +166,9 @@ fn text(unit: &Unit, style: &Style<'_>, now: u64) -> String {
         if !value.is_empty() {
             text.push_str(&labelled(label, &value));
         }
+    }
+    for probe in &unit.probes {
+        text.push_str(&labelled("Probe", probe));
     }
     for (label, value) in process::usage(p) {
         text.push_str(&labelled(label, &value));
@@ -335,6 +348,7 @@ mod tests {
                 ("StatusText", json!("busy")),
             ]),
             reason: "start-limit-hit".to_owned(),
+            probes: Vec::new(),
             processes: vec![(7, "/bin/x".to_owned()), (8, "/bin/y".to_owned())],
             log: Vec::new(),
         };

@@ -63,6 +63,20 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", env = "DD_PM_TERMINATION_LOG")]
     pub(super) termination_log: Option<PathBuf>,
 
+    /// Who holds the sockets and the output of services while this daemon was killed and is not
+    /// back: nobody, a small process of its own, or the store of the service manager that runs it
+    /// [default: KeepServices= of the settings]
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(super) keep_services: Option<KeepServices>,
+
+    /// The small process itself
+    #[arg(long, hide = true)]
+    pub(super) keeper: bool,
+
+    /// Whether the state on standard input is understood
+    #[arg(long, hide = true)]
+    pub(super) check_state: bool,
+
     /// How much is logged: error, warning, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL", env = "DD_PM_LOG_LEVEL")]
     pub(super) log_level: Option<String>,
@@ -91,6 +105,21 @@ pub(super) enum Switch {
     On,
     /// No
     Off,
+}
+
+/// The values of `--keep-services` and KeepServices=.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum KeepServices {
+    /// On a host the manager's store if it offers one, else a process; in a container nobody:
+    /// its services end with it
+    #[default]
+    Auto,
+    /// Nobody
+    No,
+    /// A small process of its own
+    Keeper,
+    /// The store of the service manager
+    Manager,
 }
 
 /// The values of `--log-format`.

@@ -11,6 +11,16 @@ use std::path::{Path, PathBuf};
 pub(super) struct MadeDirectories(Vec<PathBuf>);
 
 impl MadeDirectories {
+    /// Those that an earlier daemon has made.
+    pub(super) fn take_over(directories: Vec<PathBuf>) -> MadeDirectories {
+        MadeDirectories(directories)
+    }
+
+    /// What was made.
+    pub(super) fn all(&self) -> Vec<PathBuf> {
+        self.0.clone()
+    }
+
     /// Makes a directory and what is missing above it, all with mode 0755.
     ///
     /// # Errors

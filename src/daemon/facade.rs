@@ -75,7 +75,9 @@ impl Facade {
         socket: &Path,
         warnings: &mut Vec<String>,
     ) -> Result<Facade, FacadeError> {
-        if UnixStream::connect(&paths.private).is_ok() {
+        // A link of ours, from an earlier daemon whose socket lives on.
+        let ours = |path: &Path| fs::read_link(path).is_ok_and(|target| target == socket);
+        if !ours(&paths.private) && UnixStream::connect(&paths.private).is_ok() {
             return Err(FacadeError::Booted(paths.private.clone()));
         }
         let mut facade = Facade {
@@ -87,7 +89,7 @@ impl Facade {
             facade.directory(booted)?;
         }
         facade.link(&paths.private)?;
-        if UnixStream::connect(&paths.bus).is_ok() {
+        if !ours(&paths.bus) && UnixStream::connect(&paths.bus).is_ok() {
             let bus = paths.bus.display();
             warnings.push(format!("a message bus answers at {bus}; it stays"));
         } else {

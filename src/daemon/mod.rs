@@ -7,6 +7,7 @@
 mod arguments;
 mod directories;
 mod facade;
+mod inherited;
 mod logging;
 mod serve;
 mod settings;
@@ -15,6 +16,7 @@ mod signals;
 mod socket;
 mod termination;
 
+use crate::host;
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -22,10 +24,21 @@ use std::process::ExitCode;
 /// start, 2 for a command line it does not understand.
 pub fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
+    if arguments.keeper {
+        return host::run_keeper();
+    }
+    if arguments.check_state {
+        return host::check_state();
+    }
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let result = setup::Setup::resolve(arguments, environment).and_then(serve::run);
+    // Before anything else opens a descriptor.
+    let inherited = inherited::Inherited::take(&environment);
+    let result = inherited.and_then(|inherited| {
+        let setup = setup::Setup::resolve(arguments, environment)?;
+        serve::run(setup, inherited)
+    });
     match result {
         Ok(code) => code,
         Err(error) => {

@@ -2,18 +2,23 @@
 
 use super::directories::MadeDirectories;
 use super::facade::Facade;
+use super::inherited::Inherited;
 use super::logging;
 use super::setup::{Setup, StartError};
 use super::signals::Signals;
 use super::socket::{ControlSocket, Lock};
 use super::termination;
 use crate::bus::{self, LogControl};
-use crate::host::{BusNameOrder, ControlError, Handle, Host, Job, Options, Outcome};
+use crate::host::{
+    self, BusNameOrder, CONTROL, ControlError, Handle, Host, Job, Options, Outcome, Recovered,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
+use std::collections::BTreeMap;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,20 +41,13 @@ const IDLE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The daemon cannot start: nothing was started then, and nothing is left behind.
-pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
+pub(super) fn run(setup: Setup, mut inherited: Inherited) -> Result<ExitCode, StartError> {
     let log = Arc::new(logging::start(setup.log_level, setup.log_format));
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
-    // Declared in this order, dropped in the reverse one: sockets, locks, directories.
-    let mut directories = MadeDirectories::default();
-    directories.make(&setup.runtime)?;
-    if let Some(parent) = setup.socket.parent() {
-        directories.make(parent)?;
-    }
-    let _lock = Lock::take(&setup.runtime.join("lock"), &setup.runtime)?;
-    let mode = setup.read_access.mode();
-    let (_socket, listener) = ControlSocket::bind(&setup.socket, mode)?;
+    let passed = inherited.passed(&setup.socket);
+    let mut ground = Ground::prepare(&setup, inherited.carried, passed)?;
     let mut warnings = Vec::new();
     let _facade = match &setup.facade {
         Some(paths) => Some(Facade::make(paths, &setup.socket, &mut warnings)?),
@@ -60,22 +58,99 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode, StartError> {
     }
     raise_open_files();
     let client_units = setup.client_units.clone();
-    client_units.clear();
+    let earlier = ground.recovered.take();
+    if earlier.is_none() {
+        client_units.clear();
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(POOL)
         .thread_keep_alive(IDLE)
         .build()?;
-    let result = runtime.block_on(serve(setup, listener, log));
+    let result = runtime.block_on(serve(setup, &ground, earlier, log));
     // A pool thread may hang in a dead file system; it must not keep us.
     runtime.shutdown_timeout(FAREWELL);
     client_units.clear();
     result
 }
 
+/// What the daemon stands on. Dropped in the reverse of this order: sockets, locks, directories.
+struct Ground {
+    recovered: Option<Recovered>,
+    listener: Arc<OwnedFd>,
+    socket: ControlSocket,
+    lock: Lock,
+    directories: MadeDirectories,
+}
+
+/// The keys of the locks, over execve.
+const LOCK: &str = "lock";
+const SOCKET_LOCK: &str = "socket-lock";
+
+impl Ground {
+    /// Makes directories, locks and the control socket, or takes them over.
+    fn prepare(
+        setup: &Setup,
+        carried: Option<Recovered>,
+        mut passed: BTreeMap<String, OwnedFd>,
+    ) -> Result<Ground, StartError> {
+        let mut recovered = carried;
+        let earlier = recovered.as_ref().map(Recovered::directories);
+        let mut directories = MadeDirectories::take_over(earlier.unwrap_or_default());
+        directories.make(&setup.runtime)?;
+        if let Some(parent) = setup.socket.parent() {
+            directories.make(parent)?;
+        }
+        let lock_path = setup.runtime.join("lock");
+        let lock = match recovered.as_mut().and_then(|it| it.take(LOCK)) {
+            Some(lock) => Lock::take_over(lock, &lock_path),
+            None => Lock::take(&lock_path, &setup.runtime)?,
+        };
+        let control = passed.remove(CONTROL);
+        if recovered.is_none() {
+            recovered = host::recover(&setup.runtime, &setup.keep, passed)?;
+            if let Some(recovered) = &recovered {
+                directories = MadeDirectories::take_over(recovered.directories());
+            }
+        }
+        let control = control.or_else(|| recovered.as_mut()?.take(CONTROL));
+        let socket_lock = recovered.as_mut().and_then(|it| it.take(SOCKET_LOCK));
+        let (socket, listener) = match control {
+            Some(listener) => {
+                let socket = ControlSocket::take_over(&setup.socket, socket_lock)?;
+                (socket, listener)
+            }
+            None => {
+                let mode = setup.read_access.mode();
+                let (socket, listener) = ControlSocket::bind(&setup.socket, mode)?;
+                (socket, listener.into())
+            }
+        };
+        Ok(Ground {
+            recovered,
+            listener: Arc::new(listener),
+            socket,
+            lock,
+            directories,
+        })
+    }
+
+    /// What goes over execve.
+    fn carried(&self) -> std::io::Result<Vec<(String, Arc<OwnedFd>)>> {
+        let lock = self.lock.copy()?;
+        let socket_lock = self.socket.lock().copy()?;
+        Ok(vec![
+            (CONTROL.to_owned(), self.listener.clone()),
+            (LOCK.to_owned(), Arc::new(lock)),
+            (SOCKET_LOCK.to_owned(), Arc::new(socket_lock)),
+        ])
+    }
+}
+
 async fn serve(
     setup: Setup,
-    listener: UnixListener,
+    ground: &Ground,
+    recovered: Option<Recovered>,
     log: Arc<dyn LogControl>,
 ) -> Result<ExitCode, StartError> {
     let units = setup.units.clone();
@@ -84,12 +159,17 @@ async fn serve(
     let exit_with = setup.exit_with.as_ref().map(ToString::to_string);
     let termination_log = setup.termination_log.clone();
     let (bus_names, orders) = mpsc::unbounded_channel();
-    let (host, handle) = Host::new(options(setup, bus_names), seed()?)?;
+    // Before any other thread is there.
     let signals = Signals::new()?;
+    host::let_signals_through()?;
+    let has_begun = recovered.as_ref().is_some_and(Recovered::has_begun);
+    let options = options(setup, ground, bus_names)?;
+    let (host, handle) = Host::new(options, seed()?, recovered)?;
+    let listener = UnixListener::from(ground.listener.try_clone()?);
     let mut serving = tokio::spawn(bus::serve(listener, handle.clone(), log));
     tokio::spawn(signals.watch(handle.clone(), exit_with.clone()));
     tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
-    let starting = tokio::spawn(start(units, exit_with, socket, handle));
+    let starting = tokio::spawn(start(units, exit_with, socket, handle, has_begun));
     // Kept off this function's stack.
     let Outcome { status, reason } = Box::pin(host.run()).await;
     // The loop is gone: what serves it ends by itself.
@@ -112,8 +192,12 @@ async fn serve(
     })
 }
 
-fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
-    Options {
+fn options(
+    setup: Setup,
+    ground: &Ground,
+    bus_names: UnboundedSender<BusNameOrder>,
+) -> std::io::Result<Options> {
+    Ok(Options {
         name: setup.name,
         mode: setup.mode,
         sockets: setup.sockets,
@@ -121,7 +205,11 @@ fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
         system: setup.system,
         environment: setup.environment,
         own_environment: setup.own_environment,
-        notify_socket: setup.runtime.join("notify"),
+        runtime: setup.runtime.clone(),
+        program: setup.program,
+        keep: setup.keep,
+        carried: ground.carried()?,
+        directories: ground.directories.all(),
         own_files: vec![
             ControlSocket::lock_path(&setup.socket),
             setup.socket,
@@ -131,7 +219,7 @@ fn options(setup: Setup, bus_names: UnboundedSender<BusNameOrder>) -> Options {
         exit_with: setup.exit_with,
         cgroup_label: setup.cgroup_label,
         bus_names,
-    }
+    })
 }
 
 /// Lets the daemon open as many files as it may: it holds a few for every process. Services
@@ -158,9 +246,15 @@ fn seed() -> std::io::Result<u128> {
 async fn start(
     units: Vec<String>,
     exit_with: Option<String>,
-    socket: std::path::PathBuf,
+    socket: PathBuf,
     handle: Handle,
+    has_begun: bool,
 ) -> bool {
+    if has_begun {
+        tracing::info!("took over from an earlier daemon");
+        announce_ready(&socket);
+        return true;
+    }
     let mut queued = units.is_empty() && start_default(&handle).await;
     for unit in &units {
         queued |= report(unit, start_to_stay(&handle, unit).await);
@@ -205,12 +299,11 @@ fn report(unit: &str, result: Result<Job, ControlError>) -> bool {
 
 fn announce_ready(socket: &Path) {
     tracing::info!("ready on {}", socket.display());
-    let status = format!("Ready on {}", socket.display());
-    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    tell_manager(&[NotifyState::Ready]);
 }
 
 /// Speaks to whoever runs us, if they want to hear.
-pub(super) fn tell_manager(states: &[NotifyState<'_>]) {
+fn tell_manager(states: &[NotifyState<'_>]) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
@@ -221,12 +314,7 @@ pub(super) fn tell_manager(states: &[NotifyState<'_>]) {
 
 /// Reads unit files again, and tells whoever runs us.
 pub(super) async fn reload(handle: Handle) {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell_manager(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!("cannot read the clock: {error}"),
-    }
     if let Err(error) = handle.reload().await {
         tracing::error!("cannot read unit files again: {error}");
     }
-    tell_manager(&[NotifyState::Ready]);
 }

@@ -1,9 +1,11 @@
 //! The settings file: INI with one section [Manager], keys named as in systemd-system.conf(5).
 //! A key given twice counts with its last value.
 
+use super::arguments::KeepServices;
 use crate::unit::directive;
 use crate::unit::environment::is_valid_name;
 use crate::unit::words;
+use clap::ValueEnum;
 use configparser::ini::{Ini, IniDefault};
 use std::collections::BTreeSet;
 use std::io;
@@ -20,6 +22,8 @@ pub(super) struct Settings {
     pub(super) read_access: ReadAccess,
     /// AllowDegraded=.
     pub(super) allow_degraded: BTreeSet<String>,
+    /// KeepServices=.
+    pub(super) keep: KeepServices,
     /// What is worth a warning, each naming the file.
     pub(super) warnings: Vec<String>,
 }
@@ -132,6 +136,12 @@ impl Settings {
             ("Manager", "DefaultEnvironment") => self.environment = assignments(value)?,
             ("Manager", "ReadAccess") => self.read_access = ReadAccess::parse(value)?,
             ("Manager", "AllowDegraded") => self.allow_degraded = directives(value)?,
+            ("Manager", "KeepServices") => {
+                let found = KeepServices::from_str(value, false);
+                self.keep = found.map_err(|_| {
+                    format!("KeepServices={value} is none of auto, no, keeper, manager; ignored")
+                })?;
+            }
             ("Manager", key) => return Err(format!("unknown setting {key}=; ignored")),
             ("default", key) => {
                 return Err(format!("{key}= stands before any section; ignored"));

@@ -1,12 +1,12 @@
 //! From command line, environment and settings file to what the daemon runs with.
 
-use super::arguments::{Arguments, LogFormat, ModeArgument, Switch};
+use super::arguments::{Arguments, KeepServices, LogFormat, ModeArgument, Switch};
 use super::facade;
 use super::logging;
 use super::settings::{self, ReadAccess, SettingsError};
 use super::termination;
 use crate::bus::BusAddress;
-use crate::host::{self, ClientUnits, Mode};
+use crate::host::{self, ClientUnits, Keep, KeepError, Mode};
 use crate::places::Places;
 use crate::unit::load;
 use crate::unit::name::UnitName;
@@ -30,6 +30,9 @@ pub(super) enum StartError {
     /// systemd's own paths.
     #[error(transparent)]
     Facade(#[from] facade::FacadeError),
+    /// What an earlier daemon has left.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
     /// Anything the kernel refuses.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -76,6 +79,10 @@ pub(super) struct Setup {
     pub(super) log_level: LevelFilter,
     /// Format of the log.
     pub(super) log_format: LogFormat,
+    /// This program.
+    pub(super) program: PathBuf,
+    /// Who holds what services need while no daemon is there.
+    pub(super) keep: Keep,
     /// To be logged once that works.
     pub(super) warnings: Vec<String>,
 }
@@ -109,6 +116,7 @@ impl Setup {
         });
         let system = host::gather_facts(&lookup);
         let runtime = runtime(arguments.runtime_dir, &places, &arguments.name)?;
+        let program = std::env::current_exe()?;
         let mut environment = host::base_environment(mode, &own, &system);
         environment.extend(settings.environment);
         let mut path = unit_path(arguments.unit_path, &places)?;
@@ -142,10 +150,38 @@ impl Setup {
             own_environment: host::inheritable_environment(&own),
             bus: BusAddress::parse(arguments.bus_address.as_deref(), root)
                 .map_err(StartError::Value)?,
+            keep: keep(
+                arguments.keep_services.unwrap_or(settings.keep),
+                mode,
+                &lookup,
+                &program,
+            ),
+            program,
             log_level,
             log_format,
             warnings: settings.warnings,
         })
+    }
+}
+
+/// A container ends with its first process, and so do its services: there is nothing to keep.
+fn keep(
+    wanted: KeepServices,
+    mode: Mode,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    program: &Path,
+) -> Keep {
+    let keeper = || Keep::Keeper(program.to_owned());
+    match (wanted, mode) {
+        (KeepServices::No, _) => Keep::Nobody,
+        (KeepServices::Keeper, _) => keeper(),
+        (KeepServices::Manager, _) => Keep::Manager,
+        (KeepServices::Auto, Mode::Container | Mode::Kubernetes) => Keep::Nobody,
+        // The manager says so from systemd 254 on.
+        (KeepServices::Auto, Mode::Host) => match lookup("FDSTORE") {
+            Some(size) if size != "0" => Keep::Manager,
+            Some(_) | None => keeper(),
+        },
     }
 }
 

@@ -4,11 +4,10 @@
 //! everything in order. HUP reads unit files again. USR1 and USR2 are for the unit that the daemon
 //! is there for (`--exit-with`); without one they are told of and do nothing.
 
-use super::serve::{reload, tell_manager};
+use super::serve::reload;
 use crate::engine::KillWhom;
 use crate::host::Handle;
 use crate::unit::value::Signal;
-use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
@@ -69,7 +68,6 @@ impl Signals {
                 Meaning::Stop => {
                     stopping = true;
                     tracing::info!("{name}: stopping");
-                    tell_manager(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
                     if handle.shutdown().await.is_err() {
                         return;
                     }

@@ -9,6 +9,7 @@ use rustix::net::{
 };
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,22 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// The lock that an earlier program of this process holds.
+    pub(super) fn take_over(descriptor: OwnedFd, path: &Path) -> Lock {
+        Lock {
+            file: descriptor.into(),
+            path: path.to_owned(),
+        }
+    }
+
+    /// Another descriptor of the same lock, for a program that takes it over.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(super) fn copy(&self) -> io::Result<OwnedFd> {
+        Ok(self.file.try_clone()?.into())
+    }
+
     /// Takes the lock; `subject` is what it protects.
     ///
     /// # Errors
@@ -80,7 +97,7 @@ impl Drop for Lock {
 #[derive(Debug)]
 pub(super) struct ControlSocket {
     path: PathBuf,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl ControlSocket {
@@ -89,6 +106,28 @@ impl ControlSocket {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         name.into()
+    }
+
+    /// The socket that an earlier daemon has bound, or somebody for us.
+    ///
+    /// # Errors
+    /// Another daemon has it.
+    pub(super) fn take_over(
+        path: &Path,
+        lock: Option<OwnedFd>,
+    ) -> Result<ControlSocket, SocketError> {
+        let lock_path = ControlSocket::lock_path(path);
+        let lock = match lock {
+            Some(lock) => Lock::take_over(lock, &lock_path),
+            None => Lock::take(&lock_path, path)?,
+        };
+        let path = path.to_owned();
+        Ok(ControlSocket { path, lock })
+    }
+
+    /// The lock beside it.
+    pub(super) fn lock(&self) -> &Lock {
+        &self.lock
     }
 
     /// Binds the socket with this mode.
@@ -105,7 +144,7 @@ impl ControlSocket {
             .map_err(|e| SocketError::Io("make the control socket", path.to_owned(), e))?;
         let socket = ControlSocket {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         };
         Ok((socket, listener))
     }

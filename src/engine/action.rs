@@ -56,7 +56,7 @@ impl Engine {
         };
         Some(match service.view().exec_main_status? {
             ProcessStatus::Exited(status) => status,
-            ProcessStatus::Killed(_) | ProcessStatus::Dumped(_) => UNCLEAN,
+            ProcessStatus::Killed(_) | ProcessStatus::Dumped(_) | ProcessStatus::Unknown => UNCLEAN,
         })
     }
 }

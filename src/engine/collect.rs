@@ -117,6 +117,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Clients that hold units.
+    pub fn holders(&self) -> BTreeSet<u64> {
+        let units = || self.graph.iter();
+        let holding = units().flat_map(|unit| unit.holders.keys().copied());
+        let controlling = units().filter_map(|unit| match &unit.machine {
+            Machine::Scope(scope) => scope.holder(),
+            Machine::Service(_)
+            | Machine::Socket(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => None,
+        });
+        holding.chain(controlling).collect()
+    }
+
     /// A client has gone: it holds nothing any more.
     pub(super) fn holder_gone(&mut self, holder: u64) {
         let held = self

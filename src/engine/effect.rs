@@ -1,29 +1,34 @@
 //! What leaves the engine: orders to the host and news for the clients.
 
 use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
+use super::probe::Verdict;
 use super::process::Role;
 use super::state::{JobKind, JobResult};
-use crate::unit::config::{Condition, SystemAction, UnitConfig};
+use crate::unit::config::{Condition, ProbeKind, SystemAction, UnitConfig};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// An order to start a process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spawn {
     /// The process's name from now on.
     pub process: ProcessId,
     /// Whose it is.
     pub unit: UnitId,
-    /// The configuration to start it with.
+    /// The configuration to start it with; written down, only its name.
+    #[serde(with = "super::snapshot::name_only")]
     pub config: Arc<UnitConfig>,
     /// What it is for.
     pub role: Role,
-    /// Which list of commands the command stands in.
+    /// Which list of commands the command stands in; that of a probe stands in its section, and
+    /// it is run as one of ExecStartPost= is.
     pub kind: crate::unit::config::CommandKind,
     /// Which command of the list.
     pub index: usize,
     /// The unit's current invocation ID.
+    #[serde(with = "super::snapshot::hexadecimal")]
     pub invocation: u128,
     /// Whether it gets NOTIFY_SOCKET (E7).
     pub notify: bool,
@@ -38,8 +43,21 @@ pub struct Spawn {
     pub client: Option<(DescriptorId, String)>,
 }
 
+/// An order to make an attempt of a probe that needs no process: HTTPGet= or TCPSocket=.
+#[derive(Debug, Clone)]
+pub struct ProbeOrder {
+    /// Whose probe.
+    pub unit: UnitId,
+    /// Number of the answer.
+    pub order: u64,
+    /// Which.
+    pub kind: ProbeKind,
+    /// The configuration that says what it does.
+    pub config: Arc<UnitConfig>,
+}
+
 /// A descriptor that a process gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passed {
     /// Which.
     pub source: PassedSource,
@@ -48,7 +66,7 @@ pub struct Passed {
 }
 
 /// Where a passed descriptor comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PassedSource {
     /// A socket of a socket unit, by its place among Listen...=.
     Socket {
@@ -64,7 +82,7 @@ pub enum PassedSource {
 }
 
 /// An order to signal the processes of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillOrder {
     /// Whose processes.
     pub unit: UnitId,
@@ -84,7 +102,7 @@ pub struct KillOrder {
 }
 
 /// How to find a main process that we did not start as such.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MainSource {
     /// From a PID file; with `wait`, the answer comes when the file holds a process of the
     /// unit, until `Effect::ForgetMain`.
@@ -188,7 +206,7 @@ pub enum Refusal {
 }
 
 /// What traffic at a socket means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WatchManner {
     /// It wakes the service, whatever it is.
     Any,
@@ -331,6 +349,25 @@ pub enum Effect {
     CloseDescriptor {
         /// Which.
         descriptor: DescriptorId,
+    },
+    /// Make an attempt of a probe within its TimeoutSec=; answered by `Probed`. What a
+    /// `CancelProbe` overtakes is dropped without an answer.
+    RunProbe(Box<ProbeOrder>),
+    /// Call an attempt off.
+    CancelProbe {
+        /// As ordered.
+        order: u64,
+    },
+    /// The verdict of a probe has changed.
+    ProbeTurned {
+        /// Whose.
+        unit: UnitId,
+        /// Which.
+        kind: ProbeKind,
+        /// What it is now.
+        verdict: Verdict,
+        /// Why, if it is bad.
+        reason: String,
     },
     /// Answer of a request.
     Reply {

@@ -5,6 +5,7 @@ use super::event::Event;
 use super::graph::{Edge, Graph};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
+use super::ledger::Ledger;
 use super::propagate::Change;
 use super::random;
 use super::scope::Scope;
@@ -55,6 +56,8 @@ pub struct Engine {
     /// Units whose OnFailure= or OnSuccess= was acted on while the present event is handled.
     pub(super) triggered: BTreeSet<(UnitId, Edge)>,
     pub(super) effects: VecDeque<Effect>,
+    /// What the host holds, and what it owes.
+    pub(super) ledger: Ledger,
     /// Whose each process is.
     pub(super) processes: BTreeMap<ProcessId, UnitId>,
     /// Which unit waits for each look at conditions.
@@ -95,6 +98,7 @@ impl Engine {
             order_suspect: false,
             triggered: BTreeSet::new(),
             effects: VecDeque::new(),
+            ledger: Ledger::default(),
             processes: BTreeMap::new(),
             checks: BTreeMap::new(),
             next_check: 0,
@@ -119,6 +123,7 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.now = now;
         self.triggered.clear();
+        self.ledger.note_event(&event);
         match event {
             Event::Load { units } => self.load(units),
             Event::Request {
@@ -205,6 +210,8 @@ impl Engine {
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
             | Event::MainFound { .. }
+            | Event::Probed { .. }
+            | Event::ProbeSkipped { .. }
             | Event::MainNotFound { .. } => self.process_event(event),
         }
         self.settle();
@@ -229,7 +236,9 @@ impl Engine {
 
     /// The next effect, in order.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        let effect = self.effects.pop_front()?;
+        self.ledger.note_effect(&effect);
+        Some(effect)
     }
 
     /// When `Event::Elapsed` is due, on the monotonic clock in microseconds.
@@ -279,6 +288,7 @@ impl Engine {
         self.order_suspect = true;
         for name in names {
             if let Some(unit) = self.graph.find(name.as_str()) {
+                self.with_service(unit, Service::look_at_probes);
                 self.effects.push_back(Effect::Changed { unit });
             }
         }
@@ -307,6 +317,18 @@ impl Engine {
             }
             Event::MainFound { process, pid } => {
                 self.with_owner(process, |s, cx| s.on_main_found(cx, process, pid));
+            }
+            Event::Probed {
+                unit,
+                order,
+                took,
+                result,
+            } => {
+                self.with_service(unit, |s, cx| s.on_probed(cx, order, took, result));
+            }
+            Event::ProbeSkipped { process } => {
+                self.with_owner(process, |s, cx| s.probe_skipped(cx, process));
+                self.collect_queue.extend(self.processes.remove(&process));
             }
             Event::MainNotFound { process, reason } => {
                 self.with_owner(process, |s, cx| s.on_main_not_found(cx, process, &reason));
@@ -405,6 +427,8 @@ impl Engine {
             | Event::TakenIn { .. }
             | Event::Control { .. }
             | Event::Abandon { .. }
+            | Event::Probed { .. }
+            | Event::ProbeSkipped { .. }
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }
@@ -510,6 +534,9 @@ impl Engine {
         }
         if out.held {
             self.idle_queue.insert(unit);
+        }
+        if out.ready {
+            self.wake_neighbours(unit);
         }
         if out.condition_failed {
             self.graph.get_mut(unit).condition.result = false;

@@ -1,15 +1,19 @@
 //! What comes into the engine: requests and kernel facts.
 
 use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
+use super::probe::ProbeResult;
 use super::process::ProcessStatus;
 use super::scope::Controller;
 use crate::unit::config::{JobMode, UnitConfig};
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is asked of a unit (systemctl(1), "Unit Commands").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum Verb {
     Start,
@@ -22,7 +26,8 @@ pub enum Verb {
 }
 
 /// Which processes a kill request means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum KillWhom {
     All,
@@ -31,7 +36,7 @@ pub enum KillWhom {
 }
 
 /// A message from sd_notify(3), split into lines, the first occurrence of a key kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// `KEY=value` pairs in order.
     pub fields: Vec<(String, String)>,
@@ -48,7 +53,7 @@ impl Notification {
 }
 
 /// Why sockets could not be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpenFailure {
     /// The kernel refused, or something is in the way (result `resources`).
     Resources(String),
@@ -58,7 +63,7 @@ pub enum OpenFailure {
 }
 
 /// Who has connected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// The instance's name behind its number (K8): `local:port-remote:port`, `PID-UID` ...
     pub instance: String,
@@ -71,12 +76,14 @@ pub struct Peer {
 }
 
 /// Something happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// Units were read: new ones, or new readings of known ones. Closed: every dependency's
     /// target is among them or known already.
     Load {
-        /// The configurations.
+        /// The configurations; written down, only their names.
+        #[serde(with = "super::snapshot::names_only")]
         units: Vec<Arc<UnitConfig>>,
     },
     /// A job is asked for; the unit is loaded. Answered by `Effect::Reply`.
@@ -315,6 +322,23 @@ pub enum Event {
         /// The scope.
         unit: UnitName,
     },
+    /// Answer to `Effect::RunProbe`.
+    Probed {
+        /// Whose.
+        unit: UnitId,
+        /// As ordered.
+        order: u64,
+        /// How long it took, microseconds.
+        took: u64,
+        /// What was found.
+        result: ProbeResult,
+    },
+    /// Answer to `Effect::Spawn` for a probe: it says nothing to make an attempt now (the unit is
+    /// frozen).
+    ProbeSkipped {
+        /// As ordered.
+        process: ProcessId,
+    },
     /// Answer to `Effect::Check`.
     Checked {
         /// As ordered.
@@ -324,4 +348,28 @@ pub enum Event {
     },
     /// Time has passed; `next_deadline()` was reached.
     Elapsed,
+}
+
+impl Event {
+    /// An event that was written down, with the configurations that it says no more than the
+    /// names of.
+    #[must_use]
+    pub fn with_units(self, read: &BTreeMap<UnitName, Arc<UnitConfig>>) -> Event {
+        let Event::Load { units } = self else {
+            return self;
+        };
+        let units = units.into_iter();
+        let units = units.map(|unit| read.get(&unit.name).cloned().unwrap_or(unit));
+        Event::Load {
+            units: units.collect(),
+        }
+    }
+
+    /// The units that an event brings in.
+    pub fn loads(&self) -> &[Arc<UnitConfig>] {
+        let Event::Load { units } = self else {
+            return &[];
+        };
+        units
+    }
 }

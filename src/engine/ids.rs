@@ -27,7 +27,7 @@ pub struct JobId(pub u32);
 pub struct ProcessId(pub u64);
 
 /// A request from outside, numbered by the host; answered by one `Effect::Reply`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
 
 /// A descriptor that the host holds for a unit: an accepted connection, or one out of a store.

@@ -2,13 +2,15 @@
 
 use super::effect::Refusal;
 use super::ids::{JobId, Timestamp, UnitId};
+use super::probe::ProbeRecord;
 use super::process::ProcessStatus;
 use super::state::{ActiveState, JobKind, ScopeResult, ServiceResult, SocketResult};
 use crate::unit::compare::Difference;
-use crate::unit::config::{CommandKind, LoadState, UnitConfig};
+use crate::unit::config::{CommandKind, LoadState, ProbeConfig, ProbeKind, UnitConfig};
 use crate::unit::name::UnitName;
 use crate::unit::value::TimeSpan;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A unit as it is now; cheap to make, owns what it shows.
@@ -133,6 +135,84 @@ pub struct ServiceView {
     pub exec_main_status: Option<ProcessStatus>,
     /// What the commands did last: kind, index, pid, start, exit, status.
     pub commands: Vec<CommandView>,
+    /// What is known of its probes.
+    pub probes: BTreeMap<ProbeKind, ProbeRecord>,
+    /// Somebody asked for the stop that it is in, or that ended it.
+    pub stop_asked: bool,
+}
+
+/// How a unit is, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Up, and its probes are good.
+    Healthy,
+    /// There is nothing it should be up for.
+    Done,
+    /// On its way up, or a probe has no verdict yet.
+    Starting,
+    /// Down, or on its way there, because somebody wanted it, or never started.
+    Stopped,
+    /// Failed, or a probe is bad.
+    Unhealthy,
+}
+
+impl Health {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Health::Healthy => "healthy",
+            Health::Done => "done",
+            Health::Starting => "starting",
+            Health::Stopped => "stopped",
+            Health::Unhealthy => "unhealthy",
+        }
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_ready(self) -> bool {
+        match self {
+            Health::Healthy | Health::Done => true,
+            Health::Starting | Health::Stopped | Health::Unhealthy => false,
+        }
+    }
+}
+
+/// Whether a unit is well, and why not.
+#[derive(Debug, Clone)]
+pub struct UnitHealth {
+    /// Which.
+    pub unit: UnitName,
+    /// Its configuration.
+    pub config: Arc<UnitConfig>,
+    /// ActiveState.
+    pub active: ActiveState,
+    /// SubState.
+    pub sub: &'static str,
+    /// Whether it counts without being named.
+    pub wanted: bool,
+    /// In a word.
+    pub health: Health,
+    /// Not given up.
+    pub live: bool,
+    /// Why it is not healthy; empty if it is.
+    pub reason: String,
+    /// What is known of its probes.
+    pub probes: BTreeMap<ProbeKind, ProbeRecord>,
+}
+
+impl UnitHealth {
+    /// The probes that it has, with what is known of each.
+    pub fn probes(&self) -> impl Iterator<Item = (ProbeKind, &ProbeConfig, ProbeRecord)> {
+        let probes = self.config.service().map(|service| &service.probes);
+        let there = probes.into_iter().flat_map(|probes| {
+            let kinds = probes.kinds();
+            kinds.filter_map(|kind| Some((kind, probes.get(kind)?)))
+        });
+        there.map(|(kind, probe)| {
+            let record = self.probes.get(&kind).cloned().unwrap_or_default();
+            (kind, probe, record)
+        })
+    }
 }
 
 /// A socket as it is now.

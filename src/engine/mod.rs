@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod awaited;
 mod cancel;
 mod collect;
 mod deadlock;
@@ -21,11 +22,14 @@ mod effect;
 mod engine;
 mod event;
 mod graph;
+mod health;
 mod ids;
 pub mod inspect;
 mod job;
+mod ledger;
 mod preview;
 mod preview_reload;
+mod probe;
 mod process;
 mod propagate;
 mod queue;
@@ -51,12 +55,14 @@ mod views;
 mod window;
 
 pub use effect::{
-    Effect, KillOrder, LogLevel, MainSource, Outcome, Passed, PassedSource, Refusal, Spawn,
-    WatchManner,
+    Effect, KillOrder, LogLevel, MainSource, Outcome, Passed, PassedSource, ProbeOrder, Refusal,
+    Spawn, WatchManner,
 };
 pub use engine::Engine;
 pub use event::{Event, KillWhom, Notification, OpenFailure, Peer, Verb};
 pub use ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Timestamp, UnitId};
+pub use ledger::{Ledger, LedgerProcess};
+pub use probe::{ProbeRecord, ProbeResult, Verdict};
 pub use process::{ExitCode, ProcessStatus, Role};
 pub use snapshot::{RestoreError, Snapshot};
 pub use state::{

@@ -92,6 +92,7 @@ impl Engine {
         let unexpected = self.judge_job(change);
         self.release_descriptors(change.unit);
         self.tell_sockets(change.unit);
+        self.tell_those_who_wait_for_a_probe(change.unit);
         if unexpected {
             self.follow_unasked(change);
         }

@@ -261,6 +261,9 @@ impl Engine {
         let edges = &self.graph.get(job.unit).edges;
         [Edge::After, Edge::Before].into_iter().all(|edge| {
             edges.of(edge).all(|other| {
+                if edge == Edge::After && self.is_yet_to_be_ready(other, mine) {
+                    return false;
+                }
                 let other = self.graph.get(other).job.and_then(|id| self.jobs.get(&id));
                 other.is_none_or(|o| {
                     let theirs = Ordered {

@@ -90,6 +90,8 @@ impl Engine {
             | Event::WatchFailed { .. }
             | Event::InstanceLoaded { .. }
             | Event::DescriptorGone { .. }
+            | Event::Probed { .. }
+            | Event::ProbeSkipped { .. }
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }

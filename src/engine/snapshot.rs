@@ -15,15 +15,17 @@ use super::engine::{Engine, Timed};
 use super::graph::Graph;
 use super::ids::{CheckId, JobId, ProcessId, Timestamp, UnitId};
 use super::job::Job;
-use super::service::Numbers;
+use super::ledger::Ledger;
+use super::service::{Numbers, Service};
 use super::unit::Machine;
 use crate::unit::config::UnitConfig;
+use crate::unit::name::UnitName;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The version of the form that this build writes, and the only one it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The state of an engine between two events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +44,14 @@ pub enum RestoreError {
     Inconsistent(String),
 }
 
+impl Snapshot {
+    /// The units that it knows, whose files are to be read for [`Engine::restore`].
+    pub fn unit_names(&self) -> BTreeSet<UnitName> {
+        let units = self.state.graph.iter();
+        units.map(|unit| unit.config.name.clone()).collect()
+    }
+}
+
 /// What the engine keeps from one event to the next; see [`Engine`] for each.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct State {
@@ -54,6 +64,7 @@ struct State {
     next_check: u64,
     numbers: Numbers,
     foreign_orders: BTreeSet<u64>,
+    ledger: Ledger,
     #[serde(with = "hexadecimal")]
     random: u128,
     shutting_down: bool,
@@ -75,6 +86,7 @@ impl Engine {
             next_check,
             numbers,
             foreign_orders,
+            ledger,
             random,
             shutting_down,
             finished,
@@ -112,6 +124,7 @@ impl Engine {
                 next_check: *next_check,
                 numbers: numbers.clone(),
                 foreign_orders: foreign_orders.clone(),
+                ledger: ledger.clone(),
                 random: *random,
                 shutting_down: *shutting_down,
                 finished: *finished,
@@ -156,6 +169,7 @@ impl Engine {
             next_check: state.next_check,
             numbers: state.numbers,
             foreign_orders: state.foreign_orders,
+            ledger: state.ledger,
             shutting_down: state.shutting_down,
             finished: state.finished,
             deadlines,
@@ -169,6 +183,9 @@ impl Engine {
         engine.queue_all_jobs();
         engine.order_suspect = true;
         let all: Vec<UnitId> = engine.graph.iter().map(|unit| unit.id).collect();
+        for unit in &all {
+            engine.with_service(*unit, Service::look_at_probes);
+        }
         engine.collect_queue.extend(all);
         engine.settle();
         Ok(engine)
@@ -233,6 +250,29 @@ pub(super) mod name_only {
         from: D,
     ) -> Result<Arc<UnitConfig>, D::Error> {
         UnitName::deserialize(from).map(|name| Arc::new(UnitConfig::not_found(name)))
+    }
+}
+
+/// The same for several.
+pub(super) mod names_only {
+    use crate::unit::config::UnitConfig;
+    use crate::unit::name::UnitName;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(in crate::engine) fn serialize<S: Serializer>(
+        configs: &[Arc<UnitConfig>],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(configs.iter().map(|config| &config.name))
+    }
+
+    pub(in crate::engine) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Arc<UnitConfig>>, D::Error> {
+        let names = Vec::<UnitName>::deserialize(from)?;
+        let configs = names.into_iter().map(UnitConfig::not_found);
+        Ok(configs.map(Arc::new).collect())
     }
 }
 

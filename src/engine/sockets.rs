@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::event::Notification;
 use super::graph::Edge;
 use super::ids::{DescriptorId, ProcessId, UnitId};
+use super::process::Role;
 use super::socket::{Connection, Context, Outbox, Socket, Transition, Triggered, Wanted};
 use super::state::{JobKind, ServicePhase, ServiceState};
 use super::transaction::Wish;
@@ -214,7 +215,8 @@ impl Engine {
             return;
         };
         let streams = service.exec.uses_socket();
-        if spawn.kind != CommandKind::Start && !streams {
+        let is_probe = matches!(spawn.role, Role::Probe(_));
+        if is_probe || spawn.kind != CommandKind::Start && !streams {
             return;
         }
         if let Some(connection) = &unit.connection {

@@ -401,6 +401,8 @@ pub enum ServiceResult {
     Signal,
     CoreDump,
     Watchdog,
+    /// The liveness or startup probe failed; not of systemd's.
+    Probe,
     StartLimitHit,
     OomKill,
     ExecCondition,
@@ -418,6 +420,7 @@ impl ServiceResult {
             ServiceResult::Signal => "signal",
             ServiceResult::CoreDump => "core-dump",
             ServiceResult::Watchdog => "watchdog",
+            ServiceResult::Probe => "probe",
             ServiceResult::StartLimitHit => "start-limit-hit",
             ServiceResult::OomKill => "oom-kill",
             ServiceResult::ExecCondition => "exec-condition",

@@ -115,6 +115,7 @@ impl Host {
                 say(LogLevel::Notice, "stops everything and ends the daemon");
                 self.ending.begin(status);
                 self.leave_for(unit, action, reason);
+                self.tell_stopping();
                 self.tell(Event::Shutdown);
             }
             Meaning::LeaveAtOnce => {

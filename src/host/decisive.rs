@@ -13,6 +13,8 @@ use crate::unit::name::UnitName;
 const SIGNALLED: u8 = 128;
 /// The status for a unit that never ran because of a failure.
 const NEVER_RAN: u8 = 1;
+/// The status for a unit whose main process ended while nobody could see how.
+const UNKNOWN: u8 = 255;
 /// How many of the unit's last lines go with the reason.
 const LAST_LINES: usize = 20;
 
@@ -56,6 +58,7 @@ impl Host {
         self.log.manager(LogLevel::Notice, Some(view.name()), text);
         self.ending.begin(Some(status));
         self.leave_because(&reason, Some(unit));
+        self.tell_stopping();
         self.tell(Event::Shutdown);
     }
 
@@ -114,6 +117,7 @@ fn as_shells_do(status: ProcessStatus) -> u8 {
         ProcessStatus::Killed(signal) | ProcessStatus::Dumped(signal) => {
             SIGNALLED.saturating_add(u8::try_from(signal.0).unwrap_or_default())
         }
+        ProcessStatus::Unknown => UNKNOWN,
     }
 }
 
@@ -124,6 +128,7 @@ fn how(view: &UnitView, status: u8) -> String {
         Some(ProcessStatus::Killed(signal) | ProcessStatus::Dumped(signal)) => {
             format!("{signal}, exit status {status}")
         }
+        Some(ProcessStatus::Unknown) => format!("how is not known, exit status {status}"),
         None => format!("it never ran, exit status {status}"),
     }
 }

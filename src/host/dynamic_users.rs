@@ -150,9 +150,12 @@ fn take(directory: &Path, name: &str, owners: &[u32]) -> Result<DynamicUser, Str
     fs::create_dir_all(directory)
         .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     for id in numbers(name, owners).take(MOST_TRIES) {
-        // An owner is one of ours, whatever else it may have left.
-        let is_owner = owners.contains(&id);
-        if identity::is_number_known(id) || (!is_owner && ipc::has_any(id)) {
+        // Who had it before has it again, whatever else it may have left.
+        let before = || {
+            let last = fs::read_to_string(directory.join(id.to_string()));
+            owners.contains(&id) || last.is_ok_and(|last| last.trim_end() == name)
+        };
+        if identity::is_number_known(id) || (ipc::has_any(id) && !before()) {
             continue;
         }
         let taken = take_number(directory, name, id)

@@ -33,6 +33,8 @@ impl Host {
             } => self.clean_up(unit, runtime_directories),
             Effect::WatchBusName { unit, name } => self.watch_bus_name(unit, name),
             Effect::ForgetBusName { unit } => self.forget_bus_name(unit),
+            Effect::RunProbe(order) => self.run_probe(*order),
+            Effect::CancelProbe { order } => self.cancel_probe(order),
             Effect::Reply { request, result } => self.requests.reply(request, result),
             Effect::Log {
                 level,
@@ -68,6 +70,7 @@ impl Host {
             Effect::UnitNew { .. }
             | Effect::Changed { .. }
             | Effect::JobNew { .. }
+            | Effect::ProbeTurned { .. }
             | Effect::JobRemoved { .. } => {
                 self.announce(&effect);
                 self.look_at_decisive(&effect);
@@ -91,7 +94,17 @@ impl Host {
             } => self
                 .name(*unit)
                 .map(|name| News::JobRemoved(*job, name, *kind, *result)),
+            Effect::ProbeTurned {
+                unit,
+                kind,
+                verdict,
+                reason,
+            } => self
+                .name(*unit)
+                .map(|name| News::Probe(name, *kind, *verdict, reason.clone())),
             Effect::Spawn(_)
+            | Effect::RunProbe(_)
+            | Effect::CancelProbe { .. }
             | Effect::Kill(_)
             | Effect::Check { .. }
             | Effect::FindMain { .. }
@@ -118,6 +131,7 @@ impl Host {
         if let Some(news) = news {
             // Fails only if nobody listens.
             let _ = self.news.send(news);
+            self.above.note_change();
         }
         if let Effect::JobRemoved { .. } = effect {
             self.note_startup();

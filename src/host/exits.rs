@@ -4,11 +4,19 @@
 //! Before a number is given back to the kernel, all notify messages are read: afterwards it
 //! would not be known who sent them.
 
+use super::processes::{Process, Stage};
 use super::run::Host;
 use crate::engine::{Event, ProcessId, ProcessStatus};
 use crate::sys::pidfd::{self, Ended, How};
+use crate::sys::proc;
 use crate::unit::value::Signal;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+/// How long to wait before the kernel is asked again how a process ended that is no child of
+/// ours, and how often: a parent may take its time to wait for it.
+const ASK_AGAIN: Duration = Duration::from_millis(2);
+const MOST_ASKED: u32 = 500;
 
 impl Host {
     /// A watched process ended.
@@ -32,11 +40,53 @@ impl Host {
             Ok(Some(ended)) => status_of(ended),
             // Still there: its SIGCHLD will come.
             Ok(None) => return,
-            // No child of ours (a main process from outside the daemon's descendants): only
-            // its parent learns how it ended.
-            Err(_) => ProcessStatus::Exited(0),
+            // No child of ours: only its parent learns how it ended.
+            Err(_) => match self.end_of_foreign(process, descriptor.as_fd()) {
+                Some(status) => status,
+                // It is asked once more.
+                None => return,
+            },
         };
         self.tell_ended(pid, status);
+    }
+
+    /// How a process ended that is no child of ours: one that an earlier daemon has started, or
+    /// a main process from outside. The kernel knows it once its parent has waited for it; `None`
+    /// if that is still to come.
+    fn end_of_foreign(
+        &mut self,
+        process: ProcessId,
+        descriptor: BorrowedFd<'_>,
+    ) -> Option<ProcessStatus> {
+        let told = pidfd::exit_of(descriptor);
+        if let Ok(Some(ended)) = told {
+            return Some(status_of(ended));
+        }
+        let Some(Process {
+            role,
+            stage: Stage::Running(running),
+            ..
+        }) = self.processes.get_mut(process)
+        else {
+            return Some(ProcessStatus::Unknown);
+        };
+        if let Some(ended) = exit_code_of_zombie(running.pid, descriptor) {
+            return Some(status_of(ended));
+        }
+        if running.asked < MOST_ASKED && told.is_ok() {
+            running.asked += 1;
+            let ended = self.ended.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(ASK_AGAIN).await;
+                let _ = ended.send(process);
+            });
+            return None;
+        }
+        // As systemd has it of a main process that somebody else has started.
+        Some(match role {
+            Some(_) => ProcessStatus::Unknown,
+            None => ProcessStatus::Exited(0),
+        })
     }
 
     fn tell_ended(&mut self, pid: i32, status: ProcessStatus) {
@@ -105,6 +155,18 @@ impl Host {
             self.tell(Event::GroupEmpty { unit });
         }
     }
+}
+
+/// While nobody has waited for it, /proc has the status of a process that has ended, for whoever
+/// may look at it.
+fn exit_code_of_zombie(pid: i32, descriptor: BorrowedFd<'_>) -> Option<Ended> {
+    let stat = proc::stat(pid).ok()?;
+    if stat.state != 'Z' || stat.exit_code == 0 {
+        return None;
+    }
+    // Still there: that was it, then.
+    pidfd::send_signal(descriptor, 0).ok()?;
+    Some(pidfd::of_wait_status(pid as u32, stat.exit_code))
 }
 
 fn status_of(ended: Ended) -> ProcessStatus {

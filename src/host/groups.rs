@@ -13,7 +13,7 @@ use super::process_table::{self, Table};
 use super::readiness::Readable;
 use super::run::Fact;
 use crate::cgroup::watch::{WatchId, Watcher};
-use crate::cgroup::{Group, Tree};
+use crate::cgroup::{Group, Tree, TreePlace};
 use crate::engine::UnitId;
 use crate::sys::proc::{self, Stat};
 use crate::unit::name::UnitName;
@@ -53,6 +53,8 @@ pub(super) struct Groups {
     suspects: BTreeSet<UnitId>,
     /// Units one of whose processes was killed for want of memory.
     out_of_memory: BTreeSet<UnitId>,
+    /// Without control groups: processes of an earlier daemon are no descendants of this one.
+    orphaned: bool,
 }
 
 impl Groups {
@@ -75,7 +77,58 @@ impl Groups {
             units: BTreeMap::new(),
             suspects: BTreeSet::new(),
             out_of_memory: BTreeSet::new(),
+            orphaned: false,
         })
+    }
+
+    /// Where the subtree is.
+    pub(super) fn place(&self) -> Option<TreePlace> {
+        self.tree.as_ref().map(Tree::place)
+    }
+
+    /// Takes over what an earlier daemon has left of a unit: its group, if it has one, and the
+    /// processes of it that are known by number.
+    ///
+    /// # Errors
+    /// The group cannot be opened.
+    pub(super) fn take_over(
+        &mut self,
+        unit: UnitId,
+        name: &UnitName,
+        invocation: &str,
+        pids: &[i32],
+    ) -> io::Result<()> {
+        match &self.tree {
+            Some(tree) if !tree.has_group(name.as_str()) => return Ok(()),
+            None if pids.is_empty() => return Ok(()),
+            Some(_) | None => {}
+        }
+        let group = self.prepare(unit, name, invocation)?;
+        self.orphaned |= group.is_none();
+        let populated = group.map_or(!pids.is_empty(), |group| group.populated().unwrap_or(false));
+        let members = self.units.entry(unit).or_default();
+        members.sessions.extend(pids);
+        members.occupied = populated;
+        Ok(())
+    }
+
+    /// Processes that the engine does not know and that lead a session of their own, executed
+    /// with this invocation ID: those that were started as a command of the unit, and others
+    /// that made themselves independent.
+    pub(super) fn leaders(&self, unit: UnitId, invocation: &str, known: &Known) -> Vec<(i32, u64)> {
+        let table = process_table::scan();
+        let members = self.units.get(&unit).and_then(|it| it.group.as_ref());
+        let members = members.map(|group| group.processes().unwrap_or_default());
+        let is_one = |pid: i32, stat: &Stat| {
+            stat.session == pid
+                && !process_table::is_dead(stat)
+                && !known.contains_key(&pid)
+                && members.as_ref().is_none_or(|it| it.contains(&pid))
+                && process_table::environment_variable(pid, "INVOCATION_ID").as_deref()
+                    == Some(invocation)
+        };
+        let found = table.iter().filter(|(pid, stat)| is_one(**pid, stat));
+        found.map(|(pid, stat)| (*pid, stat.start_time)).collect()
     }
 
     /// The subtree's name, empty if there is none.
@@ -432,6 +485,11 @@ impl Groups {
         let mut units = BTreeMap::new();
         for pid in table.keys() {
             let Some(way) = way_up(*pid, me, table) else {
+                if self.orphaned
+                    && let Some(unit) = self.orphan_of(*pid, known, table)
+                {
+                    units.insert(*pid, unit);
+                }
                 continue;
             };
             // From the daemon downwards: a process belongs where it says itself, else where
@@ -478,6 +536,22 @@ impl Groups {
             .iter()
             .find(|(_, members)| members.invocations.contains(&invocation))
             .map(|(unit, _)| *unit)
+    }
+
+    /// The unit of a process that an earlier daemon's units have left: it descends from one that
+    /// is known, or was executed with the invocation ID of the unit, which nobody can guess.
+    fn orphan_of(&self, pid: i32, known: &Known, table: &Table) -> Option<UnitId> {
+        let root = known.iter().find(|(root, _)| {
+            let descends = way_up(pid, **root, table).is_some();
+            descends || pid == **root
+        });
+        if let Some((_, unit)) = root {
+            return Some(*unit);
+        }
+        let invocation = process_table::environment_variable(pid, "INVOCATION_ID")?;
+        let mut units = self.units.iter();
+        let unit = units.find(|(_, members)| members.invocations.contains(&invocation));
+        unit.map(|(unit, _)| *unit)
     }
 
     fn classify_descendants(&self, table: &Table) -> Vec<i32> {
@@ -585,6 +659,7 @@ mod tests {
             group: 0,
             session: 0,
             start_time: 0,
+            exit_code: 0,
         };
         let table: Table = [(1, 0), (10, 1), (11, 10), (12, 11), (50, 51), (51, 50)]
             .map(|(pid, parent)| (pid, stat(parent)))

@@ -190,6 +190,7 @@ mod tests {
             group: 0,
             session: 0,
             start_time,
+            exit_code: 0,
         };
         let table: Table = [
             (1, stat(0, 1)),

@@ -5,11 +5,14 @@ use super::bus_names::BusNameNews;
 use super::client_units::ClientUnits;
 use super::operations::{Operation, Trouble};
 use crate::cgroup::usage::Usage;
-use crate::engine::{Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb};
-use crate::unit::config::{JobMode, UnitConfig};
+use crate::engine::{
+    Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb, Verdict,
+};
+use crate::unit::config::{JobMode, ProbeKind, UnitConfig};
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -96,7 +99,7 @@ pub struct Startup {
 }
 
 /// Which stream of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Stream {
     Stdout,
@@ -135,6 +138,8 @@ pub enum News {
     JobNew(JobId, UnitName, JobKind),
     /// A job ended.
     JobRemoved(JobId, UnitName, JobKind, JobResult),
+    /// The verdict of a probe has changed, and why if it is bad.
+    Probe(UnitName, ProbeKind, Verdict, String),
     /// The first jobs have all ended, this long after the manager began, in microseconds.
     StartupFinished(u64),
     /// A client that looks after a scope, by its name on the bus, is asked to stop it.
@@ -228,6 +233,9 @@ pub(super) enum Message {
         answer: Answer<()>,
     },
     Operation(Operation),
+    Reexecute {
+        answer: Answer<()>,
+    },
     Shutdown,
     BusName(u64, BusNameNews),
     Look(Look),
@@ -404,6 +412,15 @@ impl Handle {
     /// The loop is gone.
     pub async fn reload(&self) -> Result<(), ControlError> {
         self.ask(|answer| Message::Reload { answer }).await
+    }
+
+    /// Has the program executed anew, from its file as it is now. Where that is possible there is
+    /// no answer: this program is gone.
+    ///
+    /// # Errors
+    /// It is not possible; everything goes on as before.
+    pub async fn reexecute(&self) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Reexecute { answer }).await
     }
 
     /// Tells what was seen of a watched name on the bus.

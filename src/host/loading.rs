@@ -89,6 +89,7 @@ impl Host {
             self.startup.loaded = clock::now();
         }
         self.take_units(loaded.units, &loaded.unreadable);
+        self.picture_is_due();
         self.go_on(loaded.after);
         self.next_requests();
     }

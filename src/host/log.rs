@@ -95,6 +95,18 @@ impl Log {
         all.remove(unit);
     }
 
+    /// Goes on behind the lines of an earlier daemon, the last of which had this number.
+    pub(super) fn take_over(&self, lines: Vec<LogLine>, last: u64) {
+        let mut store = self.lock();
+        let newest = lines.last().map_or(0, |line| line.number);
+        store.last = store.last.max(last).max(newest);
+        for line in lines {
+            let ring = store.rings.entry(line.unit.clone()).or_default();
+            ring.push(Arc::new(line));
+        }
+        self.last.send_replace(store.last);
+    }
+
     /// Takes a line that a process of a unit wrote.
     pub(super) fn service(&self, from: &From, line: &str) {
         let judged = from.rules.judge(line, clock::now().monotonic);

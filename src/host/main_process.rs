@@ -155,8 +155,10 @@ impl Host {
         if !trusted && self.groups.unit_of(pid, &self.known()) != Some(unit) {
             return Err(format!("process {pid} does not belong to the unit"));
         }
+        let foreign = !matches!(pidfd::is_child(descriptor.as_fd()), Ok(true));
+        let known = self.in_custody(process, pid, descriptor, foreign);
         self.processes
-            .running(process, unit, pid, descriptor, self.ended.clone())
+            .running(process, unit, known, self.ended.clone())
             .map_err(|error| format!("cannot watch process {pid}: {error}"))?;
         self.groups.joined(unit, pid);
         Ok(pid)

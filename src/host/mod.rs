@@ -8,6 +8,7 @@
 //! before the emptiness of the group it leaves, and after every notify message sent before it;
 //! nothing is ever signalled by its number.
 
+mod above;
 mod action;
 mod bounded;
 mod bus_names;
@@ -29,6 +30,7 @@ mod handle;
 mod input_data;
 mod ipc;
 mod isolation;
+mod keep;
 mod killing;
 mod line_rules;
 mod lines;
@@ -43,6 +45,7 @@ mod numa;
 mod operations;
 mod output;
 mod pid_file;
+mod probes;
 mod process_table;
 mod processes;
 mod readiness;
@@ -54,12 +57,14 @@ mod sinks;
 pub(crate) mod small_loop_tests;
 mod sockets;
 mod spawning;
+mod stream;
 mod terminal;
 mod unit_files;
 mod view;
 mod wind_up;
 
 pub use crate::cgroup::usage::{Io, Usage};
+pub use crate::sys::inherited::take as inherited_descriptor;
 pub use bus_names::{BusNameNews, BusNameOrder};
 pub use client_units::ClientUnits;
 pub use decisive::Outcome;
@@ -70,8 +75,13 @@ pub use guests::{Guest, GuestTrouble};
 pub use handle::{
     ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Startup, Stream, View,
 };
+pub use keep::{
+    CONTROL, Carried, Keep, KeepError, ReadError, Recovered, check_state, let_signals_through,
+    recover, run_keeper,
+};
 pub use log::UNIT_TARGET;
 pub use operations::Trouble;
 pub use run::{Host, Options};
 pub use sockets::ad_hoc as activation;
+pub use stream::HyperStream;
 pub use unit_files::{EditError, apply as apply_edits, carry_out as edit_unit_files};

@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Longest message read, in bytes.
 const MAX_MESSAGE: usize = 16 * 1024;
@@ -31,7 +32,7 @@ pub(super) struct Received {
 /// The bound socket; unlinked when dropped.
 #[derive(Debug)]
 pub(super) struct NotifySocket {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
     readable: Readable,
     path: PathBuf,
 }
@@ -55,11 +56,24 @@ impl NotifySocket {
         cmsg::pass_credentials(socket.as_fd())?;
         // A burst of messages must not make services block or lose READY=1.
         let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
+        NotifySocket::take_over(socket, path)
+    }
+
+    /// The socket that an earlier daemon bound there.
+    ///
+    /// # Errors
+    /// It cannot be waited on.
+    pub(super) fn take_over(socket: OwnedFd, path: &Path) -> io::Result<NotifySocket> {
         Ok(NotifySocket {
             readable: Readable::of(&socket)?,
-            socket,
+            socket: Arc::new(socket),
             path: path.to_owned(),
         })
+    }
+
+    /// The socket itself.
+    pub(super) fn socket(&self) -> &Arc<OwnedFd> {
+        &self.socket
     }
 
     /// What services get as NOTIFY_SOCKET.

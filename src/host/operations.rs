@@ -219,6 +219,12 @@ impl Host {
         }
         // As systemd shows it.
         self.client_environment.sort();
+        self.renew_environment();
+        self.picture_is_due();
+    }
+
+    /// What services to come begin with.
+    pub(super) fn renew_environment(&mut self) {
         let mut common = (*self.common).clone();
         common.base = self.options.environment.clone();
         for (name, value) in &self.client_environment {

@@ -5,6 +5,8 @@
 //! this message?) while the kernel cannot have given it to somebody else: the process is not
 //! reaped before it is taken out here.
 
+use super::keep::custody::Kept;
+use super::keep::identity::Identity;
 use super::killing::Shot;
 use super::readiness::Readable;
 use crate::engine::{ProcessId, Role, UnitId};
@@ -37,6 +39,12 @@ pub(super) enum Stage {
 pub(super) struct Running {
     pub(super) pid: i32,
     pub(super) pidfd: Arc<OwnedFd>,
+    /// Who it is, for a daemon that takes over.
+    pub(super) identity: Identity,
+    /// How often it was asked in vain how it ended.
+    pub(super) asked: u32,
+    /// The pidfd's place in custody.
+    _kept: Option<Kept>,
     watcher: AbortHandle,
 }
 
@@ -46,6 +54,14 @@ impl Drop for Running {
     }
 }
 
+/// A process to be watched.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) pidfd: Arc<OwnedFd>,
+    pub(super) identity: Identity,
+    pub(super) kept: Option<Kept>,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
@@ -53,6 +69,12 @@ pub(super) struct Processes {
 }
 
 impl Processes {
+    /// A process that an earlier daemon has started, to be told of as [`Processes::running`].
+    pub(super) fn expected(&mut self, process: ProcessId, unit: UnitId, role: Option<Role>) {
+        let stage = Stage::Starting(Vec::new());
+        self.map.insert(process, Process { unit, role, stage });
+    }
+
     /// A process that a pool thread starts.
     pub(super) fn starting(&mut self, process: ProcessId, unit: UnitId, role: Role) {
         let stage = Stage::Starting(Vec::new());
@@ -69,19 +91,25 @@ impl Processes {
         &mut self,
         process: ProcessId,
         unit: UnitId,
-        pid: i32,
-        pidfd: OwnedFd,
+        known: Known,
         ended: UnboundedSender<ProcessId>,
     ) -> std::io::Result<Vec<Shot>> {
-        let pidfd = Arc::new(pidfd);
+        let Known {
+            pidfd,
+            identity,
+            kept,
+        } = known;
         let readable = Readable::new(pidfd.clone())?;
         let watcher = tokio::spawn(async move {
             readable.wait().await;
             let _ = ended.send(process);
         });
         let stage = Stage::Running(Running {
-            pid,
+            pid: identity.pid,
             pidfd,
+            identity,
+            asked: 0,
+            _kept: kept,
             watcher: watcher.abort_handle(),
         });
         let old = self.map.remove(&process);
@@ -165,6 +193,7 @@ impl Processes {
 mod tests {
     use super::*;
     use crate::sys::pidfd;
+    use std::os::fd::AsFd;
     use tokio::sync::mpsc;
 
     const UNIT: UnitId = UnitId(1);
@@ -182,10 +211,13 @@ mod tests {
         }
         let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
         let pid = child.id() as i32;
-        let descriptor = pidfd::open(pid).unwrap();
-        let shots = processes
-            .running(id, UNIT, pid, descriptor, sender)
-            .unwrap();
+        let pidfd = Arc::new(pidfd::open(pid).unwrap());
+        let known = Known {
+            identity: Identity::of(pid, pidfd.as_fd(), false),
+            pidfd,
+            kept: None,
+        };
+        let shots = processes.running(id, UNIT, known, sender).unwrap();
         assert_eq!(shots, [Shot::plain(crate::unit::value::Signal::TERM)]);
         assert_eq!(processes.with_pid(pid), [id]);
         assert_eq!(processes.get_mut(id).unwrap().role, Some(Role::Main));

@@ -61,8 +61,12 @@ impl Host {
     pub(super) fn message(&mut self, message: Message) {
         match message {
             Message::Look(look) => look(&HostFacts(self).view()),
-            Message::Shutdown => self.tell(Event::Shutdown),
+            Message::Shutdown => {
+                self.tell_stopping();
+                self.tell(Event::Shutdown);
+            }
             Message::BusName(watch, news) => self.bus_name_news(watch, news),
+            Message::Reexecute { answer } => self.reexecute = Some(answer),
             message if self.requests.loading => self.requests.queue.push_back(message),
             message => self.ask(message),
         }
@@ -157,11 +161,15 @@ impl Host {
             }
             Message::Reload { answer } => {
                 let _ = self.news.send(News::Reloading(true));
+                self.tell_reloading("Reading unit files again");
                 self.load_again(After::Reloaded(answer));
             }
             Message::Compare(compare) => self.load_again(After::Compare(compare)),
             Message::Operation(operation) => self.operate(operation),
-            Message::Look(_) | Message::BusName(..) | Message::Shutdown => self.message(message),
+            Message::Look(_)
+            | Message::BusName(..)
+            | Message::Reexecute { .. }
+            | Message::Shutdown => self.message(message),
         }
     }
 
@@ -216,6 +224,7 @@ impl Host {
             After::Compare(_) => {}
             After::Reloaded(answer) => {
                 let _ = self.news.send(News::Reloading(false));
+                self.tell_ready();
                 self.log
                     .manager(LogLevel::Info, None, "unit files were read again");
                 let _ = answer.send(Ok(()));

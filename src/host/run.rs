@@ -1,5 +1,6 @@
 //! The loop itself: waits for what happens, tells the engine, carries out what it orders.
 
+use super::above::Above;
 use super::action::Ending;
 use super::bus_names::{BusNameOrder, BusNames};
 use super::client_units::ClientUnits;
@@ -10,8 +11,13 @@ use super::dynamic_users::DynamicUsers;
 use super::environment::Mode;
 use super::groups::{Groups, Known};
 use super::guests::Guest;
-use super::handle::{Handle, Message, News, Startup};
+use super::handle::{Answer, Handle, Message, News, Startup};
 use super::isolation::Isolations;
+use super::keep;
+use super::keep::custody::{Custody, Keep, Kept, Recovered};
+use super::keep::journal::Journal;
+use super::keep::resume::{self, Resumption};
+use super::keep::saved::PipeOf;
 use super::loading::Loaded;
 use super::log::Log;
 use super::main_process::Search;
@@ -20,6 +26,7 @@ use super::notify::NotifySocket;
 use super::operations::{Freezer, Froze};
 use super::output::Capture;
 use super::pid_file::PidFile;
+use super::probes::{Attempt, Attempts};
 use super::processes::Processes;
 use super::requests::Requests;
 use super::scopes::Moved;
@@ -35,6 +42,7 @@ use crate::unit::name::UnitName;
 use crate::unit::specifier::SystemFacts;
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,8 +73,17 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// The daemon's own variables that services may see.
     pub own_environment: Vec<(String, String)>,
-    /// Where the notify socket is made; its directory exists and is locked.
-    pub notify_socket: PathBuf,
+    /// The directory for run-time state, which exists and is locked: there the notify socket
+    /// is made.
+    pub runtime: PathBuf,
+    /// This program, as a file that may be replaced.
+    pub program: PathBuf,
+    /// Who holds what services need while no daemon is there.
+    pub keep: Keep,
+    /// Descriptors of others in the daemon that go over execve, by key.
+    pub carried: Vec<(String, Arc<OwnedFd>)>,
+    /// Directories that the daemon has made and that go with it.
+    pub directories: Vec<PathBuf>,
     /// The daemon's own files and directories (sockets, locks), absolute: they stay when a
     /// RuntimeDirectory= around them goes.
     pub own_files: Vec<PathBuf>,
@@ -91,6 +108,8 @@ pub(super) enum Fact {
     /// A process that was taken in by descent has ended.
     GuestEnded(UnitId, i32),
     Socket(SocketFact),
+    Probed(Attempt),
+    Pictured(io::Result<()>),
 }
 
 /// What ended a wait.
@@ -104,6 +123,10 @@ enum Woken {
     Deadline,
     /// Nothing is left to do at this moment.
     Idle,
+    /// Nothing has happened for a while.
+    Quiet,
+    /// Something is to be said to the service manager above.
+    Word,
 }
 
 impl Woken {
@@ -114,7 +137,9 @@ impl Woken {
             | Woken::Notification
             | Woken::Message(_)
             | Woken::Deadline
-            | Woken::Idle => false,
+            | Woken::Idle
+            | Woken::Quiet
+            | Woken::Word => false,
         }
     }
 }
@@ -140,6 +165,8 @@ pub struct Host {
     pub(super) names: BTreeMap<UnitId, UnitName>,
     pub(super) searches: BTreeMap<ProcessId, Search>,
     pub(super) bus_names: BusNames,
+    /// Attempts of probes under way.
+    pub(super) attempts: Attempts,
     /// Removals under way; a start of the unit waits for them.
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
     /// What was said of units' files since the last reload.
@@ -166,6 +193,19 @@ pub struct Host {
     pub(super) decisive: Decisive,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
+    pub(super) above: Above,
+    /// What outlives this process.
+    pub(super) custody: Arc<Custody>,
+    _kept: Vec<Kept>,
+    /// What happens is written here, if anything is to outlive this process.
+    pub(super) journal: Option<Journal>,
+    /// Whose output each pipe in custody carries.
+    pub(super) pipes: BTreeMap<u64, PipeOf>,
+    pub(super) last_pipe: u64,
+    /// Something was asked for.
+    pub(super) begun: bool,
+    /// Who asked for the program to be executed anew.
+    pub(super) reexecute: Option<Answer<()>>,
     inbox: Inbox,
 }
 
@@ -179,19 +219,62 @@ struct Inbox {
 
 impl Host {
     /// Sets the loop up; inside a current-thread tokio runtime. `seed` is the engine's
-    /// randomness.
+    /// randomness. With `recovered` it goes on where an earlier daemon was.
     ///
     /// # Errors
-    /// The notify socket or a kernel facility cannot be had.
-    pub fn new(options: Options, seed: u128) -> io::Result<(Host, Handle)> {
+    /// The notify socket or a kernel facility cannot be had, or what was recovered contradicts
+    /// itself.
+    pub fn new(
+        options: Options,
+        seed: u128,
+        recovered: Option<Recovered>,
+    ) -> io::Result<(Host, Handle)> {
         // Before the first process: orphans must come to us.
         subreaper::become_subreaper()?;
+        let Some(mut recovered) = recovered else {
+            let mut engine = Engine::new(seed);
+            if !options.sockets {
+                engine.without_socket_activation();
+            }
+            let groups = Groups::new(Tree::open(&options.cgroup_label))?;
+            let custody = Custody::new(options.keep.clone(), &options.runtime, None);
+            let (mut host, handle) = Host::build(options, engine, groups, custody, None)?;
+            host.begin_journal()?;
+            return Ok((host, handle));
+        };
+        let groups = resume::groups(&recovered, &options.cgroup_label)?;
+        let keeper = recovered.keeper.take();
+        let custody = Custody::new(options.keep.clone(), &options.runtime, keeper);
+        let notify = recovered.take(keep::NOTIFY);
+        let mut resumption = Resumption::new(recovered, &options.load, options.sockets)?;
+        let engine = std::mem::replace(&mut resumption.engine, Engine::new(seed));
+        let (mut host, handle) = Host::build(options, engine, groups, custody, notify)?;
+        host.take_over(resumption)?;
+        Ok((host, handle))
+    }
+
+    fn build(
+        options: Options,
+        engine: Engine,
+        groups: Groups,
+        custody: Arc<Custody>,
+        notify: Option<OwnedFd>,
+    ) -> io::Result<(Host, Handle)> {
         let (sender, messages) = mpsc::channel(REQUESTS);
         let (news, _) = broadcast::channel(NEWS);
         let (facts, facts_inbox) = mpsc::unbounded_channel();
         let (ended, ended_inbox) = mpsc::unbounded_channel();
-        let notify = NotifySocket::bind(&options.notify_socket)
-            .map_err(|error| named(error, "make the notify socket", &options.notify_socket))?;
+        let path = options.runtime.join("notify");
+        let notify = match notify {
+            Some(socket) => NotifySocket::take_over(socket, &path),
+            None => NotifySocket::bind(&path),
+        };
+        let notify = notify.map_err(|error| named(error, "make the notify socket", &path))?;
+        let mut kept = vec![custody.keep(keep::NOTIFY.to_owned(), notify.socket())];
+        let control = options.carried.iter();
+        if let Some((key, control)) = control.clone().find(|(key, _)| key == keep::CONTROL) {
+            kept.push(custody.keep(key.clone(), control));
+        }
         let log = Arc::new(Log::new());
         let system = Arc::new(options.system.clone());
         let common = Common {
@@ -200,17 +283,13 @@ impl Host {
             notify_socket: notify.path().display().to_string(),
             system: system.clone(),
             kept: Arc::new(options.own_files.clone()),
-            mounts: options.notify_socket.with_file_name("mounts"),
+            mounts: options.runtime.join("mounts"),
             closing: Arc::default(),
             standing: Standing::of_this_process(&system),
             dynamic_users: Arc::new(DynamicUsers::new(
                 PathBuf::from(&options.system.runtime_directory).join("systemd/dynamic-uid"),
             )),
         };
-        let mut engine = Engine::new(seed);
-        if !options.sockets {
-            engine.without_socket_activation();
-        }
         let host = Host {
             engine,
             common: Arc::new(common),
@@ -218,7 +297,7 @@ impl Host {
                 system,
                 environment: Arc::new(options.own_environment.clone()),
             },
-            groups: Groups::new(Tree::open(&options.cgroup_label))?,
+            groups,
             handed_over: BTreeMap::new(),
             isolations: Isolations::default(),
             left_out: BTreeMap::new(),
@@ -230,10 +309,11 @@ impl Host {
             requests: Requests::default(),
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
+            attempts: Attempts::default(),
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             said: BTreeMap::new(),
-            sockets: Registry::default(),
+            sockets: Registry::new(custody.clone()),
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
             freezers: BTreeMap::new(),
@@ -249,6 +329,14 @@ impl Host {
             decisive: Decisive::default(),
             facts,
             ended,
+            above: Above::new(),
+            custody,
+            _kept: kept,
+            journal: None,
+            pipes: BTreeMap::new(),
+            last_pipe: 0,
+            begun: false,
+            reexecute: None,
             inbox: Inbox {
                 messages,
                 facts: facts_inbox,
@@ -278,13 +366,19 @@ impl Host {
             }
             self.take(woken);
             self.settle();
+            if let Some(answer) = self.reexecute.take() {
+                // Not on this function's stack.
+                let error = Box::pin(self.reexecute()).await;
+                let _ = answer.send(Err(error));
+            }
+            self.keep_up();
         }
         let outcome = self.outcome();
         self.wind_up().await;
         outcome
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.finished || self.ending.at_once
     }
 
@@ -299,6 +393,7 @@ impl Host {
                 None => std::future::pending().await,
             }
         };
+        let (quiet, word) = (at(self.quiet()), at(self.next_word()));
         // Not while units are being read that count on those that are there.
         let collects = self.engine.has_candidates() && !self.requests.loading;
         // What the kernel says comes before what is due and before what people ask for.
@@ -313,6 +408,8 @@ impl Host {
             Some(message) = self.inbox.messages.recv() => Woken::Message(message),
             // Last: whoever was just told of a unit has asked by then how it is.
             () = tokio::task::yield_now(), if collects => Woken::Idle,
+            () = word => Woken::Word,
+            () = quiet => Woken::Quiet,
         }
     }
 
@@ -328,26 +425,40 @@ impl Host {
             Woken::Message(message) => self.message(message),
             Woken::Deadline => self.tell(Event::Elapsed),
             Woken::Idle => self.tell(Event::Collect),
-            Woken::Fact(Fact::Started(started)) => {
+            Woken::Quiet => self.make_picture(),
+            Woken::Word => self.speak(),
+            Woken::Fact(fact) => self.take_fact(fact),
+        }
+    }
+
+    /// Takes in what a task or pool thread has found out.
+    pub(super) fn take_fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::Started(started) => {
                 self.started(*started);
                 self.look_at_early_notifications();
             }
-            Woken::Fact(Fact::Loaded(loaded)) => self.loaded(*loaded),
-            Woken::Fact(Fact::Froze(froze)) => self.froze(*froze),
-            Woken::Fact(Fact::TakenIn(moved)) => self.taken_in(*moved),
-            Woken::Fact(Fact::GuestEnded(unit, pid)) => self.groups.guest_ended(unit, pid),
-            Woken::Fact(Fact::Socket(fact)) => self.socket_fact(fact),
-            Woken::Fact(Fact::PidFile(process, read)) => self.pid_file_read(process, read),
-            Woken::Fact(Fact::Checked(check, results)) => {
-                self.tell(Event::Checked { check, results });
-            }
+            Fact::Loaded(loaded) => self.loaded(*loaded),
+            Fact::Froze(froze) => self.froze(*froze),
+            Fact::TakenIn(moved) => self.taken_in(*moved),
+            Fact::GuestEnded(unit, pid) => self.groups.guest_ended(unit, pid),
+            Fact::Socket(fact) => self.socket_fact(fact),
+            Fact::Probed(attempt) => self.probed(attempt),
+            Fact::PidFile(process, read) => self.pid_file_read(process, read),
+            Fact::Checked(check, results) => self.tell(Event::Checked { check, results }),
+            Fact::Pictured(written) => self.pictured(written),
         }
+    }
+
+    /// The next thing that a task or pool thread finds out.
+    pub(super) async fn next_fact(&mut self) -> Option<Fact> {
+        self.inbox.facts.recv().await
     }
 
     /// Takes in what other threads have found out by now.
     pub(super) fn take_facts(&mut self) {
         while let Ok(fact) = self.inbox.facts.try_recv() {
-            self.take(Woken::Fact(fact));
+            self.take_fact(fact);
         }
     }
 
@@ -373,7 +484,9 @@ impl Host {
 
     /// Tells the engine what happened, now.
     pub(super) fn tell(&mut self, event: Event) {
-        self.engine.handle(clock::now(), event);
+        let now = clock::now();
+        self.note(now, &event);
+        self.engine.handle(now, event);
     }
 
     /// The numbers of the processes the engine knows, with their units.
@@ -382,6 +495,14 @@ impl Host {
             .all_running()
             .map(|(_, process, running)| (running.pid, process.unit))
             .collect()
+    }
+}
+
+/// Waits for a moment, if it is to come.
+async fn at(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

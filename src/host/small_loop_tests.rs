@@ -172,7 +172,7 @@ impl SmallLoop {
                     let _ = answer.send(outcome.map(|_| ()).map_err(Into::into));
                 }
                 Message::BusName(..) => {}
-                Message::Operation(_) => {}
+                Message::Operation(_) | Message::Reexecute { .. } => {}
                 Message::Shutdown => return,
             }
         }

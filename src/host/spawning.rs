@@ -6,19 +6,20 @@ use super::credentials;
 use super::directories;
 use super::dynamic_users::{DynamicUsers, Found};
 use super::environment;
-use super::handle::Stream;
 use super::input_data;
 use super::isolation::{Ground, MachineFiles, Shared};
+use super::keep;
 use super::killing::Shot;
 use super::line_rules::LineRules;
 use super::made_directories::{self, Unmade};
 use super::numa;
-use super::output::Pipes;
+use super::output::{Pipes, Reader};
+use super::processes::Known;
 use super::run::{Fact, Host};
 use super::sockets::Parcel;
 use super::terminal;
 use crate::cgroup::Group;
-use crate::engine::{Event, LogLevel, Spawn};
+use crate::engine::{Event, LogLevel, ProcessId, Role, Spawn, UnitId};
 use crate::exec::environment::{EnvironmentInput, assemble};
 use crate::exec::foresight::{self, Standing};
 use crate::exec::mounts::{MountInput, Sources};
@@ -30,6 +31,7 @@ use crate::unit::config::{
     SecurityLabel, UnitConfig,
 };
 use crate::unit::effective::{Extent, LeftOut};
+use crate::unit::name::UnitName;
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::Signal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -75,7 +77,7 @@ struct Start {
 #[derive(Debug)]
 pub(super) struct Started {
     order: Box<Spawn>,
-    readers: Vec<(Stream, OwnedFd)>,
+    readers: Vec<Reader>,
     /// The process and what is to be warned of, or why there is none.
     result: Result<(Child, Vec<String>), String>,
 }
@@ -83,6 +85,12 @@ pub(super) struct Started {
 impl Host {
     /// Carries an order out; answered by `Spawned` or `SpawnFailed`, perhaps later.
     pub(super) fn spawn(&mut self, order: Box<Spawn>) {
+        let is_probe = matches!(order.role, Role::Probe(_));
+        if is_probe && self.freezers.contains_key(&order.unit) {
+            // Born into a frozen group it would keep its parent, the loop, waiting.
+            let process = order.process;
+            return self.tell(Event::ProbeSkipped { process });
+        }
         self.processes
             .starting(order.process, order.unit, order.role);
         let mut pipes = Pipes::default();
@@ -130,6 +138,12 @@ impl Host {
         let exec = exec_of(&order.config)?;
         *pipes = Pipes::open(exec)
             .map_err(|error| format!("cannot make a pipe for the output: {error}"))?;
+        for reader in pipes.readers_mut() {
+            let name = &order.config.name;
+            let number = self.note_pipe(order.process, name, reader.stream);
+            let key = keep::pipe_key(number);
+            reader.kept = Some(self.custody.keep(key, &reader.descriptor));
+        }
         let invocation = invocation_id(order.invocation);
         let group = self
             .groups
@@ -188,6 +202,19 @@ impl Host {
         self.log.rules(name, exec, program, &invocation)
     }
 
+    /// The same of a process that an earlier daemon started.
+    pub(super) fn lines_of_unit(&self, unit: &UnitName) -> Arc<LineRules> {
+        let view = self.engine.unit(unit.as_str());
+        let config = view.as_ref().map(|view| &view.config);
+        let exec = config.and_then(|config| config.exec());
+        let commands = config.and_then(|config| config.commands());
+        let first = commands.and_then(|lists| lists.get(CommandKind::Start).first());
+        let program = first.map_or(unit.as_str(), |command| command.program.as_str());
+        let invocation = view.as_ref().map_or(0, |view| view.invocation);
+        self.log
+            .rules(unit, exec, program, &invocation_id(invocation))
+    }
+
     /// As systemd does: what an earlier run left behind is told of and left alone.
     fn warn_of_left_over(&self, order: &Spawn) {
         let count = self.groups.left_over(order.unit, &self.known());
@@ -222,27 +249,13 @@ impl Host {
         self.groups.joined(order.unit, pid);
         let lines = self.lines_of(&order);
         self.capture.start(&name, pid, readers, &lines);
-        let descriptor = child.pidfd.try_clone();
-        let watched =
-            self.processes
-                .running(process, order.unit, pid, child.pidfd, self.ended.clone());
-        match watched {
-            Ok(shots) => {
-                for shot in shots {
-                    if let Some(running) = self.processes.get_running(process) {
-                        shot.send(running.pidfd.as_fd());
-                    }
-                }
+        for pipe in self.pipes.values_mut() {
+            if pipe.process == process {
+                pipe.pid = pid;
             }
-            Err(error) => {
-                // A process that cannot be watched must not run on; it is reaped as an orphan.
-                if let Ok(descriptor) = descriptor {
-                    Shot::plain(Signal::KILL).send(descriptor.as_fd());
-                }
-                self.processes.remove(process);
-                let reason = format!("cannot watch the process: {error}");
-                return self.tell(Event::SpawnFailed { process, reason });
-            }
+        }
+        if let Err(reason) = self.watch_started(process, order.unit, pid, child.pidfd) {
+            return self.tell(Event::SpawnFailed { process, reason });
         }
         self.note_left_out(&order, child.left_out);
         let executed = child.failure.is_none();
@@ -255,6 +268,54 @@ impl Host {
             pid,
             executed,
         });
+    }
+}
+
+impl Host {
+    /// Watches a process that was just started, and sends it what was meant for it meanwhile.
+    fn watch_started(
+        &mut self,
+        process: ProcessId,
+        unit: UnitId,
+        pid: i32,
+        descriptor: OwnedFd,
+    ) -> Result<(), String> {
+        let known = self.in_custody(process, pid, descriptor, false);
+        let descriptor = known.pidfd.clone();
+        let watched = self
+            .processes
+            .running(process, unit, known, self.ended.clone());
+        match watched {
+            Ok(shots) => {
+                for shot in shots {
+                    shot.send(descriptor.as_fd());
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // A process that cannot be watched must not run on; it is reaped as an orphan.
+                Shot::plain(Signal::KILL).send(descriptor.as_fd());
+                self.processes.remove(process);
+                Err(format!("cannot watch the process: {error}"))
+            }
+        }
+    }
+
+    /// Puts a process's descriptor into custody, before the engine hears of it.
+    pub(super) fn in_custody(
+        &mut self,
+        process: ProcessId,
+        pid: i32,
+        descriptor: OwnedFd,
+        foreign: bool,
+    ) -> Known {
+        let pidfd = Arc::new(descriptor);
+        let kept = self.custody.keep(keep::process_key(process), &pidfd);
+        Known {
+            identity: self.identify(process, pid, &pidfd, foreign),
+            kept: Some(kept),
+            pidfd,
+        }
     }
 }
 
@@ -517,6 +578,11 @@ fn exec_of(config: &UnitConfig) -> Result<&ExecConfig, String> {
 }
 
 fn command_of(order: &Spawn) -> Result<&Command, String> {
+    if let Role::Probe(kind) = order.role {
+        let service = order.config.service();
+        let command = service.and_then(|service| service.probes.command(kind));
+        return command.ok_or_else(|| format!("the {} probe has no command", kind.as_str()));
+    }
     let list = order.config.commands().map(|lists| lists.get(order.kind));
     list.and_then(|list| list.get(order.index)).ok_or_else(|| {
         let directive = order.kind.directive();

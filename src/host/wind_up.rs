@@ -32,6 +32,11 @@ impl Host {
             }
         }
         self.searches.clear();
+        // Whoever is started next begins anew.
+        if let Some(journal) = self.journal.take() {
+            journal.remove();
+        }
+        self.custody.close();
         // Starts that wait for a thread find out; those that are under way are seen below.
         self.common.closing.store(true, Ordering::Relaxed);
         let polite = usize::from(self.ending.at_once);

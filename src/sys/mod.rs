@@ -7,6 +7,7 @@ mod child;
 mod clone;
 pub mod cmsg;
 pub mod filter;
+pub mod inherited;
 pub mod ipc;
 pub mod libc_version;
 pub mod local_time;

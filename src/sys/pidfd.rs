@@ -4,7 +4,7 @@
 //! of a process that a real-time signal ended. A pid is never signalled: by the time it is
 //! used it may be somebody else's.
 
-use super::call::call;
+use super::call::{Errno, call};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -95,6 +95,18 @@ pub fn reap(process: BorrowedFd<'_>) -> io::Result<Option<Ended>> {
     )
 }
 
+/// Whether a process is a child of ours, ended or not.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn is_child(process: BorrowedFd<'_>) -> io::Result<bool> {
+    match peek(process) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// As [`reap`], but the child stays there to be waited for.
 ///
 /// # Errors
@@ -135,6 +147,70 @@ pub fn reap_child(pid: i32) -> io::Result<Option<Ended>> {
     )
 }
 
+/// How a process that is not our child has ended; `None` if it has not, or if its parent has not
+/// waited for it yet. Only a descriptor from before its end knows.
+///
+/// # Errors
+/// The kernel does not tell such things (before 6.13; from 6.15 on it does).
+pub fn exit_of(process: BorrowedFd<'_>) -> io::Result<Option<Ended>> {
+    /// linux/pidfd.h, struct pidfd_info of the first version.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        pid: u32,
+        others: [u32; 10],
+        exit_code: i32,
+    }
+    /// _IOWR(PIDFS_IOCTL_MAGIC, 11, struct pidfd_info).
+    const GET_INFO: u64 = (3 << 30) | ((size_of::<Info>() as u64) << 16) | (0xff << 8) | 11;
+    /// PIDFD_INFO_EXIT.
+    const EXIT: u64 = 1 << 3;
+    const { assert!(size_of::<Info>() == 64) }
+    let mut info = Info {
+        mask: EXIT,
+        ..Info::default()
+    };
+    let words = [
+        process.as_raw_fd() as usize,
+        GET_INFO as usize,
+        (&raw mut info) as usize,
+    ];
+    // SAFETY: the structure has the size that the request names and is valid for the call.
+    match unsafe { call(libc::SYS_ioctl, words) } {
+        Ok(_) if info.mask & EXIT != 0 => Ok(Some(of_wait_status(info.pid, info.exit_code))),
+        Ok(_) => Ok(None),
+        // Nothing is left but the descriptor, and it does not know.
+        Err(Errno(libc::ESRCH)) => Ok(None),
+        // There is no such request.
+        Err(Errno(libc::ENOTTY | libc::EINVAL)) => Err(io::ErrorKind::Unsupported.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What wait(2) would have said.
+pub fn of_wait_status(pid: u32, status: i32) -> Ended {
+    let pid = pid as i32;
+    let signal = status & 0x7f;
+    match signal {
+        0 => Ended {
+            pid,
+            how: How::Exited,
+            status: (status >> 8) & 0xff,
+        },
+        _ => Ended {
+            pid,
+            how: if status & 0x80 == 0 {
+                How::Killed
+            } else {
+                How::Dumped
+            },
+            status: signal,
+        },
+    }
+}
+
 fn wait(kind: libc::idtype_t, id: libc::id_t, options: i32) -> io::Result<Option<Ended>> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // SAFETY: the structure is valid for the call.
@@ -165,6 +241,34 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, options: i32) -> io::Result<Option
 mod tests {
     use super::*;
     use std::os::fd::AsFd;
+
+    #[test]
+    fn ends_as_wait_tells_them() {
+        let of = |status| {
+            let ended = of_wait_status(7, status);
+            (ended.how, ended.status)
+        };
+        assert_eq!(of(3 << 8), (How::Exited, 3));
+        assert_eq!(of(9), (How::Killed, 9));
+        assert_eq!(of(0x80 | 11), (How::Dumped, 11));
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_known_after_it_was_waited_for() {
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "exit 7"])
+            .spawn()
+            .unwrap();
+        let descriptor = open(child.id() as i32).unwrap();
+        if let Ok(early) = exit_of(descriptor.as_fd()) {
+            assert_eq!(early, None);
+        }
+        child.wait().unwrap();
+        // A kernel before 6.15 has forgotten it.
+        if let Ok(Some(ended)) = exit_of(descriptor.as_fd()) {
+            assert_eq!((ended.how, ended.status), (How::Exited, 7));
+        }
+    }
 
     #[test]
     fn an_inode_is_of_one_process() {

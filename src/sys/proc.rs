@@ -19,6 +19,8 @@ pub struct Stat {
     pub session: i32,
     /// When it started, in clock ticks since boot: tells two users of one number apart.
     pub start_time: u64,
+    /// As wait(2) tells it, once the process has ended; 0 for who may not see it.
+    pub exit_code: i32,
 }
 
 /// Reads /proc/PID/stat.
@@ -115,6 +117,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         group: number(5)? as i32,
         session: number(6)? as i32,
         start_time: number(22)? as u64,
+        exit_code: number(52).unwrap_or(0) as i32,
     })
 }
 
@@ -154,6 +157,7 @@ mod tests {
             group: 8,
             session: 9,
             start_time: 123_456,
+            exit_code: 0,
         };
         assert_eq!(parse_stat(text), Some(expected));
         assert_eq!(parse_stat("42 (cut"), None);

@@ -2,7 +2,7 @@
 //!
 //! Settings are compared as they are shown, so two ways to write the same are no difference.
 
-use super::config::{Command, CommandKind, Condition, DependencyKind, UnitConfig};
+use super::config::{Command, CommandKind, Condition, DependencyKind, ProbeKind, UnitConfig};
 use super::directive::{self, Kind, PropertyValue, Row};
 use super::value::TimeSpan;
 use std::collections::BTreeSet;
@@ -45,6 +45,7 @@ pub fn differences(before: &UnitConfig, after: &UnitConfig) -> Vec<Difference> {
         }
     }
     found.extend(commands(before, after));
+    found.extend(probes(before, after));
     found.extend(dependencies(before, after));
     found.extend(conditions(before, after));
     found
@@ -106,6 +107,25 @@ fn commands(before: &UnitConfig, after: &UnitConfig) -> Vec<Difference> {
         })
     };
     CommandKind::ALL.into_iter().filter_map(differ).collect()
+}
+
+fn probes(before: &UnitConfig, after: &UnitConfig) -> Vec<Difference> {
+    let line = |config: &UnitConfig, kind| {
+        let probe = config
+            .service()
+            .and_then(|service| service.probes.get(kind));
+        probe.map_or_else(String::new, ToString::to_string)
+    };
+    let differ = |kind: ProbeKind| {
+        let (before, after) = (line(before, kind), line(after, kind));
+        (before != after).then(|| Difference {
+            name: kind.section(),
+            before,
+            after,
+            at_start: false,
+        })
+    };
+    ProbeKind::ALL.into_iter().filter_map(differ).collect()
 }
 
 /// A command line with its prefixes; where it stands in the file makes no difference.

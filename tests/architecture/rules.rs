@@ -17,10 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["unit", "engine", "exec", "cgroup", "sys", "places"],
     ),
     ("bus", &["engine", "unit", "host"]),
+    ("http", &["engine", "unit", "host"]),
     // What the command line answers without a daemon.
     ("offline", &["host", "bus", "engine", "unit"]),
     ("cli", &["places", "unit", "sys", "offline"]),
-    ("daemon", &["host", "bus", "engine", "places", "unit"]),
+    (
+        "daemon",
+        &["host", "bus", "http", "engine", "places", "unit"],
+    ),
 ];
 
 /// Modules without clock, files, environment, threads, network, processes or chance.
@@ -60,7 +64,10 @@ const IMPURE: &[&str] = &[
 const CORNERS: &[(&str, &[&str])] = &[
     ("zbus", &["bus/", "cli/client"]),
     ("clap", &["cli/", "daemon/"]),
-    ("tokio", &["host/", "bus/", "daemon/", "cli/"]),
+    ("tokio", &["host/", "bus/", "http/", "daemon/", "cli/"]),
+    ("hyper", &["host/probes/http", "host/stream", "http/"]),
+    ("prometheus_client", &["http/"]),
+    ("cadence", &["http/"]),
     ("configparser", &["daemon/"]),
 ];
 

@@ -27,9 +27,11 @@ pub struct Place {
     directory: TempDir,
     more_units: Vec<PathBuf>,
     more_arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     socket: PathBuf,
     unprivileged: bool,
     contained: Option<u32>,
+    program: PathBuf,
 }
 
 /// A running daemon; dropped, it is ended and so is what it left.
@@ -79,9 +81,17 @@ impl Place {
             directory,
             more_units: Vec::new(),
             more_arguments: Vec::new(),
+            environment: Vec::new(),
             unprivileged: false,
             contained: None,
+            program: programs::DAEMON.into(),
         }
+    }
+
+    /// Runs this program instead, which stands for the daemon's.
+    pub fn with_program(mut self, program: &Path) -> Place {
+        self.program = program.to_owned();
+        self
     }
 
     /// Reads units from there too, below our own.
@@ -100,6 +110,12 @@ impl Place {
     /// this place can be written. Takes root to set up.
     pub fn in_container(mut self, user: u32) -> Place {
         self.contained = Some(user);
+        self
+    }
+
+    /// One more variable of the daemon's own environment.
+    pub fn with_environment(mut self, name: &str, value: &str) -> Place {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -164,15 +180,11 @@ impl Place {
             self.container(user)
         } else if self.unprivileged {
             let mut command = Command::new("setpriv");
-            command.args([
-                "--bounding-set=-all",
-                "--inh-caps=-all",
-                "--",
-                programs::DAEMON,
-            ]);
+            command.args(["--bounding-set=-all", "--inh-caps=-all", "--"]);
+            command.arg(&self.program);
             command
         } else {
-            Command::new(programs::DAEMON)
+            Command::new(&self.program)
         };
         self.without_settings(&mut command)
             .arg("--socket")
@@ -182,6 +194,7 @@ impl Place {
             .arg("--runtime-dir")
             .arg(self.file("state"))
             .args(&self.more_arguments)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor can be copied"))
             .stderr(log)
@@ -385,17 +398,46 @@ impl Daemon {
         self.ended.expect("it just ended")
     }
 
+    /// Kills it, as a crash or the kernel would, and waits.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        process::send(self.pid(), Signal::SIGKILL);
+        self.wait_end();
+    }
+
+    /// The logs of all daemons that were started in the place, one behind the other.
+    pub fn whole_log(&self) -> String {
+        let mut text = String::new();
+        for number in 0.. {
+            match fs::read_to_string(self.file(&format!("daemon.log.{number}"))) {
+                Ok(old) => text.push_str(&old),
+                Err(_) => break,
+            }
+        }
+        text + &self.log()
+    }
+
     /// Starts it once more after its end, in the same place, with a log of its own.
     #[track_caller]
     pub fn start_again(&mut self) {
-        assert!(self.poll_end().is_some(), "it runs");
-        self.child = self.place.spawn();
-        self.ended = None;
+        self.spawn_again();
         self.wait_answer();
     }
 
+    /// The same without waiting until it answers.
     #[track_caller]
-    fn wait_answer(&mut self) {
+    pub fn spawn_again(&mut self) {
+        assert!(self.poll_end().is_some(), "it runs");
+        let old = (0..).map(|number| self.file(&format!("daemon.log.{number}")));
+        let old = old.into_iter().find(|path| !path.exists());
+        let old = old.expect("numbers do not end");
+        fs::rename(self.file("daemon.log"), old).expect("a log can be moved");
+        self.child = self.place.spawn();
+        self.ended = None;
+    }
+
+    #[track_caller]
+    pub fn wait_answer(&mut self) {
         wait_for("the daemon to answer", || {
             if let Some(status) = self.poll_end() {
                 panic!("the daemon ended: {status}\n{}", self.log());

@@ -141,6 +141,10 @@ pub fn holdings(pid: i32) -> Holdings {
 
 fn kind_of(link: PathBuf) -> String {
     let text = link.to_string_lossy().into_owned();
+    // A new one is begun from time to time.
+    if text.contains("/saved/journal-") {
+        return "journal".to_owned();
+    }
     match text.split_once(":[") {
         Some((kind, _)) => kind.to_owned(),
         None => text,

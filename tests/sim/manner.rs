@@ -72,7 +72,7 @@ pub(crate) fn of_command(
         (Role::Main, _) if service.service_type == ServiceType::Oneshot => task(dice, trouble),
         (Role::Main, _) => daemon(dice, service, trouble),
         (Role::Control(_), CommandKind::Start) => parent(dice, service, trouble),
-        (Role::Control(_), _) => task(dice, trouble),
+        (Role::Control(_) | Role::Probe(_), _) => task(dice, trouble),
     };
     manner.obeys = obedience(dice, trouble);
     manner.takes_children_along = dice.one_in(2);

@@ -4,8 +4,9 @@ use super::dice::Dice;
 use procmgr::unit::config::{
     CollectMode, Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind,
     DependencyOrigin, ExitType, JobMode, KillMode, Listen, ListenKind, LoadState, NotApplied,
-    NotifyAccess, OomPolicy, Place, Privileges, Restart, RestartMode, ServiceConfig, ServiceType,
-    SocketConfig, SystemAction, TimeoutFailure, UnitBody, UnitConfig,
+    NotifyAccess, OomPolicy, Place, Privileges, ProbeAddress, ProbeKind, ReadyWhen, Restart,
+    RestartMode, ServiceConfig, ServiceType, SocketConfig, SystemAction, TimeoutFailure, UnitBody,
+    UnitConfig,
 };
 use procmgr::unit::diagnostic::Position;
 use procmgr::unit::name::{UnitName, UnitType};
@@ -148,6 +149,9 @@ fn section(dice: &mut Dice, config: &mut UnitConfig) {
         config.unit.failure_action = SystemAction::Exit;
         config.unit.start_limit_action = SystemAction::Reboot;
     }
+    if dice.one_in(12) {
+        config.procmgr.ready_when = ReadyWhen::Probe;
+    }
     config.unit.refuse_manual_start = dice.one_in(30);
     config.unit.refuse_manual_stop = dice.one_in(30);
     if dice.one_in(40) {
@@ -258,7 +262,35 @@ fn service(dice: &mut Dice, name: &UnitName) -> ServiceConfig {
         // What nobody ends would be waited for without end, as it says.
         service.timeout_stop = TimeSpan::from_secs(2);
     }
+    if dice.one_in(6) {
+        probes(dice, &mut service);
+    }
     service
+}
+
+fn probes(dice: &mut Dice, service: &mut ServiceConfig) {
+    for kind in ProbeKind::ALL {
+        if dice.one_in(2) {
+            continue;
+        }
+        let exec = dice
+            .one_in(3)
+            .then(|| command(dice, CommandKind::StartPost, 9));
+        let position = Position {
+            file: "sim".into(),
+            line: 1,
+            column: 1,
+        };
+        let probe = service.probes.section_mut(kind, &position);
+        probe.tcp = match exec {
+            Some(_) => None,
+            None => Some(ProbeAddress::Unix("/run/sim".to_owned())),
+        };
+        probe.exec = exec;
+        probe.initial_delay = TimeSpan::from_secs(dice.pick(&[0, 0, 2]));
+        probe.period = TimeSpan::from_secs(dice.pick(&[1, 3, 10]));
+        probe.failure_threshold = dice.pick(&[1, 2, 3]);
+    }
 }
 
 fn commands(dice: &mut Dice, service: &mut ServiceConfig) {

@@ -14,8 +14,8 @@ use super::restore::Restores;
 use super::scenario::{Deed, Scenario};
 use super::sockets::Sockets;
 use procmgr::engine::{
-    Effect, Engine, Event, JobId, KillOrder, MainSource, ProcessId, ProcessStatus, RequestId,
-    Spawn, Timestamp, UnitId,
+    Effect, Engine, Event, JobId, KillOrder, MainSource, ProbeOrder, ProbeResult, ProcessId,
+    ProcessStatus, RequestId, Spawn, Timestamp, UnitId,
 };
 use procmgr::unit::config::{Condition, JobMode};
 use procmgr::unit::name::UnitName;
@@ -505,7 +505,10 @@ impl<'a> World<'a> {
                     self.seen.insert("started with its dependency");
                 }
             }
-            Effect::Reply { .. }
+            Effect::RunProbe(order) => self.probe(&order),
+            Effect::CancelProbe { .. }
+            | Effect::ProbeTurned { .. }
+            | Effect::Reply { .. }
             | Effect::UnitNew { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
@@ -518,6 +521,25 @@ impl<'a> World<'a> {
             | Effect::Act { .. }
             | Effect::Finished => {}
         }
+    }
+
+    /// A probe's attempt: it succeeds mostly, and always when all is calm.
+    fn probe(&mut self, order: &ProbeOrder) {
+        let bad = !self.calm && self.dice.percent(self.scenario.trouble);
+        let result = match bad {
+            true => ProbeResult::Failure("refused".to_owned()),
+            false => ProbeResult::Success,
+        };
+        let (unit, order) = (order.unit, order.order);
+        self.tell(
+            None,
+            Event::Probed {
+                unit,
+                order,
+                took: 1000,
+                result,
+            },
+        );
     }
 
     /// Whether a condition's path exists: mostly, and not for ever.

@@ -12,6 +12,9 @@ pub(in crate::cli) enum More {
     ListUnits(ListUnits),
     /// Show what units need, or who needs them, as a tree
     ListDependencies(ListDependencies),
+    /// Tell whether units are well; without names, those that the daemon was told to run and what
+    /// they pull in
+    Health(HealthOf),
     /// Open the manual pages that units name
     Help(Units),
     /// Remove directories of units that are down
@@ -117,6 +120,20 @@ pub(in crate::cli) struct ListUnits {
     /// No marks in front
     #[arg(long)]
     pub(in crate::cli) plain: bool,
+}
+
+/// Whose health is asked for.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct HealthOf {
+    /// Units and patterns
+    #[arg(value_name = "UNIT")]
+    pub(in crate::cli) units: Vec<String>,
+    /// Wait until all are well, or one is given up
+    #[arg(long)]
+    pub(in crate::cli) wait: bool,
+    /// The longest wait, such as 30s or 2min [default: for ever]
+    #[arg(long, value_name = "TIME", requires = "wait")]
+    pub(in crate::cli) timeout: Option<String>,
 }
 
 /// What is drawn.

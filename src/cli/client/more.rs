@@ -1,6 +1,6 @@
 //! Methods about many units at once, settings at run time, and the manager itself.
 
-use super::{Client, MANAGER_PATH, PROPERTIES, decode, read_reply};
+use super::{Client, MANAGER_PATH, Map, PROPERTIES, Properties, decode, read_reply};
 use crate::cli::error::Problem;
 use serde_json::Value as Json;
 use zbus::{OwnedObjectPath, OwnedVariant, Variant};
@@ -58,6 +58,16 @@ impl Client {
             job,
         };
         Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// How units are that match, or without patterns those that count, a row of properties each.
+    pub(in crate::cli) async fn health(
+        &mut self,
+        patterns: &[String],
+    ) -> Result<Vec<(String, Properties)>, Problem> {
+        let reply = self.own("Health", &patterns).await?;
+        let rows: Vec<(String, Map)> = decode(&reply)?;
+        Ok(rows.into_iter().map(|(name, map)| (name, map.0)).collect())
     }
 
     /// Removes directories of a unit.

@@ -88,6 +88,11 @@ impl Scope {
         }
     }
 
+    /// The client that looks after it.
+    pub fn holder(&self) -> Option<u64> {
+        self.controller.as_ref().map(|it| it.holder)
+    }
+
     /// Names the client that looks after it, or takes that back.
     pub fn set_controller(&mut self, cx: &mut Context<'_>, controller: Option<Controller>) {
         self.controller = controller;

@@ -19,6 +19,7 @@ use super::ids::{Timestamp, UnitId};
 use super::service::Numbers;
 use super::state::ScopeState;
 use crate::unit::config::{ScopeConfig, UnitConfig};
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
 /// One change of state.
@@ -84,7 +85,7 @@ impl<'a> Context<'a> {
 
 /// The client that looks after a scope (Controller=): it is asked to stop it, in place of a
 /// first signal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Controller {
     /// Its name on the bus, as it gave it.
     pub name: String,

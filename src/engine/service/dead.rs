@@ -57,6 +57,7 @@ impl Service {
             | ServiceResult::Signal
             | ServiceResult::CoreDump
             | ServiceResult::Watchdog
+            | ServiceResult::Probe
             | ServiceResult::StartLimitHit
             | ServiceResult::OomKill => true,
         }

@@ -3,7 +3,7 @@
 use super::facts::{self, KillStage};
 use super::machine::{Service, changed, log, settings};
 use super::process::{Main, Process};
-use super::{Context, result};
+use super::{Context, probes, result};
 use crate::engine::effect::LogLevel;
 use crate::engine::ids::{ProcessId, Timestamp};
 use crate::engine::process::ProcessStatus;
@@ -14,6 +14,9 @@ impl Service {
     /// Takes in that a process ended. Processes that are not on the books (any more) are
     /// nobody's business here.
     pub fn on_exited(&mut self, cx: &mut Context<'_>, process: ProcessId, status: ProcessStatus) {
+        if self.probing.knows(process) {
+            return self.probe_ended(cx, process, probes::of_exit(status));
+        }
         match self.book(process).map(|entry| entry.spawned) {
             Some(true) => {}
             // It was so quick that its end overtook the answer to the order.
@@ -299,7 +302,10 @@ fn condition_outcome(outcome: ServiceResult, status: ProcessStatus) -> ServiceRe
         ProcessStatus::Exited(1..=254) if outcome == ServiceResult::ExitCode => {
             ServiceResult::ExecCondition
         }
-        ProcessStatus::Exited(_) | ProcessStatus::Killed(_) | ProcessStatus::Dumped(_) => outcome,
+        ProcessStatus::Exited(_)
+        | ProcessStatus::Killed(_)
+        | ProcessStatus::Dumped(_)
+        | ProcessStatus::Unknown => outcome,
     }
 }
 

@@ -2,7 +2,7 @@
 //! no jobs any more, or after five seconds (systemd.service(5), "Type=").
 
 use super::Context;
-use super::machine::{Service, deadline_after};
+use super::machine::{Service, deadline_after, settings};
 use super::process::{Main, Process};
 use crate::engine::process::Role;
 use crate::engine::state::ServiceResult;
@@ -16,11 +16,7 @@ impl Service {
     /// Puts the main process on the books without ordering it yet; `false` if there is no
     /// command.
     pub(super) fn hold_main(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(command) = super::machine::settings(cx)
-            .commands
-            .get(CommandKind::Start)
-            .first()
-        else {
+        let Some(command) = settings(cx).commands.get(CommandKind::Start).first() else {
             return false;
         };
         let process = cx.numbers.process();
@@ -28,7 +24,12 @@ impl Service {
         self.main = Main::Alive(Box::new(main));
         self.held = deadline_after(cx.now.monotonic, LONGEST);
         cx.out.held = true;
-        self.enter_start_post(cx);
+        if super::probes::holds_back(settings(cx)) {
+            // The start goes on, and so may take too long.
+            self.arm(cx, settings(cx).timeout_start);
+        } else {
+            self.enter_start_post(cx);
+        }
         true
     }
 

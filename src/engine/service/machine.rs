@@ -4,6 +4,7 @@ use super::bus::Bus;
 use super::facts;
 use super::find::Search;
 use super::notify::Announced;
+use super::probes::Probing;
 use super::process::{Main, MainRecord, Process};
 use super::{Context, Transition};
 use crate::engine::effect::{Effect, LogLevel};
@@ -80,6 +81,9 @@ pub struct Service {
     pub(super) runs: u64,
     /// The last run of each command.
     pub(super) commands: Vec<CommandView>,
+    /// What its probes do.
+    #[serde(default)]
+    pub(super) probing: Probing,
 }
 
 /// Whether a reload job applies: there is an ExecReload=, or the type has a reload of its own.
@@ -146,6 +150,7 @@ impl Service {
             main_record: MainRecord::default(),
             runs: 0,
             commands: Vec::new(),
+            probing: Probing::default(),
         }
     }
 
@@ -197,6 +202,7 @@ impl Service {
             told: self.told_of(cx, from),
             reload_failed: reload_ended && self.reload_result != ServiceResult::Success,
         });
+        self.follow_with_probes(cx, from);
         changed(cx);
     }
 

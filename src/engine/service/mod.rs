@@ -8,7 +8,7 @@
 //! One file per phase of the life: `start`, `running`, `reload`, `stop`, `dead`; beside them what
 //! ends a process (`exit`), what starts one (`spawn`, `environment`), how main processes are
 //! found (`find`), what a service says (`notify`), its name on a bus (`bus`), waiting until all
-//! is quiet (`idle`), want of memory (`memory`), time (`timeout`), and the pure rules
+//! is quiet (`idle`), probes (`probes`), want of memory (`memory`), time (`timeout`), and the pure rules
 //! (`result`, `restart`, `facts`).
 //!
 //! Invariants: every change of state goes through `Service::set_state`; at most one main process
@@ -25,6 +25,7 @@ mod idle;
 mod machine;
 mod memory;
 mod notify;
+mod probes;
 pub(super) mod process;
 mod reload;
 mod restart;
@@ -83,6 +84,8 @@ pub struct Outbox {
     pub restart_due: bool,
     /// A process is to be started once there are no jobs: [`Service::release`] is to be called.
     pub held: bool,
+    /// A readiness probe has become good: others may have waited for that.
+    pub ready: bool,
     /// ExecCondition= did not hold, which counts as a condition that did not (M3).
     pub condition_failed: bool,
 }

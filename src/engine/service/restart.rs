@@ -32,7 +32,10 @@ fn restarts_on(restart: Restart, result: ServiceResult) -> bool {
         Restart::OnSuccess => clean,
         Restart::OnFailure => !clean && !skipped,
         Restart::OnAbnormal => !clean && !skipped && result != ServiceResult::ExitCode,
-        Restart::OnWatchdog => result == ServiceResult::Watchdog,
+        // A probe is a watchdog that asks.
+        Restart::OnWatchdog => {
+            matches!(result, ServiceResult::Watchdog | ServiceResult::Probe)
+        }
         Restart::OnAbort => matches!(result, ServiceResult::Signal | ServiceResult::CoreDump),
     }
 }

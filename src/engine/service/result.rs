@@ -15,6 +15,7 @@ pub(super) fn is_named(set: &ExitStatusSet, status: ProcessStatus) -> bool {
         ProcessStatus::Killed(signal) | ProcessStatus::Dumped(signal) => {
             set.signals.contains(&signal)
         }
+        ProcessStatus::Unknown => false,
     }
 }
 
@@ -30,7 +31,8 @@ pub(super) fn of_process(
         return ServiceResult::Success;
     }
     match status {
-        ProcessStatus::Exited(_) => ServiceResult::ExitCode,
+        // An end that nobody saw may have been a bad one: Restart= is to bring it back.
+        ProcessStatus::Exited(_) | ProcessStatus::Unknown => ServiceResult::ExitCode,
         ProcessStatus::Killed(_) => ServiceResult::Signal,
         ProcessStatus::Dumped(_) => ServiceResult::CoreDump,
     }
@@ -40,7 +42,7 @@ fn is_clean(status: ProcessStatus, daemon: bool, success: &ExitStatusSet) -> boo
     let by_itself = match status {
         ProcessStatus::Exited(code) => code == 0,
         ProcessStatus::Killed(signal) => daemon && CLEAN_DAEMON_SIGNALS.contains(&signal),
-        ProcessStatus::Dumped(_) => false,
+        ProcessStatus::Dumped(_) | ProcessStatus::Unknown => false,
     };
     // A core dump is never clean, not even when the signal is listed (SuccessExitStatus= speaks
     // of the ways a daemon ends on purpose).
@@ -54,5 +56,6 @@ pub(in crate::engine) fn describe(status: ProcessStatus) -> String {
         ProcessStatus::Exited(code) => format!("exited with status {code}"),
         ProcessStatus::Killed(signal) => format!("was ended by {signal}"),
         ProcessStatus::Dumped(signal) => format!("was ended by {signal} and dumped core"),
+        ProcessStatus::Unknown => "ended, exit status unknown".to_owned(),
     }
 }

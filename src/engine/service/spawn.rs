@@ -8,6 +8,7 @@ use super::process::{Main, MainRecord, Process};
 use crate::engine::effect::{Effect, KillOrder, LogLevel, Spawn};
 use crate::engine::ids::{ProcessId, Timestamp};
 use crate::engine::inspect::CommandView;
+use crate::engine::probe::ProbeResult;
 use crate::engine::process::Role;
 use crate::engine::state::{ServicePhase as Phase, ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, ServiceType};
@@ -72,6 +73,20 @@ impl Service {
         if settings(cx).commands.get(kind).get(index).is_none() {
             return false;
         }
+        let notify = gets_notify_socket(self.access(cx), kind);
+        self.order_process(cx, process, role, (kind, index), notify);
+        true
+    }
+
+    /// The order for any process of the service.
+    pub(super) fn order_process(
+        &mut self,
+        cx: &mut Context<'_>,
+        process: ProcessId,
+        role: Role,
+        (kind, index): (CommandKind, usize),
+        notify: bool,
+    ) {
         let spawn = Spawn {
             process,
             unit: cx.unit,
@@ -80,7 +95,7 @@ impl Service {
             kind,
             index,
             invocation: cx.invocation,
-            notify: gets_notify_socket(self.access(cx), kind),
+            notify,
             environment: self.environment(cx, kind),
             first: std::mem::take(&mut self.fresh),
             // The engine knows what is passed.
@@ -89,7 +104,6 @@ impl Service {
         };
         cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
         self.coming += 1;
-        true
     }
 
     /// Takes in that an ordered process exists. `executed` is false if it will leave by itself
@@ -103,6 +117,9 @@ impl Service {
     ) {
         self.coming = self.coming.saturating_sub(1);
         self.populated = true;
+        if self.probing.knows(process) {
+            return;
+        }
         let Some(place) = self.book(process).map(|entry| {
             entry.pid = pid;
             entry.spawned = true;
@@ -133,8 +150,8 @@ impl Service {
     fn main_spawned(&mut self, cx: &mut Context<'_>, executed: bool) {
         match settings(cx).service_type {
             // The exec may have failed, but these types do not look: the exit status follows.
-            ServiceType::Simple | ServiceType::Idle => self.enter_start_post(cx),
-            ServiceType::Exec if executed => self.enter_start_post(cx),
+            ServiceType::Simple | ServiceType::Idle => self.up_or_probed_first(cx),
+            ServiceType::Exec if executed => self.up_or_probed_first(cx),
             ServiceType::Exec
             | ServiceType::Forking
             | ServiceType::Oneshot
@@ -162,6 +179,9 @@ impl Service {
     /// not help, as there is no exit status to ignore).
     pub fn on_spawn_failed(&mut self, cx: &mut Context<'_>, process: ProcessId, reason: &str) {
         self.coming = self.coming.saturating_sub(1);
+        if self.probing.knows(process) {
+            return self.probe_ended(cx, process, ProbeResult::Failure(reason.to_owned()));
+        }
         let Some((kind, index)) = self.book(process).map(|p| (p.kind, p.index)) else {
             return;
         };

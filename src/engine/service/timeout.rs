@@ -32,10 +32,9 @@ const FINAL: Half = Half {
 impl Service {
     /// When [`Service::on_elapsed`] is due, on the monotonic clock in microseconds.
     pub fn deadline(&self) -> Option<u64> {
-        [self.timer, self.watchdog, self.held]
-            .into_iter()
-            .flatten()
-            .min()
+        let others = [self.timer, self.watchdog, self.held];
+        let all = others.into_iter().chain([self.probing.deadline()]);
+        all.flatten().min()
     }
 
     /// Takes in that time has passed. Harmless when nothing is due.
@@ -55,6 +54,8 @@ impl Service {
             );
             self.enter_signal(cx, KillStage::StopWatchdog, ServiceResult::Watchdog);
         }
+        // Whatever was due besides, unless it has gone with that.
+        self.run_probes(cx);
     }
 
     /// The present state has lasted too long (checklist row M8).

@@ -40,6 +40,7 @@ impl Service {
                 ServiceType::Simple | ServiceType::Idle
             )
             && service.commands.get(CommandKind::StartPost).is_empty()
+            && !super::probes::holds_back(service)
     }
 
     /// Whether more is to be logged than usual.
@@ -92,6 +93,8 @@ impl Service {
             exec_main_exit: self.main_record.exit,
             exec_main_status: self.main_record.status,
             commands: self.commands.clone(),
+            probes: self.probing.records(),
+            stop_asked: self.forbid_restart,
         }
     }
 }

@@ -180,5 +180,6 @@ fn of_command(status: ProcessStatus) -> SocketResult {
         ProcessStatus::Exited(_) => SocketResult::ExitCode,
         ProcessStatus::Killed(_) => SocketResult::Signal,
         ProcessStatus::Dumped(_) => SocketResult::CoreDump,
+        ProcessStatus::Unknown => SocketResult::ExitCode,
     }
 }

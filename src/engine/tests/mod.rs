@@ -8,6 +8,7 @@ mod collect;
 mod limits;
 mod modes;
 mod plan;
+mod probes;
 mod returning;
 mod snapshot;
 mod turns;

@@ -94,7 +94,7 @@ fn an_unknown_version_is_refused_before_anything_else_is_read() {
         .unwrap_err()
         .to_string();
     assert!(
-        refusal.starts_with("a snapshot of version 99; this build reads version 1"),
+        refusal.starts_with("a snapshot of version 99; this build reads version 2"),
         "{refusal}"
     );
 }

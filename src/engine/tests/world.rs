@@ -5,7 +5,8 @@ use crate::engine::ids::{DescriptorId, JobId, ProcessId, RequestId, Timestamp, U
 use crate::engine::process::ProcessStatus;
 use crate::engine::state::{ActiveState, JobKind, JobResult};
 use crate::engine::{
-    Effect, Engine, KillOrder, OpenFailure, Outcome, Peer, Refusal, Spawn, WatchManner,
+    Effect, Engine, KillOrder, OpenFailure, Outcome, Peer, ProbeOrder, ProbeResult, Refusal, Spawn,
+    WatchManner,
 };
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
@@ -200,6 +201,8 @@ pub(in crate::engine) struct World {
     pub(in crate::engine) passed: BTreeMap<String, Vec<String>>,
     pub(in crate::engine) open: BTreeSet<String>,
     pub(in crate::engine) closed: Vec<DescriptorId>,
+    /// Attempts of probes that nobody has answered yet.
+    pub(in crate::engine) asked: Vec<ProbeOrder>,
     watches: BTreeMap<UnitId, (u64, WatchManner)>,
     next_descriptor: u64,
     processes: Vec<FakeProcess>,
@@ -234,6 +237,7 @@ impl World {
             passed: BTreeMap::new(),
             open: BTreeSet::new(),
             closed: Vec::new(),
+            asked: Vec::new(),
             watches: BTreeMap::new(),
             next_descriptor: 0,
             processes: Vec::new(),
@@ -496,7 +500,10 @@ impl World {
             Effect::WatchBusName { unit, .. } => {
                 self.facts.push_back(Event::BusNameWatched { unit });
             }
-            Effect::ForgetBusName { .. }
+            Effect::RunProbe(order) => self.asked.push(*order),
+            Effect::CancelProbe { .. }
+            | Effect::ProbeTurned { .. }
+            | Effect::ForgetBusName { .. }
             | Effect::ForgetMain { .. }
             | Effect::CleanUp { .. }
             | Effect::UnitNew { .. }
@@ -524,6 +531,22 @@ impl World {
         self.facts.push_back(Event::TakenIn {
             unit,
             order,
+            result,
+        });
+    }
+
+    /// Answers the attempt of a unit's probe that is waited for.
+    pub(in crate::engine) fn answer_probe(&mut self, name: &str, result: ProbeResult) {
+        let unit = self.engine.unit(name).unwrap().id;
+        let at = self.asked.iter().position(|order| order.unit == unit);
+        let order = self
+            .asked
+            .remove(at.expect("an attempt is waited for"))
+            .order;
+        self.send(Event::Probed {
+            unit,
+            order,
+            took: 1000,
             result,
         });
     }

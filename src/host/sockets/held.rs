@@ -1,6 +1,8 @@
 //! Descriptors that the engine knows by a number: connections, and what services gave into
 //! keeping (sd_pid_notify_with_fds(3), FDSTORE=1).
 
+use super::super::keep::custody::{Custody, Kept};
+use super::super::keep::held_key;
 use super::super::run::{Fact, Host};
 use super::SocketFact;
 use super::watch::state_of;
@@ -21,6 +23,8 @@ struct Entry {
     /// In whose store it is.
     store: Option<UnitId>,
     watcher: Option<AbortHandle>,
+    /// Its place in custody.
+    _kept: Kept,
 }
 
 impl Drop for Entry {
@@ -32,24 +36,46 @@ impl Drop for Entry {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::host) struct Held {
+    custody: Arc<Custody>,
     last: u64,
     entries: BTreeMap<DescriptorId, Entry>,
 }
 
 impl Held {
+    /// Nothing so far.
+    pub(super) fn new(custody: Arc<Custody>) -> Held {
+        Held {
+            custody,
+            last: 0,
+            entries: BTreeMap::new(),
+        }
+    }
+
     /// Takes a descriptor; its number from now on.
     pub(in crate::host) fn hold(&mut self, descriptor: OwnedFd) -> DescriptorId {
         self.last += 1;
         let id = DescriptorId(self.last);
+        self.put(id, descriptor);
+        id
+    }
+
+    /// Takes a descriptor under this number.
+    pub(super) fn put(&mut self, id: DescriptorId, descriptor: OwnedFd) {
+        let descriptor = Arc::new(descriptor);
         let entry = Entry {
-            descriptor: Arc::new(descriptor),
+            _kept: self.custody.keep(held_key(id), &descriptor),
+            descriptor,
             store: None,
             watcher: None,
         };
         self.entries.insert(id, entry);
-        id
+    }
+
+    /// Numbers up to this one are taken.
+    pub(super) fn count_from(&mut self, last: u64) {
+        self.last = self.last.max(last);
     }
 
     /// The descriptor of a number.

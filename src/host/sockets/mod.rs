@@ -20,6 +20,8 @@ mod watch;
 use held::Held;
 pub(super) use passing::Parcel;
 
+use super::keep::custody::{Custody, Kept};
+use super::keep::socket_key;
 use super::listing::Listings;
 use super::run::{Fact, Host};
 use crate::engine::{DescriptorId, Effect, Event, LogLevel, OpenFailure, UnitId, WatchManner};
@@ -39,12 +41,15 @@ pub(super) struct Sockets {
     config: Arc<UnitConfig>,
     /// One for each Listen...=.
     descriptors: Vec<Arc<OwnedFd>>,
+    /// Their places in custody.
+    _kept: Vec<Kept>,
     watch: Option<Watch>,
 }
 
 /// All of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Registry {
+    custody: Arc<Custody>,
     open: BTreeMap<UnitId, Sockets>,
     /// Orders that pool threads carry out.
     opening: BTreeMap<UnitId, u64>,
@@ -54,9 +59,30 @@ pub(super) struct Registry {
 }
 
 impl Registry {
+    /// Nothing so far.
+    pub(super) fn new(custody: Arc<Custody>) -> Registry {
+        Registry {
+            open: BTreeMap::new(),
+            opening: BTreeMap::new(),
+            held: Held::new(custody.clone()),
+            custody,
+            listings: Listings::default(),
+        }
+    }
+
     /// Takes a descriptor; its number from now on.
     pub(super) fn hold(&mut self, descriptor: OwnedFd) -> DescriptorId {
         self.held.hold(descriptor)
+    }
+
+    /// Takes a descriptor that has a number already.
+    pub(super) fn hold_again(&mut self, id: DescriptorId, descriptor: OwnedFd) {
+        self.held.put(id, descriptor);
+    }
+
+    /// Numbers up to this one are taken.
+    pub(super) fn count_from(&mut self, last: u64) {
+        self.held.count_from(last);
     }
 }
 
@@ -131,6 +157,9 @@ impl Host {
             } => self.store_descriptor(unit, descriptor, poll),
             Effect::CloseDescriptor { descriptor } => self.sockets.held.close(descriptor),
             Effect::Spawn(_)
+            | Effect::RunProbe(_)
+            | Effect::CancelProbe { .. }
+            | Effect::ProbeTurned { .. }
             | Effect::Kill(_)
             | Effect::Check { .. }
             | Effect::FindMain { .. }
@@ -203,13 +232,7 @@ impl Host {
                 self.log
                     .manager(LogLevel::Warning, Some(&config.name), &warning);
             }
-            let descriptors = opened.sockets.into_iter().map(Arc::new).collect();
-            let sockets = Sockets {
-                config,
-                descriptors,
-                watch: None,
-            };
-            self.sockets.open.insert(unit, sockets);
+            self.put_sockets(unit, config, opened.sockets);
         });
         self.tell(Event::SocketsOpened {
             unit,
@@ -218,16 +241,54 @@ impl Host {
         });
     }
 
+    /// The sockets of a unit are there.
+    pub(super) fn put_sockets(
+        &mut self,
+        unit: UnitId,
+        config: Arc<UnitConfig>,
+        sockets: Vec<OwnedFd>,
+    ) {
+        let descriptors: Vec<Arc<OwnedFd>> = sockets.into_iter().map(Arc::new).collect();
+        let kept = descriptors.iter().enumerate().map(|(index, descriptor)| {
+            let key = socket_key(unit, index);
+            self.sockets.custody.keep(key, descriptor)
+        });
+        let sockets = Sockets {
+            config,
+            _kept: kept.collect(),
+            descriptors,
+            watch: None,
+        };
+        self.sockets.open.insert(unit, sockets);
+    }
+
+    /// Makes the sockets of a unit that were lost; where that fails, waiting for traffic will.
+    /// Blocks.
+    pub(super) fn reopen_sockets(&mut self, unit: UnitId, config: Arc<UnitConfig>) {
+        let Some(section) = config.socket() else {
+            return;
+        };
+        match open::open(section) {
+            Ok(opened) => self.put_sockets(unit, config, opened.sockets),
+            Err(OpenFailure::Resources(reason) | OpenFailure::Owner(reason)) => {
+                let text = format!("its sockets cannot be made anew: {reason}");
+                self.log.manager(LogLevel::Error, Some(&config.name), &text);
+            }
+        }
+    }
+
     fn close_sockets(&mut self, unit: UnitId, remove: bool) {
         self.sockets.opening.remove(&unit);
         let Some(sockets) = self.sockets.open.remove(&unit) else {
             return;
         };
+        let config = sockets.config.clone();
+        drop(sockets);
+        // Their addresses are free from here on.
+        self.custody.settle();
         if !remove {
             return;
         }
-        let config = sockets.config.clone();
-        drop(sockets);
         // At once: whoever starts the unit next must not find its own node removed.
         let failures = config.socket().map(node::remove).unwrap_or_default();
         for failure in failures {
@@ -289,10 +350,11 @@ impl Host {
 
     fn watch_sockets(&mut self, unit: UnitId, watch: u64, manner: WatchManner) {
         let facts = self.facts.clone();
-        let Some(sockets) = self.sockets.open.get_mut(&unit) else {
-            return;
+        let started = match self.sockets.open.get_mut(&unit) {
+            Some(sockets) => sockets.start_watch(unit, watch, manner, &facts),
+            None => Err("its sockets are gone".to_owned()),
         };
-        if let Err(reason) = sockets.start_watch(unit, watch, manner, &facts) {
+        if let Err(reason) = started {
             self.tell(Event::WatchFailed {
                 unit,
                 watch,

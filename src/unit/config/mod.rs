@@ -9,6 +9,7 @@ mod filter;
 mod isolation;
 mod kill;
 mod logging;
+mod probe;
 mod scheduling;
 mod scope;
 mod service;
@@ -27,6 +28,7 @@ pub use isolation::{
 };
 pub use kill::{KillConfig, KillMode};
 pub use logging::{LogPattern, LogSink, Logging};
+pub use probe::{HttpTarget, ProbeAction, ProbeAddress, ProbeConfig, ProbeKind, Probes};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use scope::ScopeConfig;
 pub use service::{
@@ -40,6 +42,6 @@ pub use socket::{
 pub use terminal::{Terminal, TerminalWay};
 pub use unit::{
     CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
-    InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, SystemAction, UnitBody,
-    UnitConfig, UnitSection,
+    InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, ReadyWhen, SystemAction,
+    UnitBody, UnitConfig, UnitSection,
 };

@@ -1,6 +1,6 @@
 //! The [Service] section.
 
-use super::{ExecConfig, KillConfig, PreserveMode};
+use super::{ExecConfig, KillConfig, PreserveMode, Probes};
 use crate::unit::diagnostic::Position;
 use crate::unit::value::{ExitStatusSet, Signal, TimeSpan};
 use serde::{Deserialize, Serialize};
@@ -305,6 +305,8 @@ pub struct ServiceConfig {
     pub open_files: Vec<OpenFile>,
     /// FileDescriptorEnvironment= in [X-Procmgr].
     pub descriptor_variables: Vec<DescriptorVariable>,
+    /// [X-LivenessProbe] and its kin.
+    pub probes: Probes,
     /// The execution environment.
     pub exec: ExecConfig,
     /// How processes are ended.
@@ -353,6 +355,7 @@ impl Default for ServiceConfig {
             descriptor_store_preserve: PreserveMode::Restart,
             open_files: Vec::new(),
             descriptor_variables: Vec::new(),
+            probes: Probes::default(),
             exec: ExecConfig::default(),
             kill: KillConfig::default(),
         }

@@ -5,6 +5,7 @@ use crate::unit::diagnostic::Diagnostic;
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
 use crate::unit::value::TimeSpan;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether the unit's files could be read (systemctl(1), LOAD).
@@ -248,7 +249,8 @@ pub struct Condition {
 }
 
 /// How a job meets the jobs already queued (systemctl(1), `--job-mode=`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum JobMode {
     #[default]
@@ -426,6 +428,18 @@ pub struct ProcmgrSection {
     pub restart_with_dependency: bool,
     /// BackoffResetSec=, a minute by default.
     pub backoff_reset: TimeSpan,
+    /// ReadyWhen=.
+    pub ready_when: ReadyWhen,
+}
+
+/// ReadyWhen=: how long those that are ordered After= a unit wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadyWhen {
+    /// Until its start job is done, as in systemd.
+    #[default]
+    Active,
+    /// Until its readiness probe was good once in this run, too.
+    Probe,
 }
 
 impl Default for ProcmgrSection {
@@ -433,6 +447,7 @@ impl Default for ProcmgrSection {
         ProcmgrSection {
             restart_with_dependency: false,
             backoff_reset: TimeSpan::from_secs(60),
+            ready_when: ReadyWhen::Active,
         }
     }
 }

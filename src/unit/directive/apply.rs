@@ -3,7 +3,7 @@
 
 use super::read::{Draft, Reading, Trouble};
 use super::row::Row;
-use super::{find, hint, known_sections, sections_of};
+use super::{find, hint, is_of_probes, known_sections, sections_of};
 use crate::unit::config::LoadState;
 use crate::unit::diagnostic::{Diagnostic, Rule, Severity};
 use crate::unit::specifier::SystemFacts;
@@ -103,6 +103,7 @@ fn record(
     }
     let mut fatal = false;
     match outcome {
+        Ok(()) if is_of_probes(row) => {}
         Ok(()) => {
             let position = assignment.key_position.clone();
             reading.draft.set.insert(row.name, position);

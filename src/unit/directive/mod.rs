@@ -23,6 +23,7 @@ mod install;
 mod kill;
 mod limits;
 mod parse;
+mod probe;
 mod procmgr;
 mod read;
 mod resource;
@@ -71,6 +72,8 @@ const RESOURCE: &[&str] = &["Service", "Socket", "Mount", "Swap", "Slice", "Scop
 
 /// The section of our own settings; systemd leaves alone what begins with X-.
 const PROCMGR: &[&str] = &["X-Procmgr"];
+/// The sections of probes.
+const PROBES: &[&str] = &["X-LivenessProbe", "X-ReadinessProbe", "X-StartupProbe"];
 
 /// Every section of a unit file.
 const SECTIONS: &[&str] = &[
@@ -86,6 +89,9 @@ const SECTIONS: &[&str] = &[
     "Slice",
     "Scope",
     "X-Procmgr",
+    "X-LivenessProbe",
+    "X-ReadinessProbe",
+    "X-StartupProbe",
 ];
 
 /// The parts of the table in the order of the manual pages.
@@ -114,6 +120,7 @@ const PARTS: &[&[Row]] = &[
     activation::TIMER_ROWS,
     activation::LOOKED_UP_ROWS,
     procmgr::ROWS,
+    probe::ROWS,
 ];
 
 /// All rows, in the order of the manual pages.
@@ -172,6 +179,11 @@ pub fn is_about_processes(name: &str) -> bool {
     row.is_some_and(|row| row.sections == EXEC || row.sections == RESOURCE)
 }
 
+/// Whether a directive is a probe's: some of those are called as others of other sections are.
+fn is_of_probes(row: &Row) -> bool {
+    row.sections == PROBES
+}
+
 /// Every section name there is.
 pub fn known_sections() -> &'static [&'static str] {
     SECTIONS
@@ -180,7 +192,15 @@ pub fn known_sections() -> &'static [&'static str] {
 /// The sections that a unit of this type may have.
 pub fn sections_of(unit_type: UnitType) -> &'static [&'static str] {
     match unit_type {
-        UnitType::Service => &["Unit", "Install", "Service", "X-Procmgr"],
+        UnitType::Service => &[
+            "Unit",
+            "Install",
+            "Service",
+            "X-Procmgr",
+            "X-LivenessProbe",
+            "X-ReadinessProbe",
+            "X-StartupProbe",
+        ],
         UnitType::Socket => &["Unit", "Install", "Socket", "X-Procmgr"],
         UnitType::Timer => &["Unit", "Install", "Timer", "X-Procmgr"],
         UnitType::Path => &["Unit", "Install", "Path", "X-Procmgr"],

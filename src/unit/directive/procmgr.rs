@@ -1,11 +1,16 @@
 //! [X-Procmgr]: what units say beyond systemd, which ignores sections that begin with `X-`.
 
-use super::parse::{boolean, descriptor_name, micros, span, words};
+use super::parse::{Choice, boolean, descriptor_name, micros, span, words};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row};
 use super::{PROCMGR, table};
-use crate::unit::config::{DescriptorVariable, SocketConfig};
+use crate::unit::config::{DescriptorVariable, ReadyWhen, SocketConfig};
 use crate::unit::value::TimeSpan;
+
+const READY: Choice<ReadyWhen> = Choice {
+    words: &["active", "probe"],
+    values: &[ReadyWhen::Active, ReadyWhen::Probe],
+};
 
 /// Names of directives; what is none is left out with a warning.
 fn allow_degraded(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
@@ -95,6 +100,18 @@ pub(super) static ROWS: &[Row] = &[
          to RestartSec=.",
     )
     .show("BackoffResetUSec", "t", |c| micros(c.procmgr.backoff_reset)),
+    Row::new(
+        PROCMGR,
+        "ReadyWhen",
+        33,
+        Kind::Choice(READY.words),
+        |r, v| {
+            r.draft.config.procmgr.ready_when = READY.read(v)?;
+            Ok(())
+        },
+        "Whether units that are ordered after this one also wait for its readiness probe.",
+    )
+    .show("ReadyWhen", "s", |c| READY.show(c.procmgr.ready_when)),
     Row::new(
         PROCMGR,
         "AllowDegraded",

@@ -2,6 +2,7 @@
 
 mod checklist;
 mod defaults;
+mod probes;
 mod table;
 mod values;
 

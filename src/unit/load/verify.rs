@@ -1,6 +1,8 @@
 //! What is decided when all files of a unit are read: defaults that depend on other settings,
 //! and settings that make no sense together (systemd.service(5); checklist X11, X12, M8).
 
+mod probes;
+
 use crate::unit::config::{
     CommandKind, DependencyKind, ExitType, JobMode, KillMode, Listen, ListenKind, LoadState,
     NotifyAccess, OomPolicy, Privileges, Restart, ServiceConfig, ServiceType, SocketConfig,
@@ -57,6 +59,7 @@ pub(super) fn settle(draft: &mut Draft) {
     for problem in problems.into_iter().chain(check_isolation(draft)) {
         report(draft, &problem);
     }
+    probes::check(draft);
 }
 
 /// The mode isolate leaves one unit, so that an end can start no more than one with it

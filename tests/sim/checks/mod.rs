@@ -170,6 +170,8 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::TakenIn { .. } => "TakenIn",
         Event::Control { .. } => "Control",
         Event::Abandon { .. } => "Abandon",
+        Event::Probed { .. } => "Probed",
+        Event::ProbeSkipped { .. } => "ProbeSkipped",
         Event::Elapsed => "Elapsed",
     }
 }

@@ -1,14 +1,16 @@
 //! A world for one service: carries out its orders, lets its processes live and die, and moves
 //! the clock. Everything happens at once and in order unless a test says otherwise.
 
-use crate::engine::effect::{Effect, KillOrder, LogLevel, MainSource, Spawn};
+use crate::engine::effect::{Effect, KillOrder, LogLevel, MainSource, ProbeOrder, Spawn};
 use crate::engine::event::Notification;
 use crate::engine::ids::{ProcessId, Timestamp, UnitId};
+use crate::engine::probe::Verdict;
 use crate::engine::process::ProcessStatus;
 use crate::engine::service::{Context, NotNow, Numbers, Outbox, Service, Told};
 use crate::engine::state::{JobKind, ServiceResult, ServiceState};
 use crate::unit::config::{
-    Command, CommandKind, LoadState, Restart, ServiceConfig, ServiceType, UnitBody, UnitConfig,
+    Command, CommandKind, LoadState, ProbeKind, Restart, ServiceConfig, ServiceType, UnitBody,
+    UnitConfig,
 };
 use crate::unit::diagnostic::Position;
 use crate::unit::name::UnitName;
@@ -126,6 +128,12 @@ pub(super) struct World {
     pub(super) forgotten: Vec<ProcessId>,
     pub(super) errors: Vec<String>,
     pub(super) restarts_due: usize,
+    /// Attempts of probes that were ordered, and those that were called off.
+    pub(super) asked: Vec<ProbeOrder>,
+    pub(super) called_off: Vec<u64>,
+    pub(super) verdicts: Vec<(ProbeKind, Verdict)>,
+    /// Readiness that others were told of.
+    pub(super) readies: usize,
 }
 
 impl World {
@@ -164,6 +172,10 @@ impl World {
             forgotten: Vec::new(),
             errors: Vec::new(),
             restarts_due: 0,
+            asked: Vec::new(),
+            called_off: Vec::new(),
+            verdicts: Vec::new(),
+            readies: 0,
         }
     }
 
@@ -230,6 +242,7 @@ impl World {
         }
         self.restarts_due += usize::from(out.restart_due);
         self.held |= out.held;
+        self.readies += usize::from(out.ready);
         for effect in out.effects {
             self.carry_out(effect);
         }
@@ -255,6 +268,9 @@ impl World {
             }
             Effect::WatchBusName { name, .. } => self.watched_names.push(Some(name)),
             Effect::ForgetBusName { .. } => self.watched_names.push(None),
+            Effect::RunProbe(order) => self.asked.push(*order),
+            Effect::CancelProbe { order } => self.called_off.push(order),
+            Effect::ProbeTurned { kind, verdict, .. } => self.verdicts.push((kind, verdict)),
             Effect::Changed { .. } => {}
             Effect::Check { .. }
             | Effect::Reply { .. }
