@@ -26,6 +26,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     pub(super) runtime_dir: Option<PathBuf>,
 
+    /// Directory for what outlives a boot: when persistent timers last elapsed [default:
+    /// /var/lib/datadog/process-manager, for other users than root below $XDG_STATE_HOME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+
     /// Settings of the daemon [default: /etc/datadog-agent/process-manager.conf]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,

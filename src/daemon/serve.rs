@@ -215,6 +215,7 @@ fn options(
             setup.socket,
             setup.runtime,
         ],
+        state_directory: setup.state,
         client_units: setup.client_units,
         exit_with: setup.exit_with,
         cgroup_label: setup.cgroup_label,

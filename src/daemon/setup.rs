@@ -57,6 +57,8 @@ pub(super) struct Setup {
     pub(super) read_access: ReadAccess,
     /// Directory for run-time state, absolute.
     pub(super) runtime: PathBuf,
+    /// Directory for what outlives a boot, absolute.
+    pub(super) state: PathBuf,
     /// Below which name its control groups are.
     pub(super) cgroup_label: String,
     /// Where clients' own units and settings are.
@@ -115,7 +117,8 @@ impl Setup {
             Mode::Host | Mode::Container => LogFormat::Text,
         });
         let system = host::gather_facts(&lookup);
-        let runtime = runtime(arguments.runtime_dir, &places, &arguments.name)?;
+        let runtime = directory(arguments.runtime_dir, &places.runtime, &arguments.name)?;
+        let state = directory(arguments.state_dir, &places.state, &arguments.name)?;
         let program = std::env::current_exe()?;
         let mut environment = host::base_environment(mode, &own, &system);
         environment.extend(settings.environment);
@@ -142,6 +145,7 @@ impl Setup {
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
             runtime,
             load: load_settings(path, &system, settings.allow_degraded, &client_units),
+            state,
             client_units,
             name: arguments.name,
             mode,
@@ -233,12 +237,12 @@ fn mode(arguments: &Arguments, lookup: &dyn Fn(&str) -> Option<String>) -> Mode 
     }
 }
 
-/// Several daemons of one user must not share their run-time state.
-fn runtime(given: Option<PathBuf>, places: &Places, name: &str) -> std::io::Result<PathBuf> {
+/// Several daemons of one user must not share their state.
+fn directory(given: Option<PathBuf>, usual: &Path, name: &str) -> std::io::Result<PathBuf> {
     let path = match given {
         Some(path) => path,
-        None if name == "main" => places.runtime.clone(),
-        None => places.runtime.join("daemons").join(name),
+        None if name == "main" => usual.to_owned(),
+        None => usual.join("daemons").join(name),
     };
     std::path::absolute(path)
 }

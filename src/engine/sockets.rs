@@ -382,7 +382,7 @@ impl Engine {
     }
 }
 
-fn start_of(unit: UnitId) -> Wish {
+pub(super) fn start_of(unit: UnitId) -> Wish {
     Wish {
         unit,
         kind: JobKind::Start,
@@ -397,6 +397,7 @@ fn state_of(unit: &Unit) -> Option<ServiceState> {
         Machine::Service(service) => Some(service.state()),
         Machine::Socket(_)
         | Machine::Scope(_)
+        | Machine::Timer(_)
         | Machine::Target { .. }
         | Machine::Fact
         | Machine::Inert => None,

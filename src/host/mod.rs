@@ -51,10 +51,13 @@ mod scopes;
 pub(crate) mod small_loop_tests;
 mod sockets;
 mod spawning;
+mod stamps;
 mod stream;
+mod time_watch;
 mod unit_files;
 mod view;
 mod wind_up;
+mod zones;
 
 pub use crate::cgroup::usage::{Io, Usage};
 pub use crate::sys::inherited::take as inherited_descriptor;

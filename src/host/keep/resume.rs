@@ -12,6 +12,7 @@ use super::identity::Identity;
 use super::saved::{PipeOf, Record};
 use super::{held_key, pipe_key, process_key, socket_key};
 use crate::cgroup::Tree;
+use crate::engine::TimePlace;
 use crate::engine::{
     Effect, Engine, Event, LedgerProcess, LogLevel, ProcessId, ProcessStatus, Spawn, UnitId,
 };
@@ -56,6 +57,7 @@ impl Resumption {
         mut recovered: Recovered,
         settings: &load::Settings,
         sockets: bool,
+        place: TimePlace,
     ) -> io::Result<Resumption> {
         let snapshot = recovered.saved.engine.clone();
         let mut names = snapshot.unit_names();
@@ -78,6 +80,7 @@ impl Resumption {
         let named: Vec<Arc<UnitConfig>> = closure(named.map(|(_, unit)| unit), &read, &known);
         configs.extend(named);
         let mut engine = Engine::restore(snapshot, configs).map_err(io::Error::other)?;
+        engine.set_time_place(place);
         if !sockets {
             engine.without_socket_activation();
         }

@@ -13,6 +13,7 @@ mod scheduling;
 mod scope;
 mod service;
 mod socket;
+mod timer;
 mod unit;
 
 pub use credential::{Credentials, Secret};
@@ -34,6 +35,7 @@ pub use socket::{
     BindIpv6Only, Listen, ListenKind, Place, RateLimit, SocketConfig, SocketOptions,
     SocketProtocol, Timestamping,
 };
+pub use timer::{TimerBase, TimerConfig, TimerValue};
 pub use unit::{
     CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
     InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, ReadyWhen, SystemAction,

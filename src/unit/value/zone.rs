@@ -261,6 +261,8 @@ impl<'a> Clockwork<'a> {
 pub trait ZoneSource: Send + Sync {
     /// The machine's own zone.
     fn local(&self) -> Zone;
+    /// Whether that is always the same, whatever happens to the machine's settings.
+    fn is_fixed(&self) -> bool;
     /// The zone of this name, such as `Europe/Berlin`; `None` if there is none.
     fn find(&self, name: &str) -> Option<Zone>;
 }
@@ -280,6 +282,11 @@ impl Zones {
         self.0
             .as_ref()
             .map_or_else(Zone::utc, |source| source.local())
+    }
+
+    /// Whether the machine's own zone is always the same.
+    pub fn is_fixed(&self) -> bool {
+        self.0.as_ref().is_none_or(|source| source.is_fixed())
     }
 
     /// The zone of this name.

@@ -22,6 +22,10 @@ impl ZoneSource for Machine {
         self.0.clone()
     }
 
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
     fn find(&self, name: &str) -> Option<Zone> {
         let rule = match name {
             "Europe/Berlin" | "CET" => RULES[1].1,
