@@ -495,6 +495,10 @@ impl<'a> World<'a> {
             Effect::FlushSockets { unit } => self.take_traffic(unit),
             Effect::WatchBusName { unit, .. } => self.watch_bus_name(unit),
             Effect::ForgetBusName { unit } => self.forget_bus_name(unit),
+            Effect::ReadStamp { unit, order } => {
+                let time = None;
+                self.tell(None, Event::StampRead { unit, order, time });
+            }
             Effect::UnitRemoved { unit, .. } => {
                 self.seen.insert("unloaded");
                 self.alive.remove(&unit);
@@ -517,6 +521,7 @@ impl<'a> World<'a> {
             | Effect::CloseDescriptor { .. }
             | Effect::TakeIn { .. }
             | Effect::RequestStop { .. }
+            | Effect::WriteStamp { .. }
             | Effect::Changed { .. }
             | Effect::Act { .. }
             | Effect::Finished => {}

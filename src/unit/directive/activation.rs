@@ -5,24 +5,31 @@
 //! [Automount], [Swap] and [Scope], which are only looked up. What paths and timers activate is
 //! read here.
 
-use super::parse::{string, text, unit_names};
+use super::parse::text;
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
 use super::shape;
 use super::{PATH, Parse};
 use crate::unit::config::{DependencyKind, UnitConfig};
+use crate::unit::name::UnitName;
 
 const PATHS: &str = "path units are not built yet";
 const LOOKED_UP: &str = "units of this type are only looked up, never made";
 
-/// Unit=: what is activated.
+/// Unit=: what is activated, once named for good; a unit of another type.
 pub(super) fn unit(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
-    if string(reading, value)?.is_none() {
-        reading.draft.activates = None;
+    let name = reading.expand(value)?;
+    let name = UnitName::parse(&name).map_err(|error| Trouble::ignored(error.to_string()))?;
+    let draft = &mut *reading.draft;
+    if name.unit_type() == draft.config.name.unit_type() {
+        let message = format!("\"{name}\" is of the unit's own type");
+        return Err(Trouble::ignored(message));
     }
-    if let Some((_, name)) = unit_names(reading, value)?.pop() {
-        reading.draft.activates = Some(name);
+    if let Some(first) = &draft.activates {
+        let message = format!("the unit activates {first} already");
+        return Err(Trouble::ignored(message));
     }
+    draft.activates = Some(name);
     Ok(())
 }
 
