@@ -217,7 +217,7 @@ mod tests {
     fn wanted(line: &[&str]) -> Run {
         let line = ["dd-procmgr", "run"].iter().chain(line);
         match Arguments::try_parse_from(line).unwrap().command {
-            Command::More(More::Run(run)) => run,
+            Command::More(More::Run(run)) => *run,
             _ => panic!("not run"),
         }
     }

@@ -57,7 +57,7 @@ pub(in crate::cli) enum More {
         runtime: bool,
     },
     /// Run a command as a service made for it
-    Run(Run),
+    Run(Box<Run>),
     /// Print the environment that services begin with
     ShowEnvironment,
     /// Add variables to the environment of services

@@ -172,6 +172,9 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::Abandon { .. } => "Abandon",
         Event::Probed { .. } => "Probed",
         Event::ProbeSkipped { .. } => "ProbeSkipped",
+        Event::StampRead { .. } => "StampRead",
+        Event::ClockJumped => "ClockJumped",
+        Event::ZoneChanged { .. } => "ZoneChanged",
         Event::Elapsed => "Elapsed",
     }
 }
