@@ -417,7 +417,10 @@ impl Engine {
                 watch,
                 client,
             } => {
-                self.with_socket(unit, |s, cx| s.on_traffic(cx, watch, client));
+                let taken = self.with_socket(unit, |s, cx| s.on_traffic(cx, watch, client));
+                if let (None, Some((descriptor, _))) = (taken, client) {
+                    self.close(descriptor);
+                }
             }
             Event::Connected {
                 unit,
@@ -425,7 +428,11 @@ impl Engine {
                 connection,
                 peer,
             } => {
-                self.with_socket(unit, |s, cx| s.on_connected(cx, watch, connection, peer));
+                let taken =
+                    self.with_socket(unit, |s, cx| s.on_connected(cx, watch, connection, peer));
+                if taken.is_none() {
+                    self.close(connection);
+                }
             }
             Event::WatchFailed {
                 unit,

@@ -1,6 +1,7 @@
 //! What always holds. Each check has a name, sees every event and effect, and keeps its own
 //! books; none asks the engine what it could count itself.
 
+mod descriptors;
 mod jobs;
 mod life;
 mod loading;
@@ -75,6 +76,7 @@ pub(crate) fn all() -> Vec<Box<dyn Check>> {
         Box::new(life::Told),
         Box::<loading::Unloading>::default(),
         Box::new(sockets::OpenSockets),
+        Box::new(descriptors::Descriptors),
     ]
 }
 
