@@ -267,14 +267,6 @@ impl Ledger {
                 self.stored.insert(*descriptor, stored);
             }
             Effect::CloseDescriptor { descriptor } => self.let_go(*descriptor),
-            Effect::TakeIn {
-                unit,
-                order,
-                invocation,
-                ..
-            } => {
-                self.taking_in.insert(*unit, (*order, *invocation));
-            }
             Effect::UnitRemoved { unit, .. } => {
                 self.bus_names.remove(unit);
                 self.taking_in.remove(unit);
@@ -385,16 +377,6 @@ impl Engine {
                 unit: *unit,
                 source: source.clone(),
             });
-        }
-        for (unit, (order, invocation)) in &ledger.taking_in {
-            if let Some(scope) = self.graph.lookup(*unit) {
-                effects.push(Effect::TakeIn {
-                    unit: *unit,
-                    order: *order,
-                    config: scope.config.clone(),
-                    invocation: *invocation,
-                });
-            }
         }
         effects.extend(ledger.kills.values().cloned().map(Effect::Kill));
         for spawn in ledger.spawns.values() {

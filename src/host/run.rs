@@ -31,6 +31,7 @@ use super::requests::Requests;
 use super::scopes::Moved;
 use super::sockets::{Registry, SocketFact};
 use super::spawning::{Common, Started};
+use super::vitals::Pulse;
 use crate::cgroup::Tree;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
 use crate::sys::subreaper;
@@ -43,7 +44,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
@@ -165,6 +166,8 @@ pub struct Host {
     pub(super) bus_names: BusNames,
     /// Attempts of probes under way.
     pub(super) attempts: Attempts,
+    /// How the loop itself is.
+    pub(super) pulse: Pulse,
     /// Removals under way; a start of the unit waits for them.
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
     /// What was said of units' files since the last reload.
@@ -304,6 +307,7 @@ impl Host {
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
             attempts: Attempts::default(),
+            pulse: Pulse::default(),
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             said: BTreeMap::new(),
@@ -358,8 +362,10 @@ impl Host {
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
             }
+            let begun = Instant::now();
             self.take(woken);
             self.settle();
+            self.pulse.turn(begun.elapsed());
             if let Some(answer) = self.reexecute.take() {
                 // Not on this function's stack.
                 let error = Box::pin(self.reexecute()).await;
