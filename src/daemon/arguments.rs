@@ -82,6 +82,19 @@ pub(super) struct Arguments {
     #[arg(long, hide = true)]
     pub(super) check_state: bool,
 
+    /// Where health and metrics are served over HTTP: ADDRESS:PORT, :PORT, PORT, unix:PATH, or off
+    /// [default: 0.0.0.0:5550 in kubernetes mode, off otherwise]
+    #[arg(long, value_name = "ADDRESS", env = "DD_PM_HTTP")]
+    pub(super) http: Option<String>,
+
+    /// Show metrics under the names of node_exporter's collector systemd, too
+    #[arg(long)]
+    pub(super) node_metrics: bool,
+
+    /// DogStatsD server to send metrics and events to: HOST:PORT, unix:PATH, or off [default: off]
+    #[arg(long, value_name = "ADDRESS", env = "DD_PM_DOGSTATSD")]
+    pub(super) dogstatsd: Option<String>,
+
     /// How much is logged: error, warning, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL", env = "DD_PM_LOG_LEVEL")]
     pub(super) log_level: Option<String>,

@@ -3,6 +3,7 @@
 use super::arguments::{Arguments, KeepServices, LogFormat, ModeArgument, Switch};
 use super::facade;
 use super::logging;
+use super::serving::Serving;
 use super::settings::{self, ReadAccess, SettingsError};
 use super::termination;
 use crate::bus::BusAddress;
@@ -27,6 +28,9 @@ pub(super) enum StartError {
     /// Sockets and locks.
     #[error(transparent)]
     Socket(#[from] super::socket::SocketError),
+    /// The HTTP address.
+    #[error(transparent)]
+    Http(#[from] crate::http::BindError),
     /// systemd's own paths.
     #[error(transparent)]
     Facade(#[from] facade::FacadeError),
@@ -77,6 +81,8 @@ pub(super) struct Setup {
     pub(super) exit_with: Option<UnitName>,
     /// Where the reason for ending goes.
     pub(super) termination_log: Option<PathBuf>,
+    /// What is served and sent beside the control socket.
+    pub(super) serving: Serving,
     /// Level of the log.
     pub(super) log_level: LevelFilter,
     /// Format of the log.
@@ -108,6 +114,7 @@ impl Setup {
             arguments.config.is_some(),
         )?;
         let mode = mode(&arguments, &lookup);
+        let serving = Serving::resolve(&arguments, &settings, mode).map_err(StartError::Value)?;
         let level = arguments.log_level.or(settings.log_level);
         let log_level = level.as_deref().map_or(Ok(LevelFilter::INFO), |level| {
             logging::parse_level(level).map_err(StartError::Value)
@@ -161,6 +168,7 @@ impl Setup {
                 &program,
             ),
             program,
+            serving,
             log_level,
             log_format,
             warnings: settings.warnings,

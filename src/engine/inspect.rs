@@ -141,6 +141,8 @@ pub struct ServiceView {
     pub commands: Vec<CommandView>,
     /// What is known of its probes.
     pub probes: BTreeMap<ProbeKind, ProbeRecord>,
+    /// How often runs ended with each result since the unit was loaded.
+    pub ends: BTreeMap<ServiceResult, u64>,
     /// Somebody asked for the stop that it is in, or that ended it.
     pub stop_asked: bool,
 }

@@ -33,6 +33,7 @@ use super::sockets::{Registry, SocketFact};
 use super::spawning::{Common, Started};
 use super::stamps::{Stamp, Stamps};
 use super::time_watch::{self, TimeNews, TimeWatch};
+use super::vitals::Pulse;
 use crate::cgroup::Tree;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
 use crate::sys::subreaper;
@@ -45,7 +46,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
@@ -172,6 +173,8 @@ pub struct Host {
     pub(super) bus_names: BusNames,
     /// Attempts of probes under way.
     pub(super) attempts: Attempts,
+    /// How the loop itself is.
+    pub(super) pulse: Pulse,
     /// Removals under way; a start of the unit waits for them.
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
     /// What was said of units' files since the last reload.
@@ -321,6 +324,7 @@ impl Host {
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
             attempts: Attempts::default(),
+            pulse: Pulse::default(),
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             said: BTreeMap::new(),
@@ -377,8 +381,10 @@ impl Host {
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
             }
+            let begun = Instant::now();
             self.take(woken);
             self.settle();
+            self.pulse.turn(begun.elapsed());
             if let Some(answer) = self.reexecute.take() {
                 // Not on this function's stack.
                 let error = Box::pin(self.reexecute()).await;
