@@ -316,7 +316,7 @@ impl Host {
             isolations: Isolations::default(),
             left_out: BTreeMap::new(),
             news: news.clone(),
-            capture: Capture::new(log.clone()),
+            capture: Capture::new(log.clone())?,
             log,
             processes: Processes::default(),
             notify,

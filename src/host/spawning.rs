@@ -200,6 +200,7 @@ impl Host {
         }
         let pid = child.pid;
         self.groups.joined(order.unit, pid);
+        self.note_isolation(order.unit);
         self.capture.start(&name, pid, readers);
         for pipe in self.pipes.values_mut() {
             if pipe.process == process {

@@ -11,7 +11,7 @@ use super::dice::Dice;
 use super::manner::{Manner, Named, Words};
 use super::picture::Picture;
 use super::processes::{Known, Process};
-use super::restore::Restores;
+use super::restore::{Journal, Restores};
 use super::scenario::{Deed, Scenario};
 use super::sockets::Sockets;
 use procmgr::engine::{
@@ -82,6 +82,8 @@ pub(crate) struct World<'a> {
     pub(crate) instances: Vec<UnitName>,
     /// Units one of whose processes has said that it stops.
     pub(crate) leaving: BTreeSet<UnitId>,
+    /// The last picture, with what was told since.
+    pub(crate) journal: Option<Journal>,
     /// Who holds which unit.
     pub(crate) holds: Vec<(UnitName, u64)>,
     /// What was seen of the engine's ways, to tell that the runs are not dull.
@@ -126,6 +128,7 @@ impl<'a> World<'a> {
             clients: 0,
             instances: Vec::new(),
             leaving: BTreeSet::new(),
+            journal: None,
             holds: Vec::new(),
             seen: BTreeSet::new(),
             trace: traced.then(Vec::new),
@@ -417,9 +420,14 @@ impl<'a> World<'a> {
             self.picture.read_again(units);
         }
         let elapsed = matches!(event, Event::Elapsed);
+        let loads = !event.loads().is_empty();
+        self.write_down(time, &event)?;
         self.engine.handle(time, event);
         self.take_effects(loose)?;
         self.check(|check, sight| check.after(sight, elapsed))?;
+        if loads {
+            self.make_picture()?;
+        }
         self.perhaps_restore()
     }
 
