@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: `unit` turns text into typed configuration, `engine` turns
 //! configuration and events into effects, `host` turns effects into kernel calls and kernel
-//! facts into events. `bus` and `cli` only send requests and read `engine::inspect`.
+//! facts into events. `bus`, `http` and `cli` only send requests and read `engine::inspect`.
 //!
 //! Which module may use which is law and is checked by `tests/architecture.rs`.
 
@@ -15,6 +15,7 @@ pub mod daemon;
 pub mod engine;
 pub mod exec;
 pub mod host;
+pub mod http;
 pub mod offline;
 pub mod places;
 #[allow(unsafe_code)]

@@ -18,6 +18,8 @@ pub struct Places {
     pub unit_path: Vec<PathBuf>,
     /// Run-time state.
     pub runtime: PathBuf,
+    /// What outlives a boot.
+    pub state: PathBuf,
     /// The daemon's settings file.
     pub config: PathBuf,
 }
@@ -65,6 +67,7 @@ impl Places {
                 "/usr/lib/dd-procmgr/units".into(),
             ],
             runtime: "/run/datadog/process-manager".into(),
+            state: "/var/lib/datadog/process-manager".into(),
             config: "/etc/datadog-agent/process-manager.conf".into(),
         }
     }
@@ -76,6 +79,7 @@ impl Places {
         };
         let config = below_home("XDG_CONFIG_HOME", ".config");
         let data = below_home("XDG_DATA_HOME", ".local/share");
+        let state = below_home("XDG_STATE_HOME", ".local/state");
         let runtime = set(env, "XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         Places {
             socket: runtime.join("datadog/process-manager.sock"),
@@ -85,6 +89,7 @@ impl Places {
                 data.join("dd-procmgr/units"),
             ],
             runtime: runtime.join("datadog/process-manager"),
+            state: state.join("datadog/process-manager"),
             config: config.join("datadog/process-manager.conf"),
         }
     }

@@ -14,6 +14,9 @@ if [ "${CI:-}" = true ]; then
     needs+=("cupsd cups-daemon" "sshd openssh-server" "rpcbind rpcbind" "pcscd pcscd"
         "gunicorn gunicorn" "haproxy haproxy" "pg_createcluster postgresql")
     # What tests/clients.rs lets talk to us.
+    # What judges the pages of /metrics.
+    needs+=("promtool prometheus")
+    modules+=("prometheus_client python3-prometheus-client")
     needs+=("ansible-playbook ansible-core" "prometheus-node-exporter prometheus-node-exporter")
     modules+=("ensurepip python3-venv" "dbus python3-dbus" "gi python3-gi" "dasbus python3-dasbus" "pystemd python3-pystemd")
 fi

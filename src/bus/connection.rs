@@ -2,6 +2,7 @@
 //! through one bounded queue.
 
 use super::access::Peer;
+use super::backlog::Backlog;
 use super::dispatch::{self, Reply};
 use super::failure::Failure;
 use super::hub::Hub;
@@ -43,6 +44,8 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     /// Bus personality: Hello, match rules, followed logs.
     pub(super) session: Session,
+    /// What it has not been sent yet.
+    backlog: Backlog,
 }
 
 /// Serves one accepted connection until either side has enough.
@@ -58,18 +61,42 @@ pub(super) async fn serve(hub: Arc<Hub>, stream: tokio::net::UnixStream) {
         tracing::warn!(pid, "too many connections on the control socket");
         return;
     };
+    let joined = Joined(Some((hub.clone(), peer)));
     match handshake(&hub, stream).await {
         Ok(stream) => {
             let client = Arc::new(Client {
                 hub: hub.clone(),
                 peer,
                 session: Session::default(),
+                backlog: Backlog::default(),
             });
             run(client, stream, signals).await;
         }
         Err(reason) => tracing::debug!(pid, uid, "client did not get through: {reason}"),
     }
-    hub.leave(peer).await;
+    joined.leave().await;
+}
+
+/// A place in the list of clients, given back however this ends.
+struct Joined(Option<(Arc<Hub>, Peer)>);
+
+impl Joined {
+    async fn leave(mut self) {
+        if let Some((hub, peer)) = self.0.take() {
+            hub.leave(peer).await;
+        }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        // Only a panic comes here, or the end of the daemon, which has no runtime any more.
+        if let Some((hub, peer)) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { hub.leave(peer).await });
+        }
+    }
 }
 
 async fn handshake(hub: &Hub, stream: tokio::net::UnixStream) -> Result<MessageStream, String> {
@@ -103,7 +130,7 @@ async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::
             () = outbound.closed() => false,
             messages = finish(&mut pending) => {
                 client.show_replies(&messages);
-                send(&outbound, messages).await
+                send(&client, &outbound, messages).await
             }
             signal = signals.recv(), if !holds => match signal {
                 Some(signal) => pass_on(&client, &outbound, signal).await,
@@ -114,9 +141,10 @@ async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::
                 if more {
                     lines.mark_changed();
                 }
-                send(&outbound, messages).await
+                send(&client, &outbound, messages).await
             }
-            message = stream.next(), if pending.is_none() => match message {
+            () = client.backlog.room(), if pending.is_none() && !client.backlog.has_room() => true,
+            message = stream.next(), if pending.is_none() && client.backlog.has_room() => match message {
                 // A monitor has nothing to say.
                 Some(Ok(_)) if client.session.is_monitor() => false,
                 Some(Ok(message)) => {
@@ -154,6 +182,7 @@ async fn write(client: Arc<Client>, connection: Connection, mut queue: mpsc::Rec
         if !sent {
             break;
         }
+        client.backlog.shrink(batch.iter().map(length).sum());
         batch.clear();
     }
     let _ = connection.close().await;
@@ -182,8 +211,9 @@ async fn finish(pending: &mut Option<Pending>) -> Vec<Message> {
 }
 
 /// Queues replies and lines. A full queue holds back this client's next call, not the daemon.
-async fn send(outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool {
+async fn send(client: &Client, outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool {
     for message in messages {
+        client.backlog.grow(length(&message));
         if outbound.send(message).await.is_err() {
             return false;
         }
@@ -194,8 +224,11 @@ async fn send(outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool 
 /// Queues a signal if this client wants it. A full queue makes later signals wait where the hub
 /// puts them: a burst, such as all units being loaded, is no reason to drop who reads it.
 async fn pass_on(client: &Client, outbound: &mpsc::Sender<Message>, signal: Message) -> bool {
-    let is_asked_for = is_for_alone(&signal, client) || client.session.wants(&signal);
-    !is_asked_for || outbound.send(signal).await.is_ok()
+    if !is_for_alone(&signal, client) && !client.session.wants(&signal) {
+        return true;
+    }
+    client.backlog.grow(length(&signal));
+    outbound.send(signal).await.is_ok()
 }
 
 /// Whether it was sent to this client and to nobody else.
@@ -203,6 +236,11 @@ fn is_for_alone(signal: &Message, client: &Client) -> bool {
     let header = signal.header();
     let destination = header.destination();
     destination.is_some_and(|name| name.as_str() == client.peer.unique_name())
+}
+
+/// Bytes of a message.
+fn length(message: &Message) -> usize {
+    message.data().len()
 }
 
 fn begin(client: &Arc<Client>, call: Message) -> Option<Pending> {

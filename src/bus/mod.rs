@@ -15,6 +15,7 @@
 //! client that does not read is dropped, never waited for.
 
 mod access;
+mod backlog;
 mod callers;
 mod connection;
 mod dispatch;

@@ -67,13 +67,7 @@ pub(super) const METHODS: &[Method] = &[
         "",
         "",
     ),
-    change(
-        "StartTransientService",
-        "ssas",
-        "name,mode,assignments",
-        "o",
-        "job",
-    ),
+    change("StartTransientUnits", "sa(sas)", "mode,units", "o", "job"),
     look(
         "ListUnitFiles",
         "asas",
@@ -110,9 +104,9 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             let (name, runtime, texts): (String, bool, Vec<String>) = call.arguments()?;
             transient::set_written(call, &name, runtime, &texts).await
         }
-        "StartTransientService" => {
-            let (name, mode, texts): (String, String, Vec<String>) = call.arguments()?;
-            transient::start_written(call, &name, &mode, &texts).await
+        "StartTransientUnits" => {
+            let (mode, units): (String, Vec<(String, Vec<String>)>) = call.arguments()?;
+            transient::start_written(call, &mode, &units).await
         }
         "Plan" => plan::call(call).await,
         "ListUnitFiles" => unit_files::list_with_presets(call).await,

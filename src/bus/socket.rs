@@ -1,10 +1,13 @@
-//! The stream under a connection: bytes in and out, and a limit on how long a message may be.
+//! The stream under a connection: bytes in and out, and limits on what a stranger may make the
+//! daemon hold.
 //!
-//! zbus makes room for a message as soon as its header says how long it is, up to 128 MiB. So the
-//! headers are read on the way, and who announces more than clients need is cut off before any
-//! room is made. Descriptors are not passed: no method takes any.
+//! zbus makes room for a message as soon as its header says how long it is, up to 128 MiB, and
+//! gathers handshakes of any length. So bytes are gathered here: a message is handed on when it
+//! is complete, no more room is made than there are bytes, and who announces more than clients
+//! need is cut off at once. Descriptors are not passed: no method takes any.
 
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use tokio::net::UnixStream;
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
@@ -16,8 +19,14 @@ const LONGEST: usize = 4 * 1024 * 1024;
 /// What the header has before the lengths are known.
 const HEADER: usize = 16;
 
+/// Bytes read at a time, and kept by a connection that is idle.
+const READ: usize = 4096;
+
 /// The end of the handshake; messages begin behind it.
 const BEGIN: &[u8] = b"BEGIN\r\n";
+
+/// The longest handshake taken, in bytes.
+const HANDSHAKE: usize = 4096;
 
 /// A client's stream.
 #[derive(Debug)]
@@ -31,7 +40,7 @@ impl Socket for ClientSocket {
         let stream = Arc::new(self.0);
         let reader = Reader {
             stream: stream.clone(),
-            framing: Framing::default(),
+            handshake: Handshake::default(),
         };
         Split::new(reader, Writer(stream))
     }
@@ -41,30 +50,67 @@ impl Socket for ClientSocket {
 #[derive(Debug)]
 pub(super) struct Reader {
     stream: Arc<UnixStream>,
-    framing: Framing,
+    handshake: Handshake,
 }
 
 /// What goes to it.
 #[derive(Debug)]
 pub(super) struct Writer(Arc<UnixStream>);
 
-#[async_trait]
-impl ReadHalf for Reader {
-    async fn recvmsg(
-        &mut self,
-        buffer: &mut [u8],
-    ) -> io::Result<(usize, Vec<std::os::fd::OwnedFd>)> {
+impl Reader {
+    /// Reads what there is; what comes first decides how much.
+    async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.stream.readable().await?;
             match self.stream.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Reads behind what there is already; an end in between is an error.
+    async fn read_more(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            self.stream.readable().await?;
+            // Not held while waiting: idle connections have no buffer.
+            let mut buffer = [0; READ];
+            match self.stream.try_read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
-                    self.framing.take(&buffer[..count])?;
-                    return Ok((count, Vec::new()));
+                    bytes.extend_from_slice(&buffer[..count]);
+                    return Ok(());
                 }
             }
         }
+    }
+}
+
+#[async_trait]
+impl ReadHalf for Reader {
+    async fn receive_message(
+        &mut self,
+        number: u64,
+        bytes: &mut Vec<u8>,
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> zbus::Result<zbus::Message> {
+        while !is_whole(bytes)? {
+            self.read_more(bytes).await?;
+        }
+        let message = Gathered.receive_message(number, bytes, descriptors).await;
+        if bytes.is_empty() {
+            bytes.shrink_to(READ);
+        }
+        message
+    }
+
+    /// Only the handshake asks for bytes.
+    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        let count = self.read(buffer).await?;
+        self.handshake.take(&buffer[..count])?;
+        Ok((count, Vec::new()))
     }
 
     async fn peer_credentials(&mut self) -> io::Result<zbus::fdo::ConnectionCredentials> {
@@ -73,13 +119,20 @@ impl ReadHalf for Reader {
     }
 }
 
+/// Takes messages apart whose bytes are all there.
+#[derive(Debug)]
+struct Gathered;
+
+#[async_trait]
+impl ReadHalf for Gathered {
+    async fn recvmsg(&mut self, _: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
 #[async_trait]
 impl WriteHalf for Writer {
-    async fn sendmsg(
-        &mut self,
-        buffer: &[u8],
-        _: &[std::os::fd::BorrowedFd<'_>],
-    ) -> io::Result<usize> {
+    async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
         loop {
             self.0.writable().await?;
             match self.0.try_write(buffer) {
@@ -102,67 +155,72 @@ impl WriteHalf for Writer {
     }
 }
 
-/// Where in the stream of bytes messages begin and how long they are.
-#[derive(Debug, Default)]
-struct Framing {
-    /// How much of [`BEGIN`] was seen, all of it once messages come.
-    begun: usize,
-    header: [u8; HEADER],
-    /// How much of the header was seen.
-    seen: usize,
-    /// What is left of a message behind its header.
-    rest: usize,
+/// Whether the first message is complete.
+///
+/// # Errors
+/// It is too long.
+fn is_whole(bytes: &[u8]) -> io::Result<bool> {
+    match bytes.first_chunk() {
+        Some(header) => Ok(bytes.len() >= length(header)?),
+        None => Ok(false),
+    }
 }
 
-impl Framing {
-    /// Looks at what came.
+/// The length of the whole message with this header.
+fn length(header: &[u8; HEADER]) -> io::Result<usize> {
+    let number = |at: usize| {
+        let bytes = [0, 1, 2, 3].map(|index| header[at + index]);
+        let number = match header[0] {
+            b'l' => u32::from_le_bytes(bytes),
+            _ => u32::from_be_bytes(bytes),
+        };
+        usize::try_from(number).unwrap_or(usize::MAX)
+    };
+    let (body, fields) = (number(4), number(12));
+    // The fields are filled up to a multiple of eight.
+    let length = fields
+        .checked_next_multiple_of(8)
+        .and_then(|fields| fields.checked_add(HEADER)?.checked_add(body));
+    length
+        .filter(|length| *length <= LONGEST)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a message is too long"))
+}
+
+/// How much of the handshake was seen.
+#[derive(Debug, Default)]
+struct Handshake {
+    bytes: usize,
+    last: u8,
+    /// How much of [`BEGIN`] was seen, all of it at the end.
+    begun: usize,
+}
+
+impl Handshake {
+    /// Looks at what came. What comes behind the end is of no concern.
     ///
     /// # Errors
-    /// A message is too long, or is none.
-    fn take(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while let Some((&first, behind)) = bytes.split_first() {
-            if self.rest > 0 {
-                let skipped = self.rest.min(bytes.len());
-                self.rest -= skipped;
-                bytes = &bytes[skipped..];
-            } else if self.begun < BEGIN.len() {
-                self.begun = match first {
-                    byte if byte == BEGIN[self.begun] => self.begun + 1,
-                    byte if byte == BEGIN[0] => 1,
-                    _ => 0,
-                };
-                bytes = behind;
-            } else {
-                self.header[self.seen] = first;
-                self.seen += 1;
-                bytes = behind;
-                if self.seen == HEADER {
-                    self.seen = 0;
-                    self.rest = self.length()? - HEADER;
-                }
+    /// It is too long, or a line ends otherwise than lines do: zbus cannot bear that.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let bad = |reason| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        for &byte in bytes {
+            if self.begun == BEGIN.len() {
+                break;
             }
+            self.bytes += 1;
+            if self.bytes > HANDSHAKE {
+                return bad("the handshake is too long");
+            }
+            if byte == b'\n' && self.last != b'\r' {
+                return bad("a line of the handshake ends badly");
+            }
+            self.last = byte;
+            self.begun = match byte {
+                byte if byte == BEGIN[self.begun] => self.begun + 1,
+                byte if byte == BEGIN[0] => 1,
+                _ => 0,
+            };
         }
         Ok(())
-    }
-
-    /// The length of the whole message whose header is complete.
-    fn length(&self) -> io::Result<usize> {
-        let number = |at: usize| {
-            let bytes = [0, 1, 2, 3].map(|index| self.header[at + index]);
-            let number = match self.header[0] {
-                b'l' => u32::from_le_bytes(bytes),
-                _ => u32::from_be_bytes(bytes),
-            };
-            usize::try_from(number).unwrap_or(usize::MAX)
-        };
-        let (body, fields) = (number(4), number(12));
-        // The fields are filled up to a multiple of eight.
-        let length = fields
-            .checked_next_multiple_of(8)
-            .and_then(|fields| fields.checked_add(HEADER)?.checked_add(body));
-        length
-            .filter(|length| *length <= LONGEST)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a message is too long"))
     }
 }
 
@@ -170,38 +228,50 @@ impl Framing {
 mod tests {
     use super::*;
 
-    fn message(body: u32, fields: u32) -> Vec<u8> {
+    fn header(body: u32, fields: u32) -> [u8; HEADER] {
         let mut bytes = vec![b'l', 1, 0, 1];
         bytes.extend(body.to_le_bytes());
         bytes.extend(1_u32.to_le_bytes());
         bytes.extend(fields.to_le_bytes());
-        let padded = fields.min(4096).next_multiple_of(8) + body.min(4096);
-        bytes.extend(std::iter::repeat_n(0, padded as usize));
-        bytes
+        bytes.try_into().unwrap()
     }
 
     #[test]
-    fn messages_are_told_apart_however_they_are_cut() {
-        let mut stream = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGBEGIN\r\n".to_vec();
-        for (body, fields) in [(0, 5), (100, 16), (7, 0)] {
-            stream.extend(message(body, fields));
-        }
-        for size in [1, 3, 16, 1000] {
-            let mut framing = Framing::default();
-            for part in stream.chunks(size) {
-                framing.take(part).unwrap();
-            }
-            assert_eq!((framing.rest, framing.seen), (0, 0), "{size}");
+    fn messages_are_whole_once_all_is_there() {
+        for (body, fields, whole) in [(0, 5, 24), (100, 16, 132), (7, 0, 23)] {
+            let mut bytes = header(body, fields).to_vec();
+            bytes.resize(whole - 1, 0);
+            assert!(!is_whole(&bytes[..HEADER - 1]).unwrap());
+            assert!(!is_whole(&bytes).unwrap());
+            bytes.push(0);
+            assert!(is_whole(&bytes).unwrap());
         }
     }
 
     #[test]
     fn who_announces_too_much_is_refused_at_once() {
         for (body, fields) in [(5_000_000, 0), (0, 5_000_000), (u32::MAX, u32::MAX)] {
-            let mut framing = Framing::default();
-            framing.take(BEGIN).unwrap();
-            let header = &message(body, fields)[..HEADER];
-            assert!(framing.take(header).is_err(), "{body} {fields}");
+            assert!(is_whole(&header(body, fields)).is_err(), "{body} {fields}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_is_short_and_of_lines() {
+        let good = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGBEGIN\r\nl\n\n and what follows";
+        for size in [1, 3, 16, 1000] {
+            let mut handshake = Handshake::default();
+            for part in good.chunks(size) {
+                handshake.take(part).unwrap();
+            }
+            handshake.take(&[0; HANDSHAKE + 1]).unwrap();
+        }
+        for bad in [
+            &b"\n"[..],
+            b"\0AUTH\n",
+            b"\0AUTH\r\n\n",
+            &[b'a'; HANDSHAKE + 1],
+        ] {
+            assert!(Handshake::default().take(bad).is_err());
         }
     }
 }

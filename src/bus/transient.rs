@@ -20,6 +20,8 @@ use zbus::{OwnedVariant, Variant};
 
 /// A property and its value, `(sv)`.
 type Given = (String, OwnedVariant);
+/// A unit that is made, and its settings.
+type Made = (UnitName, Vec<Assignment>);
 
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Failure {
@@ -133,40 +135,52 @@ pub(super) async fn start(call: &Call<'_>) -> Result<Body, Failure> {
     type Auxiliary = (String, Vec<Given>);
     let (name, mode, given, auxiliary): (String, String, Vec<Given>, Vec<Auxiliary>) =
         call.arguments()?;
-    if !auxiliary.is_empty() {
-        return Err(Failure::new(
-            names::NOT_SUPPORTED,
-            "Auxiliary units are not supported here.",
-        ));
+    let mut units = Vec::new();
+    let mut first = Wanted::default();
+    for (name, given) in std::iter::once((name, given)).chain(auxiliary) {
+        let unit = possible_name(&name)?;
+        let wanted = read(call, unit.unit_type(), &given, When::Creation)?;
+        let list = assignments(unit.unit_type(), &wanted.settings, When::Creation)?;
+        // The others stay as long as the unit that is started needs them.
+        if units.is_empty() {
+            first = wanted;
+        }
+        units.push((unit, list));
     }
-    let unit = unit_name(&name)?;
-    let wanted = read(call, unit.unit_type(), &given, When::Creation)?;
-    let list = assignments(unit.unit_type(), &wanted.settings, When::Creation)?;
-    make(call, &unit, &mode, &list, wanted.hold, wanted.handed).await
+    make(call, &units, &mode, first.hold, first.handed).await
 }
 
-/// The same for assignments as they stand in unit files.
+/// The same for assignments as they stand in unit files; the first unit is started.
 pub(super) async fn start_written(
     call: &Call<'_>,
-    name: &str,
     mode: &str,
-    texts: &[String],
+    texts: &[(String, Vec<String>)],
 ) -> Result<Body, Failure> {
-    let unit = unit_name(name)?;
-    let list = written(unit.unit_type(), texts, When::Creation)?;
+    let mut units = Vec::new();
+    for (name, texts) in texts {
+        let unit = possible_name(name)?;
+        let list = written(unit.unit_type(), texts, When::Creation)?;
+        units.push((unit, list));
+    }
     let mut handed = Handed::default();
     // A scope is for who asks for it.
-    if unit.unit_type() == UnitType::Scope {
+    if is_scope(&units) {
         handed.guests = scope::caller(call)?;
     }
     // Who asks wants to see how it ended.
-    make(call, &unit, mode, &list, true, handed).await
+    make(call, &units, mode, true, handed).await
 }
 
-fn unit_name(name: &str) -> Result<UnitName, Failure> {
+/// Whether the unit that is started is a scope.
+fn is_scope(units: &[Made]) -> bool {
+    let first = units.first();
+    first.is_some_and(|(unit, _)| unit.unit_type() == UnitType::Scope)
+}
+
+fn possible_name(name: &str) -> Result<UnitName, Failure> {
     let unit = UnitName::parse(name).map_err(|error| Failure::invalid(error.to_string()))?;
     match unit.unit_type() {
-        UnitType::Service | UnitType::Scope => Ok(unit),
+        UnitType::Service | UnitType::Scope | UnitType::Timer => Ok(unit),
         other => Err(Failure::new(
             names::NOT_SUPPORTED,
             format!(
@@ -177,58 +191,77 @@ fn unit_name(name: &str) -> Result<UnitName, Failure> {
     }
 }
 
-/// Makes a unit and starts it. Meanwhile the caller holds it, and with `hold` afterwards too.
+/// Makes units and starts the first one. Meanwhile the caller holds it, and with `hold` afterwards
+/// too.
 async fn make(
     call: &Call<'_>,
-    unit: &UnitName,
+    units: &[Made],
     mode: &str,
-    list: &[Assignment],
     hold: bool,
     handed: Handed,
 ) -> Result<Body, Failure> {
     let mode = job_mode(mode)?;
+    let Some((first, _)) = units.first() else {
+        return Err(Failure::invalid("No unit is named.".to_owned()));
+    };
     let (hub, holder) = (&call.client.hub, call.client.peer.number.into());
     hub.note_hold(call.client.peer);
-    hub.handle.hold(unit.as_str(), holder).await?;
-    let made = make_held(call, unit, mode, list, handed).await;
-    let stays = hold && made.is_ok() && call.client.session.hold(unit, true).is_ok();
+    hub.handle.hold(first.as_str(), holder).await?;
+    let made = make_held(call, first, units, mode, handed).await;
+    let stays = hold && made.is_ok() && call.client.session.hold(first, true).is_ok();
     if !stays {
-        hub.handle.release(unit.as_str(), holder).await?;
+        hub.handle.release(first.as_str(), holder).await?;
     }
     made
 }
 
 async fn make_held(
     call: &Call<'_>,
-    unit: &UnitName,
+    first: &UnitName,
+    units: &[Made],
     mode: JobMode,
-    list: &[Assignment],
     handed: Handed,
 ) -> Result<Body, Failure> {
-    if unit.unit_type() == UnitType::Scope && handed.guests.is_empty() {
-        let text = format!("Unit {unit} failed to load properly: a scope needs processes (PIDs)");
+    if is_scope(units) && handed.guests.is_empty() {
+        let text = format!("Unit {first} failed to load properly: a scope needs processes (PIDs)");
         return Err(Failure::new(names::LOAD_FAILED, text));
     }
-    let directories = may_make(call, unit).await?;
-    let handle = &call.client.hub.handle;
-    directories
-        .write_transient(unit, text(list))
-        .await
-        .map_err(|error| Failure::new(names::FAILED, error.to_string()))?;
-    let name = unit.as_str();
-    handle.refresh(name).await?;
-    if let Err(failure) = is_good(call, unit).await {
-        // Nothing of it stays.
-        let _ = directories.remove_transient(unit).await;
-        handle.refresh(name).await?;
+    let mut directories = may_make(call, first).await?;
+    for (unit, _) in &units[1..] {
+        directories = may_make(call, unit).await?;
+    }
+    let (name, handle) = (first.as_str(), &call.client.hub.handle);
+    if let Err(failure) = write(call, &directories, units).await {
+        // Nothing of them stays.
+        for (unit, _) in units {
+            let _ = directories.remove_transient(unit).await;
+            handle.refresh(unit.as_str()).await?;
+        }
         return Err(failure);
     }
-    if unit.unit_type() == UnitType::Scope {
+    if is_scope(units) {
         let Handed { guests, controller } = handed;
         handle.hand_over(name, guests, controller).await?;
     }
     let job = handle.job(name, Verb::Start, mode, false).await?;
     Ok(Body::path(job_path(call, name, job)))
+}
+
+/// Writes the units and has them read, the first one first: it is held, and the others by it.
+async fn write(call: &Call<'_>, directories: &ClientUnits, units: &[Made]) -> Result<(), Failure> {
+    for (unit, list) in units {
+        directories
+            .write_transient(unit, text(list))
+            .await
+            .map_err(|error| Failure::new(names::FAILED, error.to_string()))?;
+    }
+    for (unit, _) in units {
+        call.client.hub.handle.refresh(unit.as_str()).await?;
+    }
+    for (unit, _) in units {
+        is_good(call, unit).await?;
+    }
+    Ok(())
 }
 
 /// Where units are made, if there is room for one of this name: none of it, or one that was

@@ -152,6 +152,15 @@ pub(super) enum Command {
         #[arg(short, long)]
         all: bool,
     },
+    /// List timers with the times they elapse at
+    ListTimers {
+        /// Patterns of unit names
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+        /// Also timers that are not active
+        #[arg(short, long)]
+        all: bool,
+    },
     /// Listen at addresses and run a command when somebody comes, without a unit or a daemon
     SocketActivate(Activation),
     /// Show the state of units with their processes and last lines of log

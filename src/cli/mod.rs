@@ -36,12 +36,14 @@ mod state;
 mod status;
 mod table;
 mod time;
+mod timers;
 mod top;
 mod unit_files;
 mod verify;
 
+use crate::offline;
 use crate::unit::value::Signal;
-use args::more::More;
+use args::more::{Analyze, More};
 use args::{Arguments, Command, Destination, Format, Whom};
 use clap::Parser;
 use client::Client;
@@ -273,6 +275,24 @@ fn without_daemon(output: &Output, command: &Command) -> Option<Result<u8, Probl
     }
     match command {
         Command::More(More::Completions { shell }) => Some(Ok(completion::run(*shell))),
+        Command::More(More::Analyze(Analyze::Calendar {
+            expressions,
+            iterations,
+            base_time,
+        })) => {
+            let zones = offline::zones(&|name| std::env::var(name).ok());
+            let base = base_time.as_deref();
+            Some(analyze::calendar(
+                output,
+                &zones,
+                expressions,
+                *iterations,
+                base,
+            ))
+        }
+        Command::More(More::Analyze(Analyze::Timespan { spans })) => {
+            Some(analyze::timespan(output, spans))
+        }
         Command::Verify {
             names,
             strict,
@@ -312,6 +332,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
         Command::ListSockets { patterns, all } => {
             sockets::run(client, output, patterns, *all).await
         }
+        Command::ListTimers { patterns, all } => timers::run(client, output, patterns, *all).await,
         Command::Status { units, lines, full } => {
             let style = status::Style {
                 output,

@@ -21,6 +21,24 @@ pub(super) fn complete_as(name: &str, unit_type: &str) -> String {
     }
 }
 
+/// The name with this type in place of its own.
+pub(super) fn with_type(name: &str, unit_type: &str) -> String {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    format!("{stem}.{unit_type}")
+}
+
+/// Patterns for the units of one type, all of them if none is given.
+pub(super) fn patterns_as(typed: &[String], unit_type: &str) -> Vec<String> {
+    if typed.is_empty() {
+        return vec![format!("*.{unit_type}")];
+    }
+    let complete = |text: &String| match is_pattern(text) {
+        true => text.clone(),
+        false => complete_as(text, unit_type),
+    };
+    typed.iter().map(complete).collect()
+}
+
 /// Whether this is a pattern, not a name.
 pub(super) fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?', '['])

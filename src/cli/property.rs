@@ -24,10 +24,10 @@ fn number_text(name: &str, number: &serde_json::Number) -> String {
     let Some(value) = number.as_u64() else {
         return signed(name, number);
     };
-    if name.ends_with("Timestamp") {
+    if name.ends_with("Timestamp") || matches!(name, "NextElapseUSecRealtime" | "LastTriggerUSec") {
         return time::timestamp(value);
     }
-    if name.ends_with("USec") {
+    if name.ends_with("USec") || name.ends_with("USecMonotonic") {
         return TimeSpan(value).to_string();
     }
     if name.ends_with("Mode") || name == "UMask" {
@@ -91,7 +91,11 @@ fn array(name: &str, items: &[Json]) -> String {
         "InvocationID" => items.iter().map(hex).collect(),
         "EnvironmentFiles" => each(items, environment_file),
         "Conditions" | "Asserts" => each(items, condition),
-        "Listen" => each(items, listen),
+        "Listen" | "Paths" => each(items, listen),
+        "TimersMonotonic" => each(items, |item| {
+            elapse(item, |time| TimeSpan(time).to_string())
+        }),
+        "TimersCalendar" => each(items, |item| elapse(item, time::timestamp)),
         "SuccessExitStatus" | "RestartPreventExitStatus" | "RestartForceExitStatus" => {
             exit_statuses(items)
         }
@@ -110,7 +114,21 @@ fn array(name: &str, items: &[Json]) -> String {
     }
 }
 
-/// An address and its kind.
+/// One of the times of a timer, and when it elapses.
+fn elapse(item: &[Json], next: impl Fn(u64) -> String) -> String {
+    let value = |at: usize| item.get(at).cloned().unwrap_or(Json::Null);
+    let when = match value(1) {
+        Json::Number(span) => TimeSpan(span.as_u64().unwrap_or(0)).to_string(),
+        text => plain(&text),
+    };
+    let next = match next(value(2).as_u64().unwrap_or(0)) {
+        text if text.is_empty() => "n/a".to_owned(),
+        text => text,
+    };
+    format!("{{ {}={when} ; next_elapse={next} }}", plain(&value(0)))
+}
+
+/// An address or a watched path, and its kind.
 fn listen(item: &[Json]) -> String {
     let text = |at: usize| item.get(at).map_or_else(String::new, plain);
     format!("{} ({})", text(1), text(0))

@@ -29,14 +29,29 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
         Some(unit) => names::complete(unit),
         None => format!("run-{}.service", std::process::id()),
     };
-    let started = client.start_transient(&unit, &assignments(wanted)).await;
-    let job = started.map_err(|p| p.during("Failed to start transient service unit"))?;
+    let service = (unit.clone(), assignments(wanted));
+    let times = times(wanted);
+    let (first, units) = if times.is_empty() {
+        (unit.clone(), vec![service])
+    } else {
+        let timer = names::with_type(&unit, "timer");
+        (
+            timer.clone(),
+            vec![(timer, timer_settings(wanted, times)), service],
+        )
+    };
+    let started = client.start_transient(&units).await;
+    let what = if units.len() > 1 { "timer" } else { "service" };
+    let job = started.map_err(|p| p.during(&format!("Failed to start transient {what} unit")))?;
     if !wanted.quiet && output.is_text() {
-        complain(&format!("Running as unit: {unit}"));
+        complain(&format!("Running {what} as unit: {first}"));
+        if first != unit {
+            complain(&format!("Will run service as unit: {unit}"));
+        }
     }
     let mut status = 0;
     if !wanted.no_block {
-        status = jobs::wait_for(client, &unit, &job).await?;
+        status = jobs::wait_for(client, &first, &job).await?;
     }
     let follows = wanted.wait || wanted.pipe;
     if follows {
@@ -50,6 +65,37 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
         output.json(&json!({ "unit": unit, "status": status, "ended": follows }));
     }
     Ok(status)
+}
+
+/// When the command is to be run, as settings of a timer; none if at once.
+fn times(wanted: &Run) -> Vec<String> {
+    let lists = [
+        ("OnActiveSec", &wanted.on_active),
+        ("OnBootSec", &wanted.on_boot),
+        ("OnStartupSec", &wanted.on_startup),
+        ("OnUnitActiveSec", &wanted.on_unit_active),
+        ("OnUnitInactiveSec", &wanted.on_unit_inactive),
+        ("OnCalendar", &wanted.on_calendar),
+    ];
+    let mut times: Vec<String> = lists
+        .into_iter()
+        .flat_map(|(name, list)| list.iter().map(move |value| format!("{name}={value}")))
+        .collect();
+    for (name, is_set) in [
+        ("OnTimezoneChange", wanted.on_timezone_change),
+        ("OnClockChange", wanted.on_clock_change),
+    ] {
+        times.extend(is_set.then(|| format!("{name}=yes")));
+    }
+    times
+}
+
+/// The settings of the timer, which goes once it has elapsed for the last time.
+fn timer_settings(wanted: &Run, times: Vec<String>) -> Vec<String> {
+    let mut list = vec![description(wanted), "RemainAfterElapse=no".to_owned()];
+    list.extend(times);
+    list.extend(wanted.timer_properties.iter().cloned());
+    list
 }
 
 /// The settings of the service, as they stand in a unit file.
@@ -171,7 +217,7 @@ mod tests {
     fn wanted(line: &[&str]) -> Run {
         let line = ["dd-procmgr", "run"].iter().chain(line);
         match Arguments::try_parse_from(line).unwrap().command {
-            Command::More(More::Run(run)) => run,
+            Command::More(More::Run(run)) => *run,
             _ => panic!("not run"),
         }
     }

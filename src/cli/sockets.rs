@@ -28,15 +28,7 @@ pub(super) async fn run(
     patterns: &[String],
     all: bool,
 ) -> Result<u8, Problem> {
-    let asked: Vec<String> = if patterns.is_empty() {
-        vec!["*.socket".to_owned()]
-    } else {
-        let complete = |text: &String| match names::is_pattern(text) {
-            true => text.clone(),
-            false => names::complete_as(text, "socket"),
-        };
-        patterns.iter().map(complete).collect()
-    };
+    let asked = names::patterns_as(patterns, "socket");
     let mut rows = Vec::new();
     for (unit, row) in client.list(&asked).await? {
         let there = row.text("ActiveState") != "inactive" || all || !patterns.is_empty();

@@ -1,6 +1,8 @@
 //! Times as people read them.
 
 use crate::sys::local_time::{LocalTime, local_time};
+use crate::unit::value::Zone;
+use nix::time::{ClockId, clock_gettime};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -17,6 +19,55 @@ const YEAR: u64 = 31_557_600 * SECOND;
 pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |d| d.as_micros().try_into().unwrap_or(u64::MAX))
+}
+
+/// Both clocks at one moment, in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clocks {
+    /// CLOCK_REALTIME.
+    pub(super) realtime: u64,
+    /// CLOCK_MONOTONIC.
+    pub(super) monotonic: u64,
+}
+
+impl Clocks {
+    /// As they are now.
+    pub(super) fn now() -> Clocks {
+        let time = clock_gettime(ClockId::CLOCK_MONOTONIC);
+        let micros = |number: i64| u64::try_from(number).unwrap_or(0);
+        Clocks {
+            realtime: now(),
+            // It cannot be missing on Linux.
+            monotonic: time.map_or(0, |time| {
+                micros(time.tv_sec()) * SECOND + micros(time.tv_nsec()) / 1000
+            }),
+        }
+    }
+
+    /// The time on the wall at a moment of the monotonic clock.
+    pub(super) fn to_realtime(self, monotonic: u64) -> u64 {
+        let passed = monotonic.saturating_sub(self.monotonic);
+        let since = self.monotonic.saturating_sub(monotonic);
+        self.realtime.saturating_add(passed).saturating_sub(since)
+    }
+}
+
+/// `Mon 2026-03-30 02:30:00 CEST`, so many seconds after the epoch in a zone.
+pub(super) fn in_zone(seconds: i64, zone: &Zone) -> String {
+    let time = zone.wall_time(seconds);
+    let weekday = usize::try_from((time.weekday() + 1) % 7).ok();
+    let weekday = weekday.and_then(|day| WEEKDAYS.get(day)).copied();
+    format!(
+        "{} {}-{:02}-{:02} {:02}:{:02}:{:02} {}",
+        weekday.unwrap_or(""),
+        time.year,
+        time.month,
+        time.day,
+        time.hour,
+        time.minute,
+        time.second,
+        zone.abbreviation(seconds)
+    )
 }
 
 /// `Sat 2026-11-21 07:44:17 UTC`; empty for 0, which means never.

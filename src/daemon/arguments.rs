@@ -26,6 +26,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     pub(super) runtime_dir: Option<PathBuf>,
 
+    /// Directory for what outlives a boot: when persistent timers last elapsed [default:
+    /// /var/lib/datadog/process-manager, for other users than root below $XDG_STATE_HOME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+
     /// Settings of the daemon [default: /etc/datadog-agent/process-manager.conf]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -76,6 +81,19 @@ pub(super) struct Arguments {
     /// Whether the state on standard input is understood
     #[arg(long, hide = true)]
     pub(super) check_state: bool,
+
+    /// Where health and metrics are served over HTTP: ADDRESS:PORT, :PORT, PORT, unix:PATH, or off
+    /// [default: 0.0.0.0:5550 in kubernetes mode, off otherwise]
+    #[arg(long, value_name = "ADDRESS", env = "DD_PM_HTTP")]
+    pub(super) http: Option<String>,
+
+    /// Show metrics under the names of node_exporter's collector systemd, too
+    #[arg(long)]
+    pub(super) node_metrics: bool,
+
+    /// DogStatsD server to send metrics and events to: HOST:PORT, unix:PATH, or off [default: off]
+    #[arg(long, value_name = "ADDRESS", env = "DD_PM_DOGSTATSD")]
+    pub(super) dogstatsd: Option<String>,
 
     /// How much is logged: error, warning, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL", env = "DD_PM_LOG_LEVEL")]

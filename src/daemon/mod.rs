@@ -10,6 +10,7 @@ mod facade;
 mod inherited;
 mod logging;
 mod serve;
+mod serving;
 mod settings;
 mod setup;
 mod signals;

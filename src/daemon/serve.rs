@@ -12,6 +12,7 @@ use crate::bus::{self, LogControl};
 use crate::host::{
     self, BusNameOrder, CONTROL, ControlError, Handle, Host, Job, Options, Outcome, Recovered,
 };
+use crate::http::Listening;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ pub(super) fn run(setup: Setup, mut inherited: Inherited) -> Result<ExitCode, St
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    let web = setup.serving.bind()?;
     raise_open_files();
     let client_units = setup.client_units.clone();
     let earlier = ground.recovered.take();
@@ -67,7 +69,7 @@ pub(super) fn run(setup: Setup, mut inherited: Inherited) -> Result<ExitCode, St
         .max_blocking_threads(POOL)
         .thread_keep_alive(IDLE)
         .build()?;
-    let result = runtime.block_on(serve(setup, &ground, earlier, log));
+    let result = runtime.block_on(serve(setup, &ground, earlier, web, log));
     // A pool thread may hang in a dead file system; it must not keep us.
     runtime.shutdown_timeout(FAREWELL);
     client_units.clear();
@@ -151,11 +153,13 @@ async fn serve(
     setup: Setup,
     ground: &Ground,
     recovered: Option<Recovered>,
+    web: Option<Listening>,
     log: Arc<dyn LogControl>,
 ) -> Result<ExitCode, StartError> {
     let units = setup.units.clone();
     let socket = setup.socket.clone();
     let bus_address = setup.bus.clone();
+    let beside = setup.serving.clone();
     let exit_with = setup.exit_with.as_ref().map(ToString::to_string);
     let termination_log = setup.termination_log.clone();
     let (bus_names, orders) = mpsc::unbounded_channel();
@@ -169,6 +173,7 @@ async fn serve(
     let mut serving = tokio::spawn(bus::serve(listener, handle.clone(), log));
     tokio::spawn(signals.watch(handle.clone(), exit_with.clone()));
     tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
+    beside.begin(web, &handle);
     let starting = tokio::spawn(start(units, exit_with, socket, handle, has_begun));
     // Kept off this function's stack.
     let Outcome { status, reason } = Box::pin(host.run()).await;
@@ -215,6 +220,7 @@ fn options(
             setup.socket,
             setup.runtime,
         ],
+        state_directory: setup.state,
         client_units: setup.client_units,
         exit_with: setup.exit_with,
         cgroup_label: setup.cgroup_label,

@@ -4,6 +4,7 @@
 use super::arguments::KeepServices;
 use crate::unit::directive;
 use crate::unit::environment::is_valid_name;
+use crate::unit::value::parse_boolean;
 use crate::unit::words;
 use clap::ValueEnum;
 use configparser::ini::{Ini, IniDefault};
@@ -24,6 +25,12 @@ pub(super) struct Settings {
     pub(super) allow_degraded: BTreeSet<String>,
     /// KeepServices=.
     pub(super) keep: KeepServices,
+    /// HTTP=.
+    pub(super) http: Option<String>,
+    /// NodeMetrics=.
+    pub(super) node_metrics: bool,
+    /// DogStatsD=.
+    pub(super) dogstatsd: Option<String>,
     /// What is worth a warning, each naming the file.
     pub(super) warnings: Vec<String>,
 }
@@ -142,6 +149,12 @@ impl Settings {
                     format!("KeepServices={value} is none of auto, no, keeper, manager; ignored")
                 })?;
             }
+            ("Manager", "HTTP") => self.http = Some(value.to_owned()),
+            ("Manager", "NodeMetrics") => {
+                let wrong = |error| format!("NodeMetrics={value}: {error}; ignored");
+                self.node_metrics = parse_boolean(value).map_err(wrong)?;
+            }
+            ("Manager", "DogStatsD") => self.dogstatsd = Some(value.to_owned()),
             ("Manager", key) => return Err(format!("unknown setting {key}=; ignored")),
             ("default", key) => {
                 return Err(format!("{key}= stands before any section; ignored"));
@@ -211,6 +224,20 @@ mod tests {
         assert_eq!(mode("none"), (0o600, 0));
         assert_eq!(mode("all"), (0o666, 0));
         assert_eq!(mode("some"), (0o660, 1));
+    }
+
+    #[test]
+    fn what_is_served() {
+        let settings = settings("[Manager]\nHTTP=:80\nNodeMetrics=on\nDogStatsD=unix:/s\n");
+        assert_eq!(settings.http.as_deref(), Some(":80"));
+        assert_eq!(settings.dogstatsd.as_deref(), Some("unix:/s"));
+        assert!(settings.node_metrics && settings.warnings.is_empty());
+        let wrong = parse(
+            Path::new("/x"),
+            "[Manager]\nNodeMetrics=perhaps\n".to_owned(),
+        )
+        .unwrap();
+        assert!(!wrong.node_metrics && wrong.warnings.len() == 1);
     }
 
     #[test]

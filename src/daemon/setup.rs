@@ -3,6 +3,7 @@
 use super::arguments::{Arguments, KeepServices, LogFormat, ModeArgument, Switch};
 use super::facade;
 use super::logging;
+use super::serving::Serving;
 use super::settings::{self, ReadAccess, SettingsError};
 use super::termination;
 use crate::bus::BusAddress;
@@ -27,6 +28,9 @@ pub(super) enum StartError {
     /// Sockets and locks.
     #[error(transparent)]
     Socket(#[from] super::socket::SocketError),
+    /// The HTTP address.
+    #[error(transparent)]
+    Http(#[from] crate::http::BindError),
     /// systemd's own paths.
     #[error(transparent)]
     Facade(#[from] facade::FacadeError),
@@ -57,6 +61,8 @@ pub(super) struct Setup {
     pub(super) read_access: ReadAccess,
     /// Directory for run-time state, absolute.
     pub(super) runtime: PathBuf,
+    /// Directory for what outlives a boot, absolute.
+    pub(super) state: PathBuf,
     /// Below which name its control groups are.
     pub(super) cgroup_label: String,
     /// Where clients' own units and settings are.
@@ -75,6 +81,8 @@ pub(super) struct Setup {
     pub(super) exit_with: Option<UnitName>,
     /// Where the reason for ending goes.
     pub(super) termination_log: Option<PathBuf>,
+    /// What is served and sent beside the control socket.
+    pub(super) serving: Serving,
     /// Level of the log.
     pub(super) log_level: LevelFilter,
     /// Format of the log.
@@ -106,6 +114,7 @@ impl Setup {
             arguments.config.is_some(),
         )?;
         let mode = mode(&arguments, &lookup);
+        let serving = Serving::resolve(&arguments, &settings, mode).map_err(StartError::Value)?;
         let level = arguments.log_level.or(settings.log_level);
         let log_level = level.as_deref().map_or(Ok(LevelFilter::INFO), |level| {
             logging::parse_level(level).map_err(StartError::Value)
@@ -115,7 +124,8 @@ impl Setup {
             Mode::Host | Mode::Container => LogFormat::Text,
         });
         let system = host::gather_facts(&lookup);
-        let runtime = runtime(arguments.runtime_dir, &places, &arguments.name)?;
+        let runtime = directory(arguments.runtime_dir, &places.runtime, &arguments.name)?;
+        let state = directory(arguments.state_dir, &places.state, &arguments.name)?;
         let program = std::env::current_exe()?;
         let mut environment = host::base_environment(mode, &own, &system);
         environment.extend(settings.environment);
@@ -142,6 +152,7 @@ impl Setup {
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
             runtime,
             load: load_settings(path, &system, settings.allow_degraded, &client_units),
+            state,
             client_units,
             name: arguments.name,
             mode,
@@ -157,6 +168,7 @@ impl Setup {
                 &program,
             ),
             program,
+            serving,
             log_level,
             log_format,
             warnings: settings.warnings,
@@ -233,12 +245,12 @@ fn mode(arguments: &Arguments, lookup: &dyn Fn(&str) -> Option<String>) -> Mode 
     }
 }
 
-/// Several daemons of one user must not share their run-time state.
-fn runtime(given: Option<PathBuf>, places: &Places, name: &str) -> std::io::Result<PathBuf> {
+/// Several daemons of one user must not share their state.
+fn directory(given: Option<PathBuf>, usual: &Path, name: &str) -> std::io::Result<PathBuf> {
     let path = match given {
         Some(path) => path,
-        None if name == "main" => places.runtime.clone(),
-        None => places.runtime.join("daemons").join(name),
+        None if name == "main" => usual.to_owned(),
+        None => usual.join("daemons").join(name),
     };
     std::path::absolute(path)
 }

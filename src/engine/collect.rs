@@ -125,6 +125,7 @@ impl Engine {
             Machine::Scope(scope) => scope.holder(),
             Machine::Service(_)
             | Machine::Socket(_)
+            | Machine::Timer(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => None,
@@ -166,7 +167,7 @@ fn stays(unit: &Unit) -> bool {
         Machine::Service(service) => service.has_processes(),
         Machine::Socket(socket) => socket.may_be_populated(),
         Machine::Scope(scope) => scope.may_be_populated(),
-        Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+        Machine::Timer(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
     };
     !rests
         || runs

@@ -33,7 +33,7 @@ pub struct Spawn {
     /// Whether it gets NOTIFY_SOCKET (E7).
     pub notify: bool,
     /// What the engine alone knows of its environment: MAINPID, SERVICE_RESULT, EXIT_CODE,
-    /// EXIT_STATUS, WATCHDOG_USEC, MONITOR_...; above the built-ins, below Environment=.
+    /// EXIT_STATUS, WATCHDOG_USEC, MONITOR_..., TRIGGER_...; above the built-ins, below Environment=.
     pub environment: Vec<(String, String)>,
     /// First command of a start: managed directories are made.
     pub first: bool,
@@ -323,6 +323,20 @@ pub enum Effect {
     FlushSockets {
         /// Whose.
         unit: UnitId,
+    },
+    /// Read when a timer last elapsed (Persistent=); answered by `StampRead`.
+    ReadStamp {
+        /// Whose.
+        unit: UnitId,
+        /// Number of the answer.
+        order: u64,
+    },
+    /// Write down when a timer last elapsed.
+    WriteStamp {
+        /// Whose.
+        unit: UnitId,
+        /// When, CLOCK_REALTIME in microseconds.
+        time: u64,
     },
     /// Read the unit for a connection; answered by `Load` and then `InstanceLoaded`.
     LoadInstance {

@@ -11,9 +11,11 @@ use super::random;
 use super::scope::Scope;
 use super::service::{Context, Numbers, Outbox, Service};
 use super::socket::{self, Socket, Wanted};
+use super::timer::{TimePlace, Timer};
 use super::turn::Turn;
 use super::unit::Machine;
 use crate::unit::name::UnitName;
+use crate::unit::value::Zone;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a timer is armed for.
@@ -71,6 +73,12 @@ pub struct Engine {
     pub(super) random: u128,
     /// What sockets want, once their changes were passed on.
     pub(super) wanted: VecDeque<(UnitId, Wanted)>,
+    /// Timers that have elapsed, and what they activate is to be started.
+    pub(super) due: VecDeque<UnitId>,
+    /// When the manager was started.
+    pub(super) began: Timestamp,
+    /// What times depend on.
+    pub(super) time_place: TimePlace,
     /// Whether sockets are opened and activate services.
     pub(super) socket_activation: bool,
     pub(super) shutting_down: bool,
@@ -107,6 +115,9 @@ impl Engine {
             foreign_orders: BTreeSet::new(),
             random: seed,
             wanted: VecDeque::new(),
+            due: VecDeque::new(),
+            began: Timestamp::default(),
+            time_place: TimePlace::default(),
             socket_activation: true,
             shutting_down: false,
             finished: false,
@@ -117,6 +128,22 @@ impl Engine {
     /// started at once. To be called before the first start.
     pub fn without_socket_activation(&mut self) {
         self.socket_activation = false;
+    }
+
+    /// Says when the manager was started, which a snapshot keeps. To be called before the first
+    /// start.
+    pub fn began(&mut self, at: Timestamp) {
+        self.began = at;
+    }
+
+    /// Says what times depend on. To be called before the first start, and after a restore.
+    pub fn set_time_place(&mut self, place: TimePlace) {
+        self.time_place = place;
+    }
+
+    /// Says that the machine's time zone is another one; `Event::ZoneChanged` follows.
+    pub fn set_zone(&mut self, zone: Zone) {
+        self.time_place.zone = zone;
     }
 
     /// Takes one event in. Effects are waiting afterwards.
@@ -206,6 +233,11 @@ impl Engine {
             Event::TakenIn { .. } | Event::Control { .. } | Event::Abandon { .. } => {
                 self.scope_event(event);
             }
+            Event::StampRead { unit, order, time } => {
+                self.with_timer(unit, |timer, cx| timer.on_stamp(cx, order, time));
+            }
+            Event::ClockJumped => self.with_timers(Timer::on_clock_jumped),
+            Event::ZoneChanged => self.with_timers(Timer::on_zone_changed),
             Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
@@ -253,6 +285,8 @@ impl Engine {
                 self.propagate(change);
             } else if let Some((socket, wanted)) = self.wanted.pop_front() {
                 self.grant(socket, wanted);
+            } else if let Some(timer) = self.due.pop_front() {
+                self.activate(timer);
             } else if let Some(turn) = self.run_queue.pop_first() {
                 self.run_job(turn.job);
             } else if let Some(unit) = self.restart_queue.pop_first() {
@@ -289,6 +323,7 @@ impl Engine {
         for name in names {
             if let Some(unit) = self.graph.find(name.as_str()) {
                 self.with_service(unit, Service::look_at_probes);
+                self.with_timer(unit, Timer::on_reconfigured);
                 self.effects.push_back(Effect::Changed { unit });
             }
         }
@@ -360,6 +395,9 @@ impl Engine {
             | Event::TakenIn { .. }
             | Event::Control { .. }
             | Event::Abandon { .. }
+            | Event::StampRead { .. }
+            | Event::ClockJumped
+            | Event::ZoneChanged
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }
@@ -379,7 +417,10 @@ impl Engine {
                 watch,
                 client,
             } => {
-                self.with_socket(unit, |s, cx| s.on_traffic(cx, watch, client));
+                let taken = self.with_socket(unit, |s, cx| s.on_traffic(cx, watch, client));
+                if let (None, Some((descriptor, _))) = (taken, client) {
+                    self.close(descriptor);
+                }
             }
             Event::Connected {
                 unit,
@@ -387,7 +428,11 @@ impl Engine {
                 connection,
                 peer,
             } => {
-                self.with_socket(unit, |s, cx| s.on_connected(cx, watch, connection, peer));
+                let taken =
+                    self.with_socket(unit, |s, cx| s.on_connected(cx, watch, connection, peer));
+                if taken.is_none() {
+                    self.close(connection);
+                }
             }
             Event::WatchFailed {
                 unit,
@@ -429,6 +474,9 @@ impl Engine {
             | Event::Abandon { .. }
             | Event::Probed { .. }
             | Event::ProbeSkipped { .. }
+            | Event::StampRead { .. }
+            | Event::ClockJumped
+            | Event::ZoneChanged
             | Event::Checked { .. }
             | Event::Elapsed => {}
         }
@@ -449,6 +497,7 @@ impl Engine {
                     self.with_service(unit, |service, cx| service.on_elapsed(cx));
                     self.with_socket(unit, |socket, cx| socket.on_elapsed(cx));
                     self.with_scope(unit, |scope, cx| scope.on_elapsed(cx));
+                    self.with_timer(unit, Timer::on_elapsed);
                 }
                 Timed::Job(job) => self.job_timed_out(job),
             }
@@ -495,6 +544,7 @@ impl Engine {
                 job,
                 shutting_down: self.shutting_down,
                 monitor: &unit.monitor,
+                details: &unit.details,
                 numbers: &mut self.numbers,
                 random: &mut self.random,
                 out: &mut out,

@@ -339,6 +339,20 @@ pub enum Event {
         /// As ordered.
         process: ProcessId,
     },
+    /// Answer to `Effect::ReadStamp`.
+    StampRead {
+        /// Whose.
+        unit: UnitId,
+        /// As ordered.
+        order: u64,
+        /// When the timer last elapsed, CLOCK_REALTIME in microseconds; `None` if it never has,
+        /// or nobody knows.
+        time: Option<u64>,
+    },
+    /// The clock on the wall was set, or the machine has slept.
+    ClockJumped,
+    /// The machine's time zone is another one, which was said before.
+    ZoneChanged,
     /// Answer to `Effect::Check`.
     Checked {
         /// As ordered.

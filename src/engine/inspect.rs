@@ -4,7 +4,7 @@ use super::effect::Refusal;
 use super::ids::{JobId, Timestamp, UnitId};
 use super::probe::ProbeRecord;
 use super::process::ProcessStatus;
-use super::state::{ActiveState, JobKind, ScopeResult, ServiceResult, SocketResult};
+use super::state::{ActiveState, JobKind, ScopeResult, ServiceResult, SocketResult, TimerResult};
 use crate::unit::compare::Difference;
 use crate::unit::config::{CommandKind, LoadState, ProbeConfig, ProbeKind, UnitConfig};
 use crate::unit::name::UnitName;
@@ -45,6 +45,10 @@ pub struct UnitView {
     pub socket: Option<SocketView>,
     /// What a scope adds.
     pub scope: Option<ScopeView>,
+    /// What a timer adds.
+    pub timer: Option<TimerView>,
+    /// What started the current run: TRIGGER_... of a timer.
+    pub details: Vec<(String, String)>,
     /// How many descriptors are kept for it.
     pub stored: u32,
 }
@@ -137,6 +141,8 @@ pub struct ServiceView {
     pub commands: Vec<CommandView>,
     /// What is known of its probes.
     pub probes: BTreeMap<ProbeKind, ProbeRecord>,
+    /// How often runs ended with each result since the unit was loaded.
+    pub ends: BTreeMap<ServiceResult, u64>,
     /// Somebody asked for the stop that it is in, or that ended it.
     pub stop_asked: bool,
 }
@@ -239,6 +245,21 @@ pub struct ScopeView {
     pub result: ScopeResult,
     /// Controller, the bus name of the client that looks after it.
     pub controller: Option<String>,
+}
+
+/// A timer as it is now.
+#[derive(Debug, Clone, Default)]
+pub struct TimerView {
+    /// Result.
+    pub result: TimerResult,
+    /// NextElapseUSecMonotonic and NextElapseUSecRealtime; 0 if there is none on that clock, 2^64-1
+    /// if it waits for none.
+    pub next: Timestamp,
+    /// LastTriggerUSec.
+    pub last_trigger: Timestamp,
+    /// For each time in the configuration, in its order, when next or when last; 0 if it was
+    /// never looked at.
+    pub elapses: Vec<u64>,
 }
 
 /// The last run of one command.

@@ -58,6 +58,9 @@ pub struct Ledger {
     bus_names: BTreeMap<UnitId, String>,
     /// Scopes into which processes are being moved: the order, and the invocation ID.
     taking_in: BTreeMap<UnitId, (u64, Wide)>,
+    /// Timers whose stamp is being read.
+    #[serde(default)]
+    stamps: BTreeMap<UnitId, u64>,
 }
 
 /// 128 bits, in the form of a snapshot.
@@ -159,6 +162,9 @@ impl Ledger {
             Event::TakenIn { unit, .. } => {
                 self.taking_in.remove(unit);
             }
+            Event::StampRead { unit, .. } => {
+                self.stamps.remove(unit);
+            }
             Event::ProbeSkipped { process } => {
                 self.spawns.remove(process);
             }
@@ -182,6 +188,8 @@ impl Ledger {
             | Event::Checked { .. }
             // A probe without an answer is made again by its own time.
             | Event::Probed { .. }
+            | Event::ClockJumped
+            | Event::ZoneChanged
             | Event::Elapsed => {}
         }
     }
@@ -267,7 +275,11 @@ impl Ledger {
                 self.stored.insert(*descriptor, stored);
             }
             Effect::CloseDescriptor { descriptor } => self.let_go(*descriptor),
+            Effect::ReadStamp { unit, order } => {
+                self.stamps.insert(*unit, *order);
+            }
             Effect::UnitRemoved { unit, .. } => {
+                self.stamps.remove(unit);
                 self.bus_names.remove(unit);
                 self.taking_in.remove(unit);
             }
@@ -275,6 +287,7 @@ impl Ledger {
             Effect::Check { .. }
             | Effect::CleanUp { .. }
             | Effect::RequestStop { .. }
+            | Effect::WriteStamp { .. }
             | Effect::RunProbe(_)
             | Effect::CancelProbe { .. }
             | Effect::ProbeTurned { .. }
@@ -376,6 +389,12 @@ impl Engine {
                 process: *process,
                 unit: *unit,
                 source: source.clone(),
+            });
+        }
+        for (unit, order) in &ledger.stamps {
+            effects.push(Effect::ReadStamp {
+                unit: *unit,
+                order: *order,
             });
         }
         effects.extend(ledger.kills.values().cloned().map(Effect::Kill));

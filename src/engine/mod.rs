@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod activation;
 mod awaited;
 mod cancel;
 mod collect;
@@ -48,6 +49,7 @@ mod state;
 mod steady;
 #[cfg(test)]
 mod tests;
+pub mod timer;
 mod transaction;
 mod turn;
 mod unit;
@@ -67,5 +69,6 @@ pub use process::{ExitCode, ProcessStatus, Role};
 pub use snapshot::{RestoreError, Snapshot};
 pub use state::{
     ActiveState, JobKind, JobResult, ScopeResult, ScopeState, ServiceResult, ServiceState,
-    SocketResult, SocketState,
+    SocketResult, SocketState, TimerResult, TimerState,
 };
+pub use timer::TimePlace;

@@ -168,6 +168,7 @@ impl Engine {
                 irreversible: mode == JobMode::ReplaceIrreversibly,
                 ignore_order: mode == JobMode::IgnoreDependencies,
                 monitor: Vec::new(),
+                details: Vec::new(),
                 deadline: None,
             };
             let view = PlannedJob {

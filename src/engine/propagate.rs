@@ -93,6 +93,7 @@ impl Engine {
         self.release_descriptors(change.unit);
         self.tell_sockets(change.unit);
         self.tell_those_who_wait_for_a_probe(change.unit);
+        self.tell_activators(change.unit);
         if unexpected {
             self.follow_unasked(change);
         }
@@ -335,7 +336,9 @@ impl Engine {
 
     fn how_often(&self, unit: UnitId) -> Often {
         match self.graph.get(unit).machine {
-            Machine::Service(_) | Machine::Socket(_) | Machine::Scope(_) => Often::AsItRuns,
+            Machine::Service(_) | Machine::Socket(_) | Machine::Scope(_) | Machine::Timer(_) => {
+                Often::AsItRuns
+            }
             Machine::Target { .. } | Machine::Fact | Machine::Inert => Often::Limited,
         }
     }

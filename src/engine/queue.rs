@@ -145,6 +145,7 @@ impl Engine {
                 irreversible,
                 ignore_order,
                 monitor: Vec::new(),
+                details: Vec::new(),
                 deadline: None,
             },
         );
@@ -308,6 +309,10 @@ impl Engine {
                 Some(Err(NotNow::Already)) | None => Run::Ended(JobResult::Done),
                 Some(Ok(())) => Run::Begun,
             },
+            Machine::Timer(_) => match self.with_timer(id, |timer, cx| timer.stop(cx)) {
+                Some(Ok(())) => Run::Begun,
+                Some(Err(_)) | None => Run::Ended(JobResult::Done),
+            },
             Machine::Target { .. } => {
                 self.set_target(id, false);
                 Run::Begun
@@ -338,6 +343,7 @@ impl Engine {
             Machine::Service(_)
             | Machine::Socket(_)
             | Machine::Scope(_)
+            | Machine::Timer(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => Run::Ended(JobResult::Skipped),
@@ -419,7 +425,7 @@ impl Engine {
             });
         }
         self.release_descriptors(unit);
-        self.tell_sockets(unit);
+        self.tell_activators(unit);
         self.effects.push_back(Effect::JobRemoved {
             job: job.id,
             unit,
@@ -466,6 +472,7 @@ impl Engine {
             Machine::Service(service) => job.running && service.is_being_made(&unit.config),
             Machine::Socket(_)
             | Machine::Scope(_)
+            | Machine::Timer(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => false,

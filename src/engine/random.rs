@@ -19,6 +19,17 @@ pub(super) fn up_to(state: &mut u128, most: u64) -> u64 {
     }
 }
 
+/// A number from 0 up to and including `most` that is always the same for a name on a machine;
+/// `salt` tells apart what it is for.
+pub(super) fn of_name(machine: u64, name: &str, salt: u64, most: u64) -> u64 {
+    let mut state = u128::from(machine);
+    for byte in name.bytes() {
+        state = u128::from(draw(&mut state, u64::from(byte)));
+    }
+    state ^= u128::from(salt) << 64;
+    up_to(&mut state, most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

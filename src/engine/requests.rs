@@ -58,6 +58,7 @@ impl Engine {
             Machine::Service(_) => can_reload(&unit.config),
             Machine::Socket(_)
             | Machine::Scope(_)
+            | Machine::Timer(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => false,
@@ -119,7 +120,7 @@ impl Engine {
             Machine::Service(service) => (service.main_process(), service.control_process()),
             Machine::Socket(socket) => (None, socket.control_process()),
             Machine::Scope(_) => (None, None),
-            Machine::Target { .. } | Machine::Fact | Machine::Inert => {
+            Machine::Timer(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {
                 return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
             }
         };
@@ -164,6 +165,7 @@ impl Engine {
             self.with_service(id, |service, cx| service.reset_failed(cx));
             self.with_socket(id, |socket, cx| socket.reset_failed(cx));
             self.with_scope(id, |scope, cx| scope.reset_failed(cx));
+            self.with_timer(id, |timer, cx| timer.reset_failed(cx));
             self.effects.push_back(Effect::Changed { unit: id });
         }
         Ok(())

@@ -93,6 +93,9 @@ impl Engine {
             | Event::Probed { .. }
             | Event::ProbeSkipped { .. }
             | Event::Checked { .. }
+            | Event::StampRead { .. }
+            | Event::ClockJumped
+            | Event::ZoneChanged
             | Event::Elapsed => {}
         }
     }

@@ -69,6 +69,8 @@ struct State {
     random: u128,
     shutting_down: bool,
     finished: bool,
+    #[serde(default)]
+    began: Timestamp,
 }
 
 impl Engine {
@@ -90,6 +92,7 @@ impl Engine {
             random,
             shutting_down,
             finished,
+            began,
             // Each unit and each job has its own.
             deadlines: _,
             // After a restore every unit is looked at.
@@ -105,7 +108,9 @@ impl Engine {
             returning_queue: _,
             changes: _,
             wanted: _,
+            due: _,
             // Said again by the host.
+            time_place: _,
             socket_activation: _,
             order_suspect: _,
             triggered: _,
@@ -128,6 +133,7 @@ impl Engine {
                 random: *random,
                 shutting_down: *shutting_down,
                 finished: *finished,
+                began: *began,
             },
         }
     }
@@ -154,6 +160,7 @@ impl Engine {
             Machine::Service(service) => service.is_held(),
             Machine::Socket(_)
             | Machine::Scope(_)
+            | Machine::Timer(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => false,
@@ -172,6 +179,7 @@ impl Engine {
             ledger: state.ledger,
             shutting_down: state.shutting_down,
             finished: state.finished,
+            began: state.began,
             deadlines,
             idle_queue,
             ..Engine::new(state.random)

@@ -8,7 +8,7 @@ use super::graph::Edge;
 use super::ids::{DescriptorId, ProcessId, UnitId};
 use super::process::Role;
 use super::socket::{Connection, Context, Outbox, Socket, Transition, Triggered, Wanted};
-use super::state::{JobKind, ServicePhase, ServiceState};
+use super::state::{ActiveState, JobKind, ServicePhase, ServiceState};
 use super::transaction::Wish;
 use super::unit::{Machine, Unit};
 use crate::unit::config::{
@@ -133,6 +133,11 @@ impl Engine {
             let reason = format!("there is no unit for {instance}");
             return self.give_up_connection(socket, connection, &reason);
         };
+        let there = self.graph.get(service);
+        if there.connection.is_some() || there.active_state() != ActiveState::Inactive {
+            let reason = format!("{instance} is there already");
+            return self.give_up_connection(socket, connection, &reason);
+        }
         let made = self.with_socket(socket, |s, cx| s.connection_for(cx, connection, service));
         let Some(made) = made.flatten() else {
             return self.close(connection);
@@ -141,19 +146,26 @@ impl Engine {
         self.graph.join(socket, Edge::Triggers, service);
         self.graph.join(socket, Edge::Before, service);
         if let Err(refusal) = self.enqueue(start_of(service)) {
-            self.release_descriptors(service);
-            self.give_up_connection(socket, connection, &refusal.to_string());
+            self.end_connection(service);
+            self.connection_failed(socket, connection, &refusal.to_string());
         }
     }
 
     fn give_up_connection(&mut self, socket: UnitId, connection: DescriptorId, reason: &str) {
+        self.close(connection);
+        self.connection_failed(socket, connection, reason);
+    }
+
+    fn connection_failed(&mut self, socket: UnitId, connection: DescriptorId, reason: &str) {
+        if self.graph.lookup(socket).is_none() {
+            return;
+        }
         let text = format!("cannot start a service for a connection: {reason}");
         self.log(LogLevel::Error, socket, text);
-        self.close(connection);
         self.with_socket(socket, |s, cx| s.connection_failed(cx, connection));
     }
 
-    fn close(&mut self, descriptor: DescriptorId) {
+    pub(super) fn close(&mut self, descriptor: DescriptorId) {
         self.effects
             .push_back(Effect::CloseDescriptor { descriptor });
     }
@@ -280,7 +292,6 @@ impl Engine {
         if !rests && !waits {
             return;
         }
-        let connection = unit.connection.take();
         let service = unit.config.service();
         let preserve = service.map(|service| service.descriptor_store_preserve);
         let keeps = !rests || preserve == Some(PreserveMode::Yes);
@@ -292,14 +303,23 @@ impl Engine {
         for (descriptor, _) in store {
             self.close(descriptor);
         }
-        if let Some(connection) = connection {
-            self.close(connection.descriptor);
-            if self.graph.lookup(connection.socket).is_some() {
-                self.graph.part(connection.socket, Edge::Triggers, id);
-                self.graph.part(connection.socket, Edge::Before, id);
-            }
-            self.with_socket(connection.socket, |s, cx| s.connection_ended(cx, id));
+        self.end_connection(id);
+    }
+
+    /// Closes the connection of an instance, if it has one. The socket's jobs need not wait for
+    /// those of the instance any more.
+    fn end_connection(&mut self, id: UnitId) {
+        let Some(connection) = self.graph.get_mut(id).connection.take() else {
+            return;
+        };
+        self.close(connection.descriptor);
+        let socket = connection.socket;
+        if self.graph.lookup(socket).is_some() {
+            self.graph.part(socket, Edge::Triggers, id);
+            self.graph.part(socket, Edge::Before, id);
+            self.queue_jobs_of([socket]);
         }
+        self.with_socket(socket, |s, cx| s.connection_ended(cx, id));
     }
 
     /// A service spoke; what it sent along goes into its store if that was the wish.
@@ -382,7 +402,7 @@ impl Engine {
     }
 }
 
-fn start_of(unit: UnitId) -> Wish {
+pub(super) fn start_of(unit: UnitId) -> Wish {
     Wish {
         unit,
         kind: JobKind::Start,
@@ -397,6 +417,7 @@ fn state_of(unit: &Unit) -> Option<ServiceState> {
         Machine::Service(service) => Some(service.state()),
         Machine::Socket(_)
         | Machine::Scope(_)
+        | Machine::Timer(_)
         | Machine::Target { .. }
         | Machine::Fact
         | Machine::Inert => None,

@@ -1,6 +1,7 @@
 //! What happens between a start job's turn and the unit's own start: conditions, asserts,
 //! dependencies once more, refused settings, the start limit (checklist J11, M17).
 
+use super::activation;
 use super::effect::{Effect, LogLevel};
 use super::engine::Engine;
 use super::graph::Edge;
@@ -178,7 +179,10 @@ impl Engine {
         let now = self.now.monotonic;
         let unit = self.graph.get_mut(id);
         let config = unit.config.clone();
-        if matches!(unit.machine, Machine::Service(_) | Machine::Socket(_)) {
+        if matches!(
+            unit.machine,
+            Machine::Service(_) | Machine::Socket(_) | Machine::Timer(_)
+        ) {
             unit.start_limit_hit = !unit.start_limit.allow(&config.unit, now);
         }
         if unit.start_limit_hit {
@@ -191,10 +195,17 @@ impl Engine {
             self.act(id, action, None, "it was started too often".to_owned());
             self.with_service(id, |service, cx| service.start_limit_hit(cx));
             self.with_socket(id, |socket, cx| socket.start_limit_hit(cx));
+            self.with_timer(id, |timer, cx| timer.start_limit_hit(cx));
             return Run::Ended(JobResult::Failed);
         }
         let invocation = self.new_invocation();
-        self.graph.get_mut(id).invocation = invocation;
+        let restarts = self.is_new_run(id);
+        let unit = self.graph.get_mut(id);
+        unit.invocation = invocation;
+        if !restarts {
+            let job = unit.job.and_then(|job| self.jobs.get(&job));
+            unit.details = job.map(|job| job.details.clone()).unwrap_or_default();
+        }
         self.begin_start(id)
     }
 
@@ -218,6 +229,11 @@ impl Engine {
                 Some(Ok(())) => Run::Begun,
                 None => Run::Ended(JobResult::Failed),
             },
+            Machine::Timer(_) => match self.with_timer(id, |timer, cx| timer.start(cx)) {
+                Some(Err(activation::NotStarted::Already)) => Run::Ended(JobResult::Done),
+                Some(Err(activation::NotStarted::Failed)) | None => Run::Ended(JobResult::Failed),
+                Some(Ok(())) => Run::Begun,
+            },
             Machine::Target { .. } => {
                 self.set_target(id, true);
                 Run::Begun
@@ -234,6 +250,7 @@ impl Engine {
             Machine::Service(service) => service.state() == ServiceState::AutoRestartQueued,
             Machine::Socket(_)
             | Machine::Scope(_)
+            | Machine::Timer(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => false,

@@ -387,8 +387,67 @@ impl ScopeResult {
     }
 }
 
-/// Why a service ended, the Result property.
+/// The states of a timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum TimerState {
+    Dead,
+    /// For the next time.
+    Waiting,
+    /// What it activates runs.
+    Running,
+    /// There is no next time.
+    Elapsed,
+    Failed,
+}
+
+impl TimerState {
+    /// systemd's SubState word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TimerState::Dead => "dead",
+            TimerState::Waiting => "waiting",
+            TimerState::Running => "running",
+            TimerState::Elapsed => "elapsed",
+            TimerState::Failed => "failed",
+        }
+    }
+
+    /// What the state means to other units.
+    pub fn active_state(self) -> ActiveState {
+        match self {
+            TimerState::Dead => ActiveState::Inactive,
+            TimerState::Waiting | TimerState::Running | TimerState::Elapsed => ActiveState::Active,
+            TimerState::Failed => ActiveState::Failed,
+        }
+    }
+}
+
+/// Why a timer ended, the Result property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum TimerResult {
+    #[default]
+    Success,
+    Resources,
+    StartLimitHit,
+}
+
+impl TimerResult {
+    /// systemd's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TimerResult::Success => "success",
+            TimerResult::Resources => "resources",
+            TimerResult::StartLimitHit => "start-limit-hit",
+        }
+    }
+}
+
+/// Why a service ended, the Result property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum ServiceResult {

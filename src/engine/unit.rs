@@ -7,6 +7,7 @@ use super::scope::Scope;
 use super::service::Service;
 use super::socket::{Connection, Socket};
 use super::state::ActiveState;
+use super::timer::Timer;
 use super::window::Window;
 use crate::unit::config::{LoadState, UnitBody, UnitConfig, UnitSection};
 use crate::unit::name::UnitName;
@@ -23,6 +24,8 @@ pub(super) enum Machine {
     Socket(Box<Socket>),
     /// Processes that others have started.
     Scope(Box<Scope>),
+    /// Times at which another unit is started.
+    Timer(Box<Timer>),
     /// A synchronisation point: active or not.
     Target {
         /// Whether it was started.
@@ -43,6 +46,7 @@ impl Machine {
             }
             (LoadState::Loaded, UnitBody::Socket(_)) => Machine::Socket(Box::default()),
             (LoadState::Loaded, UnitBody::Scope(_)) => Machine::Scope(Box::default()),
+            (LoadState::Loaded, UnitBody::Timer(_)) => Machine::Timer(Box::default()),
             (LoadState::Loaded, UnitBody::Target) => Machine::Target { active: false },
             (LoadState::Loaded, UnitBody::Fact) => Machine::Fact,
             (_, _) => Machine::Inert,
@@ -55,6 +59,7 @@ impl Machine {
             Machine::Service(service) => service.state().active_state(),
             Machine::Socket(socket) => socket.state().active_state(),
             Machine::Scope(scope) => scope.state().active_state(),
+            Machine::Timer(timer) => timer.state().active_state(),
             Machine::Target { active: true } | Machine::Fact => ActiveState::Active,
             Machine::Target { active: false } | Machine::Inert => ActiveState::Inactive,
         }
@@ -66,6 +71,7 @@ impl Machine {
             Machine::Service(service) => service.state().as_str(),
             Machine::Socket(socket) => socket.state().as_str(),
             Machine::Scope(scope) => scope.state().as_str(),
+            Machine::Timer(timer) => timer.state().as_str(),
             Machine::Target { active: true } | Machine::Fact => "active",
             Machine::Target { active: false } | Machine::Inert => "dead",
         }
@@ -153,6 +159,8 @@ pub(super) struct Unit {
     pub(super) lost: BTreeSet<UnitId>,
     /// MONITOR_... of the unit that triggered the current run (E9).
     pub(super) monitor: Vec<(String, String)>,
+    /// TRIGGER_... of the timer that started the current run.
+    pub(super) details: Vec<(String, String)>,
     /// The timer that is registered with the engine.
     pub(super) deadline: Option<u64>,
     /// The connection that a service was started for (Accept=yes).
@@ -183,6 +191,7 @@ impl Unit {
             start_limit_hit: false,
             lost: BTreeSet::new(),
             monitor: Vec::new(),
+            details: Vec::new(),
             deadline: None,
             connection: None,
             store: Vec::new(),
@@ -210,6 +219,7 @@ impl Unit {
             Machine::Service(_)
             | Machine::Socket(_)
             | Machine::Scope(_)
+            | Machine::Timer(_)
             | Machine::Target { .. }
             | Machine::Inert => {
                 config.load == LoadState::Loaded && self.active_state().is_inactive_or_failed()
@@ -221,7 +231,8 @@ impl Unit {
                 Machine::Socket(socket) => socket.config_changed(&config),
                 // It reads its settings whenever it needs them.
                 Machine::Scope(_) => {}
-                Machine::Target { .. } | Machine::Fact | Machine::Inert => {}
+                // Looked at anew once all units are read.
+                Machine::Timer(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {}
             }
         } else if may_change {
             self.machine = fresh;

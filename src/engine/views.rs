@@ -124,6 +124,7 @@ impl Engine {
                 Machine::Service(service) => Some(service.view()),
                 Machine::Socket(_)
                 | Machine::Scope(_)
+                | Machine::Timer(_)
                 | Machine::Target { .. }
                 | Machine::Fact
                 | Machine::Inert => None,
@@ -132,6 +133,7 @@ impl Engine {
                 Machine::Socket(socket) => Some(socket.view()),
                 Machine::Service(_)
                 | Machine::Scope(_)
+                | Machine::Timer(_)
                 | Machine::Target { .. }
                 | Machine::Fact
                 | Machine::Inert => None,
@@ -140,10 +142,21 @@ impl Engine {
                 Machine::Scope(scope) => Some(scope.view()),
                 Machine::Service(_)
                 | Machine::Socket(_)
+                | Machine::Timer(_)
                 | Machine::Target { .. }
                 | Machine::Fact
                 | Machine::Inert => None,
             },
+            timer: match &unit.machine {
+                Machine::Timer(timer) => Some(timer.view()),
+                Machine::Service(_)
+                | Machine::Socket(_)
+                | Machine::Scope(_)
+                | Machine::Target { .. }
+                | Machine::Fact
+                | Machine::Inert => None,
+            },
+            details: unit.details.clone(),
             stored: u32::try_from(unit.store.len()).unwrap_or(u32::MAX),
         }
     }

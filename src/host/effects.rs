@@ -57,6 +57,8 @@ impl Host {
                 invocation,
             } => self.take_in(unit, order, config, invocation),
             Effect::RequestStop { unit, controller } => self.request_stop(unit, controller),
+            Effect::ReadStamp { unit, order } => self.read_stamp(unit, order),
+            Effect::WriteStamp { unit, time } => self.write_stamp(unit, time),
             Effect::OpenSockets { .. }
             | Effect::CloseSockets { .. }
             | Effect::WatchSockets { .. }
@@ -126,6 +128,8 @@ impl Host {
             | Effect::LoadInstance { .. }
             | Effect::StoreDescriptor { .. }
             | Effect::CloseDescriptor { .. }
+            | Effect::ReadStamp { .. }
+            | Effect::WriteStamp { .. }
             | Effect::Finished => None,
         };
         if let Some(news) = news {

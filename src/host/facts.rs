@@ -1,11 +1,13 @@
 //! What specifiers and conditions need to know of the machine, gathered once at start.
 
+use super::zones::MachineZones;
 use crate::unit::specifier::SystemFacts;
-use crate::unit::value::{Limit, LimitKind};
+use crate::unit::value::{Limit, LimitKind, Zones};
 use nix::unistd::{Group, Uid, User, getegid, geteuid};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Looks a variable of the environment up.
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -41,6 +43,7 @@ pub fn gather(env: Lookup<'_>) -> SystemFacts {
         limits: limits(),
         tasks: tasks(),
         memory: memory(),
+        zones: Zones::new(Arc::new(MachineZones::of(env))),
         ..SystemFacts::default()
     };
     if facts.pretty_hostname.is_empty() {

@@ -4,6 +4,7 @@
 use super::bus_names::BusNameNews;
 use super::client_units::ClientUnits;
 use super::operations::{Operation, Trouble};
+use super::vitals::Histogram;
 use crate::cgroup::usage::Usage;
 use crate::engine::{
     Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb, Verdict,
@@ -13,7 +14,8 @@ use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -56,8 +58,42 @@ pub trait Facts {
     /// The lines with a number above `after` that a unit wrote, or all units if `None`, oldest
     /// first; those that were dropped meanwhile are missing.
     fn log_after(&self, unit: Option<&UnitName>, after: u64) -> Vec<Arc<LogLine>>;
+    /// How many lines there were of each unit and about it, since the daemon was started.
+    fn log_counts(&self) -> BTreeMap<UnitName, u64> {
+        BTreeMap::new()
+    }
+    /// What is kept of a unit that the kernel is asked about.
+    fn held(&self, _unit: &UnitName) -> Held {
+        Held::default()
+    }
+    /// How the loop itself is.
+    fn vitals(&self) -> Vitals {
+        Vitals::default()
+    }
     /// The manager's version, started-at and settings worth showing, by property name.
     fn manager(&self) -> ManagerFacts;
+}
+
+/// What is kept of a unit that the kernel is asked about.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    /// The directory of its control group, while it has one.
+    pub group: Option<PathBuf>,
+    /// Nanoseconds of CPU that it had used when its group went.
+    pub cpu: Option<u64>,
+    /// Lines of log, as [`Facts::log_counts`] says.
+    pub lines: u64,
+}
+
+/// How the loop itself is.
+#[derive(Debug, Clone, Default)]
+pub struct Vitals {
+    /// The time.
+    pub now: Timestamp,
+    /// How long its turns took, in which nobody else was heard.
+    pub turns: Histogram,
+    /// From the order to start a process until it was there.
+    pub spawns: Histogram,
 }
 
 /// What is shown of the manager itself.

@@ -7,6 +7,8 @@
 
 use super::dynamic_users::{DynamicUsers, Found as User};
 use super::ipc::Owner;
+use super::keep::custody::{Custody, Kept};
+use super::keep::saved::IsolationState;
 use crate::engine::UnitId;
 use crate::exec::mounts::{Files, Found, MountTable, Sources};
 use crate::exec::plan::Entered;
@@ -19,12 +21,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// All units that have something of the kind.
 #[derive(Debug, Default)]
 pub(super) struct Isolations {
     units: BTreeMap<UnitId, Arc<Shared>>,
+    last: u64,
 }
 
 impl Isolations {
@@ -43,7 +46,10 @@ impl Isolations {
         let mut there = peers().into_iter().filter_map(|peer| self.units.get(&peer));
         let spaces = match there.next() {
             Some(peer) if !apart => peer.spaces.clone(),
-            Some(_) | None => Arc::default(),
+            Some(_) | None => {
+                self.last += 1;
+                Arc::new(Spaces::of_number(self.last))
+            }
         };
         let shared = Arc::new(Shared {
             spaces,
@@ -51,6 +57,69 @@ impl Isolations {
         });
         self.units.insert(unit, shared.clone());
         shared
+    }
+
+    /// What a unit's processes share, for a daemon that takes over; `None` if that is nothing.
+    pub(super) fn state(&self, unit: UnitId) -> Option<IsolationState> {
+        let shared = self.units.get(&unit)?;
+        let spaces = &shared.spaces;
+        let state = IsolationState {
+            spaces: spaces.number,
+            tmp: spaces.tmp.get().cloned().and_then(Result::ok),
+            network: spaces.network.get().is_some_and(Result::is_ok),
+            ipc: spaces.ipc.get().is_some_and(Result::is_ok),
+            credentials: shared.credentials.get().cloned().and_then(Result::ok),
+        };
+        let any = state.network || state.ipc;
+        (any || state.tmp.is_some() || state.credentials.is_some()).then_some(state)
+    }
+
+    /// Units that have something of the kind.
+    pub(super) fn units(&self) -> impl Iterator<Item = UnitId> {
+        self.units.keys().copied()
+    }
+
+    /// Puts the namespaces of a unit into custody that are not there yet.
+    pub(super) fn put_in_custody(&self, unit: UnitId, custody: &Arc<Custody>) {
+        if let Some(shared) = self.units.get(&unit) {
+            shared.spaces.put_in_custody(custody);
+        }
+    }
+
+    /// What an earlier daemon has made for a unit; `find` gives back what was in custody.
+    pub(super) fn take_over(
+        &mut self,
+        unit: UnitId,
+        state: IsolationState,
+        find: &mut dyn FnMut(&str) -> Option<OwnedFd>,
+        custody: &Arc<Custody>,
+    ) {
+        self.last = self.last.max(state.spaces);
+        let mut there = self.units.values().map(|shared| &shared.spaces);
+        let joined = there.find(|spaces| spaces.number == state.spaces).cloned();
+        let spaces = joined.unwrap_or_else(|| {
+            let spaces = Spaces::of_number(state.spaces);
+            for (name, space) in spaces.namespaces() {
+                if let Some(found) = find(&spaces.key(name)) {
+                    // It was just made, and is empty.
+                    let _ = space.set(Ok(Arc::new(found)));
+                }
+            }
+            spaces.put_in_custody(custody);
+            Arc::new(spaces)
+        });
+        if let Some(tmp) = state.tmp {
+            let _ = spaces.tmp.set(Ok(tmp));
+        }
+        let credentials = state
+            .credentials
+            .map_or_else(OnceLock::new, |path| Ok(path).into());
+        let shared = Shared {
+            spaces,
+            credentials,
+            ..Shared::default()
+        };
+        self.units.insert(unit, Arc::new(shared));
     }
 
     /// The unit is dead: what nobody else shares goes by its removal, with RemoveIPC= also what
@@ -105,10 +174,17 @@ pub(super) struct Left {
 /// The part that other units may share, too.
 #[derive(Debug, Default)]
 struct Spaces {
-    network: OnceLock<Result<OwnedFd, String>>,
-    ipc: OnceLock<Result<OwnedFd, String>>,
+    /// Tells it from all others.
+    number: u64,
+    network: Space,
+    ipc: Space,
     tmp: OnceLock<Result<(String, String), String>>,
+    /// Those that are in custody.
+    kept: Mutex<BTreeMap<&'static str, Kept>>,
 }
+
+/// A namespace, once it is made.
+type Space = OnceLock<Result<Arc<OwnedFd>, String>>;
 
 impl Shared {
     /// The namespaces to enter. May block.
@@ -195,6 +271,31 @@ impl Shared {
 }
 
 impl Spaces {
+    fn of_number(number: u64) -> Spaces {
+        Spaces {
+            number,
+            ..Spaces::default()
+        }
+    }
+
+    fn namespaces(&self) -> [(&'static str, &Space); 2] {
+        [("network", &self.network), ("ipc", &self.ipc)]
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("space-{}-{name}", self.number)
+    }
+
+    fn put_in_custody(&self, custody: &Arc<Custody>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, space) in self.namespaces() {
+            if let Some(Ok(descriptor)) = space.get() {
+                kept.entry(name)
+                    .or_insert_with(|| custody.keep(self.key(name), descriptor));
+            }
+        }
+    }
+
     fn directories(self) -> Vec<String> {
         let (tmp, var_tmp) = match self.tmp.into_inner() {
             Some(Ok(pair)) => pair,
@@ -206,7 +307,7 @@ impl Spaces {
 }
 
 fn namespace<'a>(
-    made: &'a OnceLock<Result<OwnedFd, String>>,
+    made: &'a Space,
     kind: Kind,
     private: bool,
     path: Option<&str>,
@@ -216,9 +317,10 @@ fn namespace<'a>(
     }
     let made = made.get_or_init(|| match path {
         Some(path) => fs::File::open(path)
-            .map(OwnedFd::from)
+            .map(|file| Arc::new(OwnedFd::from(file)))
             .map_err(|error| format!("open the namespace {path}: {error}")),
         None => own_namespace::make(kind)
+            .map(Arc::new)
             .map_err(|error| format!("make a namespace ({kind:?}): {error}")),
     });
     Some(made.as_ref().map(AsFd::as_fd).map_err(Clone::clone))

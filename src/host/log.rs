@@ -44,10 +44,13 @@ struct Store {
 struct Ring {
     lines: VecDeque<Arc<LogLine>>,
     bytes: usize,
+    /// All that there ever were.
+    count: u64,
 }
 
 impl Ring {
     fn push(&mut self, line: Arc<LogLine>) {
+        self.count += 1;
         self.bytes += line.text.len() + LINE_OVERHEAD;
         self.lines.push_back(line);
         while self.bytes > RING_BYTES {
@@ -183,6 +186,15 @@ impl Log {
         drop(store);
         lines.sort_by_key(|line| line.number);
         lines.split_off(lines.len().saturating_sub(count))
+    }
+
+    /// How many lines there were of each unit and about it.
+    pub(super) fn counts(&self) -> BTreeMap<UnitName, u64> {
+        let store = self.lock();
+        let rings = store.rings.iter();
+        rings
+            .filter_map(|(unit, ring)| Some((unit.clone()?, ring.count)))
+            .collect()
     }
 
     /// The lines of a unit, or of all, with a number above `after`, oldest first.

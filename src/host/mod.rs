@@ -57,13 +57,17 @@ mod sinks;
 pub(crate) mod small_loop_tests;
 mod sockets;
 mod spawning;
+mod stamps;
 mod stream;
 mod terminal;
+mod time_watch;
 mod unit_files;
 mod view;
+mod vitals;
 mod wind_up;
+mod zones;
 
-pub use crate::cgroup::usage::{Io, Usage};
+pub use crate::cgroup::usage::{Io, Usage, read as read_usage};
 pub use crate::sys::inherited::take as inherited_descriptor;
 pub use bus_names::{BusNameNews, BusNameOrder};
 pub use client_units::ClientUnits;
@@ -73,7 +77,8 @@ pub use environment::{Mode, base as base_environment, inheritable as inheritable
 pub use facts::gather as gather_facts;
 pub use guests::{Guest, GuestTrouble};
 pub use handle::{
-    ControlError, Facts, Handle, Job, LogLine, ManagerFacts, News, Startup, Stream, View,
+    ControlError, Facts, Handle, Held, Job, LogLine, ManagerFacts, News, Startup, Stream, View,
+    Vitals,
 };
 pub use keep::{
     CONTROL, Carried, Keep, KeepError, ReadError, Recovered, check_state, let_signals_through,
@@ -85,3 +90,4 @@ pub use run::{Host, Options};
 pub use sockets::ad_hoc as activation;
 pub use stream::HyperStream;
 pub use unit_files::{EditError, apply as apply_edits, carry_out as edit_unit_files};
+pub use vitals::Histogram;

@@ -52,6 +52,7 @@ pub(super) enum Operation {
         answer: Answer<()>,
     },
     /// Managed directories of a unit are removed.
+    /// Managed directories of a unit, or a timer's stamp, are removed.
     Clean {
         unit: UnitName,
         kinds: BTreeSet<DirectoryKind>,
@@ -74,6 +75,13 @@ pub enum Trouble {
     Invalid,
     /// The kernel refused.
     Failed,
+}
+
+/// What is removed.
+enum Cleaning {
+    Directories(directories::Removal),
+    /// When a timer last elapsed.
+    Stamp,
 }
 
 /// What the kernel last was asked of a unit's group.
@@ -202,8 +210,9 @@ impl Host {
                 unit,
                 kinds,
                 answer,
-            } => match self.directories_to_clean(&unit, &kinds) {
-                Ok((id, removal)) => self.clean(id, removal, answer),
+            } => match self.what_to_clean(&unit, &kinds) {
+                Ok((name, Cleaning::Directories(removal))) => self.clean(name, removal, answer),
+                Ok((name, Cleaning::Stamp)) => self.clean_stamp(name, answer),
                 Err(error) => {
                     let _ = answer.send(Err(error));
                 }
@@ -322,27 +331,45 @@ impl Host {
         }
     }
 
-    fn directories_to_clean(
+    fn what_to_clean(
         &self,
         unit: &UnitName,
         kinds: &BTreeSet<DirectoryKind>,
-    ) -> Result<(UnitName, directories::Removal), ControlError> {
+    ) -> Result<(UnitName, Cleaning), ControlError> {
         let view = self.loaded_unit(unit)?;
         let name = view.name();
-        let Some(service) = view.config.service() else {
+        let (service, timer) = (view.config.service(), view.config.timer());
+        if service.is_none() && timer.is_none() {
             let text = format!("Unit '{name}' does not support cleaning.");
             return trouble(Trouble::NotSupported, text);
-        };
+        }
         if view.active != ActiveState::Inactive || view.job.is_some() {
             let text = "Unit is not inactive or has pending job.";
             return trouble(Trouble::Busy, text);
         }
-        let (system, kept) = (&self.common.system, &self.common.kept);
-        let removal = directories::Removal::of_kinds(&service.exec, system, kinds, kept);
-        if removal.is_empty() {
-            return trouble(Trouble::NothingToClean, "No matching resources found.");
+        let is_persistent = timer.is_some_and(|timer| timer.persistent);
+        if is_persistent && kinds.contains(&DirectoryKind::State) {
+            return Ok((name.clone(), Cleaning::Stamp));
         }
-        Ok((name.clone(), removal))
+        let (system, kept) = (&self.common.system, &self.common.kept);
+        let removal = service
+            .map(|service| directories::Removal::of_kinds(&service.exec, system, kinds, kept));
+        match removal.filter(|removal| !removal.is_empty()) {
+            Some(removal) => Ok((name.clone(), Cleaning::Directories(removal))),
+            None => trouble(Trouble::NothingToClean, "No matching resources found."),
+        }
+    }
+
+    fn clean_stamp(&self, unit: UnitName, answer: Answer<()>) {
+        let removed = self.stamps.remove(unit);
+        tokio::spawn(async move {
+            let result = match removed.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => trouble(Trouble::Failed, format!("cannot remove it: {error}")),
+                Err(_) => Err(ControlError::Gone),
+            };
+            let _ = answer.send(result);
+        });
     }
 
     fn clean(&mut self, unit: UnitName, removal: directories::Removal, answer: Answer<()>) {

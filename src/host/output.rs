@@ -84,7 +84,7 @@ impl Pipes {
 }
 
 /// A pipe of our own, for a look at what is in another one. Empty between two looks.
-type Scratch = Arc<Mutex<Option<(OwnedFd, OwnedFd)>>>;
+type Scratch = Arc<Mutex<(OwnedFd, OwnedFd)>>;
 
 /// All tasks that read.
 #[derive(Debug)]
@@ -95,12 +95,16 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    pub(super) fn new(log: Arc<Log>) -> Capture {
-        Capture {
+    /// Nothing is read so far.
+    ///
+    /// # Errors
+    /// No descriptors are left.
+    pub(super) fn new(log: Arc<Log>) -> io::Result<Capture> {
+        Ok(Capture {
             log,
-            scratch: Scratch::default(),
+            scratch: scratch()?,
             tasks: JoinSet::new(),
-        }
+        })
     }
 
     /// Reads the streams of a process from here on.
@@ -148,6 +152,11 @@ pub(super) struct From {
     pub(super) pid: i32,
     pub(super) stream: Stream,
     pub(super) rules: Arc<LineRules>,
+}
+
+fn scratch() -> io::Result<Scratch> {
+    let pipe = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    Ok(Arc::new(Mutex::new(pipe)))
 }
 
 /// Where the lines go.
@@ -245,13 +254,8 @@ fn has_no_writer(pipe: &OwnedFd) -> bool {
 
 /// Copies what is in a pipe, as far as it fits; it stays there.
 fn look(pipe: &OwnedFd, scratch: &Scratch, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
-    if scratch.is_none() {
-        *scratch = Some(pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?);
-    }
-    let Some((out, into)) = &*scratch else {
-        return Ok(0);
-    };
+    let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+    let (out, into) = &*scratch;
     let count = tee(pipe, into, buffer.len(), SpliceFlags::NONBLOCK)?;
     let mut copied = 0;
     while copied < count {
@@ -267,7 +271,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_is_logged() {
         let log = Arc::new(Log::new());
-        let mut capture = Capture::new(log.clone());
+        let mut capture = Capture::new(log.clone()).unwrap();
         let exec = ExecConfig {
             standard_error: crate::unit::config::OutputTarget::Log,
             ..ExecConfig::default()
@@ -298,7 +302,7 @@ mod tests {
     #[tokio::test]
     async fn the_beginning_of_a_line_waits_in_the_pipe() {
         let log = Arc::new(Log::new());
-        let (scratch, unit) = (Scratch::default(), UnitName::parse("a.service").unwrap());
+        let (scratch, unit) = (scratch().unwrap(), UnitName::parse("a.service").unwrap());
         let sink = Sink {
             log: log.clone(),
             from: From {

@@ -32,6 +32,9 @@ use super::requests::Requests;
 use super::scopes::Moved;
 use super::sockets::{Registry, SocketFact};
 use super::spawning::{Common, Started};
+use super::stamps::{Stamp, Stamps};
+use super::time_watch::{self, TimeNews, TimeWatch};
+use super::vitals::Pulse;
 use crate::cgroup::Tree;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
 use crate::exec::foresight::Standing;
@@ -45,7 +48,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
@@ -93,6 +96,8 @@ pub struct Options {
     pub cgroup_label: String,
     /// The unit that the daemon ends with.
     pub exit_with: Option<UnitName>,
+    /// Where what outlives the machine's boots is kept.
+    pub state_directory: PathBuf,
     /// Where orders go to watch names on the bus.
     pub bus_names: UnboundedSender<BusNameOrder>,
 }
@@ -110,6 +115,7 @@ pub(super) enum Fact {
     Socket(SocketFact),
     Probed(Attempt),
     Pictured(io::Result<()>),
+    Stamp(Stamp),
 }
 
 /// What ended a wait.
@@ -118,6 +124,7 @@ enum Woken {
     Ended(ProcessId),
     Notification,
     GroupChanged,
+    TimeChanged(TimeNews),
     ChildEnded,
     Message(Message),
     Deadline,
@@ -135,6 +142,7 @@ impl Woken {
             Woken::Ended(_) | Woken::ChildEnded | Woken::GroupChanged => true,
             Woken::Fact(_)
             | Woken::Notification
+            | Woken::TimeChanged(_)
             | Woken::Message(_)
             | Woken::Deadline
             | Woken::Idle
@@ -167,10 +175,16 @@ pub struct Host {
     pub(super) bus_names: BusNames,
     /// Attempts of probes under way.
     pub(super) attempts: Attempts,
+    /// How the loop itself is.
+    pub(super) pulse: Pulse,
     /// Removals under way; a start of the unit waits for them.
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
     /// What was said of units' files since the last reload.
     pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
+    /// The clock on the wall and the zone.
+    pub(super) time: TimeWatch,
+    /// When persistent timers last elapsed.
+    pub(super) stamps: Stamps,
     /// Sockets and kept descriptors.
     pub(super) sockets: Registry,
     /// MAINPID= last said by a process of root.
@@ -231,8 +245,11 @@ impl Host {
     ) -> io::Result<(Host, Handle)> {
         // Before the first process: orphans must come to us.
         subreaper::become_subreaper()?;
+        let place = time_watch::place(&options.system, &options.own_environment);
         let Some(mut recovered) = recovered else {
             let mut engine = Engine::new(seed);
+            engine.began(clock::now());
+            engine.set_time_place(place);
             if !options.sockets {
                 engine.without_socket_activation();
             }
@@ -246,7 +263,7 @@ impl Host {
         let keeper = recovered.keeper.take();
         let custody = Custody::new(options.keep.clone(), &options.runtime, keeper);
         let notify = recovered.take(keep::NOTIFY);
-        let mut resumption = Resumption::new(recovered, &options.load, options.sockets)?;
+        let mut resumption = Resumption::new(recovered, &options.load, options.sockets, place)?;
         let engine = std::mem::replace(&mut resumption.engine, Engine::new(seed));
         let (mut host, handle) = Host::build(options, engine, groups, custody, notify)?;
         host.take_over(resumption)?;
@@ -290,19 +307,22 @@ impl Host {
                 PathBuf::from(&options.system.runtime_directory).join("systemd/dynamic-uid"),
             )),
         };
+        let time = TimeWatch::new(options.system.zones.clone())?;
+        let surroundings = Surroundings {
+            system,
+            environment: Arc::new(options.own_environment.clone()),
+        };
+        let stamps = Stamps::new(&options.state_directory, log.clone(), facts.clone());
         let host = Host {
             engine,
             common: Arc::new(common),
-            surroundings: Surroundings {
-                system,
-                environment: Arc::new(options.own_environment.clone()),
-            },
+            surroundings,
             groups,
             handed_over: BTreeMap::new(),
             isolations: Isolations::default(),
             left_out: BTreeMap::new(),
             news: news.clone(),
-            capture: Capture::new(log.clone()),
+            capture: Capture::new(log.clone())?,
             log,
             processes: Processes::default(),
             notify,
@@ -310,9 +330,12 @@ impl Host {
             names: BTreeMap::new(),
             searches: BTreeMap::new(),
             attempts: Attempts::default(),
+            pulse: Pulse::default(),
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
             said: BTreeMap::new(),
+            time,
+            stamps,
             sockets: Registry::new(custody.clone()),
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
@@ -364,8 +387,10 @@ impl Host {
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
             }
+            let begun = Instant::now();
             self.take(woken);
             self.settle();
+            self.pulse.turn(begun.elapsed());
             if let Some(answer) = self.reexecute.take() {
                 // Not on this function's stack.
                 let error = Box::pin(self.reexecute()).await;
@@ -404,6 +429,7 @@ impl Host {
             () = self.notify.readable() => Woken::Notification,
             Some(()) = self.inbox.children.recv() => Woken::ChildEnded,
             () = self.groups.changed() => Woken::GroupChanged,
+            news = self.time.changed() => Woken::TimeChanged(news),
             () = deadline => Woken::Deadline,
             Some(message) = self.inbox.messages.recv() => Woken::Message(message),
             // Last: whoever was just told of a unit has asked by then how it is.
@@ -427,6 +453,7 @@ impl Host {
             Woken::Idle => self.tell(Event::Collect),
             Woken::Quiet => self.make_picture(),
             Woken::Word => self.speak(),
+            Woken::TimeChanged(news) => self.time_changed(news),
             Woken::Fact(fact) => self.take_fact(fact),
         }
     }
@@ -447,6 +474,7 @@ impl Host {
             Fact::PidFile(process, read) => self.pid_file_read(process, read),
             Fact::Checked(check, results) => self.tell(Event::Checked { check, results }),
             Fact::Pictured(written) => self.pictured(written),
+            Fact::Stamp(stamp) => self.stamp_read(&stamp),
         }
     }
 

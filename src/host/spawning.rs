@@ -38,6 +38,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// What every start is made with.
 #[derive(Debug, Clone)]
@@ -77,6 +78,8 @@ struct Start {
 #[derive(Debug)]
 pub(super) struct Started {
     order: Box<Spawn>,
+    /// When it was ordered.
+    begun: Instant,
     readers: Vec<Reader>,
     /// The process and what is to be warned of, or why there is none.
     result: Result<(Child, Vec<String>), String>,
@@ -85,6 +88,7 @@ pub(super) struct Started {
 impl Host {
     /// Carries an order out; answered by `Spawned` or `SpawnFailed`, perhaps later.
     pub(super) fn spawn(&mut self, order: Box<Spawn>) {
+        let begun = Instant::now();
         let is_probe = matches!(order.role, Role::Probe(_));
         if is_probe && self.freezers.contains_key(&order.unit) {
             // Born into a frozen group it would keep its parent, the loop, waiting.
@@ -99,6 +103,7 @@ impl Host {
             Err(reason) => {
                 return self.started(Started {
                     order,
+                    begun,
                     readers: Vec::new(),
                     result: Err(reason),
                 });
@@ -111,6 +116,7 @@ impl Host {
             drop(start);
             return self.started(Started {
                 order,
+                begun,
                 readers,
                 result,
             });
@@ -128,6 +134,7 @@ impl Host {
             };
             let _ = facts.send(Fact::Started(Box::new(Started {
                 order,
+                begun,
                 readers,
                 result,
             })));
@@ -229,11 +236,13 @@ impl Host {
     pub(super) fn started(&mut self, started: Started) {
         let Started {
             order,
+            begun,
             readers,
             result,
         } = started;
         let name = order.config.name.clone();
         let process = order.process;
+        self.pulse.spawn(begun.elapsed());
         let (child, warnings) = match result {
             Ok(found) => found,
             Err(reason) => {
@@ -247,6 +256,7 @@ impl Host {
         }
         let pid = child.pid;
         self.groups.joined(order.unit, pid);
+        self.note_isolation(order.unit);
         let lines = self.lines_of(&order);
         self.capture.start(&name, pid, readers, &lines);
         for pipe in self.pipes.values_mut() {

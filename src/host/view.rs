@@ -1,12 +1,13 @@
 //! What readers get to see of the host.
 
-use super::handle::{Facts, LogLine, ManagerFacts, View};
+use super::handle::{Facts, Held, LogLine, ManagerFacts, View, Vitals};
 use super::run::Host;
 use crate::cgroup::usage::{self, Usage};
 use crate::exec::foresight;
 use crate::sys::proc;
 use crate::unit::effective;
 use crate::unit::name::UnitName;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The host as [`Facts`].
@@ -99,6 +100,25 @@ impl Facts for HostFacts<'_> {
             Some(view) => self.0.log.after(Some(&view.config.name), after),
             None => self.0.log.after(unit, after),
         }
+    }
+
+    fn log_counts(&self) -> BTreeMap<UnitName, u64> {
+        self.0.log.counts()
+    }
+
+    fn held(&self, unit: &UnitName) -> Held {
+        let Some(view) = self.0.engine.unit(unit.as_str()) else {
+            return Held::default();
+        };
+        Held {
+            group: self.0.groups.directory_of(view.id),
+            cpu: self.0.last_cpu.get(&view.id).copied(),
+            lines: 0,
+        }
+    }
+
+    fn vitals(&self) -> Vitals {
+        self.0.vitals()
     }
 
     fn manager(&self) -> ManagerFacts {

@@ -16,6 +16,7 @@ use crate::host::{DiskSource, LoadSource, gather_facts};
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::load::{self, Settings, Source};
 use crate::unit::name::UnitName;
+use crate::unit::value::Zones;
 use crate::unit::verify;
 use machine::ThisMachine;
 use serde_json::Value as Json;
@@ -31,6 +32,11 @@ pub fn settings(path: Vec<String>, env: &dyn Fn(&str) -> Option<String>) -> Sett
         system: gather_facts(env),
         ..Settings::default()
     }
+}
+
+/// The machine's time zones.
+pub fn zones(env: &dyn Fn(&str) -> Option<String>) -> Zones {
+    gather_facts(env).zones
 }
 
 /// The names of all unit files in the path, templates and aliases included.

@@ -55,6 +55,8 @@ pub struct SystemFacts {
     pub tasks: u64,
     /// The machine's memory in bytes; 0 if not known.
     pub memory: u64,
+    /// The machine's time zones.
+    pub zones: super::value::Zones,
 }
 
 /// The unit a value belongs to and the machine it is on.
@@ -226,6 +228,7 @@ mod tests {
             limits: std::collections::BTreeMap::new(),
             tasks: 0,
             memory: 0,
+            zones: crate::unit::value::Zones::default(),
             runtime_directory: "/run".into(),
             state_directory: "/var/lib".into(),
             cache_directory: "/var/cache".into(),

@@ -8,7 +8,7 @@ mod format;
 #[cfg(test)]
 mod tests;
 
-use super::directive::{self, PropertyValue, Row};
+use super::directive::{self, Kind, PropertyValue, Row};
 use super::name::UnitType;
 use std::collections::BTreeMap;
 
@@ -58,6 +58,10 @@ pub fn assignments(
     let mut list: Vec<Assignment> = Vec::new();
     let mut soft: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in properties {
+        if let Some(activations) = activations(unit_type, name, value)? {
+            list.extend(activations);
+            continue;
+        }
         let (section, row) = find(unit_type, name)
             .filter(|(_, row)| when == When::Creation || row.settable)
             .ok_or_else(|| Trouble::Unknown(name.clone()))?;
@@ -81,6 +85,47 @@ pub fn assignments(
         }
     }
     Ok(list)
+}
+
+/// Assignments for the lists of a timer or a path that hold a directive in each element:
+/// `TimersMonotonic`, `TimersCalendar` and `Paths`. Nothing for other properties.
+fn activations(
+    unit_type: UnitType,
+    name: &str,
+    value: &PropertyValue,
+) -> Result<Option<Vec<Assignment>>, Trouble> {
+    let section = match (unit_type, name) {
+        (UnitType::Timer, "TimersMonotonic" | "TimersCalendar") => "Timer",
+        (UnitType::Path, "Paths") => "Path",
+        (_, _) => return Ok(None),
+    };
+    let wrong = || Trouble::Type(name.to_owned());
+    let PropertyValue::Array(items) = value else {
+        return Err(wrong());
+    };
+    let one = |item: &PropertyValue| {
+        let PropertyValue::Struct(fields) = item else {
+            return Err(wrong());
+        };
+        let (word, value) = match fields.as_slice() {
+            [PropertyValue::String(word), PropertyValue::U64(span)] => (word, format!("{span}us")),
+            [PropertyValue::String(word), PropertyValue::String(text)] => {
+                (word, format::plain(name, text)?)
+            }
+            _ => return Err(wrong()),
+        };
+        // `OnActiveUSec` is how the property shows OnActiveSec=.
+        let word = word.replace("USec", "Sec");
+        let row = directive::find(section, &word)
+            .filter(|row| row.kind == Kind::List)
+            .ok_or(Trouble::Value(name.to_owned(), "a kind of it is not known"))?;
+        Ok(Assignment {
+            section,
+            directive: row.name,
+            value,
+        })
+    };
+    items.iter().map(one).collect::<Result<_, _>>().map(Some)
 }
 
 /// Assignments as people write them, `Name=value`, for a unit of this type. The value is taken as

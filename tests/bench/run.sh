@@ -10,4 +10,6 @@ cargo bench --locked --quiet --bench loading
 echo
 cargo bench --locked --quiet --bench slow_stops
 echo
+cargo bench --locked --quiet --bench probe_storm
+echo
 tests/bench/activation.py

@@ -193,6 +193,8 @@ impl Place {
             .arg(unit_path)
             .arg("--runtime-dir")
             .arg(self.file("state"))
+            .arg("--state-dir")
+            .arg(self.file("lasting"))
             .args(&self.more_arguments)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())

@@ -15,6 +15,7 @@ pub mod records;
 pub mod reference;
 pub mod skip;
 pub mod states;
+pub mod wire;
 
 pub use daemon::{Daemon, Run};
 pub use skip::{Missing, skip};

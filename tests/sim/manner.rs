@@ -52,6 +52,16 @@ pub(crate) enum Words {
     TriggerWatchdog,
     Extend,
     MainPid(Named),
+    /// FDSTORE=1, with so many descriptors.
+    Store {
+        name: &'static str,
+        count: u64,
+        poll: bool,
+    },
+    /// FDSTOREREMOVE=1.
+    TakeBack(&'static str),
+    /// A descriptor that nobody asked for.
+    Stray,
     /// It takes the unit's name on the bus.
     TakeName,
     /// It gives that up again.

@@ -1,13 +1,14 @@
 //! The simulation: a random scenario, a faulty world, the real engine, and what always holds.
 //!
 //! `dice` decides everything from the seed; `units` and `scenario` make units and requests,
-//! `manner` the ways of processes; `world`, `processes`, `bus` and `sockets` carry the engine's orders out and
-//! let things go wrong; `picture` is what an observer knows; `checks` say what holds; `run`
-//! is one life from the first event to rest. Now and then `restore` takes the engine down and
-//! up again.
+//! `manner` the ways of processes; `world`, `processes`, `bus`, `sockets` and `descriptors` carry
+//! the engine's orders out and let things go wrong; `picture` is what an observer knows; `checks`
+//! say what holds; `run` is one life from the first event to rest. Now and then `restore` takes
+//! the engine down and up again.
 
 pub(crate) mod bus;
 pub(crate) mod checks;
+pub(crate) mod descriptors;
 pub(crate) mod dice;
 pub(crate) mod manner;
 pub(crate) mod picture;

@@ -124,6 +124,7 @@ impl World<'_> {
             });
             self.serve(&passed.collect::<Vec<_>>());
             self.live(pid);
+            self.perhaps_store(pid);
         } else {
             let code = 200 + dice.roll(44) as u8;
             self.end(pid, ProcessStatus::Exited(code));
@@ -172,6 +173,34 @@ impl World<'_> {
         }
         if let Some((after, status)) = manner.end {
             self.plan(after, Happening::Exit(pid, status, true));
+        }
+    }
+
+    /// A service may give descriptors into keeping.
+    fn perhaps_store(&mut self, pid: i32) {
+        let Some(unit) = self.process(pid).map(|it| it.unit) else {
+            return;
+        };
+        let config = self.picture.unit(unit).config.clone();
+        let has_store = config
+            .service()
+            .is_some_and(|it| it.descriptor_store_max > 0);
+        if !self.scenario.descriptors || self.calm || !has_store {
+            return;
+        }
+        for _ in 0..self.new_dice.roll(4) {
+            let name = self.new_dice.pick(&["one", "two", "stored"]);
+            let words = match self.new_dice.roll(6) {
+                0 => Words::Stray,
+                1 => Words::TakeBack(name),
+                _ => Words::Store {
+                    name,
+                    count: self.new_dice.roll(3),
+                    poll: !self.new_dice.one_in(4),
+                },
+            };
+            let after = self.new_dice.roll(4_000_000);
+            self.plan(after, Happening::Say(pid, words));
         }
     }
 
@@ -295,6 +324,17 @@ impl World<'_> {
             ],
             Words::TakeName | Words::LoseName | Words::BusComesBack => return,
             Words::Status => vec![("STATUS", "well".to_owned())],
+            Words::Store { name, poll, .. } => vec![
+                ("FDSTORE", "1".to_owned()),
+                ("FDNAME", name.to_owned()),
+                ("FDPOLL", u8::from(poll).to_string()),
+            ],
+            Words::TakeBack(name) => vec![
+                ("FDSTOREREMOVE", "1".to_owned()),
+                ("FDNAME", name.to_owned()),
+            ],
+            // Along with a message that does not speak of them.
+            Words::Stray => vec![("STATUS", "generous".to_owned())],
             Words::Feed => vec![("WATCHDOG", "1".to_owned())],
             Words::TriggerWatchdog => vec![("WATCHDOG", "trigger".to_owned())],
             Words::Extend => vec![("EXTEND_TIMEOUT_USEC", "2000000".to_owned())],
@@ -317,6 +357,11 @@ impl World<'_> {
         let process = self.process(pid).and_then(|it| it.names.first().copied());
         let fields = fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         if !lost {
+            let descriptors = match words {
+                Words::Store { count, .. } => self.send_along(unit, count),
+                Words::Stray => self.send_along(unit, 1),
+                _ => Vec::new(),
+            };
             let message = Notification { fields };
             self.tell(
                 Some(pid),
@@ -325,7 +370,7 @@ impl World<'_> {
                     process,
                     pid,
                     message,
-                    descriptors: Vec::new(),
+                    descriptors,
                 },
             );
         }

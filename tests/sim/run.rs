@@ -68,6 +68,11 @@ fn live(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
     match world.scenario.ending {
         Ending::Open => return Ok(()),
         Ending::StopAll => {
+            for unit in world.instances.clone() {
+                if world.picture.find(&unit).is_some() {
+                    world.act(Deed::Job(unit, Verb::Stop, JobMode::Replace))?;
+                }
+            }
             for unit in &world.scenario.units {
                 if matches!(
                     unit.body,

@@ -39,6 +39,8 @@ pub(crate) enum Deed {
     HolderGone(u64),
     /// Connect to a socket unit.
     Traffic(UnitName),
+    /// Ask for a job of a unit that was read for a connection, if there is one.
+    OfInstance(u64, Verb),
     /// Read unit files that have changed.
     Load(Vec<Arc<UnitConfig>>),
     /// End the manager.
@@ -73,6 +75,9 @@ pub(crate) struct Scenario {
     pub(crate) collects: u64,
     /// Whether what came to the simulation later than the rest has a part in it.
     pub(crate) later: bool,
+    /// Whether descriptors have: connections with a service each, clients that are looked at,
+    /// stores.
+    pub(crate) descriptors: bool,
 }
 
 /// What was cut out of a scenario to make it smaller; by number.
@@ -108,10 +113,12 @@ impl Scenario {
             trouble: dice.pick(&[0, 3, 10, 25]),
             collects: 0,
             later: false,
+            descriptors: false,
         };
         let mut dice = Dice::of(seed, &[5]);
         scenario.collects = dice.pick(&[0, 0, 2, 50]);
         scenario.later = dice.one_in(2);
+        scenario.descriptors = scenario.later && Dice::of(seed, &[8]).one_in(2);
         scenario.hold_some(&mut dice, &names);
         scenario.units = scenario.with_late_settings(&mut dice, scenario.units.clone());
         let mut acts = std::mem::take(&mut scenario.acts);
@@ -131,11 +138,15 @@ impl Scenario {
             return;
         }
         let mut dice = Dice::of(self.seed, &[6]);
+        let mut more = Dice::of(self.seed, &[9]);
         for name in names {
             if !name.as_str().starts_with('s') || !dice.one_in(4) {
                 continue;
             }
             let socket = units::socket(&mut dice, name, names);
+            let socket = self.with_descriptors(&mut more, socket);
+            let again = more.one_in(3) && self.descriptors;
+            let again = again.then(|| units::socket(&mut more, name, names));
             let name = socket.name.clone();
             self.units.push(Arc::new(socket));
             let last = self.acts.last().map_or(0, |act| act.at);
@@ -150,10 +161,56 @@ impl Scenario {
             let verb = dice.pick(&[Verb::Start, Verb::Stop, Verb::Restart, Verb::TryRestart]);
             let mode = mode(&mut dice);
             let at = dice.roll(last + 1);
-            let deed = Deed::Job(name, verb, mode);
+            let deed = Deed::Job(name.clone(), verb, mode);
             self.acts.push(Act { at, deed });
+            if self.descriptors {
+                self.add_clients(&mut more, &name, again, last);
+            }
         }
         self.acts.sort_by_key(|act| act.at);
+    }
+
+    /// More of what happens to a socket: clients, jobs of their services, and new files.
+    fn add_clients(
+        &mut self,
+        dice: &mut Dice,
+        socket: &UnitName,
+        again: Option<UnitConfig>,
+        last: u64,
+    ) {
+        let mut deeds: Vec<Deed> = (0..dice.roll(6))
+            .map(|_| Deed::Traffic(socket.clone()))
+            .collect();
+        for _ in 0..dice.roll(3) {
+            let verb = dice.pick(&[Verb::Start, Verb::Stop, Verb::Restart]);
+            deeds.push(Deed::OfInstance(dice.roll(1000), verb));
+        }
+        if let Some(config) = again {
+            let config = if dice.one_in(4) {
+                UnitConfig::not_found(socket.clone())
+            } else {
+                self.with_descriptors(dice, config)
+            };
+            deeds.push(Deed::Load(vec![Arc::new(config)]));
+        }
+        for deed in deeds {
+            let at = dice.roll(last + 1);
+            self.acts.push(Act { at, deed });
+        }
+    }
+
+    /// What a unit says of descriptors, where this scenario has that.
+    fn with_descriptors(&self, dice: &mut Dice, mut unit: UnitConfig) -> UnitConfig {
+        if self.descriptors {
+            units::settle_descriptors(dice, &mut unit);
+        }
+        unit
+    }
+
+    /// The units that people know, but for sockets.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &UnitName> {
+        let units = self.units.iter().filter(|unit| unit.socket().is_none());
+        units.map(|unit| &unit.name)
     }
 
     /// Some want units to stay loaded.
@@ -195,7 +252,7 @@ impl Scenario {
         let units = units.iter().map(|unit| {
             let mut unit = (**unit).clone();
             units::settle_later(dice, &mut unit);
-            Arc::new(unit)
+            Arc::new(self.with_descriptors(dice, unit))
         });
         units.collect()
     }

@@ -1,7 +1,8 @@
 //! Sockets as the host keeps them: made, watched, closed, and what clients bring.
 
+use super::descriptors::Purpose;
 use super::world::{Happening, World};
-use procmgr::engine::{Event, OpenFailure, UnitId};
+use procmgr::engine::{Event, OpenFailure, UnitId, WatchManner};
 use std::collections::BTreeMap;
 
 /// The sockets of one unit.
@@ -10,9 +11,9 @@ pub(crate) struct Opened {
     /// They were made; before that they are being made.
     pub(crate) made: bool,
     /// Who waits for traffic.
-    pub(crate) watch: Option<u64>,
-    /// Something waits to be read.
-    pub(crate) waiting: bool,
+    pub(crate) watch: Option<(u64, WatchManner)>,
+    /// How many clients, or messages, wait.
+    pub(crate) waiting: u32,
 }
 
 /// All sockets by their unit, from the order to make them to that to close them.
@@ -51,7 +52,7 @@ impl World<'_> {
         });
     }
 
-    pub(crate) fn watch_sockets(&mut self, unit: UnitId, watch: u64) {
+    pub(crate) fn watch_sockets(&mut self, unit: UnitId, watch: u64, manner: WatchManner) {
         let trouble = if self.calm { 0 } else { self.scenario.trouble };
         if self.late_dice.percent(trouble / 8) {
             let reason = "too many files are open".to_owned();
@@ -63,7 +64,7 @@ impl World<'_> {
             return self.tell(None, failed);
         }
         if let Some(opened) = self.sockets.get_mut(&unit) {
-            opened.watch = Some(watch);
+            opened.watch = Some((watch, manner));
         }
         self.tell_of_traffic(unit);
     }
@@ -77,7 +78,7 @@ impl World<'_> {
     /// A client comes, if there is where to.
     pub(crate) fn bring_traffic(&mut self, unit: UnitId) {
         if let Some(opened) = self.sockets.get_mut(&unit).filter(|it| it.made) {
-            opened.waiting = true;
+            opened.waiting += 1;
             self.note(|| format!("traffic at the sockets of {unit:?}"));
             self.tell_of_traffic(unit);
         }
@@ -86,7 +87,7 @@ impl World<'_> {
     /// Somebody has read what waits.
     pub(crate) fn take_traffic(&mut self, unit: UnitId) {
         if let Some(opened) = self.sockets.get_mut(&unit) {
-            opened.waiting = false;
+            opened.waiting = 0;
         }
     }
 
@@ -97,16 +98,34 @@ impl World<'_> {
         }
     }
 
-    /// Told once.
+    /// Told once, but for connections that are taken.
     fn tell_of_traffic(&mut self, unit: UnitId) {
-        let opened = self.sockets.get_mut(&unit);
-        if let Some(opened) = opened.filter(|it| it.waiting)
-            && let Some(watch) = opened.watch.take()
+        while let Some(opened) = self.sockets.get_mut(&unit).filter(|it| it.waiting > 0)
+            && let Some((watch, manner)) = opened.watch
         {
+            let client = match manner {
+                WatchManner::Any => None,
+                WatchManner::Accept => {
+                    opened.waiting -= 1;
+                    self.take_connection(unit, watch);
+                    continue;
+                }
+                WatchManner::NotEmpty => {
+                    opened.waiting -= 1;
+                    if self.new_dice.one_in(3) {
+                        self.note(|| "the client leaves without a byte".to_owned());
+                        continue;
+                    }
+                    Some((self.held.hold(Purpose::Client(unit)), 0))
+                }
+            };
+            if let Some(opened) = self.sockets.get_mut(&unit) {
+                opened.watch = None;
+            }
             let traffic = Event::Traffic {
                 unit,
                 watch,
-                client: None,
+                client,
             };
             self.tell(None, traffic);
         }

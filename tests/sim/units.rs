@@ -3,10 +3,10 @@
 use super::dice::Dice;
 use procmgr::unit::config::{
     CollectMode, Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind,
-    DependencyOrigin, ExitType, JobMode, KillMode, Listen, ListenKind, LoadState, NotApplied,
-    NotifyAccess, OomPolicy, Place, Privileges, ProbeAddress, ProbeKind, ReadyWhen, Restart,
-    RestartMode, ServiceConfig, ServiceType, SocketConfig, SystemAction, TimeoutFailure, UnitBody,
-    UnitConfig,
+    DependencyOrigin, DescriptorVariable, ExitType, JobMode, KillMode, Listen, ListenKind,
+    LoadState, NotApplied, NotifyAccess, OomPolicy, Place, PreserveMode, Privileges, ProbeAddress,
+    ProbeKind, ReadyWhen, Restart, RestartMode, ServiceConfig, ServiceType, SocketConfig,
+    SystemAction, TimeoutFailure, UnitBody, UnitConfig,
 };
 use procmgr::unit::diagnostic::Position;
 use procmgr::unit::name::{UnitName, UnitType};
@@ -55,6 +55,65 @@ pub(crate) fn settle_later(dice: &mut Dice, config: &mut UnitConfig) {
         service.service_type = ServiceType::Dbus;
         service.bus_name = Some(format!("org.example.{name}"));
     }
+}
+
+/// What a unit says of descriptors.
+pub(crate) fn settle_descriptors(dice: &mut Dice, config: &mut UnitConfig) {
+    let socket_name = config.name.with_type(UnitType::Socket);
+    match &mut config.body {
+        UnitBody::Service(service) => {
+            service.descriptor_store_max = dice.pick(&[0, 0, 1, 3]);
+            service.descriptor_store_preserve =
+                dice.pick(&[PreserveMode::No, PreserveMode::Restart, PreserveMode::Yes]);
+            if dice.one_in(2) {
+                service.descriptor_variables.push(DescriptorVariable {
+                    name: socket_name.to_string(),
+                    variable: "A_FD".to_owned(),
+                });
+            }
+        }
+        UnitBody::Socket(socket) => {
+            socket.accept = dice.one_in(2);
+            socket.ignore_empty_connections = dice.one_in(2);
+            socket.max_connections = dice.pick(&[1, 2, 64]);
+            socket.max_connections_per_source = dice.pick(&[0, 0, 1]);
+            if socket.accept {
+                let own = |edge: &Dependency| edge.target.prefix() == socket_name.prefix();
+                config.dependencies.retain(|edge| !own(edge));
+            }
+        }
+        UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {}
+    }
+}
+
+/// The service of one connection.
+pub(crate) fn instance(dice: &mut Dice, name: &UnitName, names: &[UnitName]) -> UnitConfig {
+    let mut config = UnitConfig::not_found(name.clone());
+    config.load = LoadState::Loaded;
+    config.load_error = None;
+    config.body = UnitBody::Service(Box::new(service(dice, name)));
+    section(dice, &mut config);
+    config.unit.collect_mode = dice.pick(&[CollectMode::Inactive, CollectMode::InactiveOrFailed]);
+    if dice.one_in(3) {
+        let other = &names[dice.roll(names.len() as u64) as usize];
+        let kind = dice.pick(&[
+            DependencyKind::Requires,
+            DependencyKind::Wants,
+            DependencyKind::PartOf,
+            DependencyKind::BindsTo,
+            DependencyKind::Conflicts,
+        ]);
+        config.dependencies = [kind, DependencyKind::After]
+            .into_iter()
+            .map(|kind| Dependency {
+                kind,
+                target: other.clone(),
+                origin: DependencyOrigin::File,
+            })
+            .collect();
+    }
+    settle_descriptors(dice, &mut config);
+    config
 }
 
 /// A socket unit that activates a service.

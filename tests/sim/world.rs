@@ -6,16 +6,17 @@
 
 use super::bus::Bus;
 use super::checks::{self, Check, Finding, Sight};
+use super::descriptors::Held;
 use super::dice::Dice;
 use super::manner::{Manner, Named, Words};
 use super::picture::Picture;
 use super::processes::{Known, Process};
-use super::restore::Restores;
+use super::restore::{Journal, Restores};
 use super::scenario::{Deed, Scenario};
 use super::sockets::Sockets;
 use procmgr::engine::{
-    Effect, Engine, Event, JobId, KillOrder, MainSource, ProbeOrder, ProbeResult, ProcessId,
-    ProcessStatus, RequestId, Spawn, Timestamp, UnitId,
+    DescriptorId, Effect, Engine, Event, JobId, KillOrder, MainSource, ProbeOrder, ProbeResult,
+    ProcessId, ProcessStatus, RequestId, Spawn, Timestamp, UnitId,
 };
 use procmgr::unit::config::{Condition, JobMode};
 use procmgr::unit::name::UnitName;
@@ -40,6 +41,10 @@ pub(crate) enum Happening {
     WritePidFile(i32, Named),
     /// Somebody reads what waits at the sockets of a unit.
     TakeTraffic(UnitId),
+    /// The unit for a connection has been read.
+    ReadInstance(UnitId, DescriptorId, UnitName),
+    /// A descriptor in a unit's store is hung up.
+    HangUp(UnitId, DescriptorId),
     /// Somebody looks whether a group is empty.
     LookAtGroup(UnitId),
     /// Somebody does something.
@@ -66,10 +71,19 @@ pub(crate) struct World<'a> {
     pub(crate) restore_dice: Dice,
     /// When units are unloaded, and what else came to the simulation late.
     pub(crate) late_dice: Dice,
+    /// What came even later: all that has to do with descriptors.
+    pub(crate) new_dice: Dice,
     pub(crate) bus: Bus,
     pub(crate) sockets: Sockets,
+    pub(crate) held: Held,
+    /// How many clients were given a connection.
+    pub(crate) clients: u64,
+    /// The units that were read for connections.
+    pub(crate) instances: Vec<UnitName>,
     /// Units one of whose processes has said that it stops.
     pub(crate) leaving: BTreeSet<UnitId>,
+    /// The last picture, with what was told since.
+    pub(crate) journal: Option<Journal>,
     /// Who holds which unit.
     pub(crate) holds: Vec<(UnitName, u64)>,
     /// What was seen of the engine's ways, to tell that the runs are not dull.
@@ -107,9 +121,14 @@ impl<'a> World<'a> {
             // Of its own, so that it changes nothing else of a life.
             restore_dice: Dice::of(scenario.seed, &[4]),
             late_dice: Dice::of(scenario.seed, &[7]),
+            new_dice: Dice::of(scenario.seed, &[10]),
             bus: Bus::default(),
             sockets: Sockets::default(),
+            held: Held::default(),
+            clients: 0,
+            instances: Vec::new(),
             leaving: BTreeSet::new(),
+            journal: None,
             holds: Vec::new(),
             seen: BTreeSet::new(),
             trace: traced.then(Vec::new),
@@ -214,6 +233,10 @@ impl<'a> World<'a> {
             Happening::Say(pid, words) => self.say(pid, words),
             Happening::Fork(pid, manner) => self.fork(pid, *manner),
             Happening::TakeTraffic(unit) => self.take_traffic(unit),
+            Happening::ReadInstance(socket, connection, instance) => {
+                return self.read_instance(socket, connection, instance);
+            }
+            Happening::HangUp(unit, descriptor) => self.hang_up(unit, descriptor),
             Happening::WritePidFile(pid, whom) => self.write_pid_file(pid, whom),
             Happening::LookAtGroup(unit) => return self.look_at_group(unit),
             Happening::Act(deed) => return self.act(deed),
@@ -226,6 +249,9 @@ impl<'a> World<'a> {
     }
 
     fn deliver(&mut self, event: Event) -> Result<(), Finding> {
+        if let Event::DescriptorGone { descriptor, .. } = &event {
+            self.held.hung_up.remove(descriptor);
+        }
         let gone = match &event {
             Event::Exited { process, .. } | Event::SpawnFailed { process, .. } => {
                 self.known.remove(process).map(|known| known.unit())
@@ -277,6 +303,12 @@ impl<'a> World<'a> {
     pub(crate) fn act(&mut self, deed: Deed) -> Result<(), Finding> {
         if let Deed::Job(unit, ..) | Deed::Keep(unit) | Deed::Hold(unit, _) = &deed {
             self.with_loaded(unit)?;
+        }
+        if let Deed::OfInstance(number, verb) = deed {
+            let Some(unit) = self.one_instance(number) else {
+                return Ok(());
+            };
+            return self.act(Deed::Job(unit, verb, JobMode::Replace));
         }
         if let Deed::Traffic(unit) = &deed {
             if let Some(unit) = self.picture.find(unit) {
@@ -363,7 +395,7 @@ impl<'a> World<'a> {
                 self.holds.retain(|(_, other)| *other != holder);
                 Event::HolderGone { holder }
             }
-            Deed::Traffic(_) => return Ok(()),
+            Deed::Traffic(_) | Deed::OfInstance(..) => return Ok(()),
             Deed::Shutdown => Event::Shutdown,
         };
         self.handle(event, loose)
@@ -388,9 +420,14 @@ impl<'a> World<'a> {
             self.picture.read_again(units);
         }
         let elapsed = matches!(event, Event::Elapsed);
+        let loads = !event.loads().is_empty();
+        self.write_down(time, &event)?;
         self.engine.handle(time, event);
         self.take_effects(loose)?;
         self.check(|check, sight| check.after(sight, elapsed))?;
+        if loads {
+            self.make_picture()?;
+        }
         self.perhaps_restore()
     }
 
@@ -467,6 +504,7 @@ impl<'a> World<'a> {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn(spawn) => {
+                self.hand_over_client(&spawn);
                 let known = Known::Starting(spawn.unit, spawn.role, Vec::new());
                 self.known.insert(spawn.process, known);
                 let after = self.delay();
@@ -489,12 +527,32 @@ impl<'a> World<'a> {
                 self.pid_files.remove(&unit);
             }
             Effect::OpenSockets { unit, order, .. } => self.open_sockets(unit, order),
+            Effect::LoadInstance {
+                socket,
+                connection,
+                instance,
+                ..
+            } => self.load_instance(socket, connection, instance),
+            Effect::StoreDescriptor {
+                unit,
+                descriptor,
+                poll,
+            } => self.store_descriptor(unit, descriptor, poll),
+            Effect::CloseDescriptor { descriptor } => self.close_descriptor(descriptor),
             Effect::CloseSockets { unit, .. } => self.close_sockets(unit),
-            Effect::WatchSockets { unit, watch, .. } => self.watch_sockets(unit, watch),
+            Effect::WatchSockets {
+                unit,
+                watch,
+                manner,
+            } => self.watch_sockets(unit, watch, manner),
             Effect::UnwatchSockets { unit } => self.unwatch_sockets(unit),
             Effect::FlushSockets { unit } => self.take_traffic(unit),
             Effect::WatchBusName { unit, .. } => self.watch_bus_name(unit),
             Effect::ForgetBusName { unit } => self.forget_bus_name(unit),
+            Effect::ReadStamp { unit, order } => {
+                let time = None;
+                self.tell(None, Event::StampRead { unit, order, time });
+            }
             Effect::UnitRemoved { unit, .. } => {
                 self.seen.insert("unloaded");
                 self.alive.remove(&unit);
@@ -512,11 +570,9 @@ impl<'a> World<'a> {
             | Effect::UnitNew { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
-            | Effect::LoadInstance { .. }
-            | Effect::StoreDescriptor { .. }
-            | Effect::CloseDescriptor { .. }
             | Effect::TakeIn { .. }
             | Effect::RequestStop { .. }
+            | Effect::WriteStamp { .. }
             | Effect::Changed { .. }
             | Effect::Act { .. }
             | Effect::Finished => {}

@@ -16,6 +16,7 @@ mod table_types;
 mod table_unit;
 #[cfg(test)]
 mod tests;
+mod timer;
 mod unit;
 mod usage;
 

@@ -1,7 +1,7 @@
 //! A unit as it was at one moment, and the properties that all units have.
 
 use super::row::Row;
-use super::{Shown, directive_of, masked, service, socket, type_rows, unit_rows, usage};
+use super::{Shown, directive_of, masked, service, socket, timer, type_rows, unit_rows, usage};
 use crate::bus::value::Value;
 use crate::bus::{path, scope};
 use crate::engine::Timestamp;
@@ -92,6 +92,7 @@ impl UnitSnapshot {
             }
             Some(UnitType::Socket) => socket::live(self, row.name),
             Some(UnitType::Scope) => self.live_scope(row.name),
+            Some(UnitType::Timer) => timer::live(self, row.name),
             Some(_) => None,
         };
         live.or_else(|| self.configured(row, unit_type))
@@ -149,6 +150,7 @@ impl UnitSnapshot {
             "FreezerState" => Value::from(self.freezer?),
             "CanReload" => Value::Bool(self.can_reload()),
             "Job" => self.job(),
+            "ActivationDetails" => details(&self.view.details),
             "InvocationID" => Value::Bytes(self.invocation()),
             "ConditionResult" => Value::Bool(self.view.condition.result),
             "AssertResult" => Value::Bool(self.view.assert.result),
@@ -204,9 +206,11 @@ impl UnitSnapshot {
     fn can_start(&self) -> bool {
         let config = &self.view.config;
         let startable = match config.body {
-            UnitBody::Service(_) | UnitBody::Socket(_) | UnitBody::Target => true,
             // It gets its processes once.
             UnitBody::Scope(_) => self.view.times.inactive_exit.monotonic == 0,
+            UnitBody::Service(_) | UnitBody::Socket(_) | UnitBody::Timer(_) | UnitBody::Target => {
+                true
+            }
             UnitBody::Fact | UnitBody::Other => false,
         };
         startable && config.load == LoadState::Loaded && !config.unit.refuse_manual_start
@@ -215,9 +219,12 @@ impl UnitSnapshot {
     /// As in systemd a unit can be stopped whatever became of its file.
     fn can_stop(&self) -> bool {
         let kind = match self.unit_type() {
-            UnitType::Service | UnitType::Socket | UnitType::Scope | UnitType::Target => true,
-            UnitType::Timer
-            | UnitType::Path
+            UnitType::Service
+            | UnitType::Socket
+            | UnitType::Scope
+            | UnitType::Timer
+            | UnitType::Target => true,
+            UnitType::Path
             | UnitType::Slice
             | UnitType::Mount
             | UnitType::Automount
@@ -278,6 +285,16 @@ pub(super) fn clock(time: Timestamp, monotonic: bool) -> Value {
     } else {
         time.realtime
     })
+}
+
+/// `a(ss)`: what a unit was started for.
+fn details(details: &[(String, String)]) -> Value {
+    // Of TRIGGER_UNIT systemd shows `trigger_unit`.
+    let shown = details.iter().map(|(name, value)| {
+        let name = name.to_lowercase();
+        Value::Struct(vec![Value::String(name), Value::from(value.as_str())])
+    });
+    Value::Array(shown.collect())
 }
 
 /// `a(sbbsi)`: name, trigger, negate, parameter, and 1 held, -1 did not, 0 not known.

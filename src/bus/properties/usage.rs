@@ -29,6 +29,10 @@ pub(super) fn live(usage: &Usage, name: &str) -> Option<Value> {
 
 /// CanClean: the kinds of directories that the unit has.
 pub(super) fn can_clean(unit: &UnitSnapshot) -> Value {
+    let timer = unit.view.config.timer();
+    if timer.is_some_and(|timer| timer.persistent) {
+        return Value::strings([DirectoryKind::State.as_str()]);
+    }
     let Some(service) = unit.view.config.service() else {
         return Value::Array(Vec::new());
     };

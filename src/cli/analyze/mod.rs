@@ -1,8 +1,11 @@
 //! `analyze`: how the units came up, from the times the daemon keeps.
 
+mod calendar;
 mod chain;
 mod dot;
 mod plot;
+
+pub(super) use calendar::{calendar, timespan};
 
 use super::args::more::Analyze;
 use super::client::{Client, Properties};
@@ -53,6 +56,8 @@ pub(super) async fn run(
         Analyze::Blame => blame(client, output).await,
         Analyze::CriticalChain { units } => chain::run(client, output, units).await,
         Analyze::Plot => plot::run(client).await,
+        // Answered before there is a connection.
+        Analyze::Calendar { .. } | Analyze::Timespan { .. } => Ok(FAILURE),
         Analyze::Dot { patterns, edges } => dot::run(client, patterns, *edges).await,
     }
 }

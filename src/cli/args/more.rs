@@ -57,7 +57,7 @@ pub(in crate::cli) enum More {
         runtime: bool,
     },
     /// Run a command as a service made for it
-    Run(Run),
+    Run(Box<Run>),
     /// Print the environment that services begin with
     ShowEnvironment,
     /// Add variables to the environment of services
@@ -159,6 +159,18 @@ pub(in crate::cli) struct ListDependencies {
     pub(in crate::cli) plain: bool,
 }
 
+/// Options that have a timer made: nobody waits for its command.
+const TIMES: [&str; 8] = [
+    "on_active",
+    "on_boot",
+    "on_startup",
+    "on_unit_active",
+    "on_unit_inactive",
+    "on_calendar",
+    "on_timezone_change",
+    "on_clock_change",
+];
+
 /// What is run, and how.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct Run {
@@ -195,11 +207,38 @@ pub(in crate::cli) struct Run {
     /// Stay active when the command has ended
     #[arg(short, long)]
     pub(in crate::cli) remain_after_exit: bool,
-    /// Wait until it has ended, and end with its exit status
+    /// Run it so long from now
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) on_active: Vec<String>,
+    /// Run it so long after the machine was started
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) on_boot: Vec<String>,
+    /// Run it so long after the manager was started
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) on_startup: Vec<String>,
+    /// Run it again so long after it was last started
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) on_unit_active: Vec<String>,
+    /// Run it again so long after it last ended
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) on_unit_inactive: Vec<String>,
+    /// Run it at these times of the calendar
+    #[arg(long, value_name = "TIMES")]
+    pub(in crate::cli) on_calendar: Vec<String>,
+    /// Run it when the time zone changes
     #[arg(long)]
+    pub(in crate::cli) on_timezone_change: bool,
+    /// Run it when the clock is set
+    #[arg(long)]
+    pub(in crate::cli) on_clock_change: bool,
+    /// Settings of the timer as in unit files
+    #[arg(long = "timer-property", value_name = "NAME=VALUE")]
+    pub(in crate::cli) timer_properties: Vec<String>,
+    /// Wait until it has ended, and end with its exit status
+    #[arg(long, conflicts_with_all = TIMES)]
     pub(in crate::cli) wait: bool,
     /// Wait, and print what it prints
-    #[arg(short = 'P', long)]
+    #[arg(short = 'P', long, conflicts_with_all = TIMES)]
     pub(in crate::cli) pipe: bool,
     /// Do not wait until it has started
     #[arg(long)]
@@ -252,6 +291,24 @@ pub(in crate::cli) enum Analyze {
     },
     /// The start as a picture: SVG on standard output
     Plot,
+    /// When calendar expressions come next
+    Calendar {
+        /// Expressions as OnCalendar= takes them
+        #[arg(required = true, value_name = "EXPRESSION")]
+        expressions: Vec<String>,
+        /// How many times to show
+        #[arg(long, value_name = "COUNT", default_value_t = 1)]
+        iterations: u32,
+        /// Count from this time instead of now: @SECONDS since the epoch, or a full date and time
+        #[arg(long, value_name = "TIME")]
+        base_time: Option<String>,
+    },
+    /// What time spans amount to
+    Timespan {
+        /// Spans as unit files take them
+        #[arg(required = true, value_name = "SPAN")]
+        spans: Vec<String>,
+    },
     /// Dependencies as a graph for dot(1)
     Dot {
         /// Patterns: only edges that touch these

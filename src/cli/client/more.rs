@@ -110,14 +110,13 @@ impl Client {
         Ok(())
     }
 
-    /// Makes a service of these settings and starts it; returns the job's path.
+    /// Makes units of these settings and starts the first one; returns the job's path.
     pub(in crate::cli) async fn start_transient(
         &mut self,
-        unit: &str,
-        assignments: &[String],
+        units: &[(String, Vec<String>)],
     ) -> Result<String, Problem> {
-        let arguments = (unit, "fail", assignments);
-        let reply = self.own("StartTransientService", &arguments).await?;
+        let arguments = ("fail", units);
+        let reply = self.own("StartTransientUnits", &arguments).await?;
         decode::<OwnedObjectPath>(&reply).map(|path| path.as_str().to_owned())
     }
 

@@ -17,6 +17,7 @@ impl Service {
         allow_restart: bool,
     ) {
         self.note_result(result);
+        *self.ends.entry(self.result).or_default() += 1;
         let failed = self.is_failure();
         let restart = allow_restart && self.shall_restart(cx);
         self.log_end(cx, failed);

@@ -32,6 +32,7 @@ impl Service {
                 set("EXIT_STATUS", status.status_word());
             }
         }
+        variables.extend_from_slice(cx.details);
         if tells_monitored(kind) {
             variables.extend_from_slice(cx.monitor);
         }

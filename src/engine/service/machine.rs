@@ -14,6 +14,7 @@ use crate::engine::state::{ServiceResult, ServiceState};
 use crate::unit::config::{CommandKind, NotifyAccess, ServiceConfig, ServiceType, UnitConfig};
 use crate::unit::value::TimeSpan;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// The state machine of one service.
@@ -84,6 +85,9 @@ pub struct Service {
     /// What its probes do.
     #[serde(default)]
     pub(super) probing: Probing,
+    /// How often runs ended with each result.
+    #[serde(default)]
+    pub(super) ends: BTreeMap<ServiceResult, u64>,
 }
 
 /// Whether a reload job applies: there is an ExecReload=, or the type has a reload of its own.
@@ -151,6 +155,7 @@ impl Service {
             runs: 0,
             commands: Vec::new(),
             probing: Probing::default(),
+            ends: BTreeMap::new(),
         }
     }
 

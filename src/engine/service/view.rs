@@ -94,6 +94,7 @@ impl Service {
             exec_main_status: self.main_record.status,
             commands: self.commands.clone(),
             probes: self.probing.records(),
+            ends: self.ends.clone(),
             stop_asked: self.forbid_restart,
         }
     }

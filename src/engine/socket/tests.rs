@@ -4,7 +4,7 @@ use crate::engine::event::{Event, Notification, OpenFailure, Verb};
 use crate::engine::process::ProcessStatus;
 use crate::engine::state::{ActiveState, JobResult, SocketResult};
 use crate::engine::tests::world::{UnitBuilder, World, unit};
-use crate::engine::{DescriptorId, WatchManner};
+use crate::engine::{DescriptorId, UnitId, WatchManner};
 use crate::unit::config::{CommandKind, DescriptorVariable, JobMode, PreserveMode};
 use crate::unit::value::TimeSpan;
 
@@ -332,6 +332,46 @@ fn a_connection_without_a_template_fails_the_socket() {
     assert_eq!(world.closed, [connection]);
     assert_eq!(result(&world, "in.socket"), SocketResult::Resources);
     assert!(world.open.is_empty());
+}
+
+#[test]
+fn a_stop_of_the_socket_waits_for_that_of_its_connection_and_no_longer() {
+    let mut world = per_connection(64);
+    world.template = Some(|name| unit(name).exec(CommandKind::Start, "stubborn"));
+    world.connect("in.socket", "a");
+    world.ask(Verb::Stop, "in@0-1-a.service").unwrap();
+    let job = world.ask(Verb::Stop, "in.socket").unwrap();
+    assert_eq!(world.state("in.socket"), ActiveState::Active);
+    world.end("in@0-1-a.service", KILLED);
+    assert_eq!(world.results.get(&job), Some(&JobResult::Done));
+    assert_eq!(world.state("in.socket"), ActiveState::Inactive);
+}
+
+#[test]
+fn a_connection_whose_service_may_not_be_started_is_closed_once() {
+    let mut world = per_connection(64);
+    world.load([unit("other.service").oneshot("stay")]);
+    world.template = Some(|name| unit(name).conflicts("other.service"));
+    let mode = JobMode::ReplaceIrreversibly;
+    world.ask_mode(Verb::Start, "other.service", mode).unwrap();
+    let connection = world.connect("in.socket", "a");
+    assert_eq!(world.closed, [connection]);
+    let view = world.engine.unit("in.socket").unwrap().socket.unwrap();
+    assert_eq!((view.accepted, view.connections), (1, 0));
+    assert_eq!(result(&world, "in.socket"), SocketResult::Resources);
+}
+
+#[test]
+fn a_client_of_a_socket_that_has_gone_is_closed() {
+    let mut world = World::new([]);
+    let unit = UnitId(7);
+    let client = world.descriptor();
+    world.send(Event::Traffic {
+        unit,
+        watch: 1,
+        client: Some((client, 0)),
+    });
+    assert_eq!(world.closed, [client]);
 }
 
 #[test]

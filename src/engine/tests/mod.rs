@@ -457,14 +457,14 @@ fn refused_settings_and_units_that_do_not_load() {
             });
         }),
         unit("b.service").config(|config| config.load = LoadState::Masked),
-        unit("c.timer"),
+        unit("c.automount"),
     ]);
     let job = world.start("a.service").unwrap();
     assert_eq!(world.results[&job], JobResult::Unsupported);
     assert!(world.take_trace().is_empty());
     assert!(matches!(world.start("b.service"), Err(Refusal::Masked(_))));
     assert!(matches!(
-        world.start("c.timer"),
+        world.start("c.automount"),
         Err(Refusal::NotSupported(_))
     ));
 }

@@ -11,7 +11,7 @@ use crate::engine::{
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
     JobMode, Listen, ListenKind, LoadState, Place, Privileges, Restart, ScopeConfig, ServiceConfig,
-    ServiceType, SocketConfig, UnitBody, UnitConfig,
+    ServiceType, SocketConfig, TimerConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::Position;
 use crate::unit::name::{UnitName, UnitType};
@@ -32,6 +32,7 @@ pub(in crate::engine) fn unit(name: &str) -> UnitBuilder {
         UnitType::Target => UnitBody::Target,
         UnitType::Socket => UnitBody::Socket(Box::default()),
         UnitType::Scope => UnitBody::Scope(Box::default()),
+        UnitType::Timer => UnitBody::Timer(Box::default()),
         UnitType::Mount => UnitBody::Fact,
         _ => UnitBody::Other,
     };
@@ -110,6 +111,17 @@ impl UnitBuilder {
             change(scope);
         }
         self
+    }
+
+    /// A timer that starts the service of the same name.
+    pub(in crate::engine) fn times(mut self, change: impl FnOnce(&mut TimerConfig)) -> Self {
+        if let UnitBody::Timer(timer) = &mut self.0.body {
+            timer.accuracy = TimeSpan(1);
+            change(timer);
+        }
+        let service = self.0.name.with_type(UnitType::Service).to_string();
+        self.before(&service)
+            .dependency(DependencyKind::Triggers, &service)
     }
 
     pub(in crate::engine) fn config(mut self, change: impl FnOnce(&mut UnitConfig)) -> Self {
@@ -203,6 +215,8 @@ pub(in crate::engine) struct World {
     pub(in crate::engine) closed: Vec<DescriptorId>,
     /// Attempts of probes that nobody has answered yet.
     pub(in crate::engine) asked: Vec<ProbeOrder>,
+    /// When persistent timers last elapsed.
+    pub(in crate::engine) stamps: BTreeMap<String, u64>,
     watches: BTreeMap<UnitId, (u64, WatchManner)>,
     next_descriptor: u64,
     processes: Vec<FakeProcess>,
@@ -238,6 +252,7 @@ impl World {
             open: BTreeSet::new(),
             closed: Vec::new(),
             asked: Vec::new(),
+            stamps: BTreeMap::new(),
             watches: BTreeMap::new(),
             next_descriptor: 0,
             processes: Vec::new(),
@@ -494,6 +509,13 @@ impl World {
                     connection,
                     instance,
                 });
+            }
+            Effect::ReadStamp { unit, order } => {
+                let time = self.stamps.get(&self.name(unit)).copied();
+                self.facts.push_back(Event::StampRead { unit, order, time });
+            }
+            Effect::WriteStamp { unit, time } => {
+                self.stamps.insert(self.name(unit), time);
             }
             Effect::StoreDescriptor { .. } => {}
             Effect::CloseDescriptor { descriptor } => self.closed.push(descriptor),

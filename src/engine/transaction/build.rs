@@ -360,7 +360,7 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
     match (&unit.machine, kind) {
         (_, JobKind::VerifyActive | JobKind::Nop) => Ok(()),
         (
-            Machine::Service(_) | Machine::Socket(_),
+            Machine::Service(_) | Machine::Socket(_) | Machine::Timer(_),
             JobKind::Start | JobKind::Stop | JobKind::Restart,
         ) => Ok(()),
         (Machine::Service(_), JobKind::Reload) => {
@@ -373,9 +373,10 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
         // Its processes come once: whoever has them may only start and stop it.
         (Machine::Scope(_), JobKind::Restart) if was_begun(unit) => Err(Missing::Pointless),
         (Machine::Scope(_), JobKind::Start | JobKind::Stop | JobKind::Restart) => Ok(()),
-        (Machine::Socket(_) | Machine::Scope(_) | Machine::Target { .. }, JobKind::Reload) => {
-            Err(Missing::Pointless)
-        }
+        (
+            Machine::Socket(_) | Machine::Scope(_) | Machine::Timer(_) | Machine::Target { .. },
+            JobKind::Reload,
+        ) => Err(Missing::Pointless),
         (Machine::Target { .. }, _) | (Machine::Fact, JobKind::Start) => Ok(()),
         (Machine::Fact, _) | (Machine::Inert, JobKind::Stop | JobKind::Reload) => {
             Err(Missing::Pointless)

@@ -36,6 +36,11 @@ impl Surroundings {
     }
 }
 
+/// Whether this runs in a container.
+pub(super) fn in_container(around: &Surroundings) -> bool {
+    virtualization::container(around).is_some()
+}
+
 /// Whether each condition holds by itself, before `!` and `|`.
 pub(super) fn evaluate(conditions: &[Condition], around: &Surroundings) -> Vec<bool> {
     conditions

@@ -22,7 +22,7 @@ pub(super) fn is(value: &str, around: &Surroundings) -> Option<bool> {
     }
 }
 
-fn container(around: &Surroundings) -> Option<String> {
+pub(super) fn container(around: &Surroundings) -> Option<String> {
     if let Some(name) = around.variable("container").filter(|name| !name.is_empty()) {
         return Some(name.to_owned());
     }

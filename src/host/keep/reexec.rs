@@ -110,6 +110,9 @@ impl Host {
     /// Lets threads finish what they are at, as they do not come along. Meanwhile nothing new is
     /// taken in.
     async fn come_to_rest(&mut self) -> Result<(), String> {
+        if self.engine.is_shutting_down() {
+            return Err("everything is being stopped".to_owned());
+        }
         let until = Instant::now() + PATIENCE;
         for (unit, task) in &mut self.cleaning {
             if timeout_at(until, task).await.is_err() {

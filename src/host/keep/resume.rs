@@ -9,9 +9,10 @@ use super::super::processes::Known;
 use super::super::run::Host;
 use super::custody::Recovered;
 use super::identity::Identity;
-use super::saved::{PipeOf, Record};
+use super::saved::{IsolationState, PipeOf, Record};
 use super::{held_key, pipe_key, process_key, socket_key};
 use crate::cgroup::Tree;
+use crate::engine::TimePlace;
 use crate::engine::{
     Effect, Engine, Event, LedgerProcess, LogLevel, ProcessId, ProcessStatus, Spawn, UnitId,
 };
@@ -37,6 +38,7 @@ pub(in crate::host) struct Resumption {
     identities: BTreeMap<ProcessId, Identity>,
     pipes: BTreeMap<u64, PipeOf>,
     last_pipe: u64,
+    isolations: BTreeMap<UnitId, IsolationState>,
     /// When each start was ordered, as far as that is known, monotonic microseconds.
     ordered: BTreeMap<ProcessId, u64>,
     /// Units whose clean-up may not have been carried out.
@@ -56,6 +58,7 @@ impl Resumption {
         mut recovered: Recovered,
         settings: &load::Settings,
         sockets: bool,
+        place: TimePlace,
     ) -> io::Result<Resumption> {
         let snapshot = recovered.saved.engine.clone();
         let mut names = snapshot.unit_names();
@@ -78,6 +81,7 @@ impl Resumption {
         let named: Vec<Arc<UnitConfig>> = closure(named.map(|(_, unit)| unit), &read, &known);
         configs.extend(named);
         let mut engine = Engine::restore(snapshot, configs).map_err(io::Error::other)?;
+        engine.set_time_place(place);
         if !sockets {
             engine.without_socket_activation();
         }
@@ -88,6 +92,7 @@ impl Resumption {
             identities: std::mem::take(&mut host.processes),
             pipes: std::mem::take(&mut host.pipes),
             last_pipe: host.last_pipe,
+            isolations: BTreeMap::new(),
             recovered,
             ordered: BTreeMap::new(),
             cleanups: BTreeMap::new(),
@@ -122,6 +127,9 @@ impl Resumption {
                 }
                 Record::Process(process, identity) => {
                     self.identities.insert(process, identity);
+                }
+                Record::Isolation(unit, state) => {
+                    self.isolations.insert(unit, state);
                 }
                 Record::Pipe(number, pipe) => {
                     self.last_pipe = self.last_pipe.max(number);
@@ -240,6 +248,17 @@ impl Host {
             self.last_cpu.extend(state.last_cpu.map(|cpu| (unit, cpu)));
             if state.frozen {
                 self.freezers.insert(unit, Freezer::Frozen);
+            }
+            if let Some(isolation) = state.isolation {
+                resumption.isolations.entry(unit).or_insert(isolation);
+            }
+        }
+        for (unit, state) in std::mem::take(&mut resumption.isolations) {
+            // What a unit has given up since stands in the journal as its end.
+            if !self.is_down(unit) {
+                let mut find = |key: &str| left.remove(key);
+                self.isolations
+                    .take_over(unit, state, &mut find, &self.custody);
             }
         }
         let lines = host.lines.into_iter().map(Into::into).collect();

@@ -107,6 +107,20 @@ pub(in crate::host) struct UnitState {
     pub(in crate::host) last_cpu: Option<u64>,
     /// It is frozen.
     pub(in crate::host) frozen: bool,
+    /// What its processes share.
+    pub(in crate::host) isolation: Option<IsolationState>,
+}
+
+/// What the processes of a unit share (see `isolation`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::host) struct IsolationState {
+    /// The number of the part that others may share.
+    pub(in crate::host) spaces: u64,
+    pub(in crate::host) tmp: Option<(String, String)>,
+    pub(in crate::host) network: bool,
+    pub(in crate::host) ipc: bool,
+    pub(in crate::host) credentials: Option<String>,
 }
 
 /// A pipe: whose output it carries.
@@ -191,6 +205,8 @@ pub(in crate::host) enum Record {
     Process(ProcessId, Identity),
     /// A pipe was made for a process.
     Pipe(u64, PipeOf),
+    /// What the processes of a unit share from now on.
+    Isolation(UnitId, IsolationState),
 }
 
 impl Record {
@@ -207,6 +223,7 @@ pub(in crate::host) enum Entry<'a> {
     Event(Timestamp, &'a Event),
     Process(ProcessId, Identity),
     Pipe(u64, &'a PipeOf),
+    Isolation(UnitId, IsolationState),
 }
 
 /// The machine and pid namespace of this process.

@@ -45,9 +45,11 @@ impl Host {
 
     fn unit_states(&self) -> BTreeMap<UnitId, UnitState> {
         let left_out = self.left_out.keys();
+        let shared: Vec<UnitId> = self.isolations.units().collect();
         let known: BTreeSet<&UnitId> = left_out
             .chain(self.last_cpu.keys())
             .chain(self.freezers.keys())
+            .chain(&shared)
             .collect();
         let state = |unit: &UnitId| UnitState {
             left_out: self.left_out.get(unit).map_or_else(Vec::new, |left_out| {
@@ -61,6 +63,7 @@ impl Host {
             }),
             last_cpu: self.last_cpu.get(unit).copied(),
             frozen: self.freezers.get(unit) == Some(&Freezer::Frozen),
+            isolation: self.isolations.state(*unit),
         };
         known.into_iter().map(|unit| (*unit, state(unit))).collect()
     }
@@ -117,6 +120,18 @@ impl Host {
         }
         self.pipes.insert(number, pipe);
         number
+    }
+
+    /// What the processes of a unit share, after one was started.
+    pub(in crate::host) fn note_isolation(&mut self, unit: UnitId) {
+        self.isolations.put_in_custody(unit, &self.custody);
+        let Some(state) = self.isolations.state(unit) else {
+            return;
+        };
+        if let Some(journal) = &mut self.journal {
+            let written = journal.write(&Entry::Isolation(unit, state));
+            self.check_journal(written);
+        }
     }
 
     fn check_journal(&mut self, written: io::Result<()>) {

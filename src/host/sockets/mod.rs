@@ -176,6 +176,8 @@ impl Host {
             | Effect::Act { .. }
             | Effect::TakeIn { .. }
             | Effect::RequestStop { .. }
+            | Effect::ReadStamp { .. }
+            | Effect::WriteStamp { .. }
             | Effect::Log { .. }
             | Effect::Finished => {}
         }

@@ -15,6 +15,7 @@ mod scope;
 mod service;
 mod socket;
 mod terminal;
+mod timer;
 mod unit;
 
 pub use credential::{Credentials, Secret};
@@ -40,6 +41,7 @@ pub use socket::{
     SocketProtocol, Timestamping,
 };
 pub use terminal::{Terminal, TerminalWay};
+pub use timer::{TimerBase, TimerConfig, TimerValue};
 pub use unit::{
     CollectMode, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
     InstallSection, JobMode, LoadState, NotApplied, ProcmgrSection, ReadyWhen, SystemAction,

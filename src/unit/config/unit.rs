@@ -1,6 +1,8 @@
 //! What every unit has: names, load state, [Unit] and [Install].
 
-use super::{Commands, ExecConfig, KillConfig, ScopeConfig, ServiceConfig, SocketConfig};
+use super::{
+    Commands, ExecConfig, KillConfig, ScopeConfig, ServiceConfig, SocketConfig, TimerConfig,
+};
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
@@ -491,6 +493,8 @@ pub enum UnitBody {
     Socket(Box<SocketConfig>),
     /// A .scope.
     Scope(Box<ScopeConfig>),
+    /// A .timer.
+    Timer(Box<TimerConfig>),
     /// A .target.
     Target,
     /// A mount, device, slice or built-in target that holds (or not) by itself: it is active
@@ -567,6 +571,7 @@ impl UnitConfig {
             UnitBody::Service(service) => Some(service),
             UnitBody::Socket(_)
             | UnitBody::Scope(_)
+            | UnitBody::Timer(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -589,6 +594,7 @@ impl UnitConfig {
             UnitBody::Socket(socket) => Some(socket),
             UnitBody::Service(_)
             | UnitBody::Scope(_)
+            | UnitBody::Timer(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -601,6 +607,20 @@ impl UnitConfig {
             UnitBody::Scope(scope) => Some(scope),
             UnitBody::Service(_)
             | UnitBody::Socket(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
+        }
+    }
+
+    /// The timer part, if it is a timer.
+    pub fn timer(&self) -> Option<&TimerConfig> {
+        match &self.body {
+            UnitBody::Timer(timer) => Some(timer),
+            UnitBody::Service(_)
+            | UnitBody::Socket(_)
+            | UnitBody::Scope(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -612,7 +632,11 @@ impl UnitConfig {
         match &self.body {
             UnitBody::Service(service) => Some(&service.exec),
             UnitBody::Socket(socket) => Some(&socket.exec),
-            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Scope(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
         }
     }
 
@@ -621,7 +645,11 @@ impl UnitConfig {
         match &mut self.body {
             UnitBody::Service(service) => Some(&mut service.exec),
             UnitBody::Socket(socket) => Some(&mut socket.exec),
-            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Scope(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
         }
     }
 
@@ -631,7 +659,7 @@ impl UnitConfig {
             UnitBody::Service(service) => Some(&service.kill),
             UnitBody::Socket(socket) => Some(&socket.kill),
             UnitBody::Scope(scope) => Some(&scope.kill),
-            UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Timer(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
         }
     }
 
@@ -640,7 +668,11 @@ impl UnitConfig {
         match &self.body {
             UnitBody::Service(service) => Some(&service.commands),
             UnitBody::Socket(socket) => Some(&socket.commands),
-            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Scope(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
         }
     }
 

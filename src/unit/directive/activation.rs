@@ -1,31 +1,40 @@
 //! The sections of unit types that are not run yet: [Path] and [Timer], still to come, and
 //! [Mount], [Automount] and [Swap], which are only looked up. What paths and timers
 //! activate is read, for it is a dependency.
+//! The sections of unit types that are not run: [Path], still to come, and [Mount],
+//! [Automount], [Swap] and [Scope], which are only looked up. What paths and timers activate is
+//! read here.
 
-use super::parse::{string, text, unit_names};
+use super::parse::text;
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
 use super::shape;
-use super::{PATH, Parse, TIMER};
+use super::{PATH, Parse};
 use crate::unit::config::{DependencyKind, UnitConfig};
+use crate::unit::name::UnitName;
 
 const PATHS: &str = "path units are not built yet";
 const LOOKED_UP: &str = "units of this type are only looked up, never made";
-const TIMERS: &str = "timer units are not built yet";
 
-/// Unit=: what is activated.
-fn unit(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
-    if string(reading, value)?.is_none() {
-        reading.draft.activates = None;
+/// Unit=: what is activated, once named for good; a unit of another type.
+pub(super) fn unit(reading: &mut Reading<'_>, value: &str) -> Result<(), Trouble> {
+    let name = reading.expand(value)?;
+    let name = UnitName::parse(&name).map_err(|error| Trouble::ignored(error.to_string()))?;
+    let draft = &mut *reading.draft;
+    if name.unit_type() == draft.config.name.unit_type() {
+        let message = format!("\"{name}\" is of the unit's own type");
+        return Err(Trouble::ignored(message));
     }
-    if let Some((_, name)) = unit_names(reading, value)?.pop() {
-        reading.draft.activates = Some(name);
+    if let Some(first) = &draft.activates {
+        let message = format!("the unit activates {first} already");
+        return Err(Trouble::ignored(message));
     }
+    draft.activates = Some(name);
     Ok(())
 }
 
 /// What the unit activates.
-fn activated(config: &UnitConfig) -> PropertyValue {
+pub(super) fn activated(config: &UnitConfig) -> PropertyValue {
     let target = config.dependencies_of(DependencyKind::Triggers).next();
     text(target.map_or("", |name| name.as_str()))
 }
@@ -47,12 +56,7 @@ const fn path(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> 
     Row::new(PATH, name, since, kind, parse, doc).support(Support::Planned(PATHS))
 }
 
-const fn timer(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
-    let parse: Parse = |r, v| r.not_applied(v, TIMERS, false);
-    Row::new(TIMER, name, since, kind, parse, doc).support(Support::Planned(TIMERS))
-}
-
-const UNIT: &str = "What is activated; the service of the same name if unset.";
+pub(super) const UNIT: &str = "What is activated; the service of the same name if unset.";
 
 pub(super) static PATH_ROWS: &[Row] = &[
     path(
@@ -125,126 +129,6 @@ pub(super) static PATH_ROWS: &[Row] = &[
     )
     .show("TriggerLimitBurst", "u", |_| PropertyValue::U32(200))
     .kept(shape::unsigned),
-];
-
-pub(super) static TIMER_ROWS: &[Row] = &[
-    timer(
-        "OnCalendar",
-        197,
-        Kind::List,
-        "Times of the calendar at which the timer fires.",
-    )
-    .show("TimersCalendar", "a(sst)", empty)
-    .kept(shape::calendar),
-    timer(
-        "OnActiveSec",
-        33,
-        Kind::List,
-        "How long after the timer's own start it fires.",
-    )
-    .show("TimersMonotonic", "a(stt)", empty)
-    .kept(shape::monotonic),
-    timer(
-        "OnBootSec",
-        33,
-        Kind::List,
-        "How long after the boot the timer fires.",
-    )
-    .reads("TimersMonotonic", shape::monotonic),
-    timer(
-        "OnStartupSec",
-        33,
-        Kind::List,
-        "How long after the manager's start the timer fires.",
-    )
-    .reads("TimersMonotonic", shape::monotonic),
-    timer(
-        "OnUnitActiveSec",
-        33,
-        Kind::List,
-        "How long after the last start of its unit the timer fires.",
-    )
-    .reads("TimersMonotonic", shape::monotonic),
-    timer(
-        "OnUnitInactiveSec",
-        33,
-        Kind::List,
-        "How long after the last end of its unit the timer fires.",
-    )
-    .reads("TimersMonotonic", shape::monotonic),
-    timer(
-        "OnClockChange",
-        242,
-        Kind::Boolean,
-        "Whether a jump of the clock fires the timer.",
-    )
-    .off(),
-    timer(
-        "OnTimezoneChange",
-        242,
-        Kind::Boolean,
-        "Whether a change of the time zone fires the timer.",
-    )
-    .off(),
-    timer(
-        "Persistent",
-        212,
-        Kind::Boolean,
-        "Whether a time that was missed is made up for.",
-    )
-    .off(),
-    timer(
-        "WakeSystem",
-        212,
-        Kind::Boolean,
-        "Whether the timer wakes the machine up.",
-    )
-    .off(),
-    timer(
-        "RemainAfterElapse",
-        228,
-        Kind::Boolean,
-        "Whether the timer stays loaded when it has fired for the last time.",
-    )
-    .show("RemainAfterElapse", "b", |_| PropertyValue::Bool(true))
-    .kept(shape::boolean)
-    .neutral(&["yes"]),
-    timer(
-        "FixedRandomDelay",
-        247,
-        Kind::Boolean,
-        "Whether the random delay is the same each time.",
-    )
-    .off(),
-    timer(
-        "AccuracySec",
-        209,
-        Kind::Span,
-        "How late the timer may fire to save wake-ups.",
-    )
-    .show("AccuracyUSec", "t", |_| PropertyValue::U64(60_000_000))
-    .kept(shape::span),
-    timer(
-        "RandomizedDelaySec",
-        229,
-        Kind::Span,
-        "Up to how much the timer is late by chance.",
-    )
-    .show("RandomizedDelayUSec", "t", |_| PropertyValue::U64(0))
-    .kept(shape::span),
-    timer(
-        "RandomizedOffsetSec",
-        258,
-        Kind::Span,
-        "Up to how much the timer is shifted by chance, always the same.",
-    ),
-    timer(
-        "DeferReactivation",
-        257,
-        Kind::Boolean,
-        "Whether the timer waits for its unit to end before it counts on.",
-    ),
-    Row::new(TIMER, "Unit", 33, Kind::Text, unit, UNIT).show("Unit", "s", activated),
 ];
 
 const fn looked_up(

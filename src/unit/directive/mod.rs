@@ -36,6 +36,7 @@ mod shape;
 mod socket;
 mod socket_options;
 mod stdio;
+mod timer;
 mod unit;
 
 #[cfg(test)]
@@ -117,7 +118,7 @@ const PARTS: &[&[Row]] = &[
     socket_options::ROWS,
     scope::ROWS,
     activation::PATH_ROWS,
-    activation::TIMER_ROWS,
+    timer::ROWS,
     activation::LOOKED_UP_ROWS,
     procmgr::ROWS,
     probe::ROWS,

@@ -3,7 +3,7 @@
 use super::row::{Kind, Row};
 use crate::unit::config::{
     Commands, DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, ScopeConfig,
-    ServiceConfig, SocketConfig, UnitBody, UnitConfig,
+    ServiceConfig, SocketConfig, TimerConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::name::UnitName;
@@ -242,6 +242,7 @@ impl Reading<'_> {
             UnitBody::Service(service) => Ok(service),
             UnitBody::Socket(_)
             | UnitBody::Scope(_)
+            | UnitBody::Timer(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -257,6 +258,7 @@ impl Reading<'_> {
             UnitBody::Socket(socket) => Ok(socket),
             UnitBody::Service(_)
             | UnitBody::Scope(_)
+            | UnitBody::Timer(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -272,6 +274,23 @@ impl Reading<'_> {
             UnitBody::Scope(scope) => Ok(scope),
             UnitBody::Service(_)
             | UnitBody::Socket(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => Err(Trouble::NotRun),
+        }
+    }
+
+    /// The timer part.
+    ///
+    /// # Errors
+    /// [`Trouble::NotRun`] for another type of unit.
+    pub fn timer(&mut self) -> Result<&mut TimerConfig, Trouble> {
+        match &mut self.draft.config.body {
+            UnitBody::Timer(timer) => Ok(timer),
+            UnitBody::Service(_)
+            | UnitBody::Socket(_)
+            | UnitBody::Scope(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -286,9 +305,11 @@ impl Reading<'_> {
         match &mut self.draft.config.body {
             UnitBody::Service(service) => Ok(&mut service.commands),
             UnitBody::Socket(socket) => Ok(&mut socket.commands),
-            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
-                Err(Trouble::NotRun)
-            }
+            UnitBody::Scope(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => Err(Trouble::NotRun),
         }
     }
 
@@ -300,9 +321,11 @@ impl Reading<'_> {
         match &mut self.draft.config.body {
             UnitBody::Service(service) => Ok(&mut service.exec),
             UnitBody::Socket(socket) => Ok(&mut socket.exec),
-            UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
-                Err(Trouble::NotRun)
-            }
+            UnitBody::Scope(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => Err(Trouble::NotRun),
         }
     }
 
@@ -315,7 +338,9 @@ impl Reading<'_> {
             UnitBody::Service(service) => Ok(&mut service.kill),
             UnitBody::Socket(socket) => Ok(&mut socket.kill),
             UnitBody::Scope(scope) => Ok(&mut scope.kill),
-            UnitBody::Target | UnitBody::Fact | UnitBody::Other => Err(Trouble::NotRun),
+            UnitBody::Timer(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
+                Err(Trouble::NotRun)
+            }
         }
     }
 

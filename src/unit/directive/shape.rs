@@ -18,9 +18,9 @@ pub(super) use resource::{
     controllers, cpu_quota, device_bytes, device_weights, limit_bytes, processors, tasks, weight,
 };
 pub(super) use stream::{
-    binds, calendar, core_dump_filter, facility, io_class, level, log_fields, memory_policy,
-    monotonic, mount_flags, nanoseconds, paths_watched, personality, policy, secure_bits,
-    security_label, temporary_file_systems,
+    binds, core_dump_filter, facility, io_class, level, log_fields, memory_policy, mount_flags,
+    nanoseconds, paths_watched, personality, policy, secure_bits, security_label,
+    temporary_file_systems,
 };
 
 use super::parse;

@@ -19,6 +19,7 @@ fn blank(name: &str) -> Draft {
     let body = match name.unit_type() {
         UnitType::Service => UnitBody::Service(Box::default()),
         UnitType::Socket => UnitBody::Socket(Box::default()),
+        UnitType::Timer => UnitBody::Timer(Box::default()),
         _ => UnitBody::Other,
     };
     let mut config = UnitConfig::not_found(name);

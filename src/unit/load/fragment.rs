@@ -178,6 +178,7 @@ impl<'a> Loader<'a> {
             UnitType::Service => UnitBody::Service(Box::default()),
             UnitType::Socket => UnitBody::Socket(Box::default()),
             UnitType::Scope => UnitBody::Scope(Box::default()),
+            UnitType::Timer => UnitBody::Timer(Box::default()),
             UnitType::Target => UnitBody::Target,
             UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice if holds => {
                 UnitBody::Fact
@@ -186,7 +187,6 @@ impl<'a> Loader<'a> {
             | UnitType::Device
             | UnitType::Swap
             | UnitType::Slice
-            | UnitType::Timer
             | UnitType::Path
             | UnitType::Automount => UnitBody::Other,
         };

@@ -6,7 +6,7 @@ use super::fragment::Loader;
 use super::{PULLS, Settings, context};
 use crate::unit::config::{
     CommandKind, Dependency, DependencyKind, DependencyOrigin, DirectoryKind, ExecConfig, Listen,
-    LoadState, ServiceType, UnitBody, UnitConfig, WorkingDirectoryPlace,
+    LoadState, ServiceType, TimerValue, UnitBody, UnitConfig, WorkingDirectoryPlace,
 };
 use crate::unit::directive::{Draft, PropertyValue};
 use crate::unit::escape::escape_path;
@@ -35,14 +35,14 @@ fn add_activated(draft: &mut Draft) {
         // Accept=yes: instances come with the connections.
         UnitBody::Socket(socket) if socket.accept => None,
         UnitBody::Socket(socket) => Some(socket.service.clone().unwrap_or_else(service)),
+        UnitBody::Timer(_) => Some(draft.activates.clone().unwrap_or_else(service)),
         UnitBody::Other => match name.unit_type() {
-            UnitType::Path | UnitType::Timer => {
-                Some(draft.activates.clone().unwrap_or_else(service))
-            }
+            UnitType::Path => Some(draft.activates.clone().unwrap_or_else(service)),
             UnitType::Automount => Some(name.with_type(UnitType::Mount)),
             UnitType::Service
             | UnitType::Socket
             | UnitType::Target
+            | UnitType::Timer
             | UnitType::Slice
             | UnitType::Scope
             | UnitType::Mount
@@ -253,7 +253,9 @@ fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
 /// The default dependencies by type: the basic system first, gone at shutdown.
 fn add_defaults(draft: &mut Draft) {
     use DependencyKind::{After, Before, Conflicts, Requires};
-    let calendar = draft.set.contains_key("OnCalendar");
+    let is_calendar = |value: &TimerValue| matches!(value, TimerValue::Calendar(_));
+    let timer = draft.config.timer();
+    let calendar = timer.is_some_and(|timer| timer.values.iter().any(is_calendar));
     let clocks: &[_] = if calendar {
         &[(After, "time-set.target"), (After, "time-sync.target")]
     } else {

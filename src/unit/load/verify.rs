@@ -6,7 +6,7 @@ mod probes;
 use crate::unit::config::{
     CommandKind, DependencyKind, ExitType, JobMode, KillMode, Listen, ListenKind, LoadState,
     NotifyAccess, OomPolicy, Privileges, Restart, ServiceConfig, ServiceType, SocketConfig,
-    SystemAction, UnitBody,
+    SystemAction, TimerConfig, UnitBody,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, PropertyValue, fail};
@@ -46,7 +46,10 @@ pub(super) fn settle(draft: &mut Draft) {
             let acts = draft.config.unit.success_action != SystemAction::None;
             check_service(service, acts, lost)
         }
-        UnitBody::Socket(_) if draft.config.load == LoadState::Error => Vec::new(),
+        UnitBody::Socket(_) | UnitBody::Timer(_) if draft.config.load == LoadState::Error => {
+            Vec::new()
+        }
+        UnitBody::Timer(timer) => check_timer(timer),
         UnitBody::Socket(socket) => check_socket(socket),
         UnitBody::Scope(scope) => {
             if !oom_policy_set && delegated {
@@ -169,6 +172,17 @@ fn lift_permissions(service: &mut ServiceConfig) {
             }
         }
     }
+}
+
+/// A timer needs something to wait for.
+fn check_timer(timer: &TimerConfig) -> Vec<Problem> {
+    if !timer.values.is_empty() || timer.on_clock_change || timer.on_timezone_change {
+        return Vec::new();
+    }
+    vec![Problem::error(
+        &["OnCalendar"],
+        "a timer needs OnCalendar=, OnActiveSec= or another time to elapse at",
+    )]
 }
 
 /// What makes a service impossible. Since systemd 256 RestartForceExitStatus= may be used

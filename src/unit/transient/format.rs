@@ -83,7 +83,7 @@ fn percent(part: u32) -> String {
 }
 
 /// A text that takes the rest of its line; `%` would begin a specifier.
-fn plain(name: &str, text: &str) -> Result<String, Trouble> {
+pub(super) fn plain(name: &str, text: &str) -> Result<String, Trouble> {
     if text.chars().any(char::is_control) {
         return Err(Trouble::Value(
             name.to_owned(),

@@ -5,6 +5,7 @@
 
 mod address;
 mod base64;
+mod calendar;
 mod capability;
 mod errno;
 mod exit_status;
@@ -16,9 +17,11 @@ mod signal;
 mod size;
 mod span;
 mod syscall;
+mod zone;
 
 pub use address::{SocketAddress, parse_netlink};
 pub use base64::parse_base64;
+pub use calendar::Calendar;
 pub use capability::CapabilitySet;
 pub use errno::parse_errno;
 pub use exit_status::{ExitStatusSet, exit_status_name};
@@ -30,6 +33,7 @@ pub use signal::Signal;
 pub use size::{ByteSize, parse_size};
 pub use span::TimeSpan;
 pub use syscall::{Architecture, is_syscall, syscall_numbers};
+pub use zone::{WallTime, Zone, ZoneSource, Zones, is_zone_name};
 
 /// Why a value cannot be read: a sentence such as `"2" is not a boolean (yes, no, ...)`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -39,6 +39,8 @@ impl Unloading {
             Some("is not down")
         } else if self.kept.contains(&config.name) && config.load != LoadState::NotFound {
             Some("is to be run")
+        } else if world.held.are_of(unit, &config.name) {
+            Some("has descriptors")
         } else if world.members(unit).next().is_some() {
             Some("has processes")
         } else {

@@ -1,6 +1,7 @@
 //! What always holds. Each check has a name, sees every event and effect, and keeps its own
 //! books; none asks the engine what it could count itself.
 
+mod descriptors;
 mod jobs;
 mod life;
 mod loading;
@@ -75,6 +76,7 @@ pub(crate) fn all() -> Vec<Box<dyn Check>> {
         Box::new(life::Told),
         Box::<loading::Unloading>::default(),
         Box::new(sockets::OpenSockets),
+        Box::new(descriptors::Descriptors),
     ]
 }
 
@@ -172,6 +174,9 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::Abandon { .. } => "Abandon",
         Event::Probed { .. } => "Probed",
         Event::ProbeSkipped { .. } => "ProbeSkipped",
+        Event::StampRead { .. } => "StampRead",
+        Event::ClockJumped => "ClockJumped",
+        Event::ZoneChanged { .. } => "ZoneChanged",
         Event::Elapsed => "Elapsed",
     }
 }

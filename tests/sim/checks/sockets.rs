@@ -58,7 +58,7 @@ impl Check for OpenSockets {
         let timed = sight.world.engine.next_deadline().is_some();
         for (unit, opened) in &sight.world.sockets {
             let seen = sight.picture().unit(*unit);
-            let deaf = opened.watch.is_none() || opened.waiting;
+            let deaf = opened.watch.is_none() || opened.waiting > 0;
             // PollLimit...= may make them wait.
             if seen.sub == "listening" && deaf && !timed {
                 return Err(format!("{} does not hear its clients", seen.name()));

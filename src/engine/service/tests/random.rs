@@ -192,6 +192,7 @@ impl Life {
             job: self.job,
             shutting_down: false,
             monitor: &[],
+            details: &[],
             numbers: &mut self.numbers,
             random: &mut self.random,
             out: &mut out,

@@ -225,6 +225,7 @@ impl World {
             job: self.job,
             shutting_down: self.shutting_down,
             monitor: &self.monitor,
+            details: &[],
             numbers: &mut self.numbers,
             random: &mut self.random,
             out: &mut out,
@@ -286,6 +287,8 @@ impl World {
             | Effect::FlushSockets { .. }
             | Effect::LoadInstance { .. }
             | Effect::StoreDescriptor { .. }
+            | Effect::ReadStamp { .. }
+            | Effect::WriteStamp { .. }
             | Effect::CloseDescriptor { .. }
             | Effect::TakeIn { .. }
             | Effect::RequestStop { .. }

@@ -337,58 +337,6 @@ pub(in crate::unit::directive) fn temporary_file_systems(
     Ok(Some(PropertyValue::Array(list)))
 }
 
-/// OnActiveSec= and its kin: `a(stt)`, what is counted from, how long, when next. The last
-/// one that was written stands first.
-pub(in crate::unit::directive) fn monotonic(
-    reading: &mut Reading<'_>,
-    value: &str,
-    before: Before<'_>,
-) -> After {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let base = reading.row.name.trim_end_matches("Sec");
-    let span = TimeSpan::parse(value)?.as_micros();
-    let entry = vec![
-        PropertyValue::String(format!("{base}USec")),
-        PropertyValue::U64(span),
-        PropertyValue::U64(0),
-    ];
-    let mut list = items(before);
-    list.insert(0, PropertyValue::Struct(entry));
-    Ok(Some(PropertyValue::Array(list)))
-}
-
-/// OnCalendar=: `a(sst)`, in systemd.time(7)'s normalized form as far as a word stands for it.
-pub(in crate::unit::directive) fn calendar(
-    _: &mut Reading<'_>,
-    value: &str,
-    before: Before<'_>,
-) -> After {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let normal = match value {
-        "minutely" => "*-*-* *:*:00",
-        "hourly" => "*-*-* *:00:00",
-        "daily" => "*-*-* 00:00:00",
-        "weekly" => "Mon *-*-* 00:00:00",
-        "monthly" => "*-*-01 00:00:00",
-        "quarterly" => "*-01,04,07,10-01 00:00:00",
-        "semiannually" => "*-01,07-01 00:00:00",
-        "yearly" | "annually" => "*-01-01 00:00:00",
-        other => other,
-    };
-    let entry = vec![
-        parse::text("OnCalendar"),
-        parse::text(normal),
-        PropertyValue::U64(0),
-    ];
-    let mut list = items(before);
-    list.insert(0, PropertyValue::Struct(entry));
-    Ok(Some(PropertyValue::Array(list)))
-}
-
 /// PathExists= and its kin: `a(ss)`, the directive and the path.
 pub(in crate::unit::directive) fn paths_watched(
     reading: &mut Reading<'_>,

@@ -1,0 +1,196 @@
+//! Many clients at once, some of whom never read and some of whom send anything but messages: the
+//! others are answered as ever, and nothing of it stays.
+//!
+//! Some seconds of it by default; DD_PM_LOAD_SECONDS= says how long (`make load`: 30).
+
+mod common;
+
+use common::wire::{self, MANAGER, MANAGER_INTERFACE, PROPERTIES, Wire};
+use common::{Daemon, monotonic_usec, process, wait_for};
+use std::io::{ErrorKind, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const ORDINARY: usize = 400;
+const MUTE: usize = 50;
+const NOISY: usize = 50;
+const UNITS: usize = 100;
+const UNIT: &str = "/org/freedesktop/systemd1/unit/crowd0_2eservice";
+
+fn duration() -> Duration {
+    let text = std::env::var("DD_PM_LOAD_SECONDS").unwrap_or_default();
+    Duration::from_secs(text.parse().unwrap_or(3))
+}
+
+fn units() -> Vec<(String, String)> {
+    let name = |number: usize| format!("crowd{number}.service");
+    let names: Vec<String> = (0..UNITS).map(name).collect();
+    let service = "[Service]\nExecStart=/bin/sleep 1000\n".to_owned();
+    let keep = format!("[Unit]\nAfter={}\n", names.join(" "));
+    let services = names.into_iter().map(|name| (name, service.clone()));
+    services.chain([("keep.target".to_owned(), keep)]).collect()
+}
+
+/// Numbers that are always the same.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        self.0 >> 33
+    }
+}
+
+/// Asks for more and more, and reads nothing of it.
+fn mute(socket: &Path, done: &AtomicBool) {
+    let connect = |_| {
+        let wire = Wire::connect(socket).expect("the daemon listens");
+        wire.stream.set_nonblocking(true).expect("it is a socket");
+        wire.stream
+    };
+    let mut streams: Vec<UnixStream> = (0..MUTE).map(connect).collect();
+    let question = wire::call(1, MANAGER, MANAGER_INTERFACE, "ListUnits", &[]);
+    while !done.load(Ordering::Relaxed) {
+        for stream in &mut streams {
+            match stream.write(&question) {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => *stream = connect(0),
+                _ => {}
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Sends what is no message, in the handshake and behind it, and comes again when it is cut off.
+fn noisy(socket: &Path, done: &AtomicBool) {
+    let mut dice = Dice(7);
+    let mut connect = |number: u64| {
+        let stream = match number % 2 {
+            0 => UnixStream::connect(socket).expect("the daemon listens"),
+            _ => Wire::connect(socket).expect("the daemon listens").stream,
+        };
+        stream.set_nonblocking(true).expect("it is a socket");
+        stream
+    };
+    let mut streams: Vec<UnixStream> = (0..NOISY as u64).map(&mut connect).collect();
+    while !done.load(Ordering::Relaxed) {
+        for stream in &mut streams {
+            let mut noise: Vec<u8> = (0..256).map(|_| dice.next() as u8).collect();
+            if dice.next() % 2 == 0 {
+                // The beginning of a message that is as long as can be.
+                noise.splice(..8, [b'l', 1, 0, 1, 0xff, 0xff, 0x3f, 0]);
+            }
+            match stream.write(&noise) {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                    *stream = connect(dice.next());
+                }
+                _ => {}
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Lets units come and go, so that there are signals to be sent.
+fn churn(socket: &Path, done: &AtomicBool) {
+    let mut wire = Wire::connect(socket).expect("the daemon listens");
+    let mut number = 0;
+    while !done.load(Ordering::Relaxed) {
+        number = number % (UNITS - 1) + 1;
+        let name = format!("crowd{number}.service");
+        for verb in ["StartUnit", "StopUnit"] {
+            let asked = wire.ask(MANAGER, MANAGER_INTERFACE, verb, &[&name, "replace"]);
+            asked.expect("it is a unit");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Microseconds that each Get took, from one client after the other.
+fn gets(clients: &mut [Wire], end: Instant) -> Vec<u64> {
+    let mut times = Vec::new();
+    while Instant::now() < end {
+        for client in clients.iter_mut() {
+            let begin = monotonic_usec();
+            let arguments = ["org.freedesktop.systemd1.Unit", "ActiveState"];
+            let state = client.ask(UNIT, PROPERTIES, "Get", &arguments);
+            times.push(monotonic_usec() - begin);
+            let state = state.expect("an ordinary client is answered");
+            assert!(state.windows(6).any(|part| part == b"active"), "{state:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    times
+}
+
+/// Resident kilobytes and open descriptors.
+fn holds(daemon: &Daemon) -> (u64, usize) {
+    let memory = process::resident_kilobytes(daemon.pid());
+    let descriptors = format!("/proc/{}/fd", daemon.pid());
+    let descriptors = std::fs::read_dir(descriptors).expect("it runs");
+    (memory, descriptors.count())
+}
+
+#[test]
+fn five_hundred_clients_of_all_manners() {
+    let units = units();
+    let units: Vec<(&str, &str)> = units
+        .iter()
+        .map(|(n, t)| (n.as_str(), t.as_str()))
+        .collect();
+    let daemon = Daemon::with(&units);
+    daemon.ok(&["start", "keep.target", "crowd0.service"]);
+    let socket = daemon.place().socket().to_owned();
+    // All has been done once: nothing is needed for the first time any more.
+    let connect = || Wire::connect(&socket).expect("the daemon listens");
+    gets(&mut [connect()], Instant::now());
+    for name in &units {
+        daemon.ok(&["start", name.0]);
+    }
+    daemon.ok(&["stop", "crowd1*"]);
+    connect()
+        .ask(MANAGER, MANAGER_INTERFACE, "ListUnits", &[])
+        .expect("it is a method");
+    let (memory, descriptors) = holds(&daemon);
+
+    let done = AtomicBool::new(false);
+    let mut times = std::thread::scope(|scope| {
+        for role in [mute, noisy, churn] {
+            let (socket, done) = (&socket, &done);
+            scope.spawn(move || role(socket, done));
+        }
+        let connect = |_| Wire::connect_as_on_a_bus(&socket).expect("the daemon listens");
+        let mut clients: Vec<Wire> = (0..ORDINARY).map(connect).collect();
+        let times = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            gets(&mut clients, Instant::now() + duration())
+        }));
+        let (much, many) = holds(&daemon);
+        println!("at work: {much} kB, {many} descriptors");
+        done.store(true, Ordering::Relaxed);
+        times.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    times.sort_unstable();
+    let of = |part: usize| times[(times.len() - 1) * part / 100];
+    println!(
+        "{} Gets: median {} us, p99 {} us",
+        times.len(),
+        of(50),
+        of(99)
+    );
+    println!("before: {memory} kB, {descriptors} descriptors");
+    wait_for("all of it to be gone", || {
+        let (memory_now, descriptors_now) = holds(&daemon);
+        println!("after: {memory_now} kB, {descriptors_now} descriptors");
+        match memory_now * 10 <= memory * 11 && descriptors_now <= descriptors {
+            true => Ok(()),
+            false => Err(format!(
+                "{memory_now} kB after {memory} kB, {descriptors_now} descriptors after {descriptors}"
+            )),
+        }
+    });
+}
