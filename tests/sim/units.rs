@@ -82,7 +82,11 @@ pub(crate) fn settle_descriptors(dice: &mut Dice, config: &mut UnitConfig) {
                 config.dependencies.retain(|edge| !own(edge));
             }
         }
-        UnitBody::Scope(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {}
+        UnitBody::Scope(_)
+        | UnitBody::Timer(_)
+        | UnitBody::Target
+        | UnitBody::Fact
+        | UnitBody::Other => {}
     }
 }
 
