@@ -207,10 +207,7 @@ impl Engine {
                 remaining,
             } => self.killed(unit, order, remaining),
             Event::GroupEmpty { unit } => self.group_empty(unit),
-            Event::OutOfMemory { unit } => {
-                self.with_service(unit, Service::on_out_of_memory);
-                self.with_scope(unit, Scope::on_out_of_memory);
-            }
+            Event::OutOfMemory { unit } => self.out_of_memory(unit),
             Event::BusNameWatched { unit } => {
                 self.with_service(unit, Service::on_bus_name_watched);
             }
@@ -256,6 +253,12 @@ impl Engine {
             self.with_socket(unit, |socket, cx| socket.on_killed(cx, order, remaining));
             self.with_scope(unit, |scope, cx| scope.on_killed(cx, order, remaining));
         }
+    }
+
+    /// A process of a unit was killed for want of memory.
+    fn out_of_memory(&mut self, unit: UnitId) {
+        self.with_service(unit, Service::on_out_of_memory);
+        self.with_scope(unit, Scope::on_out_of_memory);
     }
 
     /// The last process of a unit has gone.

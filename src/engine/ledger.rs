@@ -255,14 +255,7 @@ impl Ledger {
                 connection,
                 instance,
                 peer,
-            } => {
-                let waiting = Instance {
-                    socket: *socket,
-                    instance: instance.clone(),
-                    peer: peer.clone(),
-                };
-                self.instances.insert(*connection, waiting);
-            }
+            } => self.note_instance(*socket, *connection, instance, peer),
             Effect::StoreDescriptor {
                 unit,
                 descriptor,
@@ -301,6 +294,21 @@ impl Ledger {
             | Effect::Act { .. }
             | Effect::Finished => {}
         }
+    }
+
+    fn note_instance(
+        &mut self,
+        socket: UnitId,
+        connection: DescriptorId,
+        instance: &UnitName,
+        peer: &str,
+    ) {
+        let waiting = Instance {
+            socket,
+            instance: instance.clone(),
+            peer: peer.to_owned(),
+        };
+        self.instances.insert(connection, waiting);
     }
 
     fn hold(&mut self, descriptors: impl IntoIterator<Item = DescriptorId>) {

@@ -46,7 +46,7 @@ use crate::unit::specifier::SystemFacts;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -100,6 +100,22 @@ pub struct Options {
     pub state_directory: PathBuf,
     /// Where orders go to watch names on the bus.
     pub bus_names: UnboundedSender<BusNameOrder>,
+}
+
+fn common(options: &Options, system: &Arc<SystemFacts>, notify_socket: &Path) -> Common {
+    Common {
+        base: options.environment.clone(),
+        own: options.own_environment.clone(),
+        notify_socket: notify_socket.display().to_string(),
+        system: system.clone(),
+        kept: Arc::new(options.own_files.clone()),
+        mounts: options.runtime.join("mounts"),
+        closing: Arc::default(),
+        standing: Standing::of_this_process(system),
+        dynamic_users: Arc::new(DynamicUsers::new(
+            PathBuf::from(&options.system.runtime_directory).join("systemd/dynamic-uid"),
+        )),
+    }
 }
 
 /// What comes back from tasks and pool threads.
@@ -294,19 +310,7 @@ impl Host {
         }
         let log = Arc::new(Log::new());
         let system = Arc::new(options.system.clone());
-        let common = Common {
-            base: options.environment.clone(),
-            own: options.own_environment.clone(),
-            notify_socket: notify.path().display().to_string(),
-            system: system.clone(),
-            kept: Arc::new(options.own_files.clone()),
-            mounts: options.runtime.join("mounts"),
-            closing: Arc::default(),
-            standing: Standing::of_this_process(&system),
-            dynamic_users: Arc::new(DynamicUsers::new(
-                PathBuf::from(&options.system.runtime_directory).join("systemd/dynamic-uid"),
-            )),
-        };
+        let common = common(&options, &system, notify.path());
         let time = TimeWatch::new(options.system.zones.clone())?;
         let surroundings = Surroundings {
             system,

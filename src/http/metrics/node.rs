@@ -1,6 +1,6 @@
 //! The names that node_exporter's collector `systemd` uses, so that existing dashboards work.
 
-use super::unit::STATES;
+use super::unit::{STATES, last_trigger};
 use super::{Families, Labels, seconds};
 use crate::engine::ActiveState;
 use crate::http::picture::{Picture, Shown};
@@ -48,6 +48,7 @@ pub(super) fn write(picture: &Picture, families: &mut Families<'_>) -> fmt::Resu
         [(vec![], u64::from(well && !failed))],
     )?;
     services(picture, families)?;
+    timers(picture, families)?;
     sockets(picture, families)
 }
 
@@ -101,6 +102,15 @@ fn services(picture: &Picture, families: &mut Families<'_>) -> fmt::Result {
         "Automatic restarts of the service",
         None,
         each(picture, restarts),
+    )
+}
+
+fn timers(picture: &Picture, families: &mut Families<'_>) -> fmt::Result {
+    families.gauges(
+        "node_systemd_timer_last_trigger",
+        "When the timer last elapsed, since 1970; 0 if never",
+        Some(Unit::Seconds),
+        each(picture, last_trigger),
     )
 }
 

@@ -22,6 +22,7 @@ pub(super) fn write(picture: &Picture, families: &mut Families<'_>) -> fmt::Resu
     services(picture, families)?;
     resources(picture, families)?;
     sockets(picture, families)?;
+    timers(picture, families)?;
     probes(picture, families)
 }
 
@@ -183,6 +184,21 @@ fn sockets(picture: &Picture, families: &mut Families<'_>) -> fmt::Result {
         None,
         each(picture, open),
     )
+}
+
+fn timers(picture: &Picture, families: &mut Families<'_>) -> fmt::Result {
+    families.gauges(
+        "process_manager_timer_last_trigger",
+        "When the timer last elapsed, since 1970; 0 if never",
+        Some(Unit::Seconds),
+        each(picture, last_trigger),
+    )
+}
+
+/// When a timer last elapsed.
+pub(super) fn last_trigger(unit: &Shown) -> Option<f64> {
+    let timer = unit.view.timer.as_ref()?;
+    Some(seconds(timer.last_trigger.realtime))
 }
 
 /// A member for each probe that has the value.
