@@ -44,6 +44,7 @@ mod notify;
 mod numa;
 mod operations;
 mod output;
+mod paths;
 mod pid_file;
 mod probes;
 mod process_table;

@@ -9,6 +9,7 @@ mod filter;
 mod isolation;
 mod kill;
 mod logging;
+mod path;
 mod probe;
 mod scheduling;
 mod scope;
@@ -29,6 +30,7 @@ pub use isolation::{
 };
 pub use kill::{KillConfig, KillMode};
 pub use logging::{LogPattern, LogSink, Logging};
+pub use path::{PathConfig, PathKind, WatchedPath};
 pub use probe::{HttpTarget, ProbeAction, ProbeAddress, ProbeConfig, ProbeKind, Probes};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use scope::ScopeConfig;
