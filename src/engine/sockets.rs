@@ -377,6 +377,14 @@ impl Engine {
                 poll,
             });
         }
+        // It may have come from a process that was left behind.
+        self.release_descriptors(unit);
+        self.store_changed(unit);
+    }
+
+    /// A store may have been all that kept a unit loaded.
+    fn store_changed(&mut self, unit: UnitId) {
+        self.collect_queue.insert(unit);
         self.effects.push_back(Effect::Changed { unit });
     }
 
@@ -388,7 +396,7 @@ impl Engine {
         for (descriptor, _) in gone {
             self.close(descriptor);
         }
-        self.effects.push_back(Effect::Changed { unit });
+        self.store_changed(unit);
     }
 
     /// A stored descriptor is no more.
@@ -398,7 +406,7 @@ impl Engine {
         }
         let store = &mut self.graph.get_mut(unit).store;
         store.retain(|(it, _)| *it != descriptor);
-        self.effects.push_back(Effect::Changed { unit });
+        self.store_changed(unit);
     }
 }
 

@@ -487,6 +487,28 @@ fn a_preserved_store_survives_a_stop() {
 }
 
 #[test]
+fn a_preserved_store_that_was_hung_up_keeps_nothing_loaded() {
+    let mut world = keeper(3, PreserveMode::Yes);
+    let descriptor = world.descriptor();
+    say(&mut world, &[("FDSTORE", "1")], vec![descriptor]);
+    world.must(Verb::Stop, "keep.service");
+    assert_eq!(world.collect(), [""; 0]);
+    let unit = world.engine.unit("keep.service").unwrap().id;
+    world.send(Event::DescriptorGone { unit, descriptor });
+    assert_eq!(world.collect(), ["keep.service"]);
+}
+
+#[test]
+fn what_was_left_behind_stores_nothing_for_a_service_that_is_down() {
+    let mut world = keeper(3, PreserveMode::Restart);
+    world.must(Verb::Stop, "keep.service");
+    let descriptor = world.descriptor();
+    say(&mut world, &[("FDSTORE", "1")], vec![descriptor]);
+    assert_eq!(world.closed, [descriptor]);
+    assert_eq!(world.engine.unit("keep.service").unwrap().stored, 0);
+}
+
+#[test]
 fn nothing_is_stored_for_who_may_not_speak() {
     let mut world = World::new([unit("keep.service").service(|service| {
         service.descriptor_store_max = 5;

@@ -2,12 +2,14 @@
 
 use super::{Check, Sight, Verdict};
 use crate::sim::descriptors::Purpose;
-use procmgr::engine::{Effect, PassedSource};
+use procmgr::engine::{DescriptorId, Effect, PassedSource};
 use procmgr::unit::config::PreserveMode;
+use std::collections::BTreeSet;
 
 /// Every descriptor is closed once, only what is open is passed, kept or used, a socket serves
 /// no more clients than MaxConnections= and MaxConnectionsPerSource= allow, and a store holds no
-/// more than FileDescriptorStoreMax=. At rest nothing is open that nobody has.
+/// more than FileDescriptorStoreMax=. At rest nothing is open that nobody has, and the engine's
+/// ledger has what is open.
 pub(crate) struct Descriptors;
 
 impl Check for Descriptors {
@@ -91,6 +93,12 @@ impl Check for Descriptors {
             if whose.is_none() {
                 return Err(format!("{id:?} is open for nobody: {purpose:?}"));
             }
+        }
+        let ledger = sight.world.engine.ledger();
+        let listed: BTreeSet<DescriptorId> = ledger.descriptors().map(|(id, _)| id).collect();
+        let open: BTreeSet<DescriptorId> = sight.world.held.open.keys().copied().collect();
+        if listed != open {
+            return Err(format!("{open:?} are open, the ledger has {listed:?}"));
         }
         for (unit, seen) in &picture.units {
             let stored = |purpose: &&Purpose| **purpose == Purpose::Stored(*unit);
