@@ -176,7 +176,7 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::ProbeSkipped { .. } => "ProbeSkipped",
         Event::StampRead { .. } => "StampRead",
         Event::ClockJumped => "ClockJumped",
-        Event::ZoneChanged { .. } => "ZoneChanged",
+        Event::ZoneChanged => "ZoneChanged",
         Event::Elapsed => "Elapsed",
     }
 }
