@@ -81,7 +81,7 @@ fn noisy(socket: &Path, done: &AtomicBool) {
     while !done.load(Ordering::Relaxed) {
         for stream in &mut streams {
             let mut noise: Vec<u8> = (0..256).map(|_| dice.next() as u8).collect();
-            if dice.next() % 2 == 0 {
+            if dice.next().is_multiple_of(2) {
                 // The beginning of a message that is as long as can be.
                 noise.splice(..8, [b'l', 1, 0, 1, 0xff, 0xff, 0x3f, 0]);
             }
