@@ -312,6 +312,7 @@ def text(rows, left_out):
 # Why a service fares otherwise here.
 REASONS = {
     "systemd-boot-check-no-failures.service": "asks for org.freedesktop.systemd1, which only systemd takes on a bus",
+    "unbound-resolvconf.service": "asks for a service that the bus has org.freedesktop.systemd1 start",
     "systemd-timedated.service": "asks for org.freedesktop.systemd1, which only systemd takes on a bus",
 }
 COLUMNS = ("started", "ready", "answers", "stopped")
