@@ -41,7 +41,8 @@ FILES = {
     "/etc/default/chrony": 'DAEMON_OPTS="-x -F 1"\n',
     # Its log files are written by services that are not up all the time.
     "/etc/fail2ban/jail.d/defaults-debian.conf": "[sshd]\nenabled = false\n",
-    # What the kernel of these worlds does not give (BPF in control groups); systemd goes without by itself.
+    # Access to devices and addresses takes BPF in control groups, which such worlds may not have; systemd goes
+    # without by itself where it has none.
     SETTINGS: "[Manager]\nAllowDegraded=%s\n" % " ".join(
         ("IPAddressAllow", "IPAddressDeny", "DeviceAllow", "DevicePolicy", "RestrictFileSystems")),
     "/srv/index.php": "<?php echo 6 * 7;",
@@ -296,7 +297,7 @@ def text(rows, left_out):
              "Written by `make services` (compat/README.md); not to be edited.", "",
              "Each service is started, asked something and stopped by Debian's `systemctl`, once under systemd 252 "
              "and once under dd-procmgrd, in the same kind of namespaces, with all its dependencies and its own "
-             "unit files. What one side alone does stands as systemd's → ours.", "",
+             "unit files; here with AllowDegraded= for access to devices and addresses. What one side alone does stands as systemd's → ours.", "",
              "**%d services, %d equal**" % (len(rows), sum(map(same, rows))), "",
              "| service | package | started | ready | answers a request | stopped | |", "|---|---|---|---|---|---|---|"]
     for unit, package, theirs, ours in rows:
@@ -312,6 +313,7 @@ def text(rows, left_out):
 # Why a service fares otherwise here.
 REASONS = {
     "systemd-boot-check-no-failures.service": "asks for org.freedesktop.systemd1, which only systemd takes on a bus",
+    "unbound-resolvconf.service": "asks for a service that the bus has org.freedesktop.systemd1 start",
     "systemd-timedated.service": "asks for org.freedesktop.systemd1, which only systemd takes on a bus",
 }
 COLUMNS = ("started", "ready", "answers", "stopped")

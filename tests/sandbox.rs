@@ -262,7 +262,7 @@ fn devices_network_names_and_queues_are_private() {
             &[
                 (
                     "list:/dev",
-                    "fd full hugepages log mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero",
+                    "char fd full hugepages log mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero",
                 ),
                 ("write:/dev/null", "yes"),
                 ("write:/dev", "E30"),

@@ -7,7 +7,6 @@ use super::client_units::ClientUnits;
 use super::clock;
 use super::conditions::Surroundings;
 use super::decisive::{Decisive, Outcome};
-use super::dynamic_users::DynamicUsers;
 use super::environment::Mode;
 use super::groups::{Groups, Known};
 use super::guests::Guest;
@@ -38,7 +37,6 @@ use super::time_watch::{self, TimeNews, TimeWatch};
 use super::vitals::Pulse;
 use crate::cgroup::Tree;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
-use crate::exec::foresight::Standing;
 use crate::sys::subreaper;
 use crate::unit::effective::LeftOut;
 use crate::unit::load;
@@ -101,22 +99,6 @@ pub struct Options {
     pub state_directory: PathBuf,
     /// Where orders go to watch names on the bus.
     pub bus_names: UnboundedSender<BusNameOrder>,
-}
-
-fn common(options: &Options, system: &Arc<SystemFacts>, notify_socket: &Path) -> Common {
-    Common {
-        base: options.environment.clone(),
-        own: options.own_environment.clone(),
-        notify_socket: notify_socket.display().to_string(),
-        system: system.clone(),
-        kept: Arc::new(options.own_files.clone()),
-        mounts: options.runtime.join("mounts"),
-        closing: Arc::default(),
-        standing: Standing::of_this_process(system),
-        dynamic_users: Arc::new(DynamicUsers::new(
-            PathBuf::from(&options.system.runtime_directory).join("systemd/dynamic-uid"),
-        )),
-    }
 }
 
 /// What comes back from tasks and pool threads.
@@ -314,7 +296,7 @@ impl Host {
         }
         let log = Arc::new(Log::new());
         let system = Arc::new(options.system.clone());
-        let common = common(&options, &system, notify.path());
+        let common = Common::new(&options, notify.path(), &system);
         let time = TimeWatch::new(options.system.zones.clone())?;
         let surroundings = Surroundings {
             system,

@@ -15,7 +15,7 @@ use super::made_directories::{self, Unmade};
 use super::numa;
 use super::output::{Pipes, Reader};
 use super::processes::Known;
-use super::run::{Fact, Host};
+use super::run::{Fact, Host, Options};
 use super::sockets::Parcel;
 use super::terminal;
 use crate::cgroup::Group;
@@ -61,6 +61,28 @@ pub(super) struct Common {
     pub(super) dynamic_users: Arc<DynamicUsers>,
     /// What the daemon itself may do.
     pub(super) standing: Standing,
+}
+
+impl Common {
+    /// What comes from the options of the loop.
+    pub(super) fn new(
+        options: &Options,
+        notify_socket: &Path,
+        system: &Arc<SystemFacts>,
+    ) -> Common {
+        let users = Path::new(&system.runtime_directory).join("systemd/dynamic-uid");
+        Common {
+            base: options.environment.clone(),
+            own: options.own_environment.clone(),
+            notify_socket: notify_socket.display().to_string(),
+            system: system.clone(),
+            kept: Arc::new(options.own_files.clone()),
+            mounts: options.runtime.join("mounts"),
+            closing: Arc::default(),
+            standing: Standing::of_this_process(system),
+            dynamic_users: Arc::new(DynamicUsers::new(users)),
+        }
+    }
 }
 
 /// One start, complete but for what may block to find out.
