@@ -180,7 +180,7 @@ fn is_scope(units: &[Made]) -> bool {
 fn possible_name(name: &str) -> Result<UnitName, Failure> {
     let unit = UnitName::parse(name).map_err(|error| Failure::invalid(error.to_string()))?;
     match unit.unit_type() {
-        UnitType::Service | UnitType::Scope | UnitType::Timer => Ok(unit),
+        UnitType::Service | UnitType::Scope | UnitType::Timer | UnitType::Path => Ok(unit),
         other => Err(Failure::new(
             names::NOT_SUPPORTED,
             format!(

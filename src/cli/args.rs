@@ -152,6 +152,15 @@ pub(super) enum Command {
         #[arg(short, long)]
         all: bool,
     },
+    /// List the paths that path units watch
+    ListPaths {
+        /// Patterns of unit names
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+        /// Also paths of units that are not active
+        #[arg(short, long)]
+        all: bool,
+    },
     /// List timers with the times they elapse at
     ListTimers {
         /// Patterns of unit names

@@ -23,6 +23,7 @@ mod manage;
 mod names;
 mod output;
 mod pager;
+mod paths;
 mod plan;
 mod process;
 mod progress;
@@ -332,6 +333,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
         Command::ListSockets { patterns, all } => {
             sockets::run(client, output, patterns, *all).await
         }
+        Command::ListPaths { patterns, all } => paths::run(client, output, patterns, *all).await,
         Command::ListTimers { patterns, all } => timers::run(client, output, patterns, *all).await,
         Command::Status { units, lines, full } => {
             let style = status::Style {

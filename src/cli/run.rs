@@ -31,17 +31,20 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
     };
     let service = (unit.clone(), assignments(wanted));
     let times = times(wanted);
-    let (first, units) = if times.is_empty() {
-        (unit.clone(), vec![service])
+    let (what, starter) = if !times.is_empty() {
+        ("timer", Some(timer_settings(wanted, times)))
+    } else if !wanted.path_properties.is_empty() {
+        ("path", Some(path_settings(wanted)))
     } else {
-        let timer = names::with_type(&unit, "timer");
-        (
-            timer.clone(),
-            vec![(timer, timer_settings(wanted, times)), service],
-        )
+        ("service", None)
     };
+    let first = match &starter {
+        Some(_) => names::with_type(&unit, what),
+        None => unit.clone(),
+    };
+    let starter = starter.map(|settings| (first.clone(), settings));
+    let units: Vec<_> = starter.into_iter().chain([service]).collect();
     let started = client.start_transient(&units).await;
-    let what = if units.len() > 1 { "timer" } else { "service" };
     let job = started.map_err(|p| p.during(&format!("Failed to start transient {what} unit")))?;
     if !wanted.quiet && output.is_text() {
         complain(&format!("Running {what} as unit: {first}"));
@@ -95,6 +98,13 @@ fn timer_settings(wanted: &Run, times: Vec<String>) -> Vec<String> {
     let mut list = vec![description(wanted), "RemainAfterElapse=no".to_owned()];
     list.extend(times);
     list.extend(wanted.timer_properties.iter().cloned());
+    list
+}
+
+/// The settings of the path unit.
+fn path_settings(wanted: &Run) -> Vec<String> {
+    let mut list = vec![description(wanted)];
+    list.extend(wanted.path_properties.iter().cloned());
     list
 }
 

@@ -1,17 +1,19 @@
-//! Between timers and the units that they start: who is whose, the job, and what is told when
+//! Between timers and paths and the units that they start: who is whose, the job, and what is told when
 //! the other one changes.
 
 use super::effect::LogLevel;
 use super::engine::Engine;
+use super::event::Event;
 use super::graph::Edge;
 use super::ids::{Timestamp, UnitId};
+use super::path::{self, Path};
 use super::sockets::start_of;
 use super::state::ActiveState;
 use super::timer::{Context, Outbox, Timer, Transition};
 use super::unit::Machine;
 use crate::unit::config::LoadState;
 
-/// The unit that a timer activates, as it is now.
+/// The unit that a timer or path activates, as it is now.
 #[derive(Debug, Clone, Copy)]
 pub struct Triggered {
     /// It was read.
@@ -22,6 +24,10 @@ pub struct Triggered {
     pub inactive_exit: Timestamp,
     /// When it last ended.
     pub inactive_enter: Timestamp,
+    /// A job is installed for it.
+    pub has_job: bool,
+    /// Its last start was refused by its limit.
+    pub start_limit_hit: bool,
 }
 
 /// Why a start or a stop is not carried out.
@@ -82,6 +88,107 @@ impl Engine {
         Some(value)
     }
 
+    /// Lets a path act, and takes in what it leaves behind.
+    pub(super) fn with_path<T>(
+        &mut self,
+        id: UnitId,
+        act: impl FnOnce(&mut Path, &mut path::Context<'_>) -> T,
+    ) -> Option<T> {
+        // News may come of a unit that has gone since.
+        if !matches!(self.graph.lookup(id)?.machine, Machine::Path(_)) {
+            return None;
+        }
+        let triggered = self.activated_by(id).map(|unit| self.picture_of(unit));
+        let unit = self.graph.get_mut(id);
+        let job = unit.job.and_then(|job| self.jobs.get(&job));
+        let job = job.map(|job| job.kind);
+        let Machine::Path(machine) = &mut unit.machine else {
+            return None;
+        };
+        let mut out = path::Outbox::default();
+        let value = act(
+            machine,
+            &mut path::Context {
+                now: self.now,
+                unit: id,
+                config: &unit.config,
+                job,
+                triggered,
+                numbers: &mut self.numbers,
+                out: &mut out,
+            },
+        );
+        self.effects.extend(out.effects);
+        for path::Transition { from, to } in out.transitions {
+            self.change(id, from.active_state(), to.active_state());
+        }
+        if out.due {
+            self.due.push_back(id);
+        }
+        Some(value)
+    }
+
+    /// Something happened that timers and paths wait for.
+    pub(super) fn activation_event(&mut self, event: Event) {
+        match event {
+            Event::StampRead { unit, order, time } => {
+                self.with_timer(unit, |timer, cx| timer.on_stamp(cx, order, time));
+            }
+            Event::ClockJumped => self.with_timers(Timer::on_clock_jumped),
+            Event::ZoneChanged => self.with_timers(Timer::on_zone_changed),
+            Event::PathsSeen {
+                unit,
+                order,
+                result,
+            } => {
+                self.with_path(unit, |path, cx| path.on_seen(cx, order, result));
+            }
+            Event::PathTouched {
+                unit,
+                watch,
+                index,
+                changed,
+            } => {
+                self.with_path(unit, |path, cx| path.on_touched(cx, watch, index, changed));
+            }
+            Event::Load { .. }
+            | Event::Request { .. }
+            | Event::Kill { .. }
+            | Event::Cancel { .. }
+            | Event::ResetFailed { .. }
+            | Event::Keep { .. }
+            | Event::Hold { .. }
+            | Event::Release { .. }
+            | Event::HolderGone { .. }
+            | Event::Collect
+            | Event::Shutdown
+            | Event::Spawned { .. }
+            | Event::SpawnFailed { .. }
+            | Event::Exited { .. }
+            | Event::Killed { .. }
+            | Event::GroupEmpty { .. }
+            | Event::OutOfMemory { .. }
+            | Event::BusNameWatched { .. }
+            | Event::BusNameOwned { .. }
+            | Event::MainFound { .. }
+            | Event::MainNotFound { .. }
+            | Event::Notified { .. }
+            | Event::SocketsOpened { .. }
+            | Event::Traffic { .. }
+            | Event::Connected { .. }
+            | Event::WatchFailed { .. }
+            | Event::InstanceLoaded { .. }
+            | Event::DescriptorGone { .. }
+            | Event::Probed { .. }
+            | Event::ProbeSkipped { .. }
+            | Event::Checked { .. }
+            | Event::TakenIn { .. }
+            | Event::Control { .. }
+            | Event::Abandon { .. }
+            | Event::Elapsed => {}
+        }
+    }
+
     /// Calls every timer.
     pub(super) fn with_timers(&mut self, act: impl Fn(&mut Timer, &mut Context<'_>)) {
         let timers = self.graph.iter();
@@ -92,7 +199,7 @@ impl Engine {
         }
     }
 
-    /// The unit that a timer starts.
+    /// The unit that a timer or path starts.
     fn activated_by(&self, unit: UnitId) -> Option<UnitId> {
         self.graph.get(unit).edges.of(Edge::Triggers).next()
     }
@@ -104,10 +211,12 @@ impl Engine {
             state: unit.active_state(),
             inactive_exit: unit.times.inactive_exit,
             inactive_enter: unit.times.inactive_enter,
+            has_job: unit.job.is_some(),
+            start_limit_hit: unit.start_limit_hit,
         }
     }
 
-    /// Starts what a timer activates, now that it has elapsed.
+    /// Starts what a timer or path activates, now that it is due.
     pub(super) fn activate(&mut self, unit: UnitId) {
         let queued = match self.activated_by(unit) {
             Some(other) => self
@@ -118,6 +227,7 @@ impl Engine {
         match queued {
             Ok(job) => {
                 self.with_timer(unit, Timer::triggered);
+                self.with_path(unit, Path::triggered);
                 let details = self.activation_details(unit);
                 // Who came first counts.
                 if let Some(job) = self.jobs.get_mut(&job).filter(|job| job.details.is_empty()) {
@@ -127,6 +237,7 @@ impl Engine {
             Err(text) => {
                 self.log(LogLevel::Warning, unit, text);
                 self.with_timer(unit, Timer::activation_failed);
+                self.with_path(unit, Path::activation_failed);
             }
         }
     }
@@ -140,6 +251,9 @@ impl Engine {
             list.push(("TRIGGER_TIMER_REALTIME_USEC", time.realtime.to_string()));
             list.push(("TRIGGER_TIMER_MONOTONIC_USEC", time.monotonic.to_string()));
         }
+        if let Machine::Path(path) = &unit.machine {
+            list.push(("TRIGGER_PATH", path.trigger_path().to_owned()));
+        }
         let named = |(name, value): (&str, String)| (name.to_owned(), value);
         list.into_iter().map(named).collect()
     }
@@ -151,6 +265,7 @@ impl Engine {
         let others: Vec<UnitId> = edges.of(Edge::TriggeredBy).collect();
         for other in others {
             self.with_timer(other, Timer::on_triggered_changed);
+            self.with_path(other, Path::on_triggered_changed);
         }
     }
 }

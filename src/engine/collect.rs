@@ -126,6 +126,7 @@ impl Engine {
             Machine::Service(_)
             | Machine::Socket(_)
             | Machine::Timer(_)
+            | Machine::Path(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => None,
@@ -167,7 +168,11 @@ fn stays(unit: &Unit) -> bool {
         Machine::Service(service) => service.has_processes(),
         Machine::Socket(socket) => socket.may_be_populated(),
         Machine::Scope(scope) => scope.may_be_populated(),
-        Machine::Timer(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+        Machine::Timer(_)
+        | Machine::Path(_)
+        | Machine::Target { .. }
+        | Machine::Fact
+        | Machine::Inert => false,
     };
     !rests
         || runs

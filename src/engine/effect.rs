@@ -324,6 +324,24 @@ pub enum Effect {
         /// Whose.
         unit: UnitId,
     },
+    /// Watch the paths of a unit in place of what was watched for it, and look at them then;
+    /// answered by `PathsSeen`, and by `PathTouched` again and again until `UnwatchPaths` or the
+    /// next one.
+    WatchPaths {
+        /// Whose.
+        unit: UnitId,
+        /// Number of the answers.
+        order: u64,
+        /// The configuration that names them.
+        config: Arc<UnitConfig>,
+        /// Make directories that are to be watched first (MakeDirectory=).
+        make: bool,
+    },
+    /// Watch no longer.
+    UnwatchPaths {
+        /// Whose.
+        unit: UnitId,
+    },
     /// Read when a timer last elapsed (Persistent=); answered by `StampRead`.
     ReadStamp {
         /// Whose.

@@ -6,6 +6,7 @@ use super::graph::{Edge, Graph};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
 use super::ledger::Ledger;
+use super::path::Path;
 use super::propagate::Change;
 use super::random;
 use super::scope::Scope;
@@ -73,7 +74,7 @@ pub struct Engine {
     pub(super) random: u128,
     /// What sockets want, once their changes were passed on.
     pub(super) wanted: VecDeque<(UnitId, Wanted)>,
-    /// Timers that have elapsed, and what they activate is to be started.
+    /// Timers that have elapsed, and paths that have changed: what they activate is to be started.
     pub(super) due: VecDeque<UnitId>,
     /// When the manager was started.
     pub(super) began: Timestamp,
@@ -233,11 +234,11 @@ impl Engine {
             Event::TakenIn { .. } | Event::Control { .. } | Event::Abandon { .. } => {
                 self.scope_event(event);
             }
-            Event::StampRead { unit, order, time } => {
-                self.with_timer(unit, |timer, cx| timer.on_stamp(cx, order, time));
-            }
-            Event::ClockJumped => self.with_timers(Timer::on_clock_jumped),
-            Event::ZoneChanged => self.with_timers(Timer::on_zone_changed),
+            Event::StampRead { .. }
+            | Event::ClockJumped
+            | Event::ZoneChanged
+            | Event::PathsSeen { .. }
+            | Event::PathTouched { .. } => self.activation_event(event),
             Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
@@ -285,8 +286,8 @@ impl Engine {
                 self.propagate(change);
             } else if let Some((socket, wanted)) = self.wanted.pop_front() {
                 self.grant(socket, wanted);
-            } else if let Some(timer) = self.due.pop_front() {
-                self.activate(timer);
+            } else if let Some(unit) = self.due.pop_front() {
+                self.activate(unit);
             } else if let Some(turn) = self.run_queue.pop_first() {
                 self.run_job(turn.job);
             } else if let Some(unit) = self.restart_queue.pop_first() {
@@ -324,6 +325,7 @@ impl Engine {
             if let Some(unit) = self.graph.find(name.as_str()) {
                 self.with_service(unit, Service::look_at_probes);
                 self.with_timer(unit, Timer::on_reconfigured);
+                self.with_path(unit, Path::on_reconfigured);
                 self.effects.push_back(Effect::Changed { unit });
             }
         }
@@ -396,6 +398,8 @@ impl Engine {
             | Event::Control { .. }
             | Event::Abandon { .. }
             | Event::StampRead { .. }
+            | Event::PathsSeen { .. }
+            | Event::PathTouched { .. }
             | Event::ClockJumped
             | Event::ZoneChanged
             | Event::Checked { .. }
@@ -475,6 +479,8 @@ impl Engine {
             | Event::Probed { .. }
             | Event::ProbeSkipped { .. }
             | Event::StampRead { .. }
+            | Event::PathsSeen { .. }
+            | Event::PathTouched { .. }
             | Event::ClockJumped
             | Event::ZoneChanged
             | Event::Checked { .. }

@@ -339,6 +339,27 @@ pub enum Event {
         /// As ordered.
         process: ProcessId,
     },
+    /// Answer to `Effect::WatchPaths`: the paths are watched, and this is how they are.
+    PathsSeen {
+        /// Whose.
+        unit: UnitId,
+        /// As ordered.
+        order: u64,
+        /// For each path of the configuration, in its order, whether it exists, something matches
+        /// it, or something is in it; or why they cannot be watched.
+        result: Result<Vec<bool>, String>,
+    },
+    /// Answer to `Effect::WatchPaths`: something has happened at a path.
+    PathTouched {
+        /// Whose.
+        unit: UnitId,
+        /// As ordered.
+        watch: u64,
+        /// Which path of the configuration.
+        index: usize,
+        /// It changed in a way that was waited for, and not just something on the way to it.
+        changed: bool,
+    },
     /// Answer to `Effect::ReadStamp`.
     StampRead {
         /// Whose.

@@ -4,7 +4,9 @@ use super::effect::Refusal;
 use super::ids::{JobId, Timestamp, UnitId};
 use super::probe::ProbeRecord;
 use super::process::ProcessStatus;
-use super::state::{ActiveState, JobKind, ScopeResult, ServiceResult, SocketResult, TimerResult};
+use super::state::{
+    ActiveState, JobKind, PathResult, ScopeResult, ServiceResult, SocketResult, TimerResult,
+};
 use crate::unit::compare::Difference;
 use crate::unit::config::{CommandKind, LoadState, ProbeConfig, ProbeKind, UnitConfig};
 use crate::unit::name::UnitName;
@@ -47,7 +49,9 @@ pub struct UnitView {
     pub scope: Option<ScopeView>,
     /// What a timer adds.
     pub timer: Option<TimerView>,
-    /// What started the current run: TRIGGER_... of a timer.
+    /// Result of a path.
+    pub path: Option<PathResult>,
+    /// What started the current run: TRIGGER_... of a timer or path.
     pub details: Vec<(String, String)>,
     /// How many descriptors are kept for it.
     pub stored: u32,

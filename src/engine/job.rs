@@ -23,7 +23,7 @@ pub(super) struct Job {
     pub(super) ignore_order: bool,
     /// MONITOR_... of the unit whose end queued it; empty if none or several did (E9).
     pub(super) monitor: Vec<(String, String)>,
-    /// TRIGGER_... of the timer that queued it.
+    /// TRIGGER_... of the timer or path that queued it.
     pub(super) details: Vec<(String, String)>,
     /// When it has taken too long, monotonic microseconds (JobTimeoutSec= and kin).
     pub(super) deadline: Option<u64>,

@@ -61,6 +61,9 @@ pub struct Ledger {
     /// Timers whose stamp is being read.
     #[serde(default)]
     stamps: BTreeMap<UnitId, u64>,
+    /// Paths that are watched.
+    #[serde(default)]
+    paths: BTreeMap<UnitId, u64>,
 }
 
 /// 128 bits, in the form of a snapshot.
@@ -162,6 +165,7 @@ impl Ledger {
             Event::TakenIn { unit, .. } => {
                 self.taking_in.remove(unit);
             }
+            Event::PathsSeen { .. } | Event::PathTouched { .. } => {}
             Event::StampRead { unit, .. } => {
                 self.stamps.remove(unit);
             }
@@ -275,11 +279,18 @@ impl Ledger {
                 self.stored.insert(*descriptor, stored);
             }
             Effect::CloseDescriptor { descriptor } => self.let_go(*descriptor),
+            Effect::WatchPaths { unit, order, .. } => {
+                self.paths.insert(*unit, *order);
+            }
+            Effect::UnwatchPaths { unit } => {
+                self.paths.remove(unit);
+            }
             Effect::ReadStamp { unit, order } => {
                 self.stamps.insert(*unit, *order);
             }
             Effect::UnitRemoved { unit, .. } => {
                 self.stamps.remove(unit);
+                self.paths.remove(unit);
                 self.bus_names.remove(unit);
                 self.taking_in.remove(unit);
             }
@@ -390,6 +401,16 @@ impl Engine {
                 unit: *unit,
                 source: source.clone(),
             });
+        }
+        for (unit, order) in &ledger.paths {
+            if let Some(path) = self.graph.lookup(*unit) {
+                effects.push(Effect::WatchPaths {
+                    unit: *unit,
+                    order: *order,
+                    config: path.config.clone(),
+                    make: false,
+                });
+            }
         }
         for (unit, order) in &ledger.stamps {
             effects.push(Effect::ReadStamp {

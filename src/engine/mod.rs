@@ -28,6 +28,7 @@ mod ids;
 pub mod inspect;
 mod job;
 mod ledger;
+pub mod path;
 mod preview;
 mod preview_reload;
 mod probe;
@@ -68,7 +69,7 @@ pub use probe::{ProbeRecord, ProbeResult, Verdict};
 pub use process::{ExitCode, ProcessStatus, Role};
 pub use snapshot::{RestoreError, Snapshot};
 pub use state::{
-    ActiveState, JobKind, JobResult, ScopeResult, ScopeState, ServiceResult, ServiceState,
-    SocketResult, SocketState, TimerResult, TimerState,
+    ActiveState, JobKind, JobResult, PathResult, PathState, ScopeResult, ScopeState, ServiceResult,
+    ServiceState, SocketResult, SocketState, TimerResult, TimerState,
 };
 pub use timer::TimePlace;

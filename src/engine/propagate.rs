@@ -336,9 +336,11 @@ impl Engine {
 
     fn how_often(&self, unit: UnitId) -> Often {
         match self.graph.get(unit).machine {
-            Machine::Service(_) | Machine::Socket(_) | Machine::Scope(_) | Machine::Timer(_) => {
-                Often::AsItRuns
-            }
+            Machine::Service(_)
+            | Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Timer(_)
+            | Machine::Path(_) => Often::AsItRuns,
             Machine::Target { .. } | Machine::Fact | Machine::Inert => Often::Limited,
         }
     }

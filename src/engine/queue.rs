@@ -313,6 +313,10 @@ impl Engine {
                 Some(Ok(())) => Run::Begun,
                 Some(Err(_)) | None => Run::Ended(JobResult::Done),
             },
+            Machine::Path(_) => match self.with_path(id, |path, cx| path.stop(cx)) {
+                Some(Ok(())) => Run::Begun,
+                Some(Err(_)) | None => Run::Ended(JobResult::Done),
+            },
             Machine::Target { .. } => {
                 self.set_target(id, false);
                 Run::Begun
@@ -344,6 +348,7 @@ impl Engine {
             | Machine::Socket(_)
             | Machine::Scope(_)
             | Machine::Timer(_)
+            | Machine::Path(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => Run::Ended(JobResult::Skipped),
@@ -473,6 +478,7 @@ impl Engine {
             Machine::Socket(_)
             | Machine::Scope(_)
             | Machine::Timer(_)
+            | Machine::Path(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => false,

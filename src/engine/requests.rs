@@ -59,6 +59,7 @@ impl Engine {
             Machine::Socket(_)
             | Machine::Scope(_)
             | Machine::Timer(_)
+            | Machine::Path(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => false,
@@ -120,7 +121,11 @@ impl Engine {
             Machine::Service(service) => (service.main_process(), service.control_process()),
             Machine::Socket(socket) => (None, socket.control_process()),
             Machine::Scope(_) => (None, None),
-            Machine::Timer(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {
+            Machine::Timer(_)
+            | Machine::Path(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => {
                 return Err(Refusal::NoProcess(format!("Unit {name} has no processes.")));
             }
         };
@@ -166,6 +171,7 @@ impl Engine {
             self.with_socket(id, |socket, cx| socket.reset_failed(cx));
             self.with_scope(id, |scope, cx| scope.reset_failed(cx));
             self.with_timer(id, |timer, cx| timer.reset_failed(cx));
+            self.with_path(id, |path, cx| path.reset_failed(cx));
             self.effects.push_back(Effect::Changed { unit: id });
         }
         Ok(())

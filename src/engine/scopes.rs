@@ -94,6 +94,8 @@ impl Engine {
             | Event::ProbeSkipped { .. }
             | Event::Checked { .. }
             | Event::StampRead { .. }
+            | Event::PathsSeen { .. }
+            | Event::PathTouched { .. }
             | Event::ClockJumped
             | Event::ZoneChanged
             | Event::Elapsed => {}

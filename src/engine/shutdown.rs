@@ -62,7 +62,11 @@ impl Engine {
             }
             Machine::Socket(socket) => socket.state().active_state().is_moving(),
             Machine::Scope(scope) => scope.state().active_state().is_moving(),
-            Machine::Timer(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => false,
+            Machine::Timer(_)
+            | Machine::Path(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => false,
         })
     }
 }

@@ -161,6 +161,7 @@ impl Engine {
             Machine::Socket(_)
             | Machine::Scope(_)
             | Machine::Timer(_)
+            | Machine::Path(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => false,

@@ -418,6 +418,7 @@ fn state_of(unit: &Unit) -> Option<ServiceState> {
         Machine::Socket(_)
         | Machine::Scope(_)
         | Machine::Timer(_)
+        | Machine::Path(_)
         | Machine::Target { .. }
         | Machine::Fact
         | Machine::Inert => None,

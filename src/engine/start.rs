@@ -181,7 +181,7 @@ impl Engine {
         let config = unit.config.clone();
         if matches!(
             unit.machine,
-            Machine::Service(_) | Machine::Socket(_) | Machine::Timer(_)
+            Machine::Service(_) | Machine::Socket(_) | Machine::Timer(_) | Machine::Path(_)
         ) {
             unit.start_limit_hit = !unit.start_limit.allow(&config.unit, now);
         }
@@ -196,6 +196,7 @@ impl Engine {
             self.with_service(id, |service, cx| service.start_limit_hit(cx));
             self.with_socket(id, |socket, cx| socket.start_limit_hit(cx));
             self.with_timer(id, |timer, cx| timer.start_limit_hit(cx));
+            self.with_path(id, |path, cx| path.start_limit_hit(cx));
             return Run::Ended(JobResult::Failed);
         }
         let invocation = self.new_invocation();
@@ -234,6 +235,11 @@ impl Engine {
                 Some(Err(activation::NotStarted::Failed)) | None => Run::Ended(JobResult::Failed),
                 Some(Ok(())) => Run::Begun,
             },
+            Machine::Path(_) => match self.with_path(id, |path, cx| path.start(cx)) {
+                Some(Err(activation::NotStarted::Already)) => Run::Ended(JobResult::Done),
+                Some(Err(activation::NotStarted::Failed)) | None => Run::Ended(JobResult::Failed),
+                Some(Ok(())) => Run::Begun,
+            },
             Machine::Target { .. } => {
                 self.set_target(id, true);
                 Run::Begun
@@ -251,6 +257,7 @@ impl Engine {
             Machine::Socket(_)
             | Machine::Scope(_)
             | Machine::Timer(_)
+            | Machine::Path(_)
             | Machine::Target { .. }
             | Machine::Fact
             | Machine::Inert => false,

@@ -446,6 +446,65 @@ impl TimerResult {
     }
 }
 
+/// The states of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum PathState {
+    Dead,
+    Waiting,
+    /// What it activates runs, or is about to.
+    Running,
+    Failed,
+}
+
+impl PathState {
+    /// systemd's SubState word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PathState::Dead => "dead",
+            PathState::Waiting => "waiting",
+            PathState::Running => "running",
+            PathState::Failed => "failed",
+        }
+    }
+
+    /// What the state means to other units.
+    pub fn active_state(self) -> ActiveState {
+        match self {
+            PathState::Dead => ActiveState::Inactive,
+            PathState::Waiting | PathState::Running => ActiveState::Active,
+            PathState::Failed => ActiveState::Failed,
+        }
+    }
+}
+
+/// Why a path ended, the Result property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum PathResult {
+    #[default]
+    Success,
+    Resources,
+    StartLimitHit,
+    UnitStartLimitHit,
+    TriggerLimitHit,
+}
+
+impl PathResult {
+    /// systemd's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PathResult::Success => "success",
+            PathResult::Resources => "resources",
+            PathResult::StartLimitHit => "start-limit-hit",
+            PathResult::UnitStartLimitHit => "unit-start-limit-hit",
+            PathResult::TriggerLimitHit => "trigger-limit-hit",
+        }
+    }
+}
+
 /// Why a service ended, the Result property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

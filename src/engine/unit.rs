@@ -3,6 +3,7 @@
 use super::graph::Edges;
 use super::ids::{CheckId, DescriptorId, JobId, UnitId};
 use super::inspect::{CheckView, StateTimes};
+use super::path::Path;
 use super::scope::Scope;
 use super::service::Service;
 use super::socket::{Connection, Socket};
@@ -26,6 +27,8 @@ pub(super) enum Machine {
     Scope(Box<Scope>),
     /// Times at which another unit is started.
     Timer(Box<Timer>),
+    /// Paths whose changes start another unit.
+    Path(Box<Path>),
     /// A synchronisation point: active or not.
     Target {
         /// Whether it was started.
@@ -47,6 +50,7 @@ impl Machine {
             (LoadState::Loaded, UnitBody::Socket(_)) => Machine::Socket(Box::default()),
             (LoadState::Loaded, UnitBody::Scope(_)) => Machine::Scope(Box::default()),
             (LoadState::Loaded, UnitBody::Timer(_)) => Machine::Timer(Box::default()),
+            (LoadState::Loaded, UnitBody::Path(_)) => Machine::Path(Box::default()),
             (LoadState::Loaded, UnitBody::Target) => Machine::Target { active: false },
             (LoadState::Loaded, UnitBody::Fact) => Machine::Fact,
             (_, _) => Machine::Inert,
@@ -60,6 +64,7 @@ impl Machine {
             Machine::Socket(socket) => socket.state().active_state(),
             Machine::Scope(scope) => scope.state().active_state(),
             Machine::Timer(timer) => timer.state().active_state(),
+            Machine::Path(path) => path.state().active_state(),
             Machine::Target { active: true } | Machine::Fact => ActiveState::Active,
             Machine::Target { active: false } | Machine::Inert => ActiveState::Inactive,
         }
@@ -72,6 +77,7 @@ impl Machine {
             Machine::Socket(socket) => socket.state().as_str(),
             Machine::Scope(scope) => scope.state().as_str(),
             Machine::Timer(timer) => timer.state().as_str(),
+            Machine::Path(path) => path.state().as_str(),
             Machine::Target { active: true } | Machine::Fact => "active",
             Machine::Target { active: false } | Machine::Inert => "dead",
         }
@@ -159,7 +165,7 @@ pub(super) struct Unit {
     pub(super) lost: BTreeSet<UnitId>,
     /// MONITOR_... of the unit that triggered the current run (E9).
     pub(super) monitor: Vec<(String, String)>,
-    /// TRIGGER_... of the timer that started the current run.
+    /// TRIGGER_... of the timer or path that started the current run.
     pub(super) details: Vec<(String, String)>,
     /// The timer that is registered with the engine.
     pub(super) deadline: Option<u64>,
@@ -220,6 +226,7 @@ impl Unit {
             | Machine::Socket(_)
             | Machine::Scope(_)
             | Machine::Timer(_)
+            | Machine::Path(_)
             | Machine::Target { .. }
             | Machine::Inert => {
                 config.load == LoadState::Loaded && self.active_state().is_inactive_or_failed()
@@ -232,7 +239,11 @@ impl Unit {
                 // It reads its settings whenever it needs them.
                 Machine::Scope(_) => {}
                 // Looked at anew once all units are read.
-                Machine::Timer(_) | Machine::Target { .. } | Machine::Fact | Machine::Inert => {}
+                Machine::Timer(_)
+                | Machine::Path(_)
+                | Machine::Target { .. }
+                | Machine::Fact
+                | Machine::Inert => {}
             }
         } else if may_change {
             self.machine = fresh;

@@ -125,6 +125,7 @@ impl Engine {
                 Machine::Socket(_)
                 | Machine::Scope(_)
                 | Machine::Timer(_)
+                | Machine::Path(_)
                 | Machine::Target { .. }
                 | Machine::Fact
                 | Machine::Inert => None,
@@ -134,6 +135,7 @@ impl Engine {
                 Machine::Service(_)
                 | Machine::Scope(_)
                 | Machine::Timer(_)
+                | Machine::Path(_)
                 | Machine::Target { .. }
                 | Machine::Fact
                 | Machine::Inert => None,
@@ -143,6 +145,7 @@ impl Engine {
                 Machine::Service(_)
                 | Machine::Socket(_)
                 | Machine::Timer(_)
+                | Machine::Path(_)
                 | Machine::Target { .. }
                 | Machine::Fact
                 | Machine::Inert => None,
@@ -152,6 +155,17 @@ impl Engine {
                 Machine::Service(_)
                 | Machine::Socket(_)
                 | Machine::Scope(_)
+                | Machine::Path(_)
+                | Machine::Target { .. }
+                | Machine::Fact
+                | Machine::Inert => None,
+            },
+            path: match &unit.machine {
+                Machine::Path(path) => Some(path.result()),
+                Machine::Service(_)
+                | Machine::Socket(_)
+                | Machine::Scope(_)
+                | Machine::Timer(_)
                 | Machine::Target { .. }
                 | Machine::Fact
                 | Machine::Inert => None,

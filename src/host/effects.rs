@@ -57,6 +57,13 @@ impl Host {
                 invocation,
             } => self.take_in(unit, order, config, invocation),
             Effect::RequestStop { unit, controller } => self.request_stop(unit, controller),
+            Effect::WatchPaths {
+                unit,
+                order,
+                config,
+                make,
+            } => self.watch_paths(unit, order, &config, make),
+            Effect::UnwatchPaths { unit } => self.unwatch_paths(unit),
             Effect::ReadStamp { unit, order } => self.read_stamp(unit, order),
             Effect::WriteStamp { unit, time } => self.write_stamp(unit, time),
             Effect::OpenSockets { .. }
@@ -130,6 +137,8 @@ impl Host {
             | Effect::CloseDescriptor { .. }
             | Effect::ReadStamp { .. }
             | Effect::WriteStamp { .. }
+            | Effect::WatchPaths { .. }
+            | Effect::UnwatchPaths { .. }
             | Effect::Finished => None,
         };
         if let Some(news) = news {
@@ -171,6 +180,7 @@ impl Host {
                 }
             });
         }
+        self.unwatch_paths(unit);
         self.names.remove(&unit);
         if self
             .cleaning

@@ -39,6 +39,7 @@ mod notifications;
 mod notify;
 mod operations;
 mod output;
+mod paths;
 mod pid_file;
 mod probes;
 mod process_table;

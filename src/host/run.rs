@@ -24,6 +24,7 @@ use super::notifications::Early;
 use super::notify::NotifySocket;
 use super::operations::{Freezer, Froze};
 use super::output::Capture;
+use super::paths::{PathFact, PathWatches};
 use super::pid_file::PidFile;
 use super::probes::{Attempt, Attempts};
 use super::processes::Processes;
@@ -114,6 +115,7 @@ pub(super) enum Fact {
     Probed(Attempt),
     Pictured(io::Result<()>),
     Stamp(Stamp),
+    Path(PathFact),
 }
 
 /// What ended a wait.
@@ -181,6 +183,8 @@ pub struct Host {
     pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
     /// The clock on the wall and the zone.
     pub(super) time: TimeWatch,
+    /// The paths of path units.
+    pub(super) paths: PathWatches,
     /// When persistent timers last elapsed.
     pub(super) stamps: Stamps,
     /// Sockets and kept descriptors.
@@ -330,6 +334,7 @@ impl Host {
             said: BTreeMap::new(),
             time,
             stamps,
+            paths: PathWatches::default(),
             sockets: Registry::new(custody.clone()),
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
@@ -469,6 +474,7 @@ impl Host {
             Fact::Checked(check, results) => self.tell(Event::Checked { check, results }),
             Fact::Pictured(written) => self.pictured(written),
             Fact::Stamp(stamp) => self.stamp_read(&stamp),
+            Fact::Path(fact) => self.path_fact(fact),
         }
     }
 

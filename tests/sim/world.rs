@@ -573,6 +573,8 @@ impl<'a> World<'a> {
             | Effect::TakeIn { .. }
             | Effect::RequestStop { .. }
             | Effect::WriteStamp { .. }
+            | Effect::WatchPaths { .. }
+            | Effect::UnwatchPaths { .. }
             | Effect::Changed { .. }
             | Effect::Act { .. }
             | Effect::Finished => {}

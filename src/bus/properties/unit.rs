@@ -93,6 +93,7 @@ impl UnitSnapshot {
             Some(UnitType::Socket) => socket::live(self, row.name),
             Some(UnitType::Scope) => self.live_scope(row.name),
             Some(UnitType::Timer) => timer::live(self, row.name),
+            Some(UnitType::Path) => self.live_path(row.name),
             Some(_) => None,
         };
         live.or_else(|| self.configured(row, unit_type))
@@ -183,6 +184,12 @@ impl UnitSnapshot {
             .or_else(|| usage::live(&self.usage, name))
     }
 
+    /// What a path has that no file says.
+    fn live_path(&self, name: &str) -> Option<Value> {
+        let result = self.view.path.filter(|_| name == "Result")?;
+        Some(Value::from(result.as_str()))
+    }
+
     fn names(&self) -> Value {
         let config = &self.view.config;
         let own = std::iter::once(&config.name);
@@ -208,9 +215,11 @@ impl UnitSnapshot {
         let startable = match config.body {
             // It gets its processes once.
             UnitBody::Scope(_) => self.view.times.inactive_exit.monotonic == 0,
-            UnitBody::Service(_) | UnitBody::Socket(_) | UnitBody::Timer(_) | UnitBody::Target => {
-                true
-            }
+            UnitBody::Service(_)
+            | UnitBody::Socket(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Path(_)
+            | UnitBody::Target => true,
             UnitBody::Fact | UnitBody::Other => false,
         };
         startable && config.load == LoadState::Loaded && !config.unit.refuse_manual_start
@@ -223,9 +232,9 @@ impl UnitSnapshot {
             | UnitType::Socket
             | UnitType::Scope
             | UnitType::Timer
+            | UnitType::Path
             | UnitType::Target => true,
-            UnitType::Path
-            | UnitType::Slice
+            UnitType::Slice
             | UnitType::Mount
             | UnitType::Automount
             | UnitType::Swap

@@ -159,8 +159,9 @@ pub(in crate::cli) struct ListDependencies {
     pub(in crate::cli) plain: bool,
 }
 
-/// Options that have a timer made: nobody waits for its command.
-const TIMES: [&str; 8] = [
+/// Options that have a timer or a path unit made: nobody waits for its command.
+const TIMES: [&str; 9] = [
+    "path_properties",
     "on_active",
     "on_boot",
     "on_startup",
@@ -231,6 +232,9 @@ pub(in crate::cli) struct Run {
     /// Run it when the clock is set
     #[arg(long)]
     pub(in crate::cli) on_clock_change: bool,
+    /// Run it when a path is there or changes: settings of a path unit, such as PathExists=/x
+    #[arg(long = "path-property", value_name = "NAME=VALUE")]
+    pub(in crate::cli) path_properties: Vec<String>,
     /// Settings of the timer as in unit files
     #[arg(long = "timer-property", value_name = "NAME=VALUE")]
     pub(in crate::cli) timer_properties: Vec<String>,

@@ -142,7 +142,7 @@ pub struct Context<'a> {
     pub shutting_down: bool,
     /// MONITOR_... of the unit that triggered this one, if exactly one did (E9).
     pub monitor: &'a [(String, String)],
-    /// TRIGGER_... of the timer that started the run.
+    /// TRIGGER_... of the timer or path that started the run.
     pub details: &'a [(String, String)],
     /// Numbers for processes and orders.
     pub numbers: &'a mut Numbers,

@@ -10,8 +10,8 @@ use crate::engine::{
 };
 use crate::unit::config::{
     Command, CommandKind, Condition, ConditionKind, Dependency, DependencyKind, DependencyOrigin,
-    JobMode, Listen, ListenKind, LoadState, Place, Privileges, Restart, ScopeConfig, ServiceConfig,
-    ServiceType, SocketConfig, TimerConfig, UnitBody, UnitConfig,
+    JobMode, Listen, ListenKind, LoadState, PathConfig, Place, Privileges, Restart, ScopeConfig,
+    ServiceConfig, ServiceType, SocketConfig, TimerConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::Position;
 use crate::unit::name::{UnitName, UnitType};
@@ -33,6 +33,7 @@ pub(in crate::engine) fn unit(name: &str) -> UnitBuilder {
         UnitType::Socket => UnitBody::Socket(Box::default()),
         UnitType::Scope => UnitBody::Scope(Box::default()),
         UnitType::Timer => UnitBody::Timer(Box::default()),
+        UnitType::Path => UnitBody::Path(Box::default()),
         UnitType::Mount => UnitBody::Fact,
         _ => UnitBody::Other,
     };
@@ -111,6 +112,16 @@ impl UnitBuilder {
             change(scope);
         }
         self
+    }
+
+    /// A path that starts the service of the same name.
+    pub(in crate::engine) fn watches(mut self, change: impl FnOnce(&mut PathConfig)) -> Self {
+        if let UnitBody::Path(path) = &mut self.0.body {
+            change(path);
+        }
+        let service = self.0.name.with_type(UnitType::Service).to_string();
+        self.before(&service)
+            .dependency(DependencyKind::Triggers, &service)
     }
 
     /// A timer that starts the service of the same name.
@@ -215,6 +226,9 @@ pub(in crate::engine) struct World {
     pub(in crate::engine) closed: Vec<DescriptorId>,
     /// Attempts of probes that nobody has answered yet.
     pub(in crate::engine) asked: Vec<ProbeOrder>,
+    /// Paths cannot be watched.
+    pub(in crate::engine) unwatchable: bool,
+    watching: BTreeMap<UnitId, u64>,
     /// When persistent timers last elapsed.
     pub(in crate::engine) stamps: BTreeMap<String, u64>,
     watches: BTreeMap<UnitId, (u64, WatchManner)>,
@@ -252,6 +266,8 @@ impl World {
             open: BTreeSet::new(),
             closed: Vec::new(),
             asked: Vec::new(),
+            unwatchable: false,
+            watching: BTreeMap::new(),
             stamps: BTreeMap::new(),
             watches: BTreeMap::new(),
             next_descriptor: 0,
@@ -510,6 +526,28 @@ impl World {
                     instance,
                 });
             }
+            Effect::WatchPaths {
+                unit,
+                order,
+                config,
+                ..
+            } => {
+                let paths = &config.path().unwrap().paths;
+                let seen = paths.iter().map(|it| self.paths.contains(&it.path));
+                let result = match self.unwatchable {
+                    true => Err("it is too much".to_owned()),
+                    false => Ok(seen.collect()),
+                };
+                self.watching.insert(unit, order);
+                self.facts.push_back(Event::PathsSeen {
+                    unit,
+                    order,
+                    result,
+                });
+            }
+            Effect::UnwatchPaths { unit } => {
+                self.watching.remove(&unit);
+            }
             Effect::ReadStamp { unit, order } => {
                 let time = self.stamps.get(&self.name(unit)).copied();
                 self.facts.push_back(Event::StampRead { unit, order, time });
@@ -570,6 +608,23 @@ impl World {
             order,
             took: 1000,
             result,
+        });
+    }
+
+    /// The units whose paths are watched.
+    pub(in crate::engine) fn watched_paths(&self) -> Vec<UnitId> {
+        self.watching.keys().copied().collect()
+    }
+
+    /// Something happens at the first path of a unit.
+    pub(in crate::engine) fn touch(&mut self, path: &str, changed: bool) {
+        let unit = self.engine.unit(path).unwrap().id;
+        let watch = self.watching[&unit];
+        self.send(Event::PathTouched {
+            unit,
+            watch,
+            index: 0,
+            changed,
         });
     }
 

@@ -360,7 +360,7 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
     match (&unit.machine, kind) {
         (_, JobKind::VerifyActive | JobKind::Nop) => Ok(()),
         (
-            Machine::Service(_) | Machine::Socket(_) | Machine::Timer(_),
+            Machine::Service(_) | Machine::Socket(_) | Machine::Timer(_) | Machine::Path(_),
             JobKind::Start | JobKind::Stop | JobKind::Restart,
         ) => Ok(()),
         (Machine::Service(_), JobKind::Reload) => {
@@ -374,7 +374,11 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
         (Machine::Scope(_), JobKind::Restart) if was_begun(unit) => Err(Missing::Pointless),
         (Machine::Scope(_), JobKind::Start | JobKind::Stop | JobKind::Restart) => Ok(()),
         (
-            Machine::Socket(_) | Machine::Scope(_) | Machine::Timer(_) | Machine::Target { .. },
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Timer(_)
+            | Machine::Path(_)
+            | Machine::Target { .. },
             JobKind::Reload,
         ) => Err(Missing::Pointless),
         (Machine::Target { .. }, _) | (Machine::Fact, JobKind::Start) => Ok(()),

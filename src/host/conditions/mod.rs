@@ -36,6 +36,8 @@ impl Surroundings {
     }
 }
 
+pub(super) use path::{exists, exists_glob};
+
 /// Whether this runs in a container.
 pub(super) fn in_container(around: &Surroundings) -> bool {
     virtualization::container(around).is_some()

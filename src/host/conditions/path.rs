@@ -6,11 +6,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 /// Links are followed, so a dangling one does not exist.
-pub(super) fn exists(path: &str) -> bool {
+pub(in crate::host) fn exists(path: &str) -> bool {
     rustix::fs::access(path, Access::EXISTS).is_ok()
 }
 
-pub(super) fn exists_glob(pattern: &str) -> bool {
+pub(in crate::host) fn exists_glob(pattern: &str) -> bool {
     glob::glob(pattern).is_ok_and(|mut paths| paths.any(|path| path.is_ok()))
 }
 

@@ -178,6 +178,8 @@ impl Host {
             | Effect::RequestStop { .. }
             | Effect::ReadStamp { .. }
             | Effect::WriteStamp { .. }
+            | Effect::WatchPaths { .. }
+            | Effect::UnwatchPaths { .. }
             | Effect::Log { .. }
             | Effect::Finished => {}
         }

@@ -8,6 +8,7 @@ mod exec;
 mod filter;
 mod isolation;
 mod kill;
+mod path;
 mod probe;
 mod scheduling;
 mod scope;
@@ -24,6 +25,7 @@ pub use exec::{
 pub use filter::{CallAction, CallList, FamilyList, Filters};
 pub use isolation::{Bind, Isolation, PathRule, ProtectHome, ProtectSystem, Temporary};
 pub use kill::{KillConfig, KillMode};
+pub use path::{PathConfig, PathKind, WatchedPath};
 pub use probe::{HttpTarget, ProbeAction, ProbeAddress, ProbeConfig, ProbeKind, Probes};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use scope::ScopeConfig;

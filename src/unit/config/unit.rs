@@ -1,7 +1,8 @@
 //! What every unit has: names, load state, [Unit] and [Install].
 
 use super::{
-    Commands, ExecConfig, KillConfig, ScopeConfig, ServiceConfig, SocketConfig, TimerConfig,
+    Commands, ExecConfig, KillConfig, PathConfig, ScopeConfig, ServiceConfig, SocketConfig,
+    TimerConfig,
 };
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::directive::PropertyValue;
@@ -495,6 +496,8 @@ pub enum UnitBody {
     Scope(Box<ScopeConfig>),
     /// A .timer.
     Timer(Box<TimerConfig>),
+    /// A .path.
+    Path(Box<PathConfig>),
     /// A .target.
     Target,
     /// A mount, device, slice or built-in target that holds (or not) by itself: it is active
@@ -572,6 +575,7 @@ impl UnitConfig {
             UnitBody::Socket(_)
             | UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -595,6 +599,7 @@ impl UnitConfig {
             UnitBody::Service(_)
             | UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -608,6 +613,7 @@ impl UnitConfig {
             UnitBody::Service(_)
             | UnitBody::Socket(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -621,6 +627,21 @@ impl UnitConfig {
             UnitBody::Service(_)
             | UnitBody::Socket(_)
             | UnitBody::Scope(_)
+            | UnitBody::Path(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
+        }
+    }
+
+    /// The path part, if it is a path.
+    pub fn path(&self) -> Option<&PathConfig> {
+        match &self.body {
+            UnitBody::Path(path) => Some(path),
+            UnitBody::Service(_)
+            | UnitBody::Socket(_)
+            | UnitBody::Scope(_)
+            | UnitBody::Timer(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -634,6 +655,7 @@ impl UnitConfig {
             UnitBody::Socket(socket) => Some(&socket.exec),
             UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -647,6 +669,7 @@ impl UnitConfig {
             UnitBody::Socket(socket) => Some(&mut socket.exec),
             UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,
@@ -659,7 +682,11 @@ impl UnitConfig {
             UnitBody::Service(service) => Some(&service.kill),
             UnitBody::Socket(socket) => Some(&socket.kill),
             UnitBody::Scope(scope) => Some(&scope.kill),
-            UnitBody::Timer(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => None,
+            UnitBody::Timer(_)
+            | UnitBody::Path(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
         }
     }
 
@@ -670,6 +697,7 @@ impl UnitConfig {
             UnitBody::Socket(socket) => Some(&socket.commands),
             UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => None,

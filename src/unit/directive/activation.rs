@@ -1,19 +1,14 @@
-//! The sections of unit types that are not run yet: [Path] and [Timer], still to come, and
-//! [Mount], [Automount] and [Swap], which are only looked up. What paths and timers
-//! activate is read, for it is a dependency.
-//! The sections of unit types that are not run: [Path], still to come, and [Mount],
-//! [Automount], [Swap] and [Scope], which are only looked up. What paths and timers activate is
-//! read here.
+//! The sections of unit types that are not run, [Mount], [Automount] and [Swap], and of scopes;
+//! and Unit= of paths and timers, which is the same for both.
 
+use super::Parse;
 use super::parse::text;
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
 use super::shape;
-use super::{PATH, Parse};
 use crate::unit::config::{DependencyKind, UnitConfig};
 use crate::unit::name::UnitName;
 
-const PATHS: &str = "path units are not built yet";
 const LOOKED_UP: &str = "units of this type are only looked up, never made";
 
 /// Unit=: what is activated, once named for good; a unit of another type.
@@ -39,10 +34,6 @@ pub(super) fn activated(config: &UnitConfig) -> PropertyValue {
     text(target.map_or("", |name| name.as_str()))
 }
 
-fn empty(_: &UnitConfig) -> PropertyValue {
-    PropertyValue::Array(Vec::new())
-}
-
 fn usual_mode(_: &UnitConfig) -> PropertyValue {
     PropertyValue::U32(0o755)
 }
@@ -51,85 +42,7 @@ fn usual_timeout(_: &UnitConfig) -> PropertyValue {
     PropertyValue::U64(90_000_000)
 }
 
-const fn path(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
-    let parse: Parse = |r, v| r.not_applied(v, PATHS, false);
-    Row::new(PATH, name, since, kind, parse, doc).support(Support::Planned(PATHS))
-}
-
 pub(super) const UNIT: &str = "What is activated; the service of the same name if unset.";
-
-pub(super) static PATH_ROWS: &[Row] = &[
-    path(
-        "PathExists",
-        33,
-        Kind::List,
-        "A path that activates while it exists.",
-    )
-    .show("Paths", "a(ss)", empty)
-    .kept(shape::paths_watched),
-    path(
-        "PathExistsGlob",
-        33,
-        Kind::List,
-        "A pattern that activates while something matches it.",
-    )
-    .reads("Paths", shape::paths_watched),
-    path(
-        "PathChanged",
-        33,
-        Kind::List,
-        "A path that activates when it was changed.",
-    )
-    .reads("Paths", shape::paths_watched),
-    path(
-        "PathModified",
-        38,
-        Kind::List,
-        "A path that activates when it was written to.",
-    )
-    .reads("Paths", shape::paths_watched),
-    path(
-        "DirectoryNotEmpty",
-        33,
-        Kind::List,
-        "A directory that activates while something is in it.",
-    )
-    .reads("Paths", shape::paths_watched),
-    Row::new(PATH, "Unit", 33, Kind::Text, unit, UNIT).show("Unit", "s", activated),
-    path(
-        "MakeDirectory",
-        33,
-        Kind::Boolean,
-        "Whether directories to watch are made.",
-    )
-    .off(),
-    path(
-        "DirectoryMode",
-        33,
-        Kind::Number,
-        "The access mode of directories that are made.",
-    )
-    .show("DirectoryMode", "u", usual_mode)
-    .kept(shape::mode),
-    path(
-        "TriggerLimitIntervalSec",
-        250,
-        Kind::Span,
-        "The time within which TriggerLimitBurst= activations are allowed.",
-    )
-    .show("TriggerLimitIntervalUSec", "t", |_| {
-        PropertyValue::U64(2_000_000)
-    })
-    .kept(shape::span),
-    path(
-        "TriggerLimitBurst",
-        250,
-        Kind::Number,
-        "How many activations are allowed within TriggerLimitIntervalSec=.",
-    )
-    .show("TriggerLimitBurst", "u", |_| PropertyValue::U32(200))
-    .kept(shape::unsigned),
-];
 
 const fn looked_up(
     sections: &'static [&'static str],

@@ -23,6 +23,7 @@ mod install;
 mod kill;
 mod limits;
 mod parse;
+mod path;
 mod probe;
 mod procmgr;
 mod read;
@@ -117,7 +118,7 @@ const PARTS: &[&[Row]] = &[
     socket::ROWS,
     socket_options::ROWS,
     scope::ROWS,
-    activation::PATH_ROWS,
+    path::ROWS,
     timer::ROWS,
     activation::LOOKED_UP_ROWS,
     procmgr::ROWS,

@@ -2,8 +2,8 @@
 
 use super::row::{Kind, Row};
 use crate::unit::config::{
-    Commands, DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, ScopeConfig,
-    ServiceConfig, SocketConfig, TimerConfig, UnitBody, UnitConfig,
+    Commands, DependencyKind, DependencyOrigin, ExecConfig, KillConfig, NotApplied, PathConfig,
+    ScopeConfig, ServiceConfig, SocketConfig, TimerConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::name::UnitName;
@@ -243,6 +243,7 @@ impl Reading<'_> {
             UnitBody::Socket(_)
             | UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -259,6 +260,7 @@ impl Reading<'_> {
             UnitBody::Service(_)
             | UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -275,6 +277,7 @@ impl Reading<'_> {
             UnitBody::Service(_)
             | UnitBody::Socket(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -291,6 +294,24 @@ impl Reading<'_> {
             UnitBody::Service(_)
             | UnitBody::Socket(_)
             | UnitBody::Scope(_)
+            | UnitBody::Path(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => Err(Trouble::NotRun),
+        }
+    }
+
+    /// The path part.
+    ///
+    /// # Errors
+    /// [`Trouble::NotRun`] for another type of unit.
+    pub fn path(&mut self) -> Result<&mut PathConfig, Trouble> {
+        match &mut self.draft.config.body {
+            UnitBody::Path(path) => Ok(path),
+            UnitBody::Service(_)
+            | UnitBody::Socket(_)
+            | UnitBody::Scope(_)
+            | UnitBody::Timer(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -307,6 +328,7 @@ impl Reading<'_> {
             UnitBody::Socket(socket) => Ok(&mut socket.commands),
             UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -323,6 +345,7 @@ impl Reading<'_> {
             UnitBody::Socket(socket) => Ok(&mut socket.exec),
             UnitBody::Scope(_)
             | UnitBody::Timer(_)
+            | UnitBody::Path(_)
             | UnitBody::Target
             | UnitBody::Fact
             | UnitBody::Other => Err(Trouble::NotRun),
@@ -338,9 +361,11 @@ impl Reading<'_> {
             UnitBody::Service(service) => Ok(&mut service.kill),
             UnitBody::Socket(socket) => Ok(&mut socket.kill),
             UnitBody::Scope(scope) => Ok(&mut scope.kill),
-            UnitBody::Timer(_) | UnitBody::Target | UnitBody::Fact | UnitBody::Other => {
-                Err(Trouble::NotRun)
-            }
+            UnitBody::Timer(_)
+            | UnitBody::Path(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => Err(Trouble::NotRun),
         }
     }
 

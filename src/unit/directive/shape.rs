@@ -19,7 +19,7 @@ pub(super) use resource::{
 };
 pub(super) use stream::{
     binds, core_dump_filter, facility, io_class, level, log_fields, memory_policy, mount_flags,
-    nanoseconds, paths_watched, personality, policy, secure_bits, temporary_file_systems,
+    nanoseconds, personality, policy, secure_bits, temporary_file_systems,
 };
 
 use super::parse;

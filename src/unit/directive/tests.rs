@@ -20,6 +20,7 @@ fn blank(name: &str) -> Draft {
         UnitType::Service => UnitBody::Service(Box::default()),
         UnitType::Socket => UnitBody::Socket(Box::default()),
         UnitType::Timer => UnitBody::Timer(Box::default()),
+        UnitType::Path => UnitBody::Path(Box::default()),
         _ => UnitBody::Other,
     };
     let mut config = UnitConfig::not_found(name);

@@ -179,6 +179,7 @@ impl<'a> Loader<'a> {
             UnitType::Socket => UnitBody::Socket(Box::default()),
             UnitType::Scope => UnitBody::Scope(Box::default()),
             UnitType::Timer => UnitBody::Timer(Box::default()),
+            UnitType::Path => UnitBody::Path(Box::default()),
             UnitType::Target => UnitBody::Target,
             UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice if holds => {
                 UnitBody::Fact
@@ -187,7 +188,6 @@ impl<'a> Loader<'a> {
             | UnitType::Device
             | UnitType::Swap
             | UnitType::Slice
-            | UnitType::Path
             | UnitType::Automount => UnitBody::Other,
         };
         Draft::new(config)

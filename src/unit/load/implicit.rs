@@ -35,14 +35,16 @@ fn add_activated(draft: &mut Draft) {
         // Accept=yes: instances come with the connections.
         UnitBody::Socket(socket) if socket.accept => None,
         UnitBody::Socket(socket) => Some(socket.service.clone().unwrap_or_else(service)),
-        UnitBody::Timer(_) => Some(draft.activates.clone().unwrap_or_else(service)),
+        UnitBody::Timer(_) | UnitBody::Path(_) => {
+            Some(draft.activates.clone().unwrap_or_else(service))
+        }
         UnitBody::Other => match name.unit_type() {
-            UnitType::Path => Some(draft.activates.clone().unwrap_or_else(service)),
             UnitType::Automount => Some(name.with_type(UnitType::Mount)),
             UnitType::Service
             | UnitType::Socket
             | UnitType::Target
             | UnitType::Timer
+            | UnitType::Path
             | UnitType::Slice
             | UnitType::Scope
             | UnitType::Mount
@@ -197,14 +199,8 @@ fn add_addresses(draft: &mut Draft) {
             add_interface(draft, interface.clone().as_str());
         }
     }
-    if let Some(PropertyValue::Array(watched)) = draft.config.written.get("Paths") {
-        for entry in watched {
-            if let PropertyValue::Struct(fields) = entry
-                && let [_, PropertyValue::String(path)] = fields.as_slice()
-            {
-                paths.push(path.clone());
-            }
-        }
+    if let Some(section) = draft.config.path() {
+        paths.extend(section.paths.iter().map(|watched| watched.path.clone()));
     }
     if let Some(PropertyValue::String(place)) = draft.config.written.get("Where")
         && let Some((parent, _)) = place.rsplit_once('/')

@@ -5,8 +5,8 @@ mod probes;
 
 use crate::unit::config::{
     CommandKind, DependencyKind, ExitType, JobMode, KillMode, Listen, ListenKind, LoadState,
-    NotifyAccess, OomPolicy, Privileges, Restart, ServiceConfig, ServiceType, SocketConfig,
-    SystemAction, TimerConfig, UnitBody,
+    NotifyAccess, OomPolicy, PathConfig, Privileges, Restart, ServiceConfig, ServiceType,
+    SocketConfig, SystemAction, TimerConfig, UnitBody,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, PropertyValue, fail};
@@ -46,9 +46,12 @@ pub(super) fn settle(draft: &mut Draft) {
             let acts = draft.config.unit.success_action != SystemAction::None;
             check_service(service, acts, lost)
         }
-        UnitBody::Socket(_) | UnitBody::Timer(_) if draft.config.load == LoadState::Error => {
+        UnitBody::Socket(_) | UnitBody::Timer(_) | UnitBody::Path(_)
+            if draft.config.load == LoadState::Error =>
+        {
             Vec::new()
         }
+        UnitBody::Path(path) => check_path(path),
         UnitBody::Timer(timer) => check_timer(timer),
         UnitBody::Socket(socket) => check_socket(socket),
         UnitBody::Scope(scope) => {
@@ -172,6 +175,17 @@ fn lift_permissions(service: &mut ServiceConfig) {
             }
         }
     }
+}
+
+/// A path unit needs something to watch.
+fn check_path(path: &PathConfig) -> Vec<Problem> {
+    if !path.paths.is_empty() {
+        return Vec::new();
+    }
+    vec![Problem::error(
+        &["PathExists"],
+        "a path unit needs PathExists=, PathChanged= or another path to watch",
+    )]
 }
 
 /// A timer needs something to wait for.

@@ -174,9 +174,11 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::Abandon { .. } => "Abandon",
         Event::Probed { .. } => "Probed",
         Event::ProbeSkipped { .. } => "ProbeSkipped",
+        Event::PathsSeen { .. } => "PathsSeen",
+        Event::PathTouched { .. } => "PathTouched",
         Event::StampRead { .. } => "StampRead",
         Event::ClockJumped => "ClockJumped",
-        Event::ZoneChanged { .. } => "ZoneChanged",
+        Event::ZoneChanged => "ZoneChanged",
         Event::Elapsed => "Elapsed",
     }
 }

@@ -287,6 +287,8 @@ impl World {
             | Effect::FlushSockets { .. }
             | Effect::LoadInstance { .. }
             | Effect::StoreDescriptor { .. }
+            | Effect::WatchPaths { .. }
+            | Effect::UnwatchPaths { .. }
             | Effect::ReadStamp { .. }
             | Effect::WriteStamp { .. }
             | Effect::CloseDescriptor { .. }

@@ -316,19 +316,3 @@ pub(in crate::unit::directive) fn temporary_file_systems(
     list.append(&mut more);
     Ok(Some(PropertyValue::Array(list)))
 }
-
-/// PathExists= and its kin: `a(ss)`, the directive and the path.
-pub(in crate::unit::directive) fn paths_watched(
-    reading: &mut Reading<'_>,
-    value: &str,
-    before: Before<'_>,
-) -> After {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let path = parse::path(reading, value)?;
-    let entry = vec![parse::text(reading.row.name), PropertyValue::String(path)];
-    let mut list = items(before);
-    list.push(PropertyValue::Struct(entry));
-    Ok(Some(PropertyValue::Array(list)))
-}
