@@ -84,6 +84,7 @@ pub(crate) fn settle_descriptors(dice: &mut Dice, config: &mut UnitConfig) {
         }
         UnitBody::Scope(_)
         | UnitBody::Timer(_)
+        | UnitBody::Path(_)
         | UnitBody::Target
         | UnitBody::Fact
         | UnitBody::Other => {}
