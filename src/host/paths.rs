@@ -40,8 +40,9 @@ struct Watch {
     itself: Option<WatchDescriptor>,
 }
 
-/// The watches of a unit.
+/// The watches of a unit; none before they are set.
 struct Watches {
+    /// The last order: what an earlier one comes to is dropped, whenever it is done.
     order: u64,
     list: Vec<Watch>,
     tasks: Vec<JoinHandle<()>>,
@@ -91,7 +92,12 @@ impl Host {
         config: &Arc<UnitConfig>,
         make: bool,
     ) {
-        self.unwatch_paths(unit);
+        let none_yet = Watches {
+            order,
+            list: Vec::new(),
+            tasks: Vec::new(),
+        };
+        self.paths.0.insert(unit, none_yet);
         let facts = self.facts.clone();
         let config = config.path().cloned().unwrap_or_default();
         tokio::task::spawn_blocking(move || {
@@ -148,7 +154,10 @@ impl Host {
             });
             let tasks = tasks.collect::<Result<Vec<_>, String>>()?;
             let watches = Watches { order, list, tasks };
-            self.paths.0.insert(unit, watches);
+            let last = self.paths.0.get_mut(&unit);
+            if let Some(last) = last.filter(|last| last.order == order) {
+                *last = watches;
+            }
             Ok(seen)
         });
         self.tell(Event::PathsSeen {

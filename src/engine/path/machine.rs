@@ -134,7 +134,9 @@ impl Path {
                 false => reason == Reason::Touched && now != before,
             }
         };
-        (0..cx.settings().paths.len()).find(|index| is_good(*index))
+        // The last one that was written comes first, as in systemd.
+        let mut all = (0..cx.settings().paths.len()).rev();
+        all.find(|index| is_good(*index))
     }
 
     /// Takes in that something happened at a path: it `changed` itself, or something on the way to
@@ -188,15 +190,16 @@ impl Path {
             return;
         };
         let rests = triggered.state.is_inactive_or_failed();
-        let looks = match self.state {
-            PathState::Waiting => !rests,
-            PathState::Running => rests,
-            PathState::Dead | PathState::Failed => return,
-        };
-        if triggered.start_limit_hit {
-            self.enter_dead(cx, PathResult::UnitStartLimitHit);
-        } else if looks && !triggered.has_job {
-            self.look(cx, Reason::Triggered);
+        match self.state {
+            PathState::Dead | PathState::Failed => {}
+            PathState::Waiting | PathState::Running if triggered.start_limit_hit => {
+                self.enter_dead(cx, PathResult::UnitStartLimitHit);
+            }
+            PathState::Waiting | PathState::Running if triggered.has_job => {}
+            // Somebody else has started it.
+            PathState::Waiting if !rests => self.set_state(cx, PathState::Running),
+            PathState::Running if rests => self.look(cx, Reason::Triggered),
+            PathState::Waiting | PathState::Running => {}
         }
     }
 

@@ -28,9 +28,9 @@ fn watch(reading: &mut Reading<'_>, value: &str, kind: PathKind) -> Result<(), T
     Ok(())
 }
 
-/// `a(ss)`: the directive and the path.
+/// `a(ss)`: the directive and the path; the last one that was written stands first.
 fn show_paths(config: &UnitConfig) -> PropertyValue {
-    let shown = path(config).paths.iter().map(|watched| {
+    let shown = path(config).paths.iter().rev().map(|watched| {
         PropertyValue::Struct(vec![text(watched.kind.directive()), text(&watched.path)])
     });
     PropertyValue::Array(shown.collect())
