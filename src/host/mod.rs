@@ -55,6 +55,7 @@ mod view;
 mod wind_up;
 
 pub use crate::cgroup::usage::{Io, Usage};
+pub use crate::sys::memory::give_back as give_memory_back;
 pub use bus_names::{BusNameNews, BusNameOrder};
 pub use client_units::ClientUnits;
 pub use decisive::Outcome;

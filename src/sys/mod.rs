@@ -9,6 +9,7 @@ pub mod cmsg;
 pub mod filter;
 pub mod libc_version;
 pub mod local_time;
+pub mod memory;
 pub mod message_queue;
 mod namespace;
 mod operation;
