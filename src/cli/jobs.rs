@@ -57,7 +57,7 @@ pub(super) async fn run(
             }
         }
     }
-    let mut progress = Progress::new(output, jobs.quiet);
+    let mut progress = Progress::new(output);
     let mut started = Vec::new();
     while !waiting.is_empty() {
         let units = waiting.iter().map(|w| w.unit.as_str());

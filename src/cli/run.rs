@@ -31,7 +31,7 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
     };
     let started = client.start_transient(&unit, &assignments(wanted)).await;
     let job = started.map_err(|p| p.during("Failed to start transient service unit"))?;
-    if !wanted.quiet && output.is_text() {
+    if !output.quiet && output.is_text() {
         complain(&format!("Running as unit: {unit}"));
     }
     let mut status = 0;
@@ -41,7 +41,7 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
     let follows = wanted.wait || wanted.pipe;
     if follows {
         let properties = wait_for_end(client, &unit, wanted.pipe).await?;
-        if !wanted.quiet && output.is_text() {
+        if !output.quiet && output.is_text() {
             complain(&summary(&properties));
         }
         status = exit_status(&properties);
