@@ -11,3 +11,5 @@ echo
 cargo bench --locked --quiet --bench slow_stops
 echo
 tests/bench/activation.py
+echo
+tests/bench/control.py
