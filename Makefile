@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release test sim compat services lint fmt doc deny fuzz bench ci
+.PHONY: run build release test sim compat services lint fmt doc deny fuzz bench load ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -47,6 +47,10 @@ fuzz:
 
 bench:
 	@tests/bench/run.sh
+
+# Five hundred clients of all manners for 30 s.
+load:
+	DD_PM_LOAD_SECONDS=30 cargo test --locked --test clients_load -- --nocapture
 
 ci:
 	@.ci/run

@@ -4,23 +4,31 @@
 use super::access::Peer;
 use super::backlog::Backlog;
 use super::dispatch::{self, Reply};
+use super::encode::{self, Envelope};
 use super::failure::Failure;
 use super::hub::Hub;
 use super::names::Session;
 use super::socket::ClientSocket;
+use super::value::{Body, Value};
 use super::{MANAGER_UNIQUE_NAME, own};
 use futures_util::StreamExt;
 use std::future::Future;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use zbus::connection::Builder;
 use zbus::message::{self, Flags, Type};
-use zbus::{Connection, Message, MessageStream};
+use zbus::{Message, MessageStream};
 
 /// How long a client may take to say who it is; it does so in one write.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client that says nothing gets no signals: on a bus the answer to Hello must be the
+/// first thing that it hears. Who only listens, without a bus, hears of things from then on.
+const FIRST_WORD: Duration = Duration::from_secs(5);
 
 /// How long a client may take to read what it is sent. Who follows the log may take longer: it
 /// gets no other signals, and lines wait where they are kept anyway.
@@ -36,6 +44,28 @@ const ROOM_FOR_LINES: usize = 2 * LINES;
 /// Messages handed to the socket at a time.
 const WRITE_BATCH: usize = 64;
 
+/// What goes to a client.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    /// Answers, as bytes.
+    Frame(Vec<u8>),
+    /// Signals, and answers that others are shown.
+    Message(Message),
+}
+
+impl Outgoing {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Outgoing::Frame(bytes) => bytes,
+            Outgoing::Message(message) => message.data().bytes(),
+        }
+    }
+
+    fn length(&self) -> usize {
+        self.bytes().len()
+    }
+}
+
 /// A client's side of the dispatch.
 pub(super) struct Client {
     /// Shared with the others.
@@ -49,7 +79,7 @@ pub(super) struct Client {
 }
 
 /// Serves one accepted connection until either side has enough.
-pub(super) async fn serve(hub: Arc<Hub>, stream: tokio::net::UnixStream) {
+pub(super) async fn serve(hub: Arc<Hub>, stream: UnixStream) {
     let (uid, pid) = match stream.peer_cred() {
         Ok(cred) => (cred.uid(), cred.pid().unwrap_or(0)),
         Err(error) => {
@@ -62,15 +92,16 @@ pub(super) async fn serve(hub: Arc<Hub>, stream: tokio::net::UnixStream) {
         return;
     };
     let joined = Joined(Some((hub.clone(), peer)));
-    match handshake(&hub, stream).await {
-        Ok(stream) => {
+    let stream = Arc::new(stream);
+    match handshake(&hub, stream.clone()).await {
+        Ok(messages) => {
             let client = Arc::new(Client {
                 hub: hub.clone(),
                 peer,
                 session: Session::default(),
                 backlog: Backlog::default(),
             });
-            run(client, stream, signals).await;
+            run(client, stream, messages, signals).await;
         }
         Err(reason) => tracing::debug!(pid, uid, "client did not get through: {reason}"),
     }
@@ -99,7 +130,7 @@ impl Drop for Joined {
     }
 }
 
-async fn handshake(hub: &Hub, stream: tokio::net::UnixStream) -> Result<MessageStream, String> {
+async fn handshake(hub: &Hub, stream: Arc<UnixStream>) -> Result<MessageStream, String> {
     // Armed before the first read: clients send calls behind BEGIN in the same packet.
     let connecting = Builder::socket(ClientSocket(stream))
         .server(hub.guid.clone())
@@ -113,47 +144,61 @@ async fn handshake(hub: &Hub, stream: tokio::net::UnixStream) -> Result<MessageS
 
 /// A call being worked on.
 struct Pending {
-    reply: Pin<Box<dyn Future<Output = Option<Vec<Message>>> + Send>>,
+    reply: Pin<Box<dyn Future<Output = Option<Vec<Outgoing>>> + Send>>,
     /// Signals wait until the reply is out, so that a job's path is known before its end.
     holds_signals: bool,
 }
 
-async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::Receiver<Message>) {
+async fn run(
+    client: Arc<Client>,
+    stream: Arc<UnixStream>,
+    mut messages: MessageStream,
+    mut signals: mpsc::Receiver<Message>,
+) {
     let (outbound, queue) = mpsc::channel(OUTBOUND_QUEUE);
-    let mut writer = tokio::spawn(write(client.clone(), Connection::from(&stream), queue));
+    let mut writer = tokio::spawn(write(client.clone(), stream, queue));
     let mut pending: Option<Pending> = None;
     let mut lines = client.hub.handle.lines();
+    let silence = tokio::time::sleep(FIRST_WORD);
+    tokio::pin!(silence);
+    let mut is_new = true;
     loop {
-        let holds = pending.as_ref().is_some_and(|p| p.holds_signals);
+        let holds = is_new || pending.as_ref().is_some_and(|p| p.holds_signals);
         let goes_on = tokio::select! {
             biased;
             () = outbound.closed() => false,
-            messages = finish(&mut pending) => {
-                client.show_replies(&messages);
-                send(&client, &outbound, messages).await
+            replies = finish(&mut pending) => {
+                client.show_replies(&replies);
+                send(&client, &outbound, replies).await
             }
             signal = signals.recv(), if !holds => match signal {
                 Some(signal) => pass_on(&client, &outbound, signal).await,
                 None => false,
             },
             () = room_and_lines(&outbound, &mut lines), if client.session.is_following() => {
-                let (messages, more) = own::new_lines(&client, LINES).await;
+                let (signals, more) = own::new_lines(&client, LINES).await;
                 if more {
                     lines.mark_changed();
                 }
-                send(&client, &outbound, messages).await
+                let lines = signals.into_iter().map(Outgoing::Message);
+                send(&client, &outbound, lines.collect()).await
             }
             () = client.backlog.room(), if pending.is_none() && !client.backlog.has_room() => true,
-            message = stream.next(), if pending.is_none() && client.backlog.has_room() => match message {
+            message = messages.next(), if pending.is_none() && client.backlog.has_room() => match message {
                 // A monitor has nothing to say.
                 Some(Ok(_)) if client.session.is_monitor() => false,
                 Some(Ok(message)) => {
                     client.show_call(&message);
+                    is_new = false;
                     pending = begin(&client, message);
                     true
                 }
                 Some(Err(_)) | None => false,
             },
+            () = &mut silence, if is_new => {
+                is_new = false;
+                true
+            }
         };
         if !goes_on {
             break;
@@ -169,10 +214,12 @@ async fn run(client: Arc<Client>, mut stream: MessageStream, mut signals: mpsc::
     }
 }
 
-async fn write(client: Arc<Client>, connection: Connection, mut queue: mpsc::Receiver<Message>) {
-    let mut batch = Vec::with_capacity(WRITE_BATCH);
+/// Writes what is queued. zbus writes nothing any more once the handshake is done: nothing is
+/// asked of its connection, so that the stream is ours.
+async fn write(client: Arc<Client>, stream: Arc<UnixStream>, mut queue: mpsc::Receiver<Outgoing>) {
+    let mut batch = Vec::new();
     while queue.recv_many(&mut batch, WRITE_BATCH).await > 0 {
-        let sending = connection.send_all(&batch);
+        let sending = write_all(&stream, &batch);
         let sent = if client.session.is_following() {
             sending.await.is_ok()
         } else {
@@ -182,14 +229,30 @@ async fn write(client: Arc<Client>, connection: Connection, mut queue: mpsc::Rec
         if !sent {
             break;
         }
-        client.backlog.shrink(batch.iter().map(length).sum());
+        client
+            .backlog
+            .shrink(batch.iter().map(Outgoing::length).sum());
         batch.clear();
     }
-    let _ = connection.close().await;
+    // The other half may still be reading; if it is closed already, that is as well.
+    let _ = rustix::net::shutdown(&*stream, rustix::net::Shutdown::Both);
+}
+
+async fn write_all(stream: &UnixStream, batch: &[Outgoing]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|o| IoSlice::new(o.bytes())).collect();
+    let mut rest = &mut slices[..];
+    while !rest.is_empty() {
+        match stream.try_write_vectored(rest) {
+            Ok(count) => IoSlice::advance_slices(&mut rest, count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Waits until there are new lines and room for them.
-async fn room_and_lines(outbound: &mpsc::Sender<Message>, lines: &mut watch::Receiver<u64>) {
+async fn room_and_lines(outbound: &mpsc::Sender<Outgoing>, lines: &mut watch::Receiver<u64>) {
     // The room first: a change that was seen must not be forgotten while waiting for room.
     let room = outbound.reserve_many(ROOM_FOR_LINES).await;
     if room.is_err() || lines.changed().await.is_err() {
@@ -199,7 +262,7 @@ async fn room_and_lines(outbound: &mpsc::Sender<Message>, lines: &mut watch::Rec
 }
 
 /// Waits for the reply of the pending call, for ever if there is none.
-async fn finish(pending: &mut Option<Pending>) -> Vec<Message> {
+async fn finish(pending: &mut Option<Pending>) -> Vec<Outgoing> {
     match pending {
         Some(call) => {
             let messages = call.reply.as_mut().await;
@@ -211,9 +274,9 @@ async fn finish(pending: &mut Option<Pending>) -> Vec<Message> {
 }
 
 /// Queues replies and lines. A full queue holds back this client's next call, not the daemon.
-async fn send(client: &Client, outbound: &mpsc::Sender<Message>, messages: Vec<Message>) -> bool {
+async fn send(client: &Client, outbound: &mpsc::Sender<Outgoing>, messages: Vec<Outgoing>) -> bool {
     for message in messages {
-        client.backlog.grow(length(&message));
+        client.backlog.grow(message.length());
         if outbound.send(message).await.is_err() {
             return false;
         }
@@ -223,11 +286,12 @@ async fn send(client: &Client, outbound: &mpsc::Sender<Message>, messages: Vec<M
 
 /// Queues a signal if this client wants it. A full queue makes later signals wait where the hub
 /// puts them: a burst, such as all units being loaded, is no reason to drop who reads it.
-async fn pass_on(client: &Client, outbound: &mpsc::Sender<Message>, signal: Message) -> bool {
+async fn pass_on(client: &Client, outbound: &mpsc::Sender<Outgoing>, signal: Message) -> bool {
     if !is_for_alone(&signal, client) && !client.session.wants(&signal) {
         return true;
     }
-    client.backlog.grow(length(&signal));
+    let signal = Outgoing::Message(signal);
+    client.backlog.grow(signal.length());
     outbound.send(signal).await.is_ok()
 }
 
@@ -236,11 +300,6 @@ fn is_for_alone(signal: &Message, client: &Client) -> bool {
     let header = signal.header();
     let destination = header.destination();
     destination.is_some_and(|name| name.as_str() == client.peer.unique_name())
-}
-
-/// Bytes of a message.
-fn length(message: &Message) -> usize {
-    message.data().len()
 }
 
 fn begin(client: &Arc<Client>, call: Message) -> Option<Pending> {
@@ -258,7 +317,7 @@ fn begin(client: &Arc<Client>, call: Message) -> Option<Pending> {
     })
 }
 
-async fn answer(client: Arc<Client>, call: Message) -> Option<Vec<Message>> {
+async fn answer(client: Arc<Client>, call: Message) -> Option<Vec<Outgoing>> {
     let result = dispatch::dispatch(&client, &call).await;
     if call
         .primary_header()
@@ -280,19 +339,36 @@ fn build(
     client: &Client,
     call: &Message,
     result: Result<Reply, Failure>,
-) -> zbus::Result<Vec<Message>> {
-    let header = call.header();
-    match result {
-        Ok(reply) => {
-            let builder = Message::method_return(&header).sender(reply.sender);
-            let message = client.address(builder).build(&reply.body)?;
-            Ok(std::iter::once(message).chain(reply.after).collect())
-        }
+) -> Result<Vec<Outgoing>, String> {
+    let (body, sender, error, after) = match result {
+        Ok(reply) => (reply.body, reply.sender, None, reply.after),
         Err(failure) => {
-            let builder = Message::error(&header, failure.name).sender(MANAGER_UNIQUE_NAME);
-            Ok(vec![client.address(builder).build(&failure.message)?])
+            let text = Body::one("s", Value::String(failure.message));
+            (text, MANAGER_UNIQUE_NAME, Some(failure.name), None)
         }
-    }
+    };
+    // Others are shown messages only.
+    let reply = if client.hub.is_overheard() {
+        let header = call.header();
+        let builder = match error {
+            Some(name) => Message::error(&header, name),
+            None => Message::method_return(&header),
+        };
+        let message = client.address(builder.sender(sender)).build(&body);
+        Outgoing::Message(message.map_err(|error| error.to_string())?)
+    } else {
+        let name = client.session.is_bus().then(|| client.peer.unique_name());
+        let envelope = Envelope {
+            answers: call.primary_header().serial_num(),
+            destination: name.as_deref(),
+            sender,
+            error,
+        };
+        let frame = encode::reply(&envelope, &body).map_err(|error| error.to_string())?;
+        Outgoing::Frame(frame)
+    };
+    let after = after.map(Outgoing::Message);
+    Ok(std::iter::once(reply).chain(after).collect())
 }
 
 impl Client {

@@ -268,9 +268,22 @@ async fn on_node(call: &Call<'_>, path: &str) -> Result<Body, Failure> {
 /// # Errors
 /// The name is bad, or the manager is going away.
 pub(super) async fn snapshot(call: &Call<'_>, name: &str) -> Result<UnitSnapshot, Failure> {
+    snapshot_for(call, name, None).await
+}
+
+/// The same, only for one property.
+///
+/// # Errors
+/// As [`snapshot`].
+pub(super) async fn snapshot_for(
+    call: &Call<'_>,
+    name: &str,
+    property: Option<&str>,
+) -> Result<UnitSnapshot, Failure> {
     let handle = &call.client.hub.handle;
-    let wanted = name.to_owned();
-    let look = move |view: &crate::host::View<'_>| UnitSnapshot::take(view, &wanted);
+    let (unit, wanted) = (name.to_owned(), property.map(str::to_owned));
+    let look =
+        move |view: &crate::host::View<'_>| UnitSnapshot::take_for(view, &unit, wanted.as_deref());
     if let Some(snapshot) = handle.look(look.clone()).await? {
         return Ok(snapshot);
     }

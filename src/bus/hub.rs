@@ -17,6 +17,10 @@ const MAX_CONNECTIONS: usize = 1024;
 /// Connections of one user who is neither root nor ours, so that nobody shuts the others out.
 const MAX_OF_A_STRANGER: usize = 128;
 
+/// Connections at a time that are more than usual, and when they are few again.
+const RUSH: usize = 64;
+const FEW: usize = 2;
+
 /// Signals that may wait for one connection's task before it is dropped: more than the loop's
 /// news hold at a time, of which each may be three signals.
 const SIGNAL_QUEUE: usize = 16_384;
@@ -36,6 +40,8 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Clients {
     last: u32,
+    /// How many there were in a rush, when it was last looked; 0 if there is none.
+    rush: usize,
     entries: BTreeMap<u32, Entry>,
 }
 
@@ -138,6 +144,10 @@ impl Hub {
             only_listens: false,
         };
         clients.entries.insert(peer.number, entry);
+        let now = clients.entries.len();
+        if now >= RUSH {
+            clients.rush = clients.rush.max(now);
+        }
         Some((peer, receiver))
     }
 
@@ -159,6 +169,18 @@ impl Hub {
         if !std::mem::replace(&mut entry.listens, true) {
             self.listeners.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether many were connected and most of them have gone: said whenever three of four have
+    /// since the last time, until hardly any is left.
+    pub(super) fn is_rush_ebbing(&self) -> bool {
+        let mut clients = self.clients();
+        let now = clients.entries.len();
+        let ebbs = clients.rush > 0 && 4 * now <= clients.rush;
+        if ebbs {
+            clients.rush = if now <= FEW { 0 } else { now };
+        }
+        ebbs
     }
 
     /// Whether anybody hears what others say.
@@ -248,6 +270,29 @@ mod tests {
             assert!(hub.join(hub.uid, 1).is_some());
             hub.leave(joined[0].0).await;
             assert!(hub.join(stranger, 1).is_some());
+        });
+    }
+
+    #[test]
+    fn a_rush_ebbs_in_steps() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            let log = Arc::new(crate::bus::tests::NoLog);
+            let hub = Hub::new(small_loop(Vec::new(), Vec::new()), log);
+            let few: Vec<_> = (0..RUSH - 1).filter_map(|_| hub.join(0, 1)).collect();
+            for (peer, _) in few {
+                hub.leave(peer).await;
+                assert!(!hub.is_rush_ebbing());
+            }
+            let many: Vec<_> = (0..2 * RUSH).filter_map(|_| hub.join(0, 1)).collect();
+            let mut ebbs = Vec::new();
+            for (left, (peer, _)) in (0..2 * RUSH).rev().zip(many) {
+                hub.leave(peer).await;
+                if hub.is_rush_ebbing() {
+                    ebbs.push(left);
+                }
+            }
+            assert_eq!(ebbs, [32, 8, 2]);
         });
     }
 

@@ -92,22 +92,25 @@ impl Patterns {
 }
 
 fn unit_row(unit: &UnitView) -> Value {
-    let name = unit.name().as_str();
     let (id, kind, job) = match &unit.job {
-        Some(job) => (job.id.0, job.kind.as_str(), path::of_job(job.id)),
-        None => (0, "", "/".to_owned()),
+        Some(job) => (
+            job.id.0,
+            job.kind.as_str(),
+            Value::String(path::of_job(job.id)),
+        ),
+        None => (0, "", Value::Word("/")),
     };
     Value::Struct(vec![
-        Value::from(name),
+        Value::Unit(unit.name().clone()),
         Value::from(unit.config.unit.description.as_str()),
-        Value::from(unit.load().as_str()),
-        Value::from(unit.active.as_str()),
-        Value::from(unit.sub),
-        Value::from(""),
-        Value::String(path::of_unit(name)),
+        Value::Word(unit.load().as_str()),
+        Value::Word(unit.active.as_str()),
+        Value::Word(unit.sub),
+        Value::Word(""),
+        Value::String(path::of_unit(unit.name().as_str())),
         Value::U32(id),
-        Value::from(kind),
-        Value::String(job),
+        Value::Word(kind),
+        job,
     ])
 }
 

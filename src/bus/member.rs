@@ -151,8 +151,8 @@ pub(super) fn single_types(types: &str) -> Vec<&str> {
     list
 }
 
-/// Never zero, and never more than there is.
-fn length_of_first(types: &str) -> usize {
+/// The length of the first type; zero only of nothing, and never more than there is.
+pub(super) fn length_of_first(types: &str) -> usize {
     let mut depth = 0_usize;
     for (index, byte) in types.bytes().enumerate() {
         match byte {

@@ -20,6 +20,7 @@ mod callers;
 mod connection;
 mod dispatch;
 mod dump;
+mod encode;
 mod environment;
 mod failure;
 mod health;
@@ -56,7 +57,7 @@ pub use log_control::LogControl;
 pub use offline::unit_properties;
 pub use watch::{BusAddress, watch_names};
 
-use crate::host::Handle;
+use crate::host::{Handle, give_memory_back};
 use hub::Hub;
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -95,7 +96,11 @@ pub async fn serve(
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(_) = connections.join_next() => {
+                if hub.is_rush_ebbing() {
+                    give_memory_back();
+                }
+            }
             _ = &mut news => return Ok(()),
         }
     }

@@ -4,7 +4,7 @@
 //! They get copies through the queue of signals, where their task chooses. Only those who may
 //! change everything are let in: calls carry what is secret.
 
-use super::connection::Client;
+use super::connection::{Client, Outgoing};
 use super::dispatch::{Reply, arguments};
 use super::failure::{Failure, names};
 use super::names::{BUS, BUS_PATH, Session};
@@ -59,10 +59,13 @@ impl Client {
     }
 
     /// Shows what this client is answered to those who listen.
-    pub(super) fn show_replies(&self, replies: &[Message]) {
-        if self.hub.is_overheard() {
-            for reply in replies {
-                self.hub.show(reply, self.peer);
+    pub(super) fn show_replies(&self, replies: &[Outgoing]) {
+        for reply in replies {
+            match reply {
+                Outgoing::Message(message) if self.hub.is_overheard() => {
+                    self.hub.show(message, self.peer);
+                }
+                Outgoing::Message(_) | Outgoing::Frame(_) => {}
             }
         }
     }

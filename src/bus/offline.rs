@@ -62,6 +62,8 @@ fn json(value: Value) -> Json {
         Value::U64(value) => value.into(),
         Value::F64(value) => value.into(),
         Value::String(value) => value.into(),
+        Value::Word(value) => value.into(),
+        Value::Unit(name) => name.as_str().into(),
         Value::Bytes(bytes) => bytes.into(),
         Value::Array(values) | Value::Struct(values) => values.into_iter().map(json).collect(),
         Value::Map(entries) => {

@@ -1,7 +1,6 @@
 //! Object paths: which object a path names, and the path of a unit or job.
 
 use crate::engine::JobId;
-use std::fmt::Write as _;
 
 /// The manager object.
 pub(super) const MANAGER: &str = "/org/freedesktop/systemd1";
@@ -70,7 +69,11 @@ pub(super) fn next_above(path: &str, object: &'static str) -> Option<&'static st
 
 /// The path of a unit.
 pub(super) fn of_unit(name: &str) -> String {
-    format!("{UNITS}/{}", escape(name))
+    let mut path = String::with_capacity(UNITS.len() + 2 * name.len() + 1);
+    path.push_str(UNITS);
+    path.push('/');
+    escape_into(&mut path, name);
+    path
 }
 
 /// The path of a job.
@@ -81,19 +84,25 @@ pub(super) fn of_job(id: JobId) -> String {
 /// Makes a path element of a name: every byte but ASCII letters and digits becomes `_xx`, and so does
 /// a digit in front.
 pub(super) fn escape(name: &str) -> String {
-    if name.is_empty() {
-        return "_".to_owned();
-    }
     let mut label = String::with_capacity(name.len() + 8);
+    escape_into(&mut label, name);
+    label
+}
+
+fn escape_into(label: &mut String, name: &str) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    if name.is_empty() {
+        label.push('_');
+    }
     for (index, byte) in name.bytes().enumerate() {
         if byte.is_ascii_alphabetic() || (index > 0 && byte.is_ascii_digit()) {
             label.push(byte.into());
         } else {
-            // Writing to a String cannot fail.
-            let _ = write!(label, "_{byte:02x}");
+            label.push('_');
+            label.push(DIGITS[usize::from(byte >> 4)].into());
+            label.push(DIGITS[usize::from(byte & 0xf)].into());
         }
     }
-    label
 }
 
 /// The name behind a path element; `None` if [`escape`] cannot have made it or it is no text.

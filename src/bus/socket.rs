@@ -30,19 +30,18 @@ const HANDSHAKE: usize = 4096;
 
 /// A client's stream.
 #[derive(Debug)]
-pub(super) struct ClientSocket(pub(super) UnixStream);
+pub(super) struct ClientSocket(pub(super) Arc<UnixStream>);
 
 impl Socket for ClientSocket {
     type ReadHalf = Reader;
     type WriteHalf = Writer;
 
     fn split(self) -> Split<Reader, Writer> {
-        let stream = Arc::new(self.0);
         let reader = Reader {
-            stream: stream.clone(),
+            stream: self.0.clone(),
             handshake: Handshake::default(),
         };
-        Split::new(reader, Writer(stream))
+        Split::new(reader, Writer(self.0))
     }
 }
 
@@ -53,7 +52,7 @@ pub(super) struct Reader {
     handshake: Handshake,
 }
 
-/// What goes to it.
+/// What goes to it during the handshake.
 #[derive(Debug)]
 pub(super) struct Writer(Arc<UnixStream>);
 

@@ -505,6 +505,22 @@ fn on_a_bus_signals_come_by_match_rule_and_replies_with_names() {
 }
 
 #[test]
+fn the_answer_to_hello_is_the_first_that_a_client_hears() {
+    with_server(|socket| async move {
+        let mut early = TestClient::connect(&socket).await;
+        let mut other = TestClient::connect(&socket).await;
+        other
+            .manager("StartUnit", &("agent.service", "replace"))
+            .await
+            .unwrap();
+        other.signal("JobRemoved").await;
+        early.bus("Hello", &()).await.unwrap();
+        assert!(early.signals.is_empty(), "{:?}", early.signals);
+        early.signal("NameAcquired").await;
+    });
+}
+
+#[test]
 fn a_monitor_sees_what_others_say_and_says_nothing() {
     with_server(|socket| async move {
         let mut monitor = TestClient::connect(&socket).await;

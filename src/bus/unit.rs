@@ -1,6 +1,6 @@
 //! Unit objects.
 
-use super::dispatch::{Call, INTROSPECTABLE, PEER, PROPERTIES, snapshot};
+use super::dispatch::{Call, INTROSPECTABLE, PEER, PROPERTIES, snapshot, snapshot_for};
 use super::failure::{Failure, names};
 use super::health;
 use super::own;
@@ -59,7 +59,7 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
     match call.member {
         "Get" => {
             let (interface, property): (String, String) = call.arguments()?;
-            let mut unit = snapshot(call, name).await?;
+            let mut unit = snapshot_for(call, name, Some(&property)).await?;
             if property.starts_with("UnitFile") {
                 let state = unit_files::state_of(&call.client.hub, &unit).await?;
                 unit.file_state = Some(state);

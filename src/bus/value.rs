@@ -3,7 +3,9 @@
 //! zbus's own dictionaries sort their keys, but clients print properties in the order they
 //! come; so bodies are made of these and serialised by their signature.
 
+use super::member::length_of_first;
 use crate::unit::directive::PropertyValue;
+use crate::unit::name::UnitName;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -30,6 +32,10 @@ pub(super) enum Value {
     F64(f64),
     /// `s`, `o` or `g`: the signature tells.
     String(String),
+    /// The same, of the program's own.
+    Word(&'static str),
+    /// The same, a unit's name.
+    Unit(UnitName),
     /// `ay`.
     Bytes(Vec<u8>),
     /// Any other array.
@@ -39,7 +45,7 @@ pub(super) enum Value {
     /// `a{..}`, in this order.
     Map(Vec<(Value, Value)>),
     /// `v`: a value with its signature.
-    Variant(String, Box<Value>),
+    Variant(&'static str, Box<Value>),
 }
 
 impl From<&str> for Value {
@@ -56,8 +62,8 @@ impl From<String> for Value {
 
 impl Value {
     /// A variant.
-    pub(super) fn variant(signature: &str, value: Value) -> Value {
-        Value::Variant(signature.to_owned(), Box::new(value))
+    pub(super) fn variant(signature: &'static str, value: Value) -> Value {
+        Value::Variant(signature, Box::new(value))
     }
 
     /// An array of strings.
@@ -66,14 +72,14 @@ impl Value {
     }
 
     /// `a{sv}`, from names, signatures and values.
-    pub(super) fn properties<'a>(
-        entries: impl IntoIterator<Item = (&'a str, &'a str, Value)>,
+    pub(super) fn properties(
+        entries: impl IntoIterator<Item = (&'static str, &'static str, Value)>,
     ) -> Value {
         Value::Map(
             entries
                 .into_iter()
                 .map(|(name, signature, value)| {
-                    (Value::from(name), Value::variant(signature, value))
+                    (Value::Word(name), Value::variant(signature, value))
                 })
                 .collect(),
         )
@@ -81,7 +87,22 @@ impl Value {
 
     /// Zero, false or empty of a single complete type.
     pub(super) fn zero(signature: &str) -> Value {
-        Signature::from_str(signature).map_or(Value::Array(Vec::new()), |s| zero(&s))
+        match signature.as_bytes() {
+            [b'y', ..] => Value::Byte(0),
+            [b'b', ..] => Value::Bool(false),
+            [b'q', ..] => Value::U16(0),
+            [b'i', ..] => Value::I32(0),
+            [b'u', ..] => Value::U32(0),
+            [b'x', ..] => Value::I64(0),
+            [b't', ..] => Value::U64(0),
+            [b'd', ..] => Value::F64(0.0),
+            [b'o', ..] => Value::Word("/"),
+            [b'a', b'y', ..] => Value::Bytes(Vec::new()),
+            [b'a', b'{', ..] => Value::Map(Vec::new()),
+            [b'a', ..] => Value::Array(Vec::new()),
+            [b'(', ..] => Value::Struct(fields(signature).map(Value::zero).collect()),
+            _ => Value::Word(""),
+        }
     }
 
     /// A number of an integer type; `None` if the type is none or too small.
@@ -99,68 +120,48 @@ impl Value {
 
     /// A directive's value as a value of this type; `None` if it is of another.
     pub(super) fn from_property(value: PropertyValue, signature: &str) -> Option<Value> {
-        from_property(value, &Signature::from_str(signature).ok()?)
+        from_property(value, signature)
     }
 }
 
-fn zero(signature: &Signature) -> Value {
-    match signature {
-        Signature::U8 => Value::Byte(0),
-        Signature::Bool => Value::Bool(false),
-        Signature::U16 => Value::U16(0),
-        Signature::I32 => Value::I32(0),
-        Signature::U32 => Value::U32(0),
-        Signature::I64 => Value::I64(0),
-        Signature::U64 => Value::U64(0),
-        Signature::F64 => Value::F64(0.0),
-        Signature::ObjectPath => Value::from("/"),
-        Signature::Array(child) if matches!(child.signature(), Signature::U8) => {
-            Value::Bytes(Vec::new())
-        }
-        Signature::Array(_) => Value::Array(Vec::new()),
-        Signature::Dict { .. } => Value::Map(Vec::new()),
-        Signature::Structure(fields) => Value::Struct(fields.iter().map(zero).collect()),
-        _ => Value::String(String::new()),
-    }
+/// The types of a struct's fields.
+fn fields(types: &str) -> impl Iterator<Item = &str> {
+    let mut rest = inside(types);
+    std::iter::from_fn(move || {
+        let (one, behind) = rest.split_at(length_of_first(rest));
+        rest = behind;
+        (!one.is_empty()).then_some(one)
+    })
 }
 
-fn from_property(value: PropertyValue, signature: &Signature) -> Option<Value> {
-    Some(match (value, signature) {
-        (PropertyValue::Bool(value), Signature::Bool) => Value::Bool(value),
-        (PropertyValue::I32(value), Signature::I32) => Value::I32(value),
-        (PropertyValue::U32(value), Signature::U32) => Value::U32(value),
-        (PropertyValue::U32(value), Signature::U16) => Value::U16(value.try_into().ok()?),
-        (PropertyValue::I64(value), Signature::I64) => Value::I64(value),
-        (PropertyValue::U64(value), Signature::U64) => Value::U64(value),
-        (PropertyValue::String(value), Signature::Str | Signature::ObjectPath) => {
-            Value::String(value)
-        }
-        (PropertyValue::Bytes(value), Signature::Array(child))
-            if matches!(child.signature(), Signature::U8) =>
-        {
-            Value::Bytes(value)
-        }
-        (PropertyValue::Strings(values), Signature::Array(child))
-            if matches!(child.signature(), Signature::Str) =>
-        {
-            Value::strings(values)
-        }
-        (PropertyValue::Array(values), Signature::Array(child)) => {
-            let convert = |v| from_property(v, child.signature());
+/// What is between the braces of a struct or dictionary entry.
+pub(super) fn inside(types: &str) -> &str {
+    types.get(1..types.len().saturating_sub(1)).unwrap_or("")
+}
+
+fn from_property(value: PropertyValue, types: &str) -> Option<Value> {
+    Some(match (value, types) {
+        (PropertyValue::Bool(value), "b") => Value::Bool(value),
+        (PropertyValue::I32(value), "i") => Value::I32(value),
+        (PropertyValue::U32(value), "u") => Value::U32(value),
+        (PropertyValue::U32(value), "q") => Value::U16(value.try_into().ok()?),
+        (PropertyValue::I64(value), "x") => Value::I64(value),
+        (PropertyValue::U64(value), "t") => Value::U64(value),
+        (PropertyValue::String(value), "s" | "o") => Value::String(value),
+        (PropertyValue::Bytes(value), "ay") => Value::Bytes(value),
+        (PropertyValue::Strings(values), "as") => Value::strings(values),
+        (PropertyValue::Array(values), _) => {
+            let element = types.strip_prefix('a')?;
+            let convert = |value| from_property(value, element);
             Value::Array(values.into_iter().map(convert).collect::<Option<_>>()?)
         }
-        (PropertyValue::Struct(values), Signature::Structure(fields)) => {
-            if fields.iter().count() != values.len() {
+        (PropertyValue::Struct(values), _) if types.starts_with('(') => {
+            if fields(types).count() != values.len() {
                 return None;
             }
-            let convert = |(v, s)| from_property(v, s);
-            Value::Struct(
-                values
-                    .into_iter()
-                    .zip(fields.iter())
-                    .map(convert)
-                    .collect::<Option<_>>()?,
-            )
+            let pairs = values.into_iter().zip(fields(types));
+            let convert = |(value, one)| from_property(value, one);
+            Value::Struct(pairs.map(convert).collect::<Option<_>>()?)
         }
         _ => return None,
     })
@@ -187,6 +188,8 @@ impl fmt::Display for Value {
             Value::U64(value) => value.fmt(f),
             Value::F64(value) => value.fmt(f),
             Value::String(value) => f.write_str(value),
+            Value::Word(value) => f.write_str(value),
+            Value::Unit(name) => f.write_str(name.as_str()),
             Value::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
             Value::Array(values) => list(f, values),
             Value::Struct(fields) => {
@@ -214,6 +217,8 @@ impl Serialize for Value {
             Value::U64(value) => serializer.serialize_u64(*value),
             Value::F64(value) => serializer.serialize_f64(*value),
             Value::String(value) => serializer.serialize_str(value),
+            Value::Word(value) => serializer.serialize_str(value),
+            Value::Unit(name) => serializer.serialize_str(name.as_str()),
             Value::Bytes(bytes) => sequence(serializer, bytes),
             Value::Array(values) => sequence(serializer, values),
             Value::Struct(fields) => structure(serializer, fields),
@@ -279,6 +284,16 @@ impl Body {
             signature,
             arguments,
         }
+    }
+
+    /// All arguments' types in a row.
+    pub(super) fn signature(&self) -> &'static str {
+        self.signature
+    }
+
+    /// The arguments.
+    pub(super) fn arguments(&self) -> &[Value] {
+        &self.arguments
     }
 
     /// One object path.

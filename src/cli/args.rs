@@ -40,6 +40,9 @@ pub(super) struct Common {
     /// Print no column headers
     #[arg(long, global = true)]
     pub(super) no_legend: bool,
+    /// Print no answers in words, no account of what was done, and not how long waits go
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
     /// Print through no pager
     #[arg(long, global = true)]
     pub(super) no_pager: bool,
@@ -85,9 +88,6 @@ pub(super) struct Jobs {
     /// Wait until the units have ended again
     #[arg(long, conflicts_with = "no_block")]
     pub(super) wait: bool,
-    /// Do not tell how long waits go
-    #[arg(short, long)]
-    pub(super) quiet: bool,
     /// How to treat jobs that are already queued: replace, fail, replace-irreversibly, isolate,
     /// flush, ignore-dependencies, ignore-requirements, triggering or restart-dependencies
     #[arg(long, value_name = "MODE", default_value = "replace")]
@@ -266,18 +266,12 @@ pub(super) enum Command {
         /// Units and patterns.
         #[command(flatten)]
         units: Units,
-        /// Print nothing
-        #[arg(short, long)]
-        quiet: bool,
     },
     /// Tell whether units have failed
     IsFailed {
         /// Units and patterns.
         #[command(flatten)]
         units: Units,
-        /// Print nothing
-        #[arg(short, long)]
-        quiet: bool,
     },
     /// Read all unit files again
     DaemonReload,
@@ -389,9 +383,6 @@ pub(super) enum Command {
         /// Units.
         #[command(flatten)]
         units: Units,
-        /// Print nothing
-        #[arg(short, long)]
-        quiet: bool,
         /// Print the links, too
         #[arg(short = 'l', long)]
         full: bool,
@@ -480,9 +471,6 @@ pub(super) struct Edits {
     /// Do not make the daemon read all unit files again
     #[arg(long)]
     pub(super) no_reload: bool,
-    /// Do not tell what was done
-    #[arg(short, long)]
-    pub(super) quiet: bool,
 }
 
 /// The same where no units are named.
@@ -497,9 +485,6 @@ pub(super) struct AllEdits {
     /// Do not make the daemon read all unit files again
     #[arg(long)]
     pub(super) no_reload: bool,
-    /// Do not tell what was done
-    #[arg(short, long)]
-    pub(super) quiet: bool,
 }
 
 impl AllEdits {
@@ -511,7 +496,6 @@ impl AllEdits {
             force: self.force,
             now: false,
             no_reload: self.no_reload,
-            quiet: self.quiet,
         }
     }
 }

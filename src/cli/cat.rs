@@ -4,7 +4,8 @@ use super::client::Client;
 use super::error::{FAILURE, Problem};
 use super::fields::Fields;
 use super::names;
-use super::output::{FAINT, Output, complain, say};
+use super::output::{FAINT, Output, complain};
+use super::pager;
 use crate::offline::unit_files::files_of;
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
@@ -89,11 +90,13 @@ fn print(output: &Output, files: &[(String, Vec<u8>)]) {
         output.json(&files.iter().map(object).collect::<Vec<Json>>());
         return;
     }
+    let mut whole = String::new();
     for (index, (path, bytes)) in files.iter().enumerate() {
         let gap = if index == 0 { "" } else { "\n" };
         let content = text(bytes);
         let end = if content.ends_with('\n') { "" } else { "\n" };
         let header = output.painted(&format!("# {path}"), FAINT);
-        say(&format!("{gap}{header}\n{content}{end}"));
+        whole.push_str(&format!("{gap}{header}\n{content}{end}"));
     }
+    pager::show(output, &whole);
 }

@@ -172,6 +172,34 @@ impl Client {
         self.properties(path.as_str()).await
     }
 
+    /// LoadState and ActiveState of units, which are loaded if need be, in one question: what
+    /// scripts ask most.
+    pub(super) async fn states(
+        &mut self,
+        units: &[String],
+    ) -> Result<Vec<(String, String)>, Problem> {
+        type Row = (
+            String,
+            String,
+            String,
+            String,
+            String,
+            String,
+            OwnedObjectPath,
+            u32,
+            String,
+            OwnedObjectPath,
+        );
+        let reply = self.manager("ListUnitsByNames", &units).await?;
+        let rows: Vec<Row> = decode(&reply)?;
+        if rows.len() != units.len() {
+            return Err(Problem::local(
+                "the daemon does not know all of these units",
+            ));
+        }
+        Ok(rows.into_iter().map(|row| (row.2, row.3)).collect())
+    }
+
     /// Our own settings of a unit, which are no properties of systemd's.
     pub(super) async fn own_settings(&mut self, name: &str) -> Result<Properties, Problem> {
         let path = self.manager("LoadUnit", &name).await?;

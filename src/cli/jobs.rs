@@ -57,7 +57,7 @@ pub(super) async fn run(
             }
         }
     }
-    let mut progress = Progress::new(output, jobs.quiet);
+    let mut progress = Progress::new(output);
     let mut started = Vec::new();
     // What ended while nobody was there to tell.
     let mut missed = false;

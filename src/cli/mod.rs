@@ -167,8 +167,8 @@ async fn execute_more(client: &mut Client, output: &Output, more: &More) -> Resu
         More::Clean { units, what } => manage::clean(client, output, &units.units, what).await,
         More::Freeze(units) => manage::freeze(client, output, &units.units, true).await,
         More::Thaw(units) => manage::freeze(client, output, &units.units, false).await,
-        More::IsSystemRunning { wait, quiet } => {
-            manage::is_running(client, output, *wait, *quiet).await
+        More::IsSystemRunning { wait } => {
+            manage::is_running(client, output, *wait, output.quiet).await
         }
         More::SetProperty {
             unit,
@@ -253,8 +253,8 @@ async fn on_unit_files(desk: &mut Desk, output: &Output, command: &Command) -> R
             run(desk, output, Verb::SetDefault, &edits).await
         }
         Command::GetDefault => unit_files::get_default(desk, output).await,
-        Command::IsEnabled { units, quiet, full } => {
-            unit_files::is_enabled(desk, output, &units.units, *quiet, *full).await
+        Command::IsEnabled { units, full } => {
+            unit_files::is_enabled(desk, output, &units.units, output.quiet, *full).await
         }
         Command::ListUnitFiles { patterns, states } => {
             unit_files::list(desk, output, states, patterns).await
@@ -367,7 +367,6 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
                 units: vec![names::complete_as(unit, "target")],
                 no_block: *no_block,
                 wait: false,
-                quiet: false,
                 job_mode: "isolate".to_owned(),
             };
             jobs::run(client, output, Verb::Start, &jobs).await
@@ -375,13 +374,13 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
         Command::ListJobs { patterns } => queue::list(client, output, patterns).await,
         Command::Cancel { jobs } => queue::cancel(client, output, jobs).await,
         Command::ResetFailed { units } => reset_failed(client, output, units).await,
-        Command::IsActive { units, quiet } => {
+        Command::IsActive { units } => {
             let question = state::Question::Active;
-            state::run(client, output, question, &units.units, *quiet).await
+            state::run(client, output, question, &units.units, output.quiet).await
         }
-        Command::IsFailed { units, quiet } => {
+        Command::IsFailed { units } => {
             let question = state::Question::Failed;
-            state::run(client, output, question, &units.units, *quiet).await
+            state::run(client, output, question, &units.units, output.quiet).await
         }
         Command::DaemonReload => daemon_reload(client, output).await,
         Command::DaemonReexec => daemon_reexec(client, output).await,

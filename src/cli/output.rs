@@ -29,6 +29,8 @@ pub(super) struct Output {
     pub(super) color: bool,
     /// Whether long texts may go through a pager.
     pub(super) pages: bool,
+    /// Whether only exit statuses and errors are wanted.
+    pub(super) quiet: bool,
 }
 
 impl Output {
@@ -43,6 +45,7 @@ impl Output {
             width: terminal.then(width).flatten(),
             color: terminal && !no_color && !dumb,
             pages: terminal && !dumb && !common.no_pager && common.output.format() == Format::Text,
+            quiet: common.quiet,
         }
     }
 
@@ -55,6 +58,7 @@ impl Output {
             width: None,
             color: false,
             pages: false,
+            quiet: false,
         }
     }
 

@@ -25,8 +25,8 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Says something only on a terminal, and only to who wants it.
-    pub(super) fn new(output: &Output, quiet: bool) -> Progress {
-        let wanted = !quiet && output.is_text() && std::io::stderr().is_terminal();
+    pub(super) fn new(output: &Output) -> Progress {
+        let wanted = !output.quiet && output.is_text() && std::io::stderr().is_terminal();
         let now = Instant::now();
         Progress {
             width: wanted.then_some(output.width.unwrap_or(80)),

@@ -46,7 +46,7 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
     let units: Vec<_> = starter.into_iter().chain([service]).collect();
     let started = client.start_transient(&units).await;
     let job = started.map_err(|p| p.during(&format!("Failed to start transient {what} unit")))?;
-    if !wanted.quiet && output.is_text() {
+    if !output.quiet && output.is_text() {
         complain(&format!("Running {what} as unit: {first}"));
         if first != unit {
             complain(&format!("Will run service as unit: {unit}"));
@@ -59,7 +59,7 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
     let follows = wanted.wait || wanted.pipe;
     if follows {
         let properties = wait_for_end(client, &unit, wanted.pipe).await?;
-        if !wanted.quiet && output.is_text() {
+        if !output.quiet && output.is_text() {
             complain(&summary(&properties));
         }
         status = exit_status(&properties);

@@ -3,7 +3,8 @@
 use super::client::{Client, Properties};
 use super::error::Problem;
 use super::names;
-use super::output::{Output, say};
+use super::output::Output;
+use super::pager;
 use super::property;
 use super::verify;
 use crate::offline;
@@ -75,7 +76,7 @@ pub(super) fn offline(
 fn print(output: &Output, units: &[String], objects: Vec<Properties>, selection: &Selection<'_>) {
     if output.is_text() {
         let texts: Vec<String> = objects.iter().map(|o| lines(o, selection)).collect();
-        say(&texts.join("\n"));
+        pager::show(output, &texts.join("\n"));
     } else {
         let objects = objects.into_iter().map(|o| object(o, selection));
         match units {

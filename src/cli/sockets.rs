@@ -4,7 +4,8 @@ use super::client::{Client, Properties};
 use super::error::Problem;
 use super::fields::Fields;
 use super::names;
-use super::output::{FAINT, Output, STRONG, say};
+use super::output::{FAINT, Output, STRONG};
+use super::pager;
 use super::table::{Cell, render};
 use serde_json::{Value as Json, json};
 
@@ -38,7 +39,7 @@ pub(super) async fn run(
     }
     rows.sort_by(|a, b| (&a.address, &a.unit).cmp(&(&b.address, &b.unit)));
     if output.is_text() {
-        say(&table(&rows, output));
+        pager::show(output, &table(&rows, output));
     } else {
         output.json(&rows.iter().map(object).collect::<Vec<_>>());
     }

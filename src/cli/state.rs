@@ -2,7 +2,6 @@
 
 use super::client::Client;
 use super::error::{FAILURE, NOT_ACTIVE, Problem, UNKNOWN};
-use super::fields::Fields;
 use super::names;
 use super::output::{Output, say};
 use serde_json::{Map, Value as Json};
@@ -24,15 +23,17 @@ pub(super) async fn run(
     units: &[String],
     quiet: bool,
 ) -> Result<u8, Problem> {
-    let mut states = Vec::new();
-    for unit in names::expand(client, units).await? {
-        let properties = client.unit(&unit).await?;
-        states.push(State {
-            active: properties.text("ActiveState").to_owned(),
-            there: properties.text("LoadState") != "not-found",
+    let units = names::expand(client, units).await?;
+    let states = client.states(&units).await?;
+    let states: Vec<State> = units
+        .into_iter()
+        .zip(states)
+        .map(|(unit, (load, active))| State {
             unit,
-        });
-    }
+            active,
+            there: load != "not-found",
+        })
+        .collect();
     if !quiet && output.is_text() {
         let words: String = states.iter().map(|s| format!("{}\n", s.active)).collect();
         say(&words);

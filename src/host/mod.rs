@@ -70,6 +70,7 @@ mod zones;
 
 pub use crate::cgroup::usage::{Io, Usage, read as read_usage};
 pub use crate::sys::inherited::take as inherited_descriptor;
+pub use crate::sys::memory::give_back as give_memory_back;
 pub use bus_names::{BusNameNews, BusNameOrder};
 pub use client_units::ClientUnits;
 pub use decisive::Outcome;

@@ -11,6 +11,7 @@ pub mod inherited;
 pub mod ipc;
 pub mod libc_version;
 pub mod local_time;
+pub mod memory;
 pub mod message_queue;
 mod namespace;
 mod operation;

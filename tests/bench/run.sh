@@ -13,3 +13,5 @@ echo
 cargo bench --locked --quiet --bench probe_storm
 echo
 tests/bench/activation.py
+echo
+tests/bench/control.py

@@ -162,10 +162,12 @@ pub fn resident_kib(pid: i32) -> u64 {
         .unwrap_or_else(|| panic!("no Rss in\n{text}"))
 }
 
-/// Memory in use, in kilobytes, as /proc/PID/status has it.
-pub fn resident_kilobytes(pid: i32) -> u64 {
+/// Memory in use, in kilobytes, as /proc/PID/status has it under a name: VmRSS, RssAnon ...
+pub fn kilobytes(pid: i32, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    number.unwrap_or_else(|| panic!("no VmRSS in {text}"))
+    number.unwrap_or_else(|| panic!("no {name} in {text}"))
 }

@@ -89,17 +89,6 @@ pub(super) fn own_rows() -> Vec<Row> {
     with_newer(&[], directive::own_properties())
 }
 
-type ByName = BTreeMap<&'static str, &'static Property>;
-
-static UNIT_DIRECTIVES: LazyLock<ByName> = LazyLock::new(|| by_name(directive::unit_properties()));
-
-static TYPE_DIRECTIVES: LazyLock<BTreeMap<UnitType, ByName>> = LazyLock::new(|| {
-    UnitType::ALL
-        .into_iter()
-        .map(|t| (t, by_name(directive::type_properties(t))))
-        .collect()
-});
-
 static UNIT_ROWS: LazyLock<Vec<Row>> =
     LazyLock::new(|| with_newer(table_unit::UNIT, directive::unit_properties()));
 
@@ -131,32 +120,25 @@ fn type_tables(unit_type: UnitType) -> Vec<&'static [Row]> {
     }
 }
 
-fn by_name(properties: impl Iterator<Item = &'static Property>) -> ByName {
-    properties.map(|p| (p.name, p)).collect()
-}
-
-/// The table, and behind it rows for the directives that systemd 252 does not have.
+/// The table, and behind it rows for the directives that systemd 252 does not have; each row with
+/// its directive.
 fn with_newer(table: &[Row], properties: impl Iterator<Item = &'static Property>) -> Vec<Row> {
     let mut rows = table.to_vec();
     for property in properties {
-        if !rows.iter().any(|row| row.name == property.name) {
-            rows.push(row::row(
-                property.name,
-                property.signature,
-                row::Emits::Const,
-                row::Default::Omit,
-            ));
+        let mut known = false;
+        for row in rows.iter_mut().filter(|row| row.name == property.name) {
+            row.directive = Some(property);
+            known = true;
+        }
+        if !known {
+            let (emits, default) = (row::Emits::Const, row::Default::Omit);
+            rows.push(Row {
+                directive: Some(property),
+                ..row::row(property.name, property.signature, emits, default)
+            });
         }
     }
     rows
-}
-
-/// The directive behind a property of a unit, if one is.
-fn directive_of(unit_type: Option<UnitType>, name: &str) -> Option<&'static Property> {
-    match unit_type {
-        None => UNIT_DIRECTIVES.get(name).copied(),
-        Some(unit_type) => TYPE_DIRECTIVES.get(&unit_type)?.get(name).copied(),
-    }
 }
 
 /// Hides secrets in what holds environment assignments.

@@ -2,6 +2,7 @@
 //! nothing is known of it.
 
 use crate::bus::value::Value;
+use crate::unit::directive::Property;
 
 /// The EmitsChangedSignal annotation of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub(in crate::bus) struct Row {
     pub(in crate::bus) default: Default,
     /// Whether it can be set through org.freedesktop.DBus.Properties.
     pub(in crate::bus) writable: bool,
+    /// The directive behind it, if one is; not in the tables themselves.
+    pub(in crate::bus) directive: Option<&'static Property>,
 }
 
 /// A row, in the order of its columns.
@@ -73,6 +76,7 @@ pub(super) const fn row(
         emits,
         default,
         writable: false,
+        directive: None,
     }
 }
 

@@ -96,6 +96,6 @@ fn zero_has_the_shape_of_its_type() {
     );
     assert_eq!(
         Value::zero("(uo)"),
-        Value::Struct(vec![Value::U32(0), Value::from("/")])
+        Value::Struct(vec![Value::U32(0), Value::Word("/")])
     );
 }

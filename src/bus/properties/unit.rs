@@ -1,7 +1,7 @@
 //! A unit as it was at one moment, and the properties that all units have.
 
 use super::row::Row;
-use super::{Shown, directive_of, masked, service, socket, timer, type_rows, unit_rows, usage};
+use super::{Shown, masked, service, socket, timer, type_rows, unit_rows, usage};
 use crate::bus::value::Value;
 use crate::bus::{path, scope};
 use crate::engine::Timestamp;
@@ -34,12 +34,22 @@ pub(in crate::bus) struct UnitSnapshot {
 impl UnitSnapshot {
     /// Copies what there is of a loaded unit.
     pub(in crate::bus) fn take(view: &View<'_>, name: &str) -> Option<UnitSnapshot> {
+        UnitSnapshot::take_for(view, name, None)
+    }
+
+    /// The same, of dependencies only what this property needs, or all if `None`.
+    pub(in crate::bus) fn take_for(
+        view: &View<'_>,
+        name: &str,
+        wanted: Option<&str>,
+    ) -> Option<UnitSnapshot> {
         let unit = view.engine.unit(name)?;
         let mut dependencies: BTreeMap<_, _> = DEPENDENCY_PROPERTIES
             .into_iter()
+            .filter(|property| wanted.is_none_or(|wanted| wanted == *property))
             .map(|property| (property, view.engine.dependencies(name, property)))
             .collect();
-        if unit.name().unit_type() == UnitType::Slice {
+        if unit.name().unit_type() == UnitType::Slice && wanted.is_none_or(|w| w == "SliceOf") {
             dependencies.insert("SliceOf", members_of(view, unit.name()));
         }
         let control_group = view.facts.control_group(unit.name());
@@ -96,7 +106,7 @@ impl UnitSnapshot {
             Some(UnitType::Path) => self.live_path(row.name),
             Some(_) => None,
         };
-        live.or_else(|| self.configured(row, unit_type))
+        live.or_else(|| self.configured(row))
             .or_else(|| row.default_value())
             .map(|value| masked(row.name, value))
     }
@@ -107,9 +117,9 @@ impl UnitSnapshot {
             .collect()
     }
 
-    fn configured(&self, row: &Row, unit_type: Option<UnitType>) -> Option<Value> {
+    fn configured(&self, row: &Row) -> Option<Value> {
         let config = &self.view.config;
-        let value = match directive_of(unit_type, row.name) {
+        let value = match row.directive {
             Some(property) => property.value(config),
             // Shown by no directive, but following from some.
             None => config.written.get(row.name)?.clone(),

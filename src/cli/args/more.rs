@@ -40,9 +40,6 @@ pub(in crate::cli) enum More {
         /// Wait until it is up
         #[arg(long)]
         wait: bool,
-        /// Print nothing
-        #[arg(short, long)]
-        quiet: bool,
     },
     /// Change settings of a unit while it runs
     SetProperty {
@@ -247,9 +244,6 @@ pub(in crate::cli) struct Run {
     /// Do not wait until it has started
     #[arg(long)]
     pub(in crate::cli) no_block: bool,
-    /// Do not tell how it went
-    #[arg(short, long)]
-    pub(in crate::cli) quiet: bool,
     /// The command and its arguments
     #[arg(
         required = true,

@@ -31,7 +31,7 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
         return Ok(status);
     }
     let invocation = invocation(&client.unit(&unit).await?);
-    if !wanted.quiet && output.is_text() {
+    if !output.quiet && output.is_text() {
         complain(&format!("Running scope as unit: {unit}"));
     }
     match become_command(wanted, user.as_ref(), &invocation) {

@@ -13,6 +13,7 @@ use super::error::{FAILURE, Problem};
 use super::jobs;
 use super::names;
 use super::output::{Output, STRONG, complain, say};
+use super::pager;
 use super::table::{Cell, render};
 use super::verify;
 use crate::offline::unit_files as files;
@@ -127,10 +128,10 @@ pub(super) async fn run(
         }
         Desk::Disk(settings) => on_disk(&request, settings, spelling.attempt)?,
     };
-    if !options.quiet {
+    if !output.quiet {
         tell(output, &plan);
     }
-    if spelling.advise && !plan.carries_install_info && !options.quiet {
+    if spelling.advise && !plan.carries_install_info && !output.quiet {
         complain(
             "None of these units has an [Install] section that says what should want or require \
              it, or what\nelse it is called: they are there for others to start, and cannot be \
@@ -205,7 +206,6 @@ async fn start_or_stop(
         units: units.iter().map(base).collect(),
         no_block: false,
         wait: false,
-        quiet: false,
         job_mode: "replace".to_owned(),
     };
     // What was done to the files has been told already; two JSON documents would be one too many.
@@ -315,7 +315,7 @@ pub(super) async fn list(
         }
     };
     if output.is_text() {
-        say(&table(&rows, output));
+        pager::show(output, &table(&rows, output));
     } else {
         let object = |(path, state, preset): &(String, String, String)| {
             let preset = Some(preset).filter(|word| !word.is_empty());
