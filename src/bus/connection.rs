@@ -14,6 +14,7 @@ use super::{MANAGER_UNIQUE_NAME, own};
 use futures_util::StreamExt;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,9 @@ const FIRST_WORD: Duration = Duration::from_secs(5);
 /// How long a client may take to read what it is sent. Who follows the log may take longer: it
 /// gets no other signals, and lines wait where they are kept anyway.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Calls that are read before those before them are answered; each may hold descriptors.
+const QUEUED_CALLS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 
 /// Messages that may wait for a client to read.
 const OUTBOUND_QUEUE: usize = 1024;
@@ -135,6 +139,7 @@ async fn handshake(hub: &Hub, stream: Arc<UnixStream>) -> Result<MessageStream, 
     let connecting = Builder::socket(ClientSocket(stream))
         .server(hub.guid.clone())
         .p2p()
+        .max_queued(QUEUED_CALLS)
         .build_message_stream();
     tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting)
         .await

@@ -31,6 +31,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "GetUnit" => get_unit(call).await,
         "LoadUnit" => load_unit(call).await,
         "GetUnitByPID" => callers::unit_by_pid(call).await,
+        "GetUnitByPIDFD" => callers::unit_by_descriptor(call).await,
         "GetUnitByInvocationID" => callers::unit_by_invocation(call).await,
         "GetUnitByControlGroup" => callers::unit_by_control_group(call).await,
         "GetUnitProcesses" => processes(call, &call.arguments::<String>()?).await,
@@ -78,7 +79,10 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             let id = JobId(call.arguments()?);
             jobs::neighbours(call, id, call.member == "GetJobAfter").await
         }
-        "Dump" | "DumpUnitsMatchingPatterns" => dump::call(call).await,
+        "Dump"
+        | "DumpUnitsMatchingPatterns"
+        | "DumpByFileDescriptor"
+        | "DumpUnitsMatchingPatternsByFileDescriptor" => dump::call(call).await,
         "CancelJob" => cancel(call, Some(JobId(call.arguments::<u32>()?))).await,
         "ClearJobs" => cancel(call, None).await,
         "Reload" => {

@@ -23,6 +23,7 @@ mod dump;
 mod encode;
 mod environment;
 mod failure;
+mod header;
 mod health;
 mod hub;
 mod introspect;

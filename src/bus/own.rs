@@ -67,7 +67,13 @@ pub(super) const METHODS: &[Method] = &[
         "",
         "",
     ),
-    change("StartTransientUnits", "sa(sas)", "mode,units", "o", "job"),
+    change(
+        "StartTransientUnits",
+        "sa(sas)ah",
+        "mode,units,streams",
+        "o",
+        "job",
+    ),
     look(
         "ListUnitFiles",
         "asas",
@@ -105,8 +111,9 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             transient::set_written(call, &name, runtime, &texts).await
         }
         "StartTransientUnits" => {
-            let (mode, units): (String, Vec<(String, Vec<String>)>) = call.arguments()?;
-            transient::start_written(call, &mode, &units).await
+            type Units = Vec<(String, Vec<String>)>;
+            let (mode, units, streams): (String, Units, Vec<zbus::OwnedFd>) = call.arguments()?;
+            transient::start_written(call, &mode, &units, streams).await
         }
         "Plan" => plan::call(call).await,
         "ListUnitFiles" => unit_files::list_with_presets(call).await,

@@ -106,15 +106,14 @@ pub(super) const MANAGER: &[Method] = &[
     look("Unsubscribe", "", "", "", ""),
     look("Dump", "", "", "s", "output"),
     look("DumpUnitsMatchingPatterns", "as", "patterns", "s", "output"),
-    look("DumpByFileDescriptor", "", "", "h", "fd").refused("clients fall back to Dump"),
+    look("DumpByFileDescriptor", "", "", "h", "fd"),
     look(
         "DumpUnitsMatchingPatternsByFileDescriptor",
         "as",
         "patterns",
         "h",
         "fd",
-    )
-    .refused("clients fall back to DumpUnitsMatchingPatterns"),
+    ),
     change("Reload", "", "", "", ""),
     change("Reexecute", "", "", "", ""),
     change("Exit", "", "", "", ""),
@@ -240,6 +239,13 @@ pub(super) const MANAGER: &[Method] = &[
         "files,flags",
         "ba(sss)",
         "carries_install_info,changes",
+    ),
+    look(
+        "GetUnitByPIDFD",
+        "h",
+        "pidfd",
+        "osay",
+        "unit,unit_id,invocation_id",
     ),
     change("QueueSignalUnit", "ssii", "name,whom,signal,value", "", ""),
     change(

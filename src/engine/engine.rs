@@ -228,6 +228,7 @@ impl Engine {
             | Event::WatchFailed { .. }
             | Event::InstanceLoaded { .. }
             | Event::DescriptorGone { .. } => self.socket_event(event),
+            Event::Streams { unit, streams } => self.take_streams(&unit, streams),
             Event::TakenIn { .. } | Event::Control { .. } | Event::Abandon { .. } => {
                 self.scope_event(event);
             }
@@ -397,6 +398,7 @@ impl Engine {
             | Event::WatchFailed { .. }
             | Event::InstanceLoaded { .. }
             | Event::DescriptorGone { .. }
+            | Event::Streams { .. }
             | Event::TakenIn { .. }
             | Event::Control { .. }
             | Event::Abandon { .. }
@@ -476,6 +478,7 @@ impl Engine {
             | Event::Release { .. }
             | Event::HolderGone { .. }
             | Event::Collect
+            | Event::Streams { .. }
             | Event::TakenIn { .. }
             | Event::Control { .. }
             | Event::Abandon { .. }

@@ -8,10 +8,11 @@ use super::run::{Fact, Host};
 use crate::cgroup;
 use crate::engine::inspect::UnitView;
 use crate::engine::scope::Controller;
-use crate::engine::{ActiveState, LogLevel, Refusal, UnitId};
+use crate::engine::{ActiveState, Event, LogLevel, Refusal, UnitId};
 use crate::unit::config::DirectoryKind;
 use crate::unit::name::UnitName;
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -42,6 +43,12 @@ pub(super) enum Operation {
         unit: UnitName,
         guests: Vec<Guest>,
         controller: Option<Controller>,
+        answer: Answer<()>,
+    },
+    /// Descriptors for the standard streams of a service that is about to be started.
+    Streams {
+        unit: UnitName,
+        streams: [Option<OwnedFd>; 3],
         answer: Answer<()>,
     },
     /// Processes are moved into a unit's group.
@@ -145,6 +152,27 @@ impl Handle {
         .await
     }
 
+    /// Gives descriptors for standard input, output and error to a service that is loaded and
+    /// about to be started. They are closed when it is down.
+    ///
+    /// # Errors
+    /// The name is bad, or the loop is gone.
+    pub async fn give_streams(
+        &self,
+        unit: &str,
+        streams: [Option<OwnedFd>; 3],
+    ) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| {
+            Message::Operation(Operation::Streams {
+                unit,
+                streams,
+                answer,
+            })
+        })
+        .await
+    }
+
     /// Removes managed directories of a unit that is down; answered when they are gone.
     ///
     /// # Errors
@@ -198,6 +226,15 @@ impl Host {
                 answer,
             } => {
                 self.hand_over(unit, guests, controller);
+                let _ = answer.send(Ok(()));
+            }
+            Operation::Streams {
+                unit,
+                streams,
+                answer,
+            } => {
+                let streams = streams.map(|stream| Some(self.sockets.hold(stream?)));
+                self.tell(Event::Streams { unit, streams });
                 let _ = answer.send(Ok(()));
             }
             Operation::Attach {
