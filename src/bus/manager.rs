@@ -17,6 +17,9 @@ use crate::unit::value::Signal;
 use std::collections::BTreeSet;
 use zbus::OwnedVariant;
 
+/// SIGRTMIN as C libraries have it: those before are theirs.
+const REAL_TIME: i32 = 34;
+
 /// What the loop answers with when a request needs no job.
 pub(super) const NO_JOB: JobId = JobId(0);
 
@@ -44,7 +47,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "EnqueueUnitJobMany" => jobs::enqueue_many(call).await,
         "KillUnit" => {
             let (name, whom, signal): (String, String, i32) = call.arguments()?;
-            kill(call, &name, &whom, signal).await
+            kill(call, &name, &whom, signal, None).await
         }
         "FreezeUnit" | "ThawUnit" => {
             let name: String = call.arguments()?;
@@ -78,6 +81,15 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "GetJobAfter" | "GetJobBefore" => {
             let id = JobId(call.arguments()?);
             jobs::neighbours(call, id, call.member == "GetJobAfter").await
+        }
+        "QueueSignalUnit" => {
+            let (name, whom, signal, value): (String, String, i32, i32) = call.arguments()?;
+            kill(call, &name, &whom, signal, Some(value)).await
+        }
+        "SetExitCode" => {
+            let code: u8 = call.arguments()?;
+            call.client.hub.handle.set_exit_code(code).await?;
+            Ok(Body::EMPTY)
         }
         "Dump"
         | "DumpUnitsMatchingPatterns"
@@ -332,13 +344,14 @@ pub(super) async fn cancel(call: &Call<'_>, job: Option<JobId>) -> Result<Body, 
     Ok(Body::EMPTY)
 }
 
-/// Sends a signal to a unit's processes. That there are none is a failure only if the caller
+/// Sends a signal to a unit's processes, with a value or without. That there are none is a failure only if the caller
 /// says so (`-fail`), or asks for one process.
 pub(super) async fn kill(
     call: &Call<'_>,
     name: &str,
     word: &str,
     signal: i32,
+    value: Option<i32>,
 ) -> Result<Body, Failure> {
     let (whom, missing) = match word {
         "" | "all" => (KillWhom::All, None),
@@ -350,8 +363,19 @@ pub(super) async fn kill(
     if !(1..=64).contains(&signal) {
         return Err(Failure::invalid("Signal number out of range."));
     }
+    if value.is_some() && signal < REAL_TIME {
+        return Err(Failure::invalid(format!(
+            "Value parameter only accepted for realtime signals (SIGRTMIN…SIGRTMAX), refusing for \
+             signal {}.",
+            Signal(signal)
+        )));
+    }
     let handle = &call.client.hub.handle;
-    match (handle.kill(name, whom, Signal(signal)).await, missing) {
+    let killed = match value {
+        Some(value) => handle.queue_signal(name, whom, Signal(signal), value).await,
+        None => handle.kill(name, whom, Signal(signal)).await,
+    };
+    match (killed, missing) {
         (Err(ControlError::Refused(Refusal::NoProcess(_))), Some(text)) => {
             Err(Failure::new(names::NO_SUCH_PROCESS, text))
         }

@@ -281,6 +281,7 @@ pub(super) const UNIT: &[Method] = &[
     change("Clean", "as", "mask", "", ""),
     change("Freeze", "", "", "", ""),
     change("Thaw", "", "", "", ""),
+    change("QueueSignal", "sii", "whom,signal,value", "", ""),
 ];
 
 /// org.freedesktop.systemd1.Service.

@@ -8,9 +8,10 @@ use super::run::{Fact, Host};
 use crate::cgroup;
 use crate::engine::inspect::UnitView;
 use crate::engine::scope::Controller;
-use crate::engine::{ActiveState, Event, LogLevel, Refusal, UnitId};
+use crate::engine::{ActiveState, Event, KillWhom, LogLevel, Refusal, UnitId};
 use crate::unit::config::DirectoryKind;
 use crate::unit::name::UnitName;
+use crate::unit::value::Signal;
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -56,6 +57,16 @@ pub(super) enum Operation {
         unit: UnitName,
         below: String,
         guests: Vec<Guest>,
+        answer: Answer<()>,
+    },
+    /// The daemon's exit status, unless an action of a unit gives another.
+    ExitCode { code: u8, answer: Answer<()> },
+    /// A signal with a value is sent to processes of a unit.
+    QueueSignal {
+        unit: UnitName,
+        whom: KillWhom,
+        signal: Signal,
+        value: i32,
         answer: Answer<()>,
     },
     /// Managed directories of a unit are removed.
@@ -152,6 +163,39 @@ impl Handle {
         .await
     }
 
+    /// Sets the daemon's exit status for its end; an action of a unit may give another.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn set_exit_code(&self, code: u8) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Operation(Operation::ExitCode { code, answer }))
+            .await
+    }
+
+    /// Sends a signal with a value (sigqueue(3)) to processes of a unit.
+    ///
+    /// # Errors
+    /// The unit is not loaded, or there is nobody to signal.
+    pub async fn queue_signal(
+        &self,
+        unit: &str,
+        whom: KillWhom,
+        signal: Signal,
+        value: i32,
+    ) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| {
+            Message::Operation(Operation::QueueSignal {
+                unit,
+                whom,
+                signal,
+                value,
+                answer,
+            })
+        })
+        .await
+    }
+
     /// Gives descriptors for standard input, output and error to a service that is loaded and
     /// about to be started. They are closed when it is down.
     ///
@@ -228,6 +272,19 @@ impl Host {
                 self.hand_over(unit, guests, controller);
                 let _ = answer.send(Ok(()));
             }
+            Operation::ExitCode { code, answer } => {
+                self.exit_code = Some(code);
+                let _ = answer.send(Ok(()));
+            }
+            Operation::QueueSignal {
+                unit,
+                whom,
+                signal,
+                value,
+                answer,
+            } => {
+                let _ = answer.send(self.queue_signal(&unit, whom, signal, value));
+            }
             Operation::Streams {
                 unit,
                 streams,
@@ -279,7 +336,7 @@ impl Host {
         self.common = std::sync::Arc::new(common);
     }
 
-    fn loaded_unit(&self, unit: &UnitName) -> Result<UnitView, ControlError> {
+    pub(super) fn loaded_unit(&self, unit: &UnitName) -> Result<UnitView, ControlError> {
         let view = self.engine.unit(unit.as_str());
         view.ok_or_else(|| ControlError::Refused(Refusal::NotLoaded(unit.to_string())))
     }

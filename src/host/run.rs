@@ -207,6 +207,8 @@ pub struct Host {
     /// How an action of a unit ends the daemon, once one does.
     pub(super) ending: Ending,
     pub(super) decisive: Decisive,
+    /// The exit status that a client has asked for.
+    pub(super) exit_code: Option<u8>,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
     pub(super) above: Above,
@@ -341,6 +343,7 @@ impl Host {
             finished: false,
             ending: Ending::default(),
             decisive: Decisive::default(),
+            exit_code: None,
             facts,
             ended,
             above: Above::new(),
