@@ -105,7 +105,8 @@ pub(super) fn controller(
     let Variant::Str(name) = value else {
         return Err(wrong_type("Controller"));
     };
-    if !call.client.session.is_bus() {
+    // Names of a real bus are not ours to look at.
+    if !call.client.session.is_bus() || call.client.outside {
         return Err(Failure::new(
             names::NOT_SUPPORTED,
             "Sorry, Controller= logic only supported via the bus.",

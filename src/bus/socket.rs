@@ -168,14 +168,7 @@ impl WriteHalf for Writer {
         buffer: &[u8],
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<usize> {
-        loop {
-            self.0.writable().await?;
-            let send = || send(&self.0, buffer, descriptors);
-            match self.0.try_io(Interest::WRITABLE, send) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-        }
+        send(&self.0, buffer, descriptors).await
     }
 
     fn can_pass_unix_fd(&self) -> bool {
@@ -195,7 +188,30 @@ impl WriteHalf for Writer {
     }
 }
 
-fn send(stream: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+/// Writes as much as there is room for, with the descriptors that go with the first byte.
+///
+/// # Errors
+/// The client has gone, or these are too many descriptors.
+pub(super) async fn send(
+    stream: &UnixStream,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    loop {
+        stream.writable().await?;
+        let try_to = || try_send(stream, bytes, descriptors);
+        match stream.try_io(Interest::WRITABLE, try_to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+    }
+}
+
+fn try_send(
+    stream: &UnixStream,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
     let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut room);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {

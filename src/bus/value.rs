@@ -321,6 +321,12 @@ impl Body {
         &self.arguments
     }
 
+    /// Whether a descriptor goes along; only as an argument of its own.
+    pub(super) fn has_descriptor(&self) -> bool {
+        let mut arguments = self.arguments.iter();
+        arguments.any(|argument| matches!(argument, Value::Descriptor(_)))
+    }
+
     /// One object path.
     pub(super) fn path(path: String) -> Body {
         Body::one("o", Value::String(path))
