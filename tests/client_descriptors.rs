@@ -36,7 +36,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Whether the daemon holds no more than it did.
+/// How many descriptors the daemon holds. Those that it makes for the first output that it reads
+/// are there by then.
+fn held(daemon: &Daemon) -> usize {
+    daemon.ok(&["run", "-q", "--wait", "--", "/bin/echo", "warm"]);
+    wait_until("the service to be forgotten", || {
+        !daemon.ok(&["list-units", "--all"]).contains("run-")
+    });
+    daemon.holdings().fds.len()
+}
+
+/// Waits until the daemon holds no more than it did.
 fn wait_settled(daemon: &Daemon, before: usize) {
     wait_for("all descriptors to be closed", || {
         let now = daemon.holdings().fds.len();
@@ -69,7 +79,7 @@ const SCRIPT: &str = "read line; echo \"out $line\"; echo err >&2; cat; exit 3";
 #[test]
 fn run_pipe_reads_and_writes_what_it_would_itself() {
     let daemon = Daemon::with(&[]);
-    let before = daemon.holdings().fds.len();
+    let before = held(&daemon);
     let mut command = daemon.command(&["run", "-q", "--pipe", "--", "/bin/sh", "-c", SCRIPT]);
     let output = feed(&mut command, b"one\n\x00\xfftwo");
     assert_eq!(output.stdout, b"out one\n\x00\xfftwo", "{output:?}");
@@ -107,7 +117,7 @@ fn a_restart_has_the_same_streams() {
 #[test]
 fn run_pty_gives_a_terminal() {
     let daemon = Daemon::with(&[]);
-    let before = daemon.holdings().fds.len();
+    let before = held(&daemon);
     let script = "test -t 0 && test -t 1 && test -t 2 && echo yes >/dev/tty; \
                   stty -echo; read line; echo \"got $line\"; echo $TERM; exit 4";
     let mut command = daemon.command(&["run", "-q", "--pty", "--", "/bin/sh", "-c", script]);
@@ -133,7 +143,7 @@ fn systemd_run_pipe() {
     }
     namespace::private(|| {
         let daemon = Place::new().with_argument("--systemd-facade").start();
-        let before = daemon.holdings().fds.len();
+        let before = held(&daemon);
         let mut command = Command::new("systemd-run");
         command.args([
             "-q",
@@ -161,7 +171,7 @@ fn systemd_run_pipe() {
 fn a_dump_comes_as_a_file() {
     let daemon = Daemon::with(&[("a.service", "[Service]\nExecStart=/bin/sleep 1000\n")]);
     daemon.ok(&["start", "a.service"]);
-    let before = daemon.holdings().fds.len();
+    let before = held(&daemon);
     with_bus(&daemon, |bus| async move {
         for (method, has_manager) in [
             ("DumpByFileDescriptor", true),
@@ -216,7 +226,7 @@ fn units_are_found_and_scopes_are_made_by_descriptors_of_processes() {
     let daemon = Daemon::with(&[("a.service", "[Service]\nExecStart=/bin/sleep 1000\n")]);
     daemon.ok(&["start", "a.service"]);
     let main = daemon.main_pid("a.service");
-    let before = daemon.holdings().fds.len();
+    let before = held(&daemon);
     let mut stranger = Command::new("/bin/sleep")
         .arg("1000")
         .spawn()
@@ -271,7 +281,7 @@ fn units_are_found_and_scopes_are_made_by_descriptors_of_processes() {
 #[test]
 fn nobody_fills_the_daemon_with_descriptors() {
     let daemon = Daemon::with(&[]);
-    let before = daemon.holdings().fds.len();
+    let before = held(&daemon);
     let null = File::open("/dev/null").expect("it is there");
     let (name, path, interface) = MANAGER;
     with_bus(&daemon, |bus| async move {

@@ -45,14 +45,12 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             jobs::enqueue(call, &name, &job_type, &mode).await
         }
         "EnqueueUnitJobMany" => jobs::enqueue_many(call).await,
-        "KillUnit" => {
-            let (name, whom, signal): (String, String, i32) = call.arguments()?;
-            kill(call, &name, &whom, signal, None).await
-        }
-        "FreezeUnit" | "ThawUnit" => {
-            let name: String = call.arguments()?;
-            freeze(call, &name, call.member == "FreezeUnit").await
-        }
+        "KillUnit"
+        | "QueueSignalUnit"
+        | "FreezeUnit"
+        | "ThawUnit"
+        | "AbandonScope"
+        | "AttachProcessesToUnit" => on_processes(call).await,
         "CleanUnit" => {
             let (name, kinds): (String, Vec<String>) = call.arguments()?;
             clean(call, &name, &kinds).await
@@ -66,11 +64,6 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
                 call.arguments()?;
             transient::set(call, &name, runtime, &given).await
         }
-        "AbandonScope" => scope::abandon(call, &call.arguments::<String>()?).await,
-        "AttachProcessesToUnit" => {
-            let (name, below, pids): (String, String, Vec<u32>) = call.arguments()?;
-            scope::attach(call, &name, &below, &pids).await
-        }
         "ResetFailed" => reset_failed(call, None).await,
         "ResetFailedUnit" => reset_failed(call, Some(&call.arguments::<String>()?)).await,
         "ListUnits" | "ListUnitsFiltered" | "ListUnitsByPatterns" | "ListUnitsByNames" => {
@@ -81,10 +74,6 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "GetJobAfter" | "GetJobBefore" => {
             let id = JobId(call.arguments()?);
             jobs::neighbours(call, id, call.member == "GetJobAfter").await
-        }
-        "QueueSignalUnit" => {
-            let (name, whom, signal, value): (String, String, i32, i32) = call.arguments()?;
-            kill(call, &name, &whom, signal, Some(value)).await
         }
         "SetExitCode" => {
             let code: u8 = call.arguments()?;
@@ -126,6 +115,30 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             Some(answer) => answer,
             None => Err(call.unknown_method()),
         },
+    }
+}
+
+/// The methods that are about the processes of a unit.
+async fn on_processes(call: &Call<'_>) -> Result<Body, Failure> {
+    match call.member {
+        "KillUnit" => {
+            let (name, whom, signal): (String, String, i32) = call.arguments()?;
+            kill(call, &name, &whom, signal, None).await
+        }
+        "QueueSignalUnit" => {
+            let (name, whom, signal, value): (String, String, i32, i32) = call.arguments()?;
+            kill(call, &name, &whom, signal, Some(value)).await
+        }
+        "FreezeUnit" | "ThawUnit" => {
+            let name: String = call.arguments()?;
+            freeze(call, &name, call.member == "FreezeUnit").await
+        }
+        "AbandonScope" => scope::abandon(call, &call.arguments::<String>()?).await,
+        "AttachProcessesToUnit" => {
+            let (name, below, pids): (String, String, Vec<u32>) = call.arguments()?;
+            scope::attach(call, &name, &below, &pids).await
+        }
+        _ => Err(call.unknown_method()),
     }
 }
 
