@@ -63,7 +63,7 @@ mod tests {
         for count in [1, 2, 16] {
             let list: Vec<Fd<'_>> = (0..count).map(|_| Fd::from(&null)).collect();
             let call = Message::method_call("/a/b", "Method").destination("org.example.A");
-            let call = call.unwrap().interface("org.example.B").unwrap();
+            let call = call.interface("org.example.B");
             let message = call.build(&("text", list)).unwrap();
             assert_eq!(descriptors(&bytes(&message)), count);
         }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn none_in_most_messages_and_in_what_is_none() {
-        let signal = Message::signal("/", "org.example.A", "B").unwrap();
+        let signal = Message::signal("/", "org.example.A", "B");
         let message = bytes(&signal.build(&"text").unwrap());
         assert_eq!(descriptors(&message), 0);
         for length in 0..message.len() {

@@ -248,6 +248,12 @@ impl Engine {
         self.settle();
     }
 
+    /// The kernel has killed a process of a unit for want of memory.
+    fn out_of_memory(&mut self, unit: UnitId) {
+        self.with_service(unit, Service::on_out_of_memory);
+        self.with_scope(unit, Scope::on_out_of_memory);
+    }
+
     /// The answer to a kill order has come.
     fn killed(&mut self, unit: UnitId, order: u64, remaining: bool) {
         if !self.foreign_orders.remove(&order) {

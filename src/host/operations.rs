@@ -273,7 +273,7 @@ impl Host {
                 let _ = answer.send(Ok(()));
             }
             Operation::ExitCode { code, answer } => {
-                self.exit_code = Some(code);
+                self.ending.asked = Some(code);
                 let _ = answer.send(Ok(()));
             }
             Operation::QueueSignal {

@@ -207,8 +207,6 @@ pub struct Host {
     /// How an action of a unit ends the daemon, once one does.
     pub(super) ending: Ending,
     pub(super) decisive: Decisive,
-    /// The exit status that a client has asked for.
-    pub(super) exit_code: Option<u8>,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
     pub(super) above: Above,
@@ -343,7 +341,6 @@ impl Host {
             finished: false,
             ending: Ending::default(),
             decisive: Decisive::default(),
-            exit_code: None,
             facts,
             ended,
             above: Above::new(),
