@@ -6,7 +6,7 @@ mod common;
 use common::daemon::Place;
 use common::process::lives;
 use common::skip::{has_program, is_root};
-use common::{Daemon, Missing, skip, wait_until};
+use common::{Daemon, Missing, namespace, skip, wait_until};
 use std::process::{Command, ExitStatus, Stdio};
 
 const STAYS: &str = "[Service]\nExecStart=/bin/sleep 3600\n";
@@ -245,4 +245,90 @@ fn as_pid_1_of_a_container_the_daemon_ends_for_poweroff() {
         ended.is_some()
     });
     assert_eq!(ended.and_then(|status| status.code()), Some(7));
+}
+
+/// Debian's systemctl shows what waits for what.
+#[test]
+fn jobs_are_shown_with_those_they_wait_for() {
+    for program in ["systemctl", "busctl"] {
+        if !has_program(program) {
+            skip(Missing::Package, &format!("{program} is not installed"));
+            return;
+        }
+    }
+    namespace::private(|| {
+        let place = Place::new().with_argument("--systemd-facade");
+        place.write_unit("slow.service", SLOW);
+        place.write_unit(
+            "later.service",
+            &format!("[Unit]\nAfter=slow.service\n{STAYS}"),
+        );
+        let daemon = place.start();
+        daemon.ok(&["start", "--no-block", "slow.service", "later.service"]);
+        let list = |option: &str| {
+            let output = Command::new("systemctl")
+                .args(["list-jobs", option])
+                .output()
+                .expect("it is on PATH");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let before = list("--before");
+        let wanted = "later.service";
+        let line = |text: &str, word: &str| text.lines().any(|line| line.contains(word));
+        assert!(line(&before, "waiting for job"), "{before}");
+        assert!(before.contains(wanted), "{before}");
+        let after = list("--after");
+        assert!(line(&after, "blocking job"), "{after}");
+        let object = |member: &str| {
+            let job = daemon.json(&["list-jobs"]);
+            let rows = job.as_array().expect("a list");
+            let slow = rows.iter().find(|row| row["unit"] == "slow.service");
+            let number = slow.expect("it is queued")["job"].to_string();
+            let output = Command::new("busctl")
+                .arg("call")
+                .arg("org.freedesktop.systemd1")
+                .arg(format!("/org/freedesktop/systemd1/job/{number}"))
+                .args(["org.freedesktop.systemd1.Job", member])
+                .output()
+                .expect("it is on PATH");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        assert!(object("GetAfter").contains("\"later.service\" \"start\" \"waiting\""));
+        assert_eq!(object("GetBefore"), "a(usssoo) 0\n");
+    });
+}
+
+/// A client may say how the daemon is to end, and send real-time signals with a value.
+#[test]
+fn exit_codes_and_queued_signals() {
+    if !has_program("busctl") {
+        skip(Missing::Package, "busctl is not installed");
+        return;
+    }
+    let mut daemon = Daemon::with(&[("a.service", "[Service]\nExecStart=/bin/sleep 3600\n")]);
+    daemon.ok(&["start", "a.service"]);
+    let address = format!("--address=unix:path={}", daemon.place().socket().display());
+    let call = |words: &[&str]| {
+        let output = Command::new("busctl")
+            .args([address.as_str(), "call", "org.freedesktop.systemd1"])
+            .args([
+                "/org/freedesktop/systemd1",
+                "org.freedesktop.systemd1.Manager",
+            ])
+            .args(words)
+            .output()
+            .expect("it is on PATH");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let queue = |name: &str, whom: &str, signal: &str| {
+        call(&["QueueSignalUnit", "ssii", name, whom, signal, "7"])
+    };
+    assert!(queue("a.service", "main", "15").contains("only accepted for realtime signals"));
+    assert!(queue("a.service", "control", "37").contains("No control process to kill"));
+    assert!(queue("nothing.service", "all", "37").contains("not loaded"));
+    assert_eq!(queue("a.service", "main", "37"), "");
+    daemon.wait_state("a.service", "failed/failed");
+    assert_eq!(daemon.show("a.service", "ExecMainStatus"), "37");
+    assert_eq!(call(&["SetExitCode", "y", "9"]), "");
+    assert_eq!(daemon.terminate().code(), Some(9));
 }

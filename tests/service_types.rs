@@ -69,7 +69,7 @@ fn place_with_holder(settings: &str) -> Option<Place> {
     }
     let place = Place::new();
     let address = Bus::address(place.path());
-    let place = place.with_argument("--bus-address").with_argument(&address);
+    let place = place.with_argument("--bus").with_argument(&address);
     place.write_unit(
         "holder.service",
         &format!(

@@ -3,9 +3,10 @@
 use super::dispatch::{Call, unknown_object};
 use super::failure::{Failure, names};
 use super::path;
-use super::value::Body;
-use crate::host::View;
+use super::value::{Body, Value};
+use crate::host::{self, View};
 use crate::unit::name::UnitName;
+use std::os::fd::AsFd;
 
 /// The path element that stands for the unit that the caller runs in.
 const SELF: &str = "self";
@@ -121,6 +122,50 @@ pub(super) async fn unit_by_pid(call: &Call<'_>) -> Result<Body, Failure> {
                 format!("PID {pid} does not belong to any loaded unit."),
             )
         })
+}
+
+/// Answers GetUnitByPIDFD, `osay`: the unit's object, name and invocation.
+pub(super) async fn unit_by_descriptor(call: &Call<'_>) -> Result<Body, Failure> {
+    let descriptor: zbus::OwnedFd = call.arguments()?;
+    let pid = || pid_of(&descriptor);
+    let before = pid()?;
+    let look = move |view: &View<'_>| {
+        let name = owner_of(view, before)?;
+        let unit = view.engine.unit(name.as_str())?;
+        Some((name, unit.invocation))
+    };
+    let found = call.client.hub.handle.look(look).await?;
+    // The number was its own all the time.
+    let found = found.filter(|_| pid().is_ok_and(|after| after == before));
+    let (name, invocation) = found.ok_or_else(|| {
+        Failure::new(
+            names::NO_UNIT_FOR_PID,
+            format!("PID {before} does not belong to any loaded unit."),
+        )
+    })?;
+    let invocation = match invocation {
+        0 => Vec::new(),
+        id => id.to_be_bytes().to_vec(),
+    };
+    Ok(Body::of(
+        "osay",
+        vec![
+            Value::String(path::of_unit(name.as_str())),
+            Value::from(name.as_str()),
+            Value::Bytes(invocation),
+        ],
+    ))
+}
+
+/// The process that a descriptor stands for.
+fn pid_of(descriptor: &zbus::OwnedFd) -> Result<i32, Failure> {
+    let pid = host::process_of(descriptor.as_fd());
+    let pid = pid.map_err(|error| Failure::invalid(format!("not a process: {error}")))?;
+    if pid > 0 {
+        return Ok(pid);
+    }
+    let text = "The process has ended.";
+    Err(Failure::new(names::NO_SUCH_PROCESS, text))
 }
 
 fn owner_of(view: &View<'_>, pid: i32) -> Option<UnitName> {

@@ -8,12 +8,14 @@ use super::encode::{self, Envelope};
 use super::failure::Failure;
 use super::hub::Hub;
 use super::names::Session;
-use super::socket::ClientSocket;
+use super::socket::{self, ClientSocket};
 use super::value::{Body, Value};
 use super::{MANAGER_UNIQUE_NAME, own};
 use futures_util::StreamExt;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,9 @@ const FIRST_WORD: Duration = Duration::from_secs(5);
 /// How long a client may take to read what it is sent. Who follows the log may take longer: it
 /// gets no other signals, and lines wait where they are kept anyway.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Calls that are read before those before them are answered; each may hold descriptors.
+const QUEUED_CALLS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 
 /// Messages that may wait for a client to read.
 const OUTBOUND_QUEUE: usize = 1024;
@@ -61,8 +66,23 @@ impl Outgoing {
         }
     }
 
+    /// The message; there is none where it was made into bytes at once.
+    pub(super) fn into_message(self) -> Option<Message> {
+        match self {
+            Outgoing::Frame(_) => None,
+            Outgoing::Message(message) => Some(message),
+        }
+    }
+
     fn length(&self) -> usize {
         self.bytes().len()
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        match self {
+            Outgoing::Frame(_) => Vec::new(),
+            Outgoing::Message(message) => message.data().fds().iter().map(AsFd::as_fd).collect(),
+        }
     }
 }
 
@@ -76,6 +96,8 @@ pub(super) struct Client {
     pub(super) session: Session,
     /// What it has not been sent yet.
     backlog: Backlog,
+    /// It is on a real bus, which takes care of names and signals.
+    pub(super) outside: bool,
 }
 
 /// Serves one accepted connection until either side has enough.
@@ -100,6 +122,7 @@ pub(super) async fn serve(hub: Arc<Hub>, stream: UnixStream) {
                 peer,
                 session: Session::default(),
                 backlog: Backlog::default(),
+                outside: false,
             });
             run(client, stream, messages, signals).await;
         }
@@ -135,6 +158,7 @@ async fn handshake(hub: &Hub, stream: Arc<UnixStream>) -> Result<MessageStream, 
     let connecting = Builder::socket(ClientSocket(stream))
         .server(hub.guid.clone())
         .p2p()
+        .max_queued(QUEUED_CALLS)
         .build_message_stream();
     tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting)
         .await
@@ -238,7 +262,29 @@ async fn write(client: Arc<Client>, stream: Arc<UnixStream>, mut queue: mpsc::Re
     let _ = rustix::net::shutdown(&*stream, rustix::net::Shutdown::Both);
 }
 
-async fn write_all(stream: &UnixStream, batch: &[Outgoing]) -> io::Result<()> {
+async fn write_all(stream: &UnixStream, mut batch: &[Outgoing]) -> io::Result<()> {
+    // Descriptors go with the first byte of their message, which begins a write of its own.
+    while let Some((first, behind)) = batch.split_first() {
+        let descriptors = first.descriptors();
+        if descriptors.is_empty() {
+            let plain = batch.iter().take_while(|it| it.descriptors().is_empty());
+            let (plain, others) = batch.split_at(plain.count());
+            write_plain(stream, plain).await?;
+            batch = others;
+        } else {
+            let sent = socket::send(stream, first.bytes(), &descriptors).await?;
+            let mut rest = &first.bytes()[sent..];
+            while !rest.is_empty() {
+                let sent = socket::send(stream, rest, &[]).await?;
+                rest = &rest[sent..];
+            }
+            batch = behind;
+        }
+    }
+    Ok(())
+}
+
+async fn write_plain(stream: &UnixStream, batch: &[Outgoing]) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|o| IoSlice::new(o.bytes())).collect();
     let mut rest = &mut slices[..];
     while !rest.is_empty() {
@@ -317,7 +363,8 @@ fn begin(client: &Arc<Client>, call: Message) -> Option<Pending> {
     })
 }
 
-async fn answer(client: Arc<Client>, call: Message) -> Option<Vec<Outgoing>> {
+/// Carries a call out: the reply, with what goes behind it; `None` if nobody wants one.
+pub(super) async fn answer(client: Arc<Client>, call: Message) -> Option<Vec<Outgoing>> {
     let result = dispatch::dispatch(&client, &call).await;
     if call
         .primary_header()
@@ -347,14 +394,18 @@ fn build(
             (text, MANAGER_UNIQUE_NAME, Some(failure.name), None)
         }
     };
-    // Others are shown messages only.
-    let reply = if client.hub.is_overheard() {
+    // Others are shown messages only, and only these carry descriptors.
+    let as_message = client.hub.is_overheard() || client.outside || body.has_descriptor();
+    let reply = if as_message {
         let header = call.header();
-        let builder = match error {
+        let mut builder = match error {
             Some(name) => Message::error(&header, name),
             None => Message::method_return(&header),
         };
-        let message = client.address(builder.sender(sender)).build(&body);
+        if !client.outside {
+            builder = builder.sender(sender);
+        }
+        let message = client.address(builder).build(&body);
         Outgoing::Message(message.map_err(|error| error.to_string())?)
     } else {
         let name = client.session.is_bus().then(|| client.peer.unique_name());
@@ -372,9 +423,20 @@ fn build(
 }
 
 impl Client {
+    /// One that calls by a real bus.
+    pub(super) fn outside(hub: Arc<Hub>, peer: Peer) -> Client {
+        Client {
+            hub,
+            peer,
+            session: Session::on_bus(),
+            backlog: Backlog::default(),
+            outside: true,
+        }
+    }
+
     /// Sets the destination that clients on a bus expect.
     pub(super) fn address<'a>(&self, builder: message::Builder<'a>) -> message::Builder<'a> {
-        match self.session.is_bus() {
+        match self.session.is_bus() && !self.outside {
             true => builder.destination(self.peer.unique_name()),
             false => builder,
         }

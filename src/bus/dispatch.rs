@@ -149,15 +149,16 @@ pub(super) async fn dispatch(client: &Client, message: &Message) -> Result<Reply
         member: member.as_str(),
         message,
     };
-    let to_bus = destination == Some(bus::BUS);
+    let to_bus = destination == Some(bus::BUS) && !client.outside;
     if to_bus && interface == Some(monitor::INTERFACE) {
         return monitor::call(client, call.member, message);
     }
     if to_bus && call.is_on(bus::BUS) {
         return bus::call(client, call.member, message);
     }
-    let to_manager =
-        destination.is_none_or(|d| d == MANAGER_UNIQUE_NAME || bus::MANAGER_NAMES.contains(&d));
+    // What a real bus brings is for us, by whatever name.
+    let to_manager = client.outside
+        || destination.is_none_or(|d| d == MANAGER_UNIQUE_NAME || bus::MANAGER_NAMES.contains(&d));
     match destination {
         Some(name) if !to_bus && !to_manager => return Err(bus::unknown_service(name)),
         _ => {}

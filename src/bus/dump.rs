@@ -2,18 +2,29 @@
 //! is promised to nobody.
 
 use super::dispatch::Call;
-use super::failure::Failure;
+use super::failure::{Failure, names};
 use super::list::{Patterns, all_units};
 use super::properties::{ManagerSnapshot, Shown, UnitSnapshot};
 use super::unit;
 use super::value::{Body, Value};
-use crate::host::View;
+use crate::host::{self, View};
 use std::fmt::Write as _;
 
-/// Answers Dump and DumpUnitsMatchingPatterns.
+/// Answers Dump, DumpUnitsMatchingPatterns, and the same by a descriptor to read from.
 pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
+    let text = text(call).await?;
+    if !call.member.ends_with("ByFileDescriptor") {
+        return Ok(Body::one("s", Value::String(text)));
+    }
+    let file = host::memory_file("dump", text.as_bytes());
+    let file = file
+        .map_err(|error| Failure::new(names::FAILED, format!("cannot keep the text: {error}")))?;
+    Ok(Body::one("h", Value::from(file)))
+}
+
+async fn text(call: &Call<'_>) -> Result<String, Failure> {
     let texts: Vec<String> = match call.member {
-        "Dump" => Vec::new(),
+        "Dump" | "DumpByFileDescriptor" => Vec::new(),
         _ => call.arguments()?,
     };
     let all = texts.is_empty();
@@ -48,7 +59,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         let _ = writeln!(text, "-> Unit {}:", snapshot.view.name());
         properties(&mut text, unit::get_all(&snapshot, "")?);
     }
-    Ok(Body::one("s", Value::String(text)))
+    Ok(text)
 }
 
 /// Those that say something, one a line.

@@ -28,7 +28,8 @@ const SIGNAL_QUEUE: usize = 16_384;
 #[derive(Debug)]
 struct Entry {
     peer: Peer,
-    signals: mpsc::Sender<Message>,
+    /// `None`: it gets signals in another way.
+    signals: Option<mpsc::Sender<Message>>,
     /// It has asked for units to stay loaded.
     holds: bool,
     /// It hears what others say, too.
@@ -43,6 +44,34 @@ struct Clients {
     /// How many there were in a rush, when it was last looked; 0 if there is none.
     rush: usize,
     entries: BTreeMap<u32, Entry>,
+}
+
+impl Clients {
+    fn enter(&mut self, uid: u32, pid: i32, signals: Option<mpsc::Sender<Message>>) -> Peer {
+        self.last = self.last.wrapping_add(1).max(1);
+        let peer = Peer {
+            number: self.last,
+            uid,
+            pid,
+        };
+        let entry = Entry {
+            peer,
+            signals,
+            holds: false,
+            listens: false,
+            only_listens: false,
+        };
+        self.entries.insert(peer.number, entry);
+        peer
+    }
+}
+
+impl Entry {
+    /// Queues a signal; whether there was room.
+    fn tell(&self, signal: &Message) -> bool {
+        let signals = self.signals.as_ref();
+        signals.is_none_or(|signals| signals.try_send(signal.clone()).is_ok())
+    }
 }
 
 /// Shared by all connections and the news pump. The lock is never held across a wait.
@@ -129,26 +158,18 @@ impl Hub {
         if is_stranger && of_the_same.count() >= MAX_OF_A_STRANGER {
             return None;
         }
-        clients.last = clients.last.wrapping_add(1).max(1);
-        let peer = Peer {
-            number: clients.last,
-            uid,
-            pid,
-        };
         let (signals, receiver) = mpsc::channel(SIGNAL_QUEUE);
-        let entry = Entry {
-            peer,
-            signals,
-            holds: false,
-            listens: false,
-            only_listens: false,
-        };
-        clients.entries.insert(peer.number, entry);
+        let peer = clients.enter(uid, pid, Some(signals));
         let now = clients.entries.len();
         if now >= RUSH {
             clients.rush = clients.rush.max(now);
         }
         Some((peer, receiver))
+    }
+
+    /// Registers a client of a real bus, which gets its signals there.
+    pub(super) fn join_silently(&self, uid: u32, pid: i32) -> Peer {
+        self.clients().enter(uid, pid, None)
     }
 
     /// The client asks for a unit to stay loaded: the loop is to be told of its end.
@@ -210,11 +231,12 @@ impl Hub {
         self.clients().entries.is_empty()
     }
 
-    /// Who is connected and has a name.
+    /// Who is connected to the control socket.
     pub(super) fn peers(&self) -> Vec<Peer> {
         let clients = self.clients();
-        let named = clients.entries.values().filter(|e| !e.only_listens);
-        named.map(|e| e.peer).collect()
+        let named = clients.entries.values();
+        let here = named.filter(|e| e.signals.is_some() && !e.only_listens);
+        here.map(|e| e.peer).collect()
     }
 
     /// Tells the client of this name, if it is connected.
@@ -222,12 +244,10 @@ impl Hub {
         let mut clients = self.clients();
         let entries = &mut clients.entries;
         let one = entries.values().find(|e| e.peer.unique_name() == name);
-        let Some((number, sent)) =
-            one.map(|entry| (entry.peer.number, entry.signals.try_send(signal.clone())))
-        else {
+        let Some((number, sent)) = one.map(|entry| (entry.peer.number, entry.tell(signal))) else {
             return;
         };
-        if sent.is_err() {
+        if !sent {
             entries.remove(&number);
         }
     }
@@ -239,7 +259,7 @@ impl Hub {
 
     fn tell_those(&self, message: &Message, those: impl Fn(&Entry) -> bool) {
         self.clients().entries.retain(|_, entry| {
-            let told = !those(entry) || entry.signals.try_send(message.clone()).is_ok();
+            let told = !those(entry) || entry.tell(message);
             if !told {
                 tracing::warn!(pid = entry.peer.pid, "dropping a client that does not read");
                 if entry.listens {

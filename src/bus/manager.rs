@@ -17,6 +17,9 @@ use crate::unit::value::Signal;
 use std::collections::BTreeSet;
 use zbus::OwnedVariant;
 
+/// SIGRTMIN as C libraries have it: those before are theirs.
+const REAL_TIME: i32 = 34;
+
 /// What the loop answers with when a request needs no job.
 pub(super) const NO_JOB: JobId = JobId(0);
 
@@ -31,6 +34,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "GetUnit" => get_unit(call).await,
         "LoadUnit" => load_unit(call).await,
         "GetUnitByPID" => callers::unit_by_pid(call).await,
+        "GetUnitByPIDFD" => callers::unit_by_descriptor(call).await,
         "GetUnitByInvocationID" => callers::unit_by_invocation(call).await,
         "GetUnitByControlGroup" => callers::unit_by_control_group(call).await,
         "GetUnitProcesses" => processes(call, &call.arguments::<String>()?).await,
@@ -41,14 +45,12 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             jobs::enqueue(call, &name, &job_type, &mode).await
         }
         "EnqueueUnitJobMany" => jobs::enqueue_many(call).await,
-        "KillUnit" => {
-            let (name, whom, signal): (String, String, i32) = call.arguments()?;
-            kill(call, &name, &whom, signal).await
-        }
-        "FreezeUnit" | "ThawUnit" => {
-            let name: String = call.arguments()?;
-            freeze(call, &name, call.member == "FreezeUnit").await
-        }
+        "KillUnit"
+        | "QueueSignalUnit"
+        | "FreezeUnit"
+        | "ThawUnit"
+        | "AbandonScope"
+        | "AttachProcessesToUnit" => on_processes(call).await,
         "CleanUnit" => {
             let (name, kinds): (String, Vec<String>) = call.arguments()?;
             clean(call, &name, &kinds).await
@@ -62,11 +64,6 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
                 call.arguments()?;
             transient::set(call, &name, runtime, &given).await
         }
-        "AbandonScope" => scope::abandon(call, &call.arguments::<String>()?).await,
-        "AttachProcessesToUnit" => {
-            let (name, below, pids): (String, String, Vec<u32>) = call.arguments()?;
-            scope::attach(call, &name, &below, &pids).await
-        }
         "ResetFailed" => reset_failed(call, None).await,
         "ResetFailedUnit" => reset_failed(call, Some(&call.arguments::<String>()?)).await,
         "ListUnits" | "ListUnitsFiltered" | "ListUnitsByPatterns" | "ListUnitsByNames" => {
@@ -78,7 +75,15 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             let id = JobId(call.arguments()?);
             jobs::neighbours(call, id, call.member == "GetJobAfter").await
         }
-        "Dump" | "DumpUnitsMatchingPatterns" => dump::call(call).await,
+        "SetExitCode" => {
+            let code: u8 = call.arguments()?;
+            call.client.hub.handle.set_exit_code(code).await?;
+            Ok(Body::EMPTY)
+        }
+        "Dump"
+        | "DumpUnitsMatchingPatterns"
+        | "DumpByFileDescriptor"
+        | "DumpUnitsMatchingPatternsByFileDescriptor" => dump::call(call).await,
         "CancelJob" => cancel(call, Some(JobId(call.arguments::<u32>()?))).await,
         "ClearJobs" => cancel(call, None).await,
         "Reload" => {
@@ -110,6 +115,30 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             Some(answer) => answer,
             None => Err(call.unknown_method()),
         },
+    }
+}
+
+/// The methods that are about the processes of a unit.
+async fn on_processes(call: &Call<'_>) -> Result<Body, Failure> {
+    match call.member {
+        "KillUnit" => {
+            let (name, whom, signal): (String, String, i32) = call.arguments()?;
+            kill(call, &name, &whom, signal, None).await
+        }
+        "QueueSignalUnit" => {
+            let (name, whom, signal, value): (String, String, i32, i32) = call.arguments()?;
+            kill(call, &name, &whom, signal, Some(value)).await
+        }
+        "FreezeUnit" | "ThawUnit" => {
+            let name: String = call.arguments()?;
+            freeze(call, &name, call.member == "FreezeUnit").await
+        }
+        "AbandonScope" => scope::abandon(call, &call.arguments::<String>()?).await,
+        "AttachProcessesToUnit" => {
+            let (name, below, pids): (String, String, Vec<u32>) = call.arguments()?;
+            scope::attach(call, &name, &below, &pids).await
+        }
+        _ => Err(call.unknown_method()),
     }
 }
 
@@ -328,13 +357,14 @@ pub(super) async fn cancel(call: &Call<'_>, job: Option<JobId>) -> Result<Body, 
     Ok(Body::EMPTY)
 }
 
-/// Sends a signal to a unit's processes. That there are none is a failure only if the caller
+/// Sends a signal to a unit's processes, with a value or without. That there are none is a failure only if the caller
 /// says so (`-fail`), or asks for one process.
 pub(super) async fn kill(
     call: &Call<'_>,
     name: &str,
     word: &str,
     signal: i32,
+    value: Option<i32>,
 ) -> Result<Body, Failure> {
     let (whom, missing) = match word {
         "" | "all" => (KillWhom::All, None),
@@ -346,8 +376,19 @@ pub(super) async fn kill(
     if !(1..=64).contains(&signal) {
         return Err(Failure::invalid("Signal number out of range."));
     }
+    if value.is_some() && signal < REAL_TIME {
+        return Err(Failure::invalid(format!(
+            "Value parameter only accepted for realtime signals (SIGRTMIN…SIGRTMAX), refusing for \
+             signal {}.",
+            Signal(signal)
+        )));
+    }
     let handle = &call.client.hub.handle;
-    match (handle.kill(name, whom, Signal(signal)).await, missing) {
+    let killed = match value {
+        Some(value) => handle.queue_signal(name, whom, Signal(signal), value).await,
+        None => handle.kill(name, whom, Signal(signal)).await,
+    };
+    match (killed, missing) {
         (Err(ControlError::Refused(Refusal::NoProcess(_))), Some(text)) => {
             Err(Failure::new(names::NO_SUCH_PROCESS, text))
         }

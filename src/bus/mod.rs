@@ -8,8 +8,8 @@
 //! A connection speaks peer to peer, as systemctl does on its private socket, until it calls
 //! Hello; from then on it is treated as on a bus: names, match rules, destinations.
 //!
-//! Besides (`watch`), as a client of a real bus: who has the names that services of Type=dbus
-//! take there.
+//! Besides, as a client of a real bus: the same objects under a name of our own (`outside`), and who
+//! has the names that services of Type=dbus take there (`watch`).
 //!
 //! Invariants: the reply to a call that makes a job goes out before the job's signals; a
 //! client that does not read is dropped, never waited for.
@@ -23,6 +23,7 @@ mod dump;
 mod encode;
 mod environment;
 mod failure;
+mod header;
 mod health;
 mod hub;
 mod introspect;
@@ -35,6 +36,7 @@ mod monitor;
 mod names;
 mod news;
 mod offline;
+mod outside;
 mod own;
 mod path;
 mod plan;
@@ -55,6 +57,7 @@ mod tests;
 
 pub use log_control::LogControl;
 pub use offline::unit_properties;
+pub use outside::{DEFAULT_NAME, Outside, Readers};
 pub use watch::{BusAddress, watch_names};
 
 use crate::host::{Handle, give_memory_back};
@@ -70,8 +73,8 @@ const MANAGER_UNIQUE_NAME: &str = ":1.0";
 /// How long to wait after a failed accept (too many descriptors, mostly) before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves clients on the control socket until the loop behind `handle` ends; `log` is the log
-/// that org.freedesktop.LogControl1 controls.
+/// Serves clients on the control socket, and on a message bus if one is given, until the loop
+/// behind `handle` ends; `log` is the log that org.freedesktop.LogControl1 controls.
 ///
 /// # Errors
 /// The listener cannot be used.
@@ -79,11 +82,15 @@ pub async fn serve(
     listener: UnixListener,
     handle: Handle,
     log: Arc<dyn LogControl>,
+    outside: Option<Outside>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let hub = Arc::new(Hub::new(handle.clone(), log));
     let mut connections = tokio::task::JoinSet::new();
+    if let Some(outside) = outside {
+        connections.spawn(outside::serve(hub.clone(), outside));
+    }
     let mut news = tokio::spawn(news::pump(hub.clone(), handle.news()));
     loop {
         tokio::select! {

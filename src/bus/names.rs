@@ -54,6 +54,13 @@ pub(super) struct Follow {
 }
 
 impl Session {
+    /// What a client of a real bus has asked for: nothing yet.
+    pub(super) fn on_bus() -> Session {
+        let session = Session::default();
+        session.state().bus = true;
+        session
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every change is one step; a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

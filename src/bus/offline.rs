@@ -75,5 +75,7 @@ fn json(value: Value) -> Json {
             Json::Object(entries.map(|(k, v)| (key(k), json(v))).collect())
         }
         Value::Variant(_, value) => json(*value),
+        // No property is one.
+        Value::Descriptor(_) => Json::Null,
     }
 }

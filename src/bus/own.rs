@@ -3,7 +3,7 @@
 use super::MANAGER_UNIQUE_NAME;
 use super::connection::Client;
 use super::dispatch::Call;
-use super::failure::Failure;
+use super::failure::{Failure, names};
 use super::health;
 use super::list::{Patterns, all_units};
 use super::manager::{job_mode, job_path};
@@ -67,7 +67,13 @@ pub(super) const METHODS: &[Method] = &[
         "",
         "",
     ),
-    change("StartTransientUnits", "sa(sas)", "mode,units", "o", "job"),
+    change(
+        "StartTransientUnits",
+        "sa(sas)ah",
+        "mode,units,streams",
+        "o",
+        "job",
+    ),
     look(
         "ListUnitFiles",
         "asas",
@@ -105,8 +111,9 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             transient::set_written(call, &name, runtime, &texts).await
         }
         "StartTransientUnits" => {
-            let (mode, units): (String, Vec<(String, Vec<String>)>) = call.arguments()?;
-            transient::start_written(call, &mode, &units).await
+            type Units = Vec<(String, Vec<String>)>;
+            let (mode, units, streams): (String, Units, Vec<zbus::OwnedFd>) = call.arguments()?;
+            transient::start_written(call, &mode, &units, streams).await
         }
         "Plan" => plan::call(call).await,
         "ListUnitFiles" => unit_files::list_with_presets(call).await,
@@ -250,6 +257,10 @@ fn of_units(
 /// `FollowLog(as units, u count)`: as ReadLog, and from then on `Logged` signals.
 async fn follow_log(call: &Call<'_>) -> Result<Body, Failure> {
     let (units, count): (Vec<String>, u32) = call.arguments()?;
+    if call.client.outside {
+        let text = "lines are told on the control socket only; there is ReadLog";
+        return Err(Failure::new(names::NOT_SUPPORTED, text));
+    }
     let units = unit_names(&units)?;
     // One line at least, to know from where on lines are new.
     let read = read_log(call, units.clone(), count.max(1)).await?;

@@ -9,6 +9,7 @@ use super::value::{Body, Value};
 use crate::engine::scope::Controller;
 use crate::host::{Guest, GuestTrouble};
 use crate::unit::name::UnitName;
+use std::os::fd::AsFd;
 use zbus::{Message, Variant};
 
 /// Processes one call may hand over.
@@ -39,6 +40,26 @@ pub(super) fn guests(call: &Call<'_>, value: &Variant<'_>) -> Result<Vec<Guest>,
     };
     let numbers: Option<Vec<u32>> = numbers.collect();
     by_number(call, &numbers.ok_or_else(|| wrong_type("PIDs"))?)
+}
+
+/// The processes of the property PIDFDs, `ah`.
+///
+/// # Errors
+/// As [`guests`].
+pub(super) fn opened_guests(call: &Call<'_>, value: &Variant<'_>) -> Result<Vec<Guest>, Failure> {
+    let Variant::Array(array) = value else {
+        return Err(wrong_type("PIDFDs"));
+    };
+    let caller = call.client.peer.uid;
+    let open = |item: &Variant<'_>| {
+        let Variant::Fd(process) = item else {
+            return Err(wrong_type("PIDFDs"));
+        };
+        let copy = process.as_fd().try_clone_to_owned();
+        let copy = copy.map_err(|error| Failure::new(names::FAILED, error.to_string()))?;
+        Ok(Guest::of_descriptor(copy, caller)?)
+    };
+    array.inner().iter().map(open).collect()
 }
 
 fn wrong_type(property: &str) -> Failure {
@@ -84,7 +105,8 @@ pub(super) fn controller(
     let Variant::Str(name) = value else {
         return Err(wrong_type("Controller"));
     };
-    if !call.client.session.is_bus() {
+    // Names of a real bus are not ours to look at.
+    if !call.client.session.is_bus() || call.client.outside {
         return Err(Failure::new(
             names::NOT_SUPPORTED,
             "Sorry, Controller= logic only supported via the bus.",

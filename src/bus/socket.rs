@@ -4,17 +4,26 @@
 //! zbus makes room for a message as soon as its header says how long it is, up to 128 MiB, and
 //! gathers handshakes of any length. So bytes are gathered here: a message is handed on when it
 //! is complete, no more room is made than there are bytes, and who announces more than clients
-//! need is cut off at once. Descriptors are not passed: no method takes any.
+//! need is cut off at once. Descriptors are gathered with them; a few may come with one message, so
+//! that the queue of one client cannot hold all that the daemon may have.
 
-use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use super::header;
+use crate::host;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 
 /// The longest message taken, in bytes: a transient unit with every setting is some kilobytes.
 const LONGEST: usize = 4 * 1024 * 1024;
+
+/// Descriptors that may come before the message is complete that they belong to.
+const MOST_DESCRIPTORS: usize = 16;
 
 /// What the header has before the lengths are known.
 const HEADER: usize = 16;
@@ -58,10 +67,11 @@ pub(super) struct Writer(Arc<UnixStream>);
 
 impl Reader {
     /// Reads what there is; what comes first decides how much.
-    async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    async fn read(&self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
         loop {
             self.stream.readable().await?;
-            match self.stream.try_read(buffer) {
+            let receive = || host::receive(self.stream.as_fd(), buffer);
+            match self.stream.try_io(Interest::READABLE, receive) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
@@ -69,22 +79,34 @@ impl Reader {
     }
 
     /// Reads behind what there is already; an end in between is an error.
-    async fn read_more(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+    async fn read_more(&self, bytes: &mut Vec<u8>, passed: &mut Vec<OwnedFd>) -> io::Result<()> {
         loop {
             self.stream.readable().await?;
             // Not held while waiting: idle connections have no buffer.
             let mut buffer = [0; READ];
-            match self.stream.try_read(&mut buffer) {
+            let receive = || host::receive(self.stream.as_fd(), &mut buffer);
+            match self.stream.try_io(Interest::READABLE, receive) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => {
+                Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok((count, descriptors)) => {
                     bytes.extend_from_slice(&buffer[..count]);
-                    return Ok(());
+                    passed.extend(descriptors);
+                    return limit(passed);
                 }
             }
         }
     }
+}
+
+/// # Errors
+/// There are too many descriptors.
+fn limit(descriptors: &[OwnedFd]) -> io::Result<()> {
+    if descriptors.len() <= MOST_DESCRIPTORS {
+        return Ok(());
+    }
+    let text = "too many descriptors in a message";
+    Err(io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
 #[async_trait]
@@ -96,20 +118,30 @@ impl ReadHalf for Reader {
         descriptors: &mut Vec<OwnedFd>,
     ) -> zbus::Result<zbus::Message> {
         while !is_whole(bytes)? {
-            self.read_more(bytes).await?;
+            self.read_more(bytes, descriptors).await?;
         }
-        let message = Gathered.receive_message(number, bytes, descriptors).await;
+        // Of what has come, the first belong to the first message; the next one may be here, too.
+        let own = header::descriptors(bytes).min(descriptors.len());
+        let mut own: Vec<OwnedFd> = descriptors.drain(..own).collect();
+        let message = Gathered.receive_message(number, bytes, &mut own).await;
         if bytes.is_empty() {
             bytes.shrink_to(READ);
+            // They belong to nothing.
+            descriptors.clear();
         }
         message
     }
 
     /// Only the handshake asks for bytes.
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-        let count = self.read(buffer).await?;
+        let (count, descriptors) = self.read(buffer).await?;
+        limit(&descriptors)?;
         self.handshake.take(&buffer[..count])?;
-        Ok((count, Vec::new()))
+        Ok((count, descriptors))
+    }
+
+    fn can_pass_unix_fd(&self) -> bool {
+        true
     }
 
     async fn peer_credentials(&mut self) -> io::Result<zbus::fdo::ConnectionCredentials> {
@@ -131,14 +163,16 @@ impl ReadHalf for Gathered {
 
 #[async_trait]
 impl WriteHalf for Writer {
-    async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        loop {
-            self.0.writable().await?;
-            match self.0.try_write(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-        }
+    async fn sendmsg(
+        &mut self,
+        buffer: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        send(&self.0, buffer, descriptors).await
+    }
+
+    fn can_pass_unix_fd(&self) -> bool {
+        true
     }
 
     async fn close(&mut self) -> io::Result<()> {
@@ -152,6 +186,41 @@ impl WriteHalf for Writer {
     async fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Writes as much as there is room for, with the descriptors that go with the first byte.
+///
+/// # Errors
+/// The client has gone, or these are too many descriptors.
+pub(super) async fn send(
+    stream: &UnixStream,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    loop {
+        stream.writable().await?;
+        let try_to = || try_send(stream, bytes, descriptors);
+        match stream.try_io(Interest::WRITABLE, try_to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+    }
+}
+
+fn try_send(
+    stream: &UnixStream,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut room);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        let text = "too many descriptors in a reply";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let sent = rustix::net::sendmsg(stream, &[IoSlice::new(bytes)], &mut control, flags)?;
+    Ok(sent)
 }
 
 /// Whether the first message is complete.

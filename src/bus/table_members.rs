@@ -106,15 +106,14 @@ pub(super) const MANAGER: &[Method] = &[
     look("Unsubscribe", "", "", "", ""),
     look("Dump", "", "", "s", "output"),
     look("DumpUnitsMatchingPatterns", "as", "patterns", "s", "output"),
-    look("DumpByFileDescriptor", "", "", "h", "fd").refused("clients fall back to Dump"),
+    look("DumpByFileDescriptor", "", "", "h", "fd"),
     look(
         "DumpUnitsMatchingPatternsByFileDescriptor",
         "as",
         "patterns",
         "h",
         "fd",
-    )
-    .refused("clients fall back to DumpUnitsMatchingPatterns"),
+    ),
     change("Reload", "", "", "", ""),
     change("Reexecute", "", "", "", ""),
     change("Exit", "", "", "", ""),
@@ -241,6 +240,13 @@ pub(super) const MANAGER: &[Method] = &[
         "ba(sss)",
         "carries_install_info,changes",
     ),
+    look(
+        "GetUnitByPIDFD",
+        "h",
+        "pidfd",
+        "osay",
+        "unit,unit_id,invocation_id",
+    ),
     change("QueueSignalUnit", "ssii", "name,whom,signal,value", "", ""),
     change(
         "EnqueueUnitJobMany",
@@ -275,6 +281,7 @@ pub(super) const UNIT: &[Method] = &[
     change("Clean", "as", "mask", "", ""),
     change("Freeze", "", "", "", ""),
     change("Thaw", "", "", "", ""),
+    change("QueueSignal", "sii", "whom,signal,value", "", ""),
 ];
 
 /// org.freedesktop.systemd1.Service.

@@ -190,6 +190,7 @@ where
             listener,
             small_loop(vec![agent()], lines),
             Arc::new(NoLog),
+            None,
         ));
         let test = tokio::time::timeout(Duration::from_secs(30), test(socket));
         test.await.expect("the test is done in time");

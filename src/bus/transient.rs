@@ -16,6 +16,7 @@ use crate::unit::config::{JobMode, LoadState};
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::transient::{Assignment, Trouble, When, assignments, text, written};
+use std::os::fd::{AsFd, OwnedFd};
 use zbus::{OwnedVariant, Variant};
 
 /// A property and its value, `(sv)`.
@@ -49,7 +50,16 @@ struct Handed {
     guests: Vec<Guest>,
     /// Who looks after a scope.
     controller: Option<Controller>,
+    /// Standard input, output and error of a service.
+    streams: [Option<OwnedFd>; 3],
 }
+
+/// The properties that carry the descriptors of [`Handed::streams`].
+const STREAMS: [&str; 3] = [
+    "StandardInputFileDescriptor",
+    "StandardOutputFileDescriptor",
+    "StandardErrorFileDescriptor",
+];
 
 /// Reads properties. What is given with a unit goes with one that is being made only.
 fn read(
@@ -60,23 +70,28 @@ fn read(
 ) -> Result<Wanted, Failure> {
     let mut wanted = Wanted::default();
     let makes_scope = unit_type == UnitType::Scope && when == When::Creation;
+    let makes_service = unit_type == UnitType::Service && when == When::Creation;
     for (name, value) in given {
         match (name.as_str(), &**value) {
             ("AddRef", Variant::Bool(hold)) => wanted.hold = *hold,
             ("PIDs", value) if makes_scope => {
                 wanted.handed.guests.extend(scope::guests(call, value)?);
             }
+            ("PIDFDs", value) if makes_scope => {
+                wanted
+                    .handed
+                    .guests
+                    .extend(scope::opened_guests(call, value)?);
+            }
             ("Controller", value) if makes_scope => {
                 wanted.handed.controller = scope::controller(call, value)?;
             }
-            ("Markers" | "PIDs" | "Controller", _) => {
+            ("Markers" | "PIDs" | "PIDFDs" | "Controller", _) => {
                 return Err(Trouble::Unknown(name.clone()).into());
             }
-            _ if name.ends_with("FileDescriptor") => {
-                return Err(Failure::new(
-                    names::NOT_SUPPORTED,
-                    format!("{name} is not supported: a client's descriptors are not passed on"),
-                ));
+            (name, value) if STREAMS.contains(&name) && makes_service => {
+                let stream = STREAMS.iter().position(|stream| *stream == name);
+                wanted.handed.streams[stream.unwrap_or(0)] = Some(descriptor(name, value)?);
             }
             (_, value) => {
                 let value = property(value).ok_or_else(|| Trouble::Type(name.clone()))?;
@@ -85,6 +100,15 @@ fn read(
         }
     }
     Ok(wanted)
+}
+
+/// A descriptor of our own for what the client sent.
+fn descriptor(name: &str, value: &Variant<'_>) -> Result<OwnedFd, Failure> {
+    let Variant::Fd(descriptor) = value else {
+        return Err(Trouble::Type(name.to_owned()).into());
+    };
+    let copy = descriptor.as_fd().try_clone_to_owned();
+    copy.map_err(|error| Failure::new(names::FAILED, format!("cannot keep a descriptor: {error}")))
 }
 
 fn property(value: &Variant<'_>) -> Option<PropertyValue> {
@@ -150,11 +174,13 @@ pub(super) async fn start(call: &Call<'_>) -> Result<Body, Failure> {
     make(call, &units, &mode, first.hold, first.handed).await
 }
 
-/// The same for assignments as they stand in unit files; the first unit is started.
+/// The same for assignments as they stand in unit files; the first unit is started. A service may
+/// have standard input, output and error with it.
 pub(super) async fn start_written(
     call: &Call<'_>,
     mode: &str,
     texts: &[(String, Vec<String>)],
+    streams: Vec<zbus::OwnedFd>,
 ) -> Result<Body, Failure> {
     let mut units = Vec::new();
     for (name, texts) in texts {
@@ -162,7 +188,16 @@ pub(super) async fn start_written(
         let list = written(unit.unit_type(), texts, When::Creation)?;
         units.push((unit, list));
     }
+    let is_service = |made: &Made| made.0.unit_type() == UnitType::Service;
+    let fits = streams.len() == 3 && units.first().is_some_and(is_service);
+    if !streams.is_empty() && !fits {
+        let text = "A service takes three streams or none, and nothing else takes any";
+        return Err(Failure::invalid(text));
+    }
     let mut handed = Handed::default();
+    for (place, stream) in handed.streams.iter_mut().zip(streams) {
+        *place = Some(stream.into());
+    }
     // A scope is for who asks for it.
     if is_scope(&units) {
         handed.guests = scope::caller(call)?;
@@ -239,9 +274,16 @@ async fn make_held(
         }
         return Err(failure);
     }
+    let Handed {
+        guests,
+        controller,
+        streams,
+    } = handed;
     if is_scope(units) {
-        let Handed { guests, controller } = handed;
         handle.hand_over(name, guests, controller).await?;
+    }
+    if streams.iter().any(Option::is_some) {
+        handle.give_streams(name, streams).await?;
     }
     let job = handle.job(name, Verb::Start, mode, false).await?;
     Ok(Body::path(job_path(call, name, job)))

@@ -23,7 +23,11 @@ pub(super) async fn call(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
     match call.member {
         "Kill" => {
             let (whom, signal): (String, i32) = call.arguments()?;
-            manager::kill(call, name, &whom, signal).await
+            manager::kill(call, name, &whom, signal, None).await
+        }
+        "QueueSignal" => {
+            let (whom, signal, value): (String, i32, i32) = call.arguments()?;
+            manager::kill(call, name, &whom, signal, Some(value)).await
         }
         "ResetFailed" => manager::reset_failed(call, Some(name)).await,
         "Ref" | "Unref" => manager::hold(call, name, call.member == "Ref").await,

@@ -8,7 +8,9 @@ use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::str::FromStr;
+use std::sync::Arc;
 use zbus::{DynamicType, Signature};
 
 /// A value of any D-Bus type that the manager sends.
@@ -46,6 +48,25 @@ pub(super) enum Value {
     Map(Vec<(Value, Value)>),
     /// `v`: a value with its signature.
     Variant(&'static str, Box<Value>),
+    /// `h`.
+    Descriptor(Descriptor),
+}
+
+/// A descriptor that goes along with a reply.
+#[derive(Debug, Clone)]
+pub(super) struct Descriptor(Arc<OwnedFd>);
+
+impl PartialEq for Descriptor {
+    /// Whether it is the very same.
+    fn eq(&self, other: &Descriptor) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl From<OwnedFd> for Value {
+    fn from(descriptor: OwnedFd) -> Value {
+        Value::Descriptor(Descriptor(Arc::new(descriptor)))
+    }
 }
 
 impl From<&str> for Value {
@@ -201,6 +222,7 @@ impl fmt::Display for Value {
                 .iter()
                 .try_for_each(|(key, value)| write!(f, "{key}={value} ")),
             Value::Variant(_, value) => value.fmt(f),
+            Value::Descriptor(descriptor) => descriptor.0.as_raw_fd().fmt(f),
         }
     }
 }
@@ -234,6 +256,9 @@ impl Serialize for Value {
                 variant.serialize_field("signature", signature)?;
                 variant.serialize_field("value", value.as_ref())?;
                 variant.end()
+            }
+            Value::Descriptor(descriptor) => {
+                zbus::Fd::from(descriptor.0.as_fd()).serialize(serializer)
             }
         }
     }
@@ -294,6 +319,12 @@ impl Body {
     /// The arguments.
     pub(super) fn arguments(&self) -> &[Value] {
         &self.arguments
+    }
+
+    /// Whether a descriptor goes along; only as an argument of its own.
+    pub(super) fn has_descriptor(&self) -> bool {
+        let mut arguments = self.arguments.iter();
+        arguments.any(|argument| matches!(argument, Value::Descriptor(_)))
     }
 
     /// One object path.

@@ -16,15 +16,15 @@ use zbus::connection::Builder;
 use zbus::message::Type;
 use zbus::{Connection, Message, MessageStream};
 
-const BUS: &str = "org.freedesktop.DBus";
+pub(super) const BUS: &str = "org.freedesktop.DBus";
 const BUS_PATH: &str = "/org/freedesktop/DBus";
 
 /// The first pause after a failed connection; each is twice the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A bus that does not answer in this time is as good as none.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub(super) const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Which bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub async fn watch_names(
 }
 
 /// Why a connection is not served any longer.
-enum End {
+pub(super) enum End {
     /// The loop is gone.
     Gone,
     /// The bus.
@@ -162,15 +162,7 @@ impl Watcher {
         let mut pause = FIRST_PAUSE;
         let mut said = false;
         loop {
-            let address = self.address.clone();
-            let connecting = async {
-                match tokio::time::timeout(PATIENCE, address.builder().build_message_stream()).await
-                {
-                    Ok(connected) => connected.map_err(|error| error.to_string()),
-                    Err(_) => Err("it does not answer".to_owned()),
-                }
-            };
-            let reason = match connecting.await {
+            let reason = match connect_once(&self.address).await {
                 Ok(stream) => return Some(stream),
                 Err(reason) => reason,
             };
@@ -270,6 +262,18 @@ impl Watcher {
     }
 }
 
+/// Connects to a bus.
+///
+/// # Errors
+/// Why not, in words.
+pub(super) async fn connect_once(address: &BusAddress) -> Result<MessageStream, String> {
+    let connecting = address.builder().build_message_stream();
+    match tokio::time::timeout(PATIENCE, connecting).await {
+        Ok(connected) => connected.map_err(|error| error.to_string()),
+        Err(_) => Err("it does not answer".to_owned()),
+    }
+}
+
 fn rule(name: &str) -> String {
     format!(
         "type='signal',sender='{BUS}',path='{BUS_PATH}',interface='{BUS}',\
@@ -277,7 +281,11 @@ fn rule(name: &str) -> String {
     )
 }
 
-async fn call<B>(connection: &Connection, method: &str, body: &B) -> Result<Message, End>
+/// Calls a method of the bus itself.
+///
+/// # Errors
+/// It refuses, or does not answer in time.
+pub(super) async fn call<B>(connection: &Connection, method: &str, body: &B) -> Result<Message, End>
 where
     B: serde::Serialize + zbus::wire::DynamicType,
 {

@@ -1,26 +1,28 @@
 //! `run`: a command as a service, or within a scope, that is made for it, as systemd-run does.
 
 mod scope;
+mod terminal;
 
 use super::args::more::Run;
-use super::client::{Client, Line, Properties};
+use super::client::{Client, Properties};
 use super::error::{FAILURE, Problem};
 use super::fields::Fields;
 use super::jobs;
 use super::names;
-use super::output::{Output, complain, say};
+use super::output::{Output, complain};
 use super::status::ended;
 use super::time;
 use crate::unit::transient::command_line;
 use serde_json::json;
+use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
+use terminal::{Connected, Terminal};
 
-/// How often new lines are looked for.
-const LINES_POLL: Duration = Duration::from_millis(100);
-/// Lines read at a time.
-const LINES: u32 = 10_000;
+/// How often it is looked how things are, if nothing is told.
+const POLL: Duration = Duration::from_millis(100);
 
-/// Runs it; with `--wait` or `--pipe` the exit status is the command's.
+/// Runs it; with `--wait`, `--pipe` or `--pty` the exit status is the command's.
 pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> Result<u8, Problem> {
     if wanted.scope {
         return scope::run(client, output, wanted).await;
@@ -44,7 +46,14 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
     };
     let starter = starter.map(|settings| (first.clone(), settings));
     let units: Vec<_> = starter.into_iter().chain([service]).collect();
-    let started = client.start_transient(&units).await;
+    let terminal = wanted.pty.then(Terminal::open).transpose()?;
+    let (input, standard, error) = (io::stdin(), io::stdout(), io::stderr());
+    let streams = match &terminal {
+        Some(terminal) => vec![terminal.inside(); 3],
+        None if wanted.pipe => vec![input.as_fd(), standard.as_fd(), error.as_fd()],
+        None => Vec::new(),
+    };
+    let started = client.start_transient(&units, &streams).await;
     let job = started.map_err(|p| p.during(&format!("Failed to start transient {what} unit")))?;
     if !output.quiet && output.is_text() {
         complain(&format!("Running {what} as unit: {first}"));
@@ -52,13 +61,23 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
             complain(&format!("Will run service as unit: {unit}"));
         }
     }
+    // From here on the terminal is the service's.
+    let terminal = terminal.map(Terminal::connect).transpose()?;
     let mut status = 0;
     if !wanted.no_block {
         status = jobs::wait_for(client, &first, &job).await?;
     }
-    let follows = wanted.wait || wanted.pipe;
+    let follows = wanted.wait || wanted.pipe || wanted.pty;
     if follows {
-        let properties = wait_for_end(client, &unit, wanted.pipe).await?;
+        let ended = wait_for_end(client, &unit, terminal.as_ref()).await?;
+        // What was written last is still on its way.
+        if let Some(terminal) = terminal {
+            terminal.finish();
+        }
+        let Some(properties) = ended else {
+            complain(&format!("Disconnected; {unit} goes on."));
+            return Ok(0);
+        };
         if !output.quiet && output.is_text() {
             complain(&summary(&properties));
         }
@@ -119,6 +138,10 @@ fn assignments(wanted: &Run) -> Vec<String> {
     ] {
         list.extend(value.iter().map(|value| format!("{name}={value}")));
     }
+    if let (true, Ok(kind)) = (wanted.pty, std::env::var("TERM")) {
+        let word = command_line(&[format!("TERM={kind}")]);
+        list.push(format!("Environment={}", word.trim_start_matches(':')));
+    }
     if wanted.remain_after_exit {
         list.push("RemainAfterExit=yes".to_owned());
     }
@@ -144,9 +167,12 @@ fn description(wanted: &Run) -> String {
     format!("Description={text}")
 }
 
-/// Waits until the unit is down again; with `print`, shows what it writes.
-async fn wait_for_end(client: &mut Client, unit: &str, print: bool) -> Result<Properties, Problem> {
-    let mut last = 0;
+/// Waits until the unit is down again; nothing if the user has had enough of its terminal.
+async fn wait_for_end(
+    client: &mut Client,
+    unit: &str,
+    terminal: Option<&Connected>,
+) -> Result<Option<Properties>, Problem> {
     loop {
         let properties = client.unit(unit).await?;
         let is_down = matches!(properties.text("ActiveState"), "inactive" | "failed");
@@ -155,30 +181,20 @@ async fn wait_for_end(client: &mut Client, unit: &str, print: bool) -> Result<Pr
             .first()
             .and_then(|id| id.as_u64())
             .is_some_and(|id| id != 0);
-        if print {
-            let lines = client.log(&[unit.to_owned()], LINES, false).await?;
-            last = print_new(&lines, last);
-        }
         if is_down && !has_job {
-            return Ok(properties);
+            return Ok(Some(properties));
         }
-        let signal = tokio::time::timeout(LINES_POLL, client.next_signal()).await;
+        if let Some(terminal) = terminal {
+            terminal.follow_size();
+            if terminal.is_left() {
+                return Ok(None);
+            }
+        }
+        let signal = tokio::time::timeout(POLL, client.next_signal()).await;
         if let Ok(Err(problem)) = signal {
             return Err(problem);
         }
     }
-}
-
-/// Prints lines with a number above `last`; returns the last one's.
-fn print_new(lines: &[Line], last: u64) -> u64 {
-    for line in lines.iter().filter(|line| line.number > last) {
-        match line.stream.as_str() {
-            "stdout" => say(&format!("{}\n", line.text)),
-            "stderr" => complain(&line.text),
-            _ => {}
-        }
-    }
-    lines.last().map_or(last, |line| line.number.max(last))
 }
 
 /// The command's own status, or failure if it did not end by itself or the service failed.

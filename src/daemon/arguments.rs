@@ -43,10 +43,15 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, env = "DD_PM_MODE")]
     pub(super) mode: Option<ModeArgument>,
 
-    /// Bus on which services of Type=dbus take their names: system, session, or an address
-    /// [default: system for root, session for other users]
-    #[arg(long, value_name = "BUS", env = "DD_PM_BUS_ADDRESS")]
-    pub(super) bus_address: Option<String>,
+    /// Message bus to be served on, too: system, session, or an address. It is also the one on
+    /// which services of Type=dbus take their names [default of that: system for root, session
+    /// for other users]
+    #[arg(long, value_name = "BUS", env = "DD_PM_BUS")]
+    pub(super) bus: Option<String>,
+
+    /// Name to take on that bus; may be repeated [default: com.datadoghq.ProcessManager1]
+    #[arg(long, value_name = "NAME", requires = "bus")]
+    pub(super) bus_name: Vec<String>,
 
     /// Make systemd's own paths lead to the control socket, for an unchanged systemctl: /run/
     /// systemd/private and the message bus; refused where a systemd runs

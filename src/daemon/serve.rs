@@ -162,6 +162,7 @@ async fn serve(
     let beside = setup.serving.clone();
     let exit_with = setup.exit_with.as_ref().map(ToString::to_string);
     let termination_log = setup.termination_log.clone();
+    let outside = setup.outside.clone();
     let (bus_names, orders) = mpsc::unbounded_channel();
     // Before any other thread is there.
     let signals = Signals::new()?;
@@ -170,7 +171,7 @@ async fn serve(
     let options = options(setup, ground, bus_names)?;
     let (host, handle) = Host::new(options, seed()?, recovered)?;
     let listener = UnixListener::from(ground.listener.try_clone()?);
-    let mut serving = tokio::spawn(bus::serve(listener, handle.clone(), log));
+    let mut serving = tokio::spawn(bus::serve(listener, handle.clone(), log, outside));
     tokio::spawn(signals.watch(handle.clone(), exit_with.clone()));
     tokio::spawn(bus::watch_names(bus_address, orders, handle.clone()));
     beside.begin(web, &handle);

@@ -2,6 +2,7 @@
 //! A key given twice counts with its last value.
 
 use super::arguments::KeepServices;
+use crate::bus::Readers;
 use crate::unit::directive;
 use crate::unit::environment::is_valid_name;
 use crate::unit::value::parse_boolean;
@@ -65,6 +66,15 @@ impl ReadAccess {
             ReadAccess::Nobody => 0o600,
             ReadAccess::Group => 0o660,
             ReadAccess::All => 0o666,
+        }
+    }
+
+    /// The same for callers on a message bus.
+    pub(super) fn readers(self) -> Readers {
+        match self {
+            ReadAccess::Nobody => Readers::Nobody,
+            ReadAccess::Group => Readers::Group(nix::unistd::getegid().as_raw()),
+            ReadAccess::All => Readers::All,
         }
     }
 }

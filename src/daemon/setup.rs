@@ -6,7 +6,7 @@ use super::logging;
 use super::serving::Serving;
 use super::settings::{self, ReadAccess, SettingsError};
 use super::termination;
-use crate::bus::BusAddress;
+use crate::bus::{self, BusAddress, Outside, Readers};
 use crate::host::{self, ClientUnits, Keep, KeepError, Mode};
 use crate::places::Places;
 use crate::unit::load;
@@ -83,6 +83,8 @@ pub(super) struct Setup {
     pub(super) termination_log: Option<PathBuf>,
     /// What is served and sent beside the control socket.
     pub(super) serving: Serving,
+    /// Where else than on the control socket the manager is served.
+    pub(super) outside: Option<Outside>,
     /// Level of the log.
     pub(super) log_level: LevelFilter,
     /// Format of the log.
@@ -137,6 +139,7 @@ impl Setup {
             true => Ok(facade::Paths::system()),
             false => user_facade(&lookup),
         });
+        let readers = settings.read_access.readers();
         Ok(Setup {
             facade: facade.transpose()?,
             read_access: settings.read_access,
@@ -159,8 +162,6 @@ impl Setup {
             system,
             environment,
             own_environment: host::inheritable_environment(&own),
-            bus: BusAddress::parse(arguments.bus_address.as_deref(), root)
-                .map_err(StartError::Value)?,
             keep: keep(
                 arguments.keep_services.unwrap_or(settings.keep),
                 mode,
@@ -169,6 +170,8 @@ impl Setup {
             ),
             program,
             serving,
+            outside: outside(arguments.bus.as_deref(), arguments.bus_name, readers, root)?,
+            bus: BusAddress::parse(arguments.bus.as_deref(), root).map_err(StartError::Value)?,
             log_level,
             log_format,
             warnings: settings.warnings,
@@ -195,6 +198,29 @@ fn keep(
             Some(_) | None => keeper(),
         },
     }
+}
+
+/// The bus to be served on, if one was named, and the names there.
+fn outside(
+    bus: Option<&str>,
+    names: Vec<String>,
+    readers: Readers,
+    root: bool,
+) -> Result<Option<Outside>, StartError> {
+    let Some(bus) = bus.filter(|bus| !bus.is_empty()) else {
+        return Ok(None);
+    };
+    let names = match names.is_empty() {
+        true => vec![bus::DEFAULT_NAME.to_owned()],
+        false => names,
+    };
+    Outside::check_names(&names).map_err(StartError::Value)?;
+    let address = BusAddress::parse(Some(bus), root).map_err(StartError::Value)?;
+    Ok(Some(Outside {
+        address,
+        names,
+        readers,
+    }))
 }
 
 fn user_facade(lookup: &dyn Fn(&str) -> Option<String>) -> Result<facade::Paths, StartError> {

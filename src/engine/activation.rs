@@ -179,6 +179,7 @@ impl Engine {
             | Event::WatchFailed { .. }
             | Event::InstanceLoaded { .. }
             | Event::DescriptorGone { .. }
+            | Event::Streams { .. }
             | Event::Probed { .. }
             | Event::ProbeSkipped { .. }
             | Event::Checked { .. }

@@ -82,6 +82,9 @@ impl Engine {
             queue.remove(&id);
         }
         if let Some(unit) = self.graph.remove(id) {
+            for descriptor in unit.streams.into_iter().flatten() {
+                self.close(descriptor);
+            }
             let name = unit.config.name.clone();
             self.effects
                 .push_back(Effect::UnitRemoved { unit: id, name });

@@ -1,6 +1,6 @@
 //! What leaves the engine: orders to the host and news for the clients.
 
-use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
+use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Streams, UnitId};
 use super::probe::Verdict;
 use super::process::Role;
 use super::state::{JobKind, JobResult};
@@ -39,6 +39,8 @@ pub struct Spawn {
     pub first: bool,
     /// The descriptors that it gets, from 3 on or as a standard stream.
     pub passed: Vec<Passed>,
+    /// Its standard streams, where a client gave some: in place of what the unit says.
+    pub streams: Streams,
     /// A first connection that was taken already, and the variable that tells its number.
     pub client: Option<(DescriptorId, String)>,
 }

@@ -228,6 +228,7 @@ impl Engine {
             | Event::WatchFailed { .. }
             | Event::InstanceLoaded { .. }
             | Event::DescriptorGone { .. } => self.socket_event(event),
+            Event::Streams { unit, streams } => self.take_streams(&unit, streams),
             Event::TakenIn { .. } | Event::Control { .. } | Event::Abandon { .. } => {
                 self.scope_event(event);
             }
@@ -245,6 +246,12 @@ impl Engine {
             | Event::MainNotFound { .. } => self.process_event(event),
         }
         self.settle();
+    }
+
+    /// The kernel has killed a process of a unit for want of memory.
+    fn out_of_memory(&mut self, unit: UnitId) {
+        self.with_service(unit, Service::on_out_of_memory);
+        self.with_scope(unit, Scope::on_out_of_memory);
     }
 
     /// The answer to a kill order has come.
@@ -397,6 +404,7 @@ impl Engine {
             | Event::WatchFailed { .. }
             | Event::InstanceLoaded { .. }
             | Event::DescriptorGone { .. }
+            | Event::Streams { .. }
             | Event::TakenIn { .. }
             | Event::Control { .. }
             | Event::Abandon { .. }
@@ -476,6 +484,7 @@ impl Engine {
             | Event::Release { .. }
             | Event::HolderGone { .. }
             | Event::Collect
+            | Event::Streams { .. }
             | Event::TakenIn { .. }
             | Event::Control { .. }
             | Event::Abandon { .. }

@@ -1,6 +1,6 @@
 //! What comes into the engine: requests and kernel facts.
 
-use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, UnitId};
+use super::ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Streams, UnitId};
 use super::probe::ProbeResult;
 use super::process::ProcessStatus;
 use super::scope::Controller;
@@ -298,6 +298,13 @@ pub enum Event {
         unit: UnitId,
         /// Which.
         descriptor: DescriptorId,
+    },
+    /// A client gives the standard streams of a service that it makes, which is loaded.
+    Streams {
+        /// The service.
+        unit: UnitName,
+        /// The descriptors.
+        streams: Streams,
     },
     /// Answer to `Effect::TakeIn`.
     TakenIn {

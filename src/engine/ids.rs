@@ -35,6 +35,9 @@ pub struct RequestId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DescriptorId(pub u64);
 
+/// Descriptors for standard input, output and error, as far as there are any.
+pub type Streams = [Option<DescriptorId>; 3];
+
 /// An order to look at conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CheckId(pub u64);

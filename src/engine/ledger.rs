@@ -162,6 +162,7 @@ impl Ledger {
                 self.instances.remove(connection);
             }
             Event::DescriptorGone { descriptor, .. } => self.let_go(*descriptor),
+            Event::Streams { streams, .. } => self.hold(streams.iter().flatten().copied()),
             Event::TakenIn { unit, .. } => {
                 self.taking_in.remove(unit);
             }

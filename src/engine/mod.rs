@@ -63,7 +63,7 @@ pub use effect::{
 };
 pub use engine::Engine;
 pub use event::{Event, KillWhom, Notification, OpenFailure, Peer, Verb};
-pub use ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Timestamp, UnitId};
+pub use ids::{CheckId, DescriptorId, JobId, ProcessId, RequestId, Streams, Timestamp, UnitId};
 pub use ledger::{Ledger, LedgerProcess};
 pub use probe::{ProbeRecord, ProbeResult, Verdict};
 pub use process::{ExitCode, ProcessStatus, Role};

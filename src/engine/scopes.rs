@@ -92,6 +92,7 @@ impl Engine {
             | Event::DescriptorGone { .. }
             | Event::Probed { .. }
             | Event::ProbeSkipped { .. }
+            | Event::Streams { .. }
             | Event::Checked { .. }
             | Event::StampRead { .. }
             | Event::PathsSeen { .. }

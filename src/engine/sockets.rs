@@ -5,7 +5,7 @@ use super::effect::{Effect, LogLevel, Passed, PassedSource, Spawn};
 use super::engine::Engine;
 use super::event::Notification;
 use super::graph::Edge;
-use super::ids::{DescriptorId, ProcessId, UnitId};
+use super::ids::{DescriptorId, ProcessId, Streams, UnitId};
 use super::process::Role;
 use super::socket::{Connection, Context, Outbox, Socket, Transition, Triggered, Wanted};
 use super::state::{ActiveState, JobKind, ServicePhase, ServiceState};
@@ -226,6 +226,7 @@ impl Engine {
         let Some(service) = unit.config.service() else {
             return;
         };
+        spawn.streams = unit.streams;
         let streams = service.exec.uses_socket();
         let is_probe = matches!(spawn.role, Role::Probe(_));
         if is_probe || spawn.kind != CommandKind::Start && !streams {
@@ -292,6 +293,10 @@ impl Engine {
         if !rests && !waits {
             return;
         }
+        let streams = match rests {
+            true => std::mem::take(&mut unit.streams),
+            false => Streams::default(),
+        };
         let service = unit.config.service();
         let preserve = service.map(|service| service.descriptor_store_preserve);
         let keeps = !rests || preserve == Some(PreserveMode::Yes);
@@ -300,7 +305,8 @@ impl Engine {
         } else {
             std::mem::take(&mut unit.store)
         };
-        for (descriptor, _) in store {
+        let store = store.into_iter().map(|(descriptor, _)| descriptor);
+        for descriptor in store.chain(streams.into_iter().flatten()) {
             self.close(descriptor);
         }
         self.end_connection(id);
@@ -320,6 +326,17 @@ impl Engine {
             self.queue_jobs_of([socket]);
         }
         self.with_socket(socket, |s, cx| s.connection_ended(cx, id));
+    }
+
+    /// A client gives the standard streams of a service; those before are closed.
+    pub(super) fn take_streams(&mut self, unit: &UnitName, streams: Streams) {
+        let old = match self.graph.find(unit.as_str()) {
+            Some(id) => std::mem::replace(&mut self.graph.get_mut(id).streams, streams),
+            None => streams,
+        };
+        for descriptor in old.into_iter().flatten() {
+            self.close(descriptor);
+        }
     }
 
     /// A service spoke; what it sent along goes into its store if that was the wish.

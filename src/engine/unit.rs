@@ -1,7 +1,7 @@
 //! One unit in the graph: its configuration, its machine, and what the engine keeps of it.
 
 use super::graph::Edges;
-use super::ids::{CheckId, DescriptorId, JobId, UnitId};
+use super::ids::{CheckId, DescriptorId, JobId, Streams, UnitId};
 use super::inspect::{CheckView, StateTimes};
 use super::path::Path;
 use super::scope::Scope;
@@ -173,6 +173,9 @@ pub(super) struct Unit {
     pub(super) connection: Option<Connection>,
     /// The descriptors that a service has given into keeping, oldest first, with their names.
     pub(super) store: Vec<(DescriptorId, String)>,
+    /// What a client gave for the standard streams of a service that it made.
+    #[serde(default)]
+    pub(super) streams: Streams,
 }
 
 impl Unit {
@@ -201,6 +204,7 @@ impl Unit {
             deadline: None,
             connection: None,
             store: Vec::new(),
+            streams: Streams::default(),
         }
     }
 

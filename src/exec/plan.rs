@@ -67,6 +67,8 @@ pub struct PlanInput<'a> {
     pub labels: Vec<&'a SecurityLabel>,
     /// The processors of CPUAffinity=numa, bit n for processor n, or why they are not known.
     pub processors: Result<Vec<u8>, String>,
+    /// What a client gave for standard input, output and error: in place of what the unit says.
+    pub streams: [Option<BorrowedFd<'a>>; 3],
     /// Where the data for standard input is read, if there are any.
     pub input_data: Option<BorrowedFd<'a>>,
 }

@@ -18,6 +18,8 @@ pub(super) struct Ending {
     pub(super) at_once: bool,
     /// The daemon's exit status, if one was named.
     pub(super) status: Option<u8>,
+    /// The exit status that a client has asked for.
+    pub(super) asked: Option<u8>,
     /// Why the daemon ends.
     pub(super) reason: Option<String>,
 }

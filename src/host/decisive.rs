@@ -79,7 +79,10 @@ impl Host {
 
     /// What the daemon leaves with, once everything was stopped.
     pub(super) fn outcome(&mut self) -> Outcome {
-        let status = match (self.ending.status, self.decisive_unit()) {
+        let status = match (
+            self.ending.status.or(self.ending.asked),
+            self.decisive_unit(),
+        ) {
             (Some(status), _) => status,
             (None, Some(view)) => self.decisive_status(&view),
             (None, None) => 0,

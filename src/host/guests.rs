@@ -10,7 +10,7 @@ use super::run::Fact;
 use crate::engine::UnitId;
 use crate::sys::{pidfd, proc};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
@@ -139,6 +139,15 @@ impl Drop for Guest {
             watcher.abort();
         }
     }
+}
+
+/// The number of the process that a descriptor stands for: -1 if it has ended, 0 if we cannot see
+/// it.
+///
+/// # Errors
+/// It stands for no process.
+pub fn process_of(descriptor: BorrowedFd<'_>) -> io::Result<i32> {
+    pidfd::pid(descriptor)
 }
 
 fn refuse_managers(pid: i32) -> Result<(), GuestTrouble> {

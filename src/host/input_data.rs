@@ -15,14 +15,18 @@ pub(super) fn descriptor(exec: &ExecConfig) -> Result<Option<OwnedFd>, String> {
     if exec.standard_input != InputSource::Data || exec.input_data.is_empty() {
         return Ok(None);
     }
-    let made = make(&exec.input_data);
+    let made = memory_file("standard-input", &exec.input_data);
     made.map(Some)
         .map_err(|error| format!("cannot keep the data for standard input: {error}"))
 }
 
-fn make(data: &[u8]) -> io::Result<OwnedFd> {
+/// A file in memory with these contents, that nobody can change, to be read from its beginning.
+///
+/// # Errors
+/// It cannot be made.
+pub fn memory_file(name: &str, data: &[u8]) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(rustix::fs::memfd_create("standard-input", flags)?);
+    let mut file = File::from(rustix::fs::memfd_create(name, flags)?);
     file.write_all(data)?;
     file.rewind()?;
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;

@@ -1,9 +1,11 @@
 //! Carries kill orders out: signals to processes the engine names, to the rest of a group, and
 //! to processes that are only about to exist.
 
+use super::handle::ControlError;
 use super::run::Host;
-use crate::engine::{Event, KillOrder, ProcessId, UnitId};
+use crate::engine::{Event, KillOrder, KillWhom, ProcessId, Refusal, Role, UnitId};
 use crate::sys::pidfd;
+use crate::unit::name::UnitName;
 use crate::unit::value::Signal;
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,6 +21,8 @@ pub(super) struct Shot {
     hangup: bool,
     /// SIGCONT behind it, so that a stopped process sees it (M11).
     resume: bool,
+    /// What comes along (sigqueue(3)).
+    value: Option<i32>,
 }
 
 impl Shot {
@@ -28,6 +32,7 @@ impl Shot {
             signal,
             hangup: false,
             resume: false,
+            value: None,
         }
     }
 
@@ -38,12 +43,17 @@ impl Shot {
             signal,
             hangup: order.hangup,
             resume: order.resume && !ends_or_resumes,
+            value: None,
         }
     }
 
     /// Sends it; whether the process was there.
     pub(super) fn send(self, process: BorrowedFd<'_>) -> bool {
-        let there = match pidfd::send_signal(process, self.signal.0) {
+        let sent = match self.value {
+            Some(value) => pidfd::queue_signal(process, self.signal.0, value),
+            None => pidfd::send_signal(process, self.signal.0),
+        };
+        let there = match sent {
             Ok(()) => true,
             // It is there, though not ours to end: a set-user-ID program under a manager
             // without privileges.
@@ -114,6 +124,43 @@ impl Host {
             self.shoot_known(*id, shot, &mut BTreeSet::new());
         }
         !others.is_empty()
+    }
+
+    /// Sends a signal with a value; a request of its own, of which the engine need not know.
+    pub(super) fn queue_signal(
+        &mut self,
+        unit: &UnitName,
+        whom: KillWhom,
+        signal: Signal,
+        value: i32,
+    ) -> Result<(), ControlError> {
+        use super::processes::Stage;
+        let id = self.loaded_unit(unit)?.id;
+        let shot = Shot {
+            value: Some(value),
+            ..Shot::plain(signal)
+        };
+        let mut done = BTreeSet::new();
+        let mut any = false;
+        for (_, process) in self.processes.of_unit(id) {
+            let is_control = matches!(process.role, Some(Role::Control(_)));
+            let meant = match whom {
+                KillWhom::All => true,
+                KillWhom::Main => !is_control,
+                KillWhom::Control => is_control,
+            };
+            if let (Stage::Running(running), true) = (&process.stage, meant) {
+                done.insert(running.pid);
+                any |= shot.send(running.pidfd.as_fd());
+            }
+        }
+        if whom == KillWhom::All {
+            any |= self.shoot_group(id, shot, &mut done);
+        }
+        match any {
+            true => Ok(()),
+            false => Err(Refusal::NoProcess(format!("Unit {unit} has no such process.")).into()),
+        }
     }
 
     fn shoot_group(&self, unit: UnitId, shot: Shot, done: &mut BTreeSet<i32>) -> bool {

@@ -44,6 +44,7 @@ mod notify;
 mod numa;
 mod operations;
 mod output;
+mod passed;
 mod paths;
 mod pid_file;
 mod probes;
@@ -77,17 +78,19 @@ pub use decisive::Outcome;
 pub use disk::{DiskSource, LoadSource};
 pub use environment::{Mode, base as base_environment, inheritable as inheritable_environment};
 pub use facts::gather as gather_facts;
-pub use guests::{Guest, GuestTrouble};
+pub use guests::{Guest, GuestTrouble, process_of};
 pub use handle::{
     ControlError, Facts, Handle, Held, Job, LogLine, ManagerFacts, News, Startup, Stream, View,
     Vitals,
 };
+pub use input_data::memory_file;
 pub use keep::{
     CONTROL, Carried, Keep, KeepError, ReadError, Recovered, check_state, let_signals_through,
     recover, run_keeper,
 };
 pub use log::UNIT_TARGET;
 pub use operations::Trouble;
+pub use passed::receive;
 pub use run::{Host, Options};
 pub use sockets::ad_hoc as activation;
 pub use stream::HyperStream;

@@ -8,10 +8,12 @@ use super::run::{Fact, Host};
 use crate::cgroup;
 use crate::engine::inspect::UnitView;
 use crate::engine::scope::Controller;
-use crate::engine::{ActiveState, LogLevel, Refusal, UnitId};
+use crate::engine::{ActiveState, Event, KillWhom, LogLevel, Refusal, UnitId};
 use crate::unit::config::DirectoryKind;
 use crate::unit::name::UnitName;
+use crate::unit::value::Signal;
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -44,11 +46,27 @@ pub(super) enum Operation {
         controller: Option<Controller>,
         answer: Answer<()>,
     },
+    /// Descriptors for the standard streams of a service that is about to be started.
+    Streams {
+        unit: UnitName,
+        streams: [Option<OwnedFd>; 3],
+        answer: Answer<()>,
+    },
     /// Processes are moved into a unit's group.
     Attach {
         unit: UnitName,
         below: String,
         guests: Vec<Guest>,
+        answer: Answer<()>,
+    },
+    /// The daemon's exit status, unless an action of a unit gives another.
+    ExitCode { code: u8, answer: Answer<()> },
+    /// A signal with a value is sent to processes of a unit.
+    QueueSignal {
+        unit: UnitName,
+        whom: KillWhom,
+        signal: Signal,
+        value: i32,
         answer: Answer<()>,
     },
     /// Managed directories of a unit are removed.
@@ -145,6 +163,60 @@ impl Handle {
         .await
     }
 
+    /// Sets the daemon's exit status for its end; an action of a unit may give another.
+    ///
+    /// # Errors
+    /// The loop is gone.
+    pub async fn set_exit_code(&self, code: u8) -> Result<(), ControlError> {
+        self.ask(|answer| Message::Operation(Operation::ExitCode { code, answer }))
+            .await
+    }
+
+    /// Sends a signal with a value (sigqueue(3)) to processes of a unit.
+    ///
+    /// # Errors
+    /// The unit is not loaded, or there is nobody to signal.
+    pub async fn queue_signal(
+        &self,
+        unit: &str,
+        whom: KillWhom,
+        signal: Signal,
+        value: i32,
+    ) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| {
+            Message::Operation(Operation::QueueSignal {
+                unit,
+                whom,
+                signal,
+                value,
+                answer,
+            })
+        })
+        .await
+    }
+
+    /// Gives descriptors for standard input, output and error to a service that is loaded and
+    /// about to be started. They are closed when it is down.
+    ///
+    /// # Errors
+    /// The name is bad, or the loop is gone.
+    pub async fn give_streams(
+        &self,
+        unit: &str,
+        streams: [Option<OwnedFd>; 3],
+    ) -> Result<(), ControlError> {
+        let unit = parse(unit)?;
+        self.ask(|answer| {
+            Message::Operation(Operation::Streams {
+                unit,
+                streams,
+                answer,
+            })
+        })
+        .await
+    }
+
     /// Removes managed directories of a unit that is down; answered when they are gone.
     ///
     /// # Errors
@@ -200,6 +272,28 @@ impl Host {
                 self.hand_over(unit, guests, controller);
                 let _ = answer.send(Ok(()));
             }
+            Operation::ExitCode { code, answer } => {
+                self.ending.asked = Some(code);
+                let _ = answer.send(Ok(()));
+            }
+            Operation::QueueSignal {
+                unit,
+                whom,
+                signal,
+                value,
+                answer,
+            } => {
+                let _ = answer.send(self.queue_signal(&unit, whom, signal, value));
+            }
+            Operation::Streams {
+                unit,
+                streams,
+                answer,
+            } => {
+                let streams = streams.map(|stream| Some(self.sockets.hold(stream?)));
+                self.tell(Event::Streams { unit, streams });
+                let _ = answer.send(Ok(()));
+            }
             Operation::Attach {
                 unit,
                 below,
@@ -242,7 +336,7 @@ impl Host {
         self.common = std::sync::Arc::new(common);
     }
 
-    fn loaded_unit(&self, unit: &UnitName) -> Result<UnitView, ControlError> {
+    pub(super) fn loaded_unit(&self, unit: &UnitName) -> Result<UnitView, ControlError> {
         let view = self.engine.unit(unit.as_str());
         view.ok_or_else(|| ControlError::Refused(Refusal::NotLoaded(unit.to_string())))
     }

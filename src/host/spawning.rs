@@ -407,6 +407,7 @@ impl Start {
             socket: self.parcel.stream(),
             labels: self.labels(exec, &mut left_out),
             processors: numa::processors(&exec.scheduling),
+            streams: self.parcel.given(),
             input_data: data.as_ref().map(AsFd::as_fd),
         };
         let plan = plan(&input).map_err(|error| error.to_string())?;

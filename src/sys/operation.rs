@@ -50,6 +50,10 @@ pub(super) fn perform(operation: &Operation<'_>) -> Result<Extent, Errno> {
             let _ = plain(libc::SYS_fchmod, [*number as usize, TERMINAL_MODE]);
             Ok(())
         }
+        Operation::AdoptTerminal(number) => {
+            adopt_terminal(*number);
+            Ok(())
+        }
         Operation::CloseFrom(first) => close_from(*first),
         Operation::OomScoreAdjust(value) => {
             return write_if_permitted(c"/proc/self/oom_score_adj", value);
@@ -180,6 +184,13 @@ fn take_terminal(path: &CStr, force: bool, onto: i32) -> Done {
     let words = [onto as usize, libc::TIOCSCTTY as usize, usize::from(force)];
     // TIOCSCTTY takes a number.
     plain(libc::SYS_ioctl, words)
+}
+
+/// As in systemd: whatever the kernel says to it.
+fn adopt_terminal(number: i32) {
+    let words = [number as usize, libc::TIOCSCTTY as usize, 0];
+    // SAFETY: TIOCSCTTY takes a number.
+    let _ = unsafe { call(libc::SYS_ioctl, words) };
 }
 
 fn close_from(first: i32) -> Done {

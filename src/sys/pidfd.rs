@@ -83,6 +83,44 @@ pub fn send_signal(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// As the kernel takes a signal with a value (siginfo_t of rt_sigqueueinfo(2), 64 bits).
+#[repr(C)]
+struct Queued {
+    signal: i32,
+    errno: i32,
+    code: i32,
+    gap: i32,
+    pid: i32,
+    uid: u32,
+    value: u64,
+    rest: [u64; 12],
+}
+
+const _: () = assert!(size_of::<Queued>() == size_of::<libc::siginfo_t>());
+
+/// Sends a signal with a value, as sigqueue(3).
+///
+/// # Errors
+/// As [`send_signal`]; or too many wait to be taken (EAGAIN).
+pub fn queue_signal(process: BorrowedFd<'_>, signal: i32, value: i32) -> io::Result<()> {
+    let queued = Queued {
+        signal,
+        errno: 0,
+        code: libc::SI_QUEUE,
+        gap: 0,
+        pid: std::process::id().cast_signed(),
+        uid: nix::unistd::getuid().as_raw(),
+        // sigval's number is its first half.
+        value: u64::from(value.cast_unsigned()),
+        rest: [0; 12],
+    };
+    let address = (&raw const queued) as usize;
+    let words = [process.as_raw_fd() as usize, signal as usize, address, 0];
+    // SAFETY: the address is that of a structure as large as siginfo_t, valid for the call.
+    unsafe { call(libc::SYS_pidfd_send_signal, words) }?;
+    Ok(())
+}
+
 /// Waits for a child that has ended and releases its number; `None` while it runs.
 ///
 /// # Errors
@@ -267,6 +305,32 @@ mod tests {
         // A kernel before 6.15 has forgotten it.
         if let Ok(Some(ended)) = exit_of(descriptor.as_fd()) {
             assert_eq!((ended.how, ended.status), (How::Exited, 7));
+        }
+    }
+
+    #[test]
+    fn a_value_arrives_with_its_signal() {
+        use std::sync::atomic::{AtomicI32, Ordering};
+        static SEEN: AtomicI32 = AtomicI32::new(0);
+        extern "C" fn note(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+            // SAFETY: the kernel gives a valid siginfo_t to a handler with SA_SIGINFO.
+            let value = unsafe { (*info).si_value() };
+            SEEN.store(value.sival_ptr as usize as i32, Ordering::SeqCst);
+        }
+        let signal = libc::SIGRTMIN() + 5;
+        // SAFETY: all zeros is a valid value of this structure.
+        let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        action.sa_sigaction = note as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO;
+        // SAFETY: the handler does nothing but store a number; nobody else uses this signal.
+        let set = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+        assert_eq!(set, 0);
+        let me = open(std::process::id() as i32).unwrap();
+        queue_signal(me.as_fd(), signal, -42).unwrap();
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while SEEN.load(Ordering::SeqCst) != -42 {
+            assert!(std::time::Instant::now() < end, "it did not arrive");
+            std::thread::yield_now();
         }
     }
 

@@ -109,6 +109,8 @@ pub enum Operation<'fd> {
         /// The user.
         user: u32,
     },
+    /// Makes a terminal that this number is, if it is one and nobody else's, the session's own.
+    AdoptTerminal(i32),
     /// Closes this number and all above.
     CloseFrom(i32),
     /// Writes /proc/self/oom_score_adj; without the privilege it stays as it is, as in
@@ -283,6 +285,9 @@ impl fmt::Display for Operation<'_> {
             }
             Operation::Terminal { path, .. } => write!(f, "take terminal {}", text(path)),
             Operation::OwnTerminal { user, .. } => write!(f, "give the terminal to user {user}"),
+            Operation::AdoptTerminal(number) => {
+                write!(f, "take the terminal that descriptor {number} is")
+            }
             Operation::CloseFrom(first) => write!(f, "close descriptors from {first} on"),
             Operation::OomScoreAdjust(value) => write!(f, "set the OOM score to {value}"),
             Operation::Nice(value) => write!(f, "set the nice value to {value}"),

@@ -175,7 +175,7 @@ pub(in crate::cli) struct Run {
     /// Run the command in the place of this one, within a scope, instead of as a service
     #[arg(
         long,
-        conflicts_with_all = ["service_type", "remain_after_exit", "wait", "pipe", "no_block"]
+        conflicts_with_all = ["service_type", "remain_after_exit", "wait", "pipe", "pty", "no_block"]
     )]
     pub(in crate::cli) scope: bool,
     /// Name of the unit [default: run-NUMBER.service, or run-NUMBER.scope]
@@ -238,9 +238,12 @@ pub(in crate::cli) struct Run {
     /// Wait until it has ended, and end with its exit status
     #[arg(long, conflicts_with_all = TIMES)]
     pub(in crate::cli) wait: bool,
-    /// Wait, and print what it prints
+    /// Wait; it reads and writes what this command would
     #[arg(short = 'P', long, conflicts_with_all = TIMES)]
     pub(in crate::cli) pipe: bool,
+    /// Wait; it has a terminal of its own, shown on this one
+    #[arg(short = 't', long, conflicts_with = "pipe", conflicts_with_all = TIMES)]
+    pub(in crate::cli) pty: bool,
     /// Do not wait until it has started
     #[arg(long)]
     pub(in crate::cli) no_block: bool,

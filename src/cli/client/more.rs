@@ -3,6 +3,7 @@
 use super::{Client, MANAGER_PATH, Map, PROPERTIES, Properties, decode, read_reply};
 use crate::cli::error::Problem;
 use serde_json::Value as Json;
+use std::os::fd::BorrowedFd;
 use zbus::{OwnedObjectPath, OwnedVariant, Variant};
 
 const LOG_PATH: &str = "/org/freedesktop/LogControl1";
@@ -110,12 +111,15 @@ impl Client {
         Ok(())
     }
 
-    /// Makes units of these settings and starts the first one; returns the job's path.
+    /// Makes units of these settings and starts the first one, a service on these standard
+    /// streams if there are any; returns the job's path.
     pub(in crate::cli) async fn start_transient(
         &mut self,
         units: &[(String, Vec<String>)],
+        streams: &[BorrowedFd<'_>],
     ) -> Result<String, Problem> {
-        let arguments = ("fail", units);
+        let streams: Vec<zbus::Fd<'_>> = streams.iter().copied().map(zbus::Fd::from).collect();
+        let arguments = ("fail", units, streams);
         let reply = self.own("StartTransientUnits", &arguments).await?;
         decode::<OwnedObjectPath>(&reply).map(|path| path.as_str().to_owned())
     }

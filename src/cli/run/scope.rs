@@ -23,7 +23,7 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
     };
     let user = user(wanted)?;
     let started = client
-        .start_transient(&[(names::complete(&unit), assignments(wanted))])
+        .start_transient(&[(names::complete(&unit), assignments(wanted))], &[])
         .await;
     let job = started.map_err(|p| p.during("Failed to start transient scope unit"))?;
     let status = jobs::wait_for(client, &unit, &job).await?;

@@ -100,6 +100,7 @@ impl Service {
             first: std::mem::take(&mut self.fresh),
             // The engine knows what is passed.
             passed: Vec::new(),
+            streams: [None; 3],
             client: None,
         };
         cx.out.effects.push(Effect::Spawn(Box::new(spawn)));

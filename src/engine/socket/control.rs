@@ -48,6 +48,7 @@ impl Socket {
             environment: Vec::new(),
             first: std::mem::take(&mut self.fresh),
             passed: Vec::new(),
+            streams: [None; 3],
             client: None,
         };
         cx.out.effects.push(Effect::Spawn(Box::new(spawn)));

@@ -11,6 +11,7 @@ mod plan;
 mod probes;
 mod returning;
 mod snapshot;
+mod streams;
 mod turns;
 pub(super) mod world;
 

@@ -696,7 +696,10 @@ impl World {
                 .collect();
             format!("{kind} {}", passed.name)
         });
-        let words = words.collect();
+        let streams = spawn.streams.iter().zip(0..);
+        let streams = streams.filter_map(|(stream, number)| stream.map(|_| number));
+        let streams = streams.map(|number: i32| format!("Stream {number}"));
+        let words = words.chain(streams).collect();
         self.passed
             .insert(format!("{name} {}", spawn.kind.directive()), words);
         self.next_pid += 1;

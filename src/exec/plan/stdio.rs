@@ -34,9 +34,21 @@ pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<()
         data,
         named: &named,
     };
-    let input_sinks = sinks(None);
-    steps.push(status::STDIN, standard_input(exec, input_sinks)?);
-    if let (InputSource::Terminal(_), Ok(Some(identity))) = (&exec.standard_input, &input.identity)
+    let given = input
+        .streams
+        .map(|stream| stream.map(|fd| stash.put(steps, fd)));
+    let give = |from: i32, onto: i32| Operation::Pass { from, onto };
+    steps.push(
+        status::STDIN,
+        match given[0] {
+            Some(from) => give(from, STDIN),
+            None => standard_input(exec, sinks(None))?,
+        },
+    );
+    if given[0].is_some() {
+        steps.push(status::STDIN, Operation::AdoptTerminal(STDIN));
+    } else if let (InputSource::Terminal(_), Ok(Some(identity))) =
+        (&exec.standard_input, &input.identity)
     {
         let user = identity.uid;
         steps.push(
@@ -48,9 +60,21 @@ pub(super) fn add<'a>(steps: &mut Steps<'a>, input: &PlanInput<'a>) -> Result<()
         );
     }
     let output_sinks = sinks(stdout_pipe.or(stderr_pipe));
-    steps.push(status::STDOUT, standard_output(exec, output_sinks)?);
+    steps.push(
+        status::STDOUT,
+        match given[1] {
+            Some(from) => give(from, STDOUT),
+            None => standard_output(exec, output_sinks)?,
+        },
+    );
     let error_sinks = sinks(stderr_pipe.or(stdout_pipe));
-    steps.push(status::STDERR, standard_error(exec, error_sinks)?);
+    steps.push(
+        status::STDERR,
+        match given[2] {
+            Some(from) => give(from, STDERR),
+            None => standard_error(exec, error_sinks)?,
+        },
+    );
     for (from, onto) in passed.into_iter().zip(FIRST_PASSED..) {
         steps.push(status::FDS, Operation::Pass { from, onto });
     }
@@ -87,6 +111,7 @@ impl Stash {
         let pipes = input.stdout_pipe.iter().chain(&input.stderr_pipe);
         let all = pipes.chain(&input.passed).chain(&input.socket);
         let all = all.chain(&input.input_data);
+        let all = all.chain(input.streams.iter().flatten());
         let highest = all.map(AsRawFd::as_raw_fd).max();
         Stash {
             next: end.max(highest.map_or(0, |number| number + 1)),

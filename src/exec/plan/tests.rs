@@ -23,6 +23,7 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         names: Vec::new(),
         listened: 0,
         socket: None,
+        streams: [None; 3],
         input_data: None,
         labels: Vec::new(),
         processors: Ok(Vec::new()),

@@ -90,6 +90,7 @@ impl Try {
             names: Vec::new(),
             listened: passed.len(),
             socket: None,
+            streams: [None; 3],
             input_data: None,
             labels: Vec::new(),
             processors: Ok(Vec::new()),

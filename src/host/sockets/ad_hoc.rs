@@ -197,6 +197,7 @@ fn start(
         names: Vec::new(),
         listened: passed.len(),
         passed,
+        streams: [None; 3],
         socket: Some(stream.unwrap_or(stdin.as_fd())),
     };
     let plan = plan(&input).map_err(|error| error.to_string())?;

@@ -22,6 +22,8 @@ pub(in crate::host) struct Parcel {
     client: Option<(String, Arc<OwnedFd>)>,
     /// The one socket for the standard streams; then nothing else is passed.
     stream: Option<Arc<OwnedFd>>,
+    /// What a client gave for standard input, output and error.
+    given: [Option<Arc<OwnedFd>>; 3],
 }
 
 impl Registry {
@@ -30,7 +32,11 @@ impl Registry {
     /// # Errors
     /// A standard stream is to be a socket, and there is not exactly one.
     pub(in crate::host) fn parcel(&mut self, order: &Spawn) -> Result<Parcel, String> {
-        let mut parcel = Parcel::default();
+        let given = order.streams.map(|id| self.held.get(id?));
+        let mut parcel = Parcel {
+            given,
+            ..Parcel::default()
+        };
         let service = order.config.service();
         let blocks = service.is_none_or(|service| !service.non_blocking);
         for Passed { source, name } in &order.passed {
@@ -123,6 +129,11 @@ impl Parcel {
     /// The socket for the standard streams.
     pub(in crate::host) fn stream(&self) -> Option<BorrowedFd<'_>> {
         self.stream.as_ref().map(AsFd::as_fd)
+    }
+
+    /// What a client gave for standard input, output and error.
+    pub(in crate::host) fn given(&self) -> [Option<BorrowedFd<'_>>; 3] {
+        self.given.each_ref().map(|it| it.as_ref().map(AsFd::as_fd))
     }
 
     /// LISTEN_FDNAMES, and the variables of FileDescriptorEnvironment=.

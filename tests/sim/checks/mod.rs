@@ -169,6 +169,7 @@ pub(crate) fn kind_of_event(event: &Event) -> &'static str {
         Event::WatchFailed { .. } => "WatchFailed",
         Event::InstanceLoaded { .. } => "InstanceLoaded",
         Event::DescriptorGone { .. } => "DescriptorGone",
+        Event::Streams { .. } => "Streams",
         Event::TakenIn { .. } => "TakenIn",
         Event::Control { .. } => "Control",
         Event::Abandon { .. } => "Abandon",
