@@ -12,6 +12,8 @@ cargo bench --locked --quiet --bench slow_stops
 echo
 cargo bench --locked --quiet --bench probe_storm
 echo
+tests/bench/keeping.sh
+echo
 tests/bench/activation.py
 echo
 tests/bench/control.py

@@ -27,6 +27,7 @@ pub struct Place {
     directory: TempDir,
     more_units: Vec<PathBuf>,
     more_arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     socket: PathBuf,
     unprivileged: bool,
@@ -81,6 +82,7 @@ impl Place {
             directory,
             more_units: Vec::new(),
             more_arguments: Vec::new(),
+            variables: Vec::new(),
             environment: Vec::new(),
             unprivileged: false,
             contained: None,
@@ -116,6 +118,12 @@ impl Place {
     /// One more variable of the daemon's own environment.
     pub fn with_environment(mut self, name: &str, value: &str) -> Place {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A variable of the daemon's environment.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Place {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -196,6 +204,7 @@ impl Place {
             .arg("--state-dir")
             .arg(self.file("lasting"))
             .args(&self.more_arguments)
+            .envs(self.variables.iter().cloned())
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor can be copied"))

@@ -61,7 +61,8 @@ impl World<'_> {
 
     /// Begins a journal.
     pub(crate) fn make_picture(&mut self) -> Result<(), Finding> {
-        if self.restores == Restores::Never {
+        // Behind every event there is nothing to be played; and it takes its time.
+        if self.restores != Restores::Seldom || !self.scenario.seed.is_multiple_of(10) {
             return Ok(());
         }
         let picture = serde_json::to_vec(&self.engine.snapshot());

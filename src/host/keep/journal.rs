@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 /// A journal of this length makes a new picture due, in bytes.
 const LONG: usize = 256 * 1024;
-/// So does a time without an event.
+/// So does a time without an event; and no two pictures come closer than this for less.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The journal behind the last picture.
@@ -26,6 +26,8 @@ pub(in crate::host) struct Journal {
     number: u64,
     length: usize,
     last: Instant,
+    /// When the last picture was made.
+    pictured: Instant,
     /// A pool thread is writing a picture.
     writing: bool,
     /// What has changed is not all in the journal.
@@ -54,6 +56,7 @@ impl Journal {
             number,
             length: 0,
             last: Instant::now(),
+            pictured: Instant::now(),
             writing: false,
             due: false,
             line: Vec::new(),
@@ -84,7 +87,8 @@ impl Journal {
 
     /// A picture is to be made before the next event.
     pub(in crate::host) fn is_due(&self) -> bool {
-        !self.writing && (self.due || self.length >= LONG)
+        let may_be = self.due && self.pictured.elapsed() >= QUIET;
+        !self.writing && (may_be || self.length >= LONG)
     }
 
     /// There is more to be known than the journal says: units were read, or clients have set
@@ -95,7 +99,8 @@ impl Journal {
 
     /// When a picture is to be made if nothing happens until then.
     pub(in crate::host) fn quiet(&self) -> Option<Instant> {
-        (!self.writing && self.length > 0).then(|| self.last + QUIET)
+        let anything = self.due || self.length > 0;
+        (!self.writing && anything).then(|| self.last.max(self.pictured) + QUIET)
     }
 
     /// Begins a journal behind a picture that is about to be written; where and under which
@@ -108,6 +113,7 @@ impl Journal {
         self.number += 1;
         self.length = 0;
         self.due = false;
+        self.pictured = Instant::now();
         self.writing = true;
         Ok((self.directory.clone(), self.number))
     }
