@@ -114,7 +114,9 @@ fn paths_are_listed() {
     assert_eq!(lines[2][1..], ["PathChanged", "a.path", "a.service"]);
     let json = daemon.json(&["list-paths", "-o", "json"]);
     assert_eq!(json[0]["condition"], "PathExists");
-    assert!(daemon.show("a.path", "Paths").ends_with("/a (PathExists)"));
+    let shown = daemon.show("a.path", "Paths");
+    assert!(shown.contains("/a (PathExists) ; "), "{shown}");
+    assert!(shown.ends_with("/b (PathChanged)"), "{shown}");
 }
 
 #[test]
