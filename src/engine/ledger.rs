@@ -199,6 +199,21 @@ impl Ledger {
         }
     }
 
+    /// The sockets of a unit are no longer open, nor to be opened.
+    fn note_closed(&mut self, unit: UnitId) {
+        self.opening.remove(&unit);
+        self.open.remove(&unit);
+        self.watches.remove(&unit);
+    }
+
+    /// Nothing more comes of orders for a unit that is gone.
+    fn note_removed(&mut self, unit: UnitId) {
+        self.stamps.remove(&unit);
+        self.paths.remove(&unit);
+        self.bus_names.remove(&unit);
+        self.taking_in.remove(&unit);
+    }
+
     /// Takes note of what is ordered.
     pub(super) fn note_effect(&mut self, effect: &Effect) {
         match effect {
@@ -232,11 +247,7 @@ impl Ledger {
             Effect::OpenSockets { unit, order, .. } => {
                 self.opening.insert(*unit, *order);
             }
-            Effect::CloseSockets { unit, .. } => {
-                self.opening.remove(unit);
-                self.open.remove(unit);
-                self.watches.remove(unit);
-            }
+            Effect::CloseSockets { unit, .. } => self.note_closed(*unit),
             Effect::WatchSockets {
                 unit,
                 watch,
@@ -266,11 +277,8 @@ impl Ledger {
                 descriptor,
                 poll,
             } => {
-                let stored = Stored {
-                    unit: *unit,
-                    poll: *poll,
-                };
-                self.stored.insert(*descriptor, stored);
+                let (unit, poll) = (*unit, *poll);
+                self.stored.insert(*descriptor, Stored { unit, poll });
             }
             Effect::CloseDescriptor { descriptor } => self.let_go(*descriptor),
             Effect::WatchPaths { unit, order, .. } => {
@@ -282,12 +290,7 @@ impl Ledger {
             Effect::ReadStamp { unit, order } => {
                 self.stamps.insert(*unit, *order);
             }
-            Effect::UnitRemoved { unit, .. } => {
-                self.stamps.remove(unit);
-                self.paths.remove(unit);
-                self.bus_names.remove(unit);
-                self.taking_in.remove(unit);
-            }
+            Effect::UnitRemoved { unit, .. } => self.note_removed(*unit),
             // The engine knows itself what is looked at.
             Effect::Check { .. }
             | Effect::CleanUp { .. }
