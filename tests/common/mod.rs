@@ -7,6 +7,7 @@
 pub mod corpus;
 pub mod daemon;
 pub mod data;
+pub mod groups;
 pub mod inside;
 pub mod namespace;
 pub mod process;

@@ -2,8 +2,7 @@
 
 use super::{
     Commands, ExecConfig, KillConfig, PathConfig, ResourceConfig, ScopeConfig, ServiceConfig,
-    SocketConfig,
-    TimerConfig,
+    SocketConfig, TimerConfig,
 };
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::directive::PropertyValue;

@@ -218,10 +218,7 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     ] {
         assert_eq!(refuses(nothing), (0, false), "{nothing}");
     }
-    for limit in [
-        "ManagedOOMSwap=kill",
-        "IPAccounting=yes",
-    ] {
+    for limit in ["ManagedOOMSwap=kill", "IPAccounting=yes"] {
         assert_eq!(refuses(limit), (1, false), "{limit}");
     }
     let draft = service(
