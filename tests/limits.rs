@@ -558,3 +558,97 @@ fn access_to_devices_is_changed_while_it_runs() {
     ]);
     wait_until("it to be let again", || last().trim_end().ends_with(" may"));
 }
+
+#[test]
+fn where_no_group_can_be_written_limits_are_told_and_units_run() {
+    common::namespace::private(|| {
+        // As in a restricted container: every hierarchy is there to be read.
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("it can be read");
+        for line in mounts.lines() {
+            let (before, after) = line.split_once(" - ").expect("a line of mountinfo");
+            let point = before.split(' ').nth(4).expect("it has a mount point");
+            if after.starts_with("cgroup") {
+                let flags = nix::mount::MsFlags::MS_REMOUNT
+                    | nix::mount::MsFlags::MS_BIND
+                    | nix::mount::MsFlags::MS_RDONLY;
+                nix::mount::mount(None::<&str>, point, None::<&str>, flags, None::<&str>)
+                    .expect("our own mounts can be made read-only");
+            }
+        }
+        let place = Place::new();
+        place.write_unit(
+            "a.service",
+            &service("MemoryMax=64M\nCPUQuota=10%\nTasksMax=5\nIOWeight=50\nAllowedCPUs=0\nNice=1"),
+        );
+        place.write_unit(
+            "closed.service",
+            &service("DevicePolicy=closed\nMemoryMax=1G"),
+        );
+        place.write_unit(
+            "degraded.service",
+            &format!(
+                "{}[X-Procmgr]\nAllowDegraded=DevicePolicy\n",
+                service("DevicePolicy=closed")
+            ),
+        );
+        let daemon = place.start();
+        daemon.ok(&["start", "a.service"]);
+        assert_eq!(daemon.show("a.service", "ControlGroup"), "");
+        let effective = daemon.show("a.service", "EffectiveSettings");
+        for (directive, controller) in [
+            ("MemoryMax", "memory"),
+            ("CPUQuota", "cpu"),
+            ("TasksMax", "pids"),
+            ("IOWeight", "io"),
+            ("AllowedCPUs", "cpuset"),
+        ] {
+            let line = format!(
+                "{directive}: not applied (controller {controller}: no control group can be written)"
+            );
+            assert!(effective.contains(&line), "{line} in {effective}");
+        }
+        assert!(effective.contains("Nice: applied"), "{effective}");
+        assert_eq!(daemon.show("a.service", "MemoryCurrent"), "[not set]");
+        // A protection is refused, unless the unit may go without.
+        daemon.run(&["start", "closed.service"]);
+        daemon.wait_state("closed.service", "failed/failed");
+        assert_eq!(daemon.show("closed.service", "ExecMainStatus"), "219");
+        daemon.ok(&["start", "degraded.service"]);
+        assert_eq!(daemon.state("degraded.service"), "active/running");
+        let effective = daemon.show("degraded.service", "EffectiveSettings");
+        assert!(
+            effective.contains("DevicePolicy: not applied (cannot restrict"),
+            "{effective}"
+        );
+    });
+}
+
+#[test]
+fn limits_are_known_to_the_daemon_that_takes_over() {
+    if lacks(&[MEMORY, PIDS]) {
+        return;
+    }
+    let text = service("Slice=kept.slice\nMemoryMax=64M\nTasksMax=9");
+    let mut daemon = Daemon::with(&[("a.service", &text)]);
+    daemon.ok(&["start", "a.service"]);
+    let pid = daemon.main_pid("a.service");
+    common::process::send(daemon.pid(), nix::sys::signal::Signal::SIGKILL);
+    daemon.wait_end();
+    // What is on the group is taken back where no file says so any more.
+    let unit = service("Slice=kept.slice\nMemoryMax=32M");
+    daemon.place().write_unit("a.service", &unit);
+    daemon.start_again();
+    assert_eq!(daemon.main_pid("a.service"), pid);
+    daemon.ok(&["daemon-reload"]);
+    let memory = || {
+        let legacy = ("memory", "memory.limit_in_bytes");
+        value(&daemon, "a.service", "memory.max", legacy)
+    };
+    wait_until("the new limit to count", || memory() == "33554432");
+    daemon.ok(&["set-property", "--runtime", "a.service", "MemoryMax=48M"]);
+    assert_eq!(memory(), "50331648");
+    let group = daemon.show("a.service", "ControlGroup");
+    assert!(group.ends_with("/kept.slice/a.service"), "{group}");
+    let tasks = value(&daemon, "a.service", "pids.max", ("pids", "pids.max"));
+    assert_ne!(tasks, "9");
+}

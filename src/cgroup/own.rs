@@ -42,24 +42,27 @@ impl OwnGroup {
             controllers: offered,
             enabled: BTreeSet::new(),
         };
-        let before = names(&own.subtree_control());
-        // With one of them it shows whether any can be enabled.
-        let first = [Controller::Tasks, Controller::Memory, Controller::Cpu];
-        let mut rest = first.into_iter().chain(own.controllers.iter().copied());
-        let tried = rest.find(|controller| own.controllers.contains(controller));
-        let Some(tried) = tried.filter(|_| before.is_empty()) else {
+        if !names(&own.subtree_control()).is_empty() {
             return Ok(own);
-        };
-        match own.enable(tried) {
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
-                own.make_way(name)?;
-                own.enable(tried)
-                    .map_err(|error| format!("{}: {error}", own.subtree_control().display()))?;
-            }
-            Err(error) => return Err(format!("{}: {error}", own.subtree_control().display())),
-            Ok(()) => {}
+        }
+        // The root of the hierarchy has no type, and may have processes. In any other group the
+        // kernel would take some controllers beside processes, but then makes the groups below
+        // unfit for processes.
+        if directory.join("cgroup.type").exists() && !own.members().is_empty() {
+            own.make_way(name)?;
+        }
+        // With one of them it shows whether any can be enabled.
+        if let Some(first) = own.controllers.first().copied() {
+            own.enable(first)
+                .map_err(|error| format!("{}: {error}", own.subtree_control().display()))?;
         }
         Ok(own)
+    }
+
+    /// The processes right in the group.
+    fn members(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.directory.join("cgroup.procs")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
     }
 
     /// Where controllers are enabled for the groups below.
@@ -84,9 +87,8 @@ impl OwnGroup {
                 "the daemon's control group was not delegated to it (Delegate=)".to_owned(),
             );
         }
-        let members = fs::read_to_string(self.directory.join("cgroup.procs")).unwrap_or_default();
         let me = std::process::id().to_string();
-        if members.lines().any(|pid| pid != me) {
+        if self.members().iter().any(|pid| *pid != me) {
             return Err("other processes are in the daemon's control group".to_owned());
         }
         make_directory(&self.leaf)

@@ -264,8 +264,9 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         steps.add(join.setting, OnFailure::Skip(0), status::CGROUP, operation);
     }
     if let Some((directive, reason)) = &input.no_devices {
-        let reason = format!("cannot restrict access to devices ({directive}=): {reason}");
-        steps.push(status::CGROUP, Operation::Refuse(reason));
+        let reason = format!("cannot restrict access to devices: {reason}");
+        let operation = Operation::Refuse(reason);
+        steps.push_for(directive, exec, status::CGROUP, operation);
     }
     // Files below get exactly the mode they are given.
     steps.push(status::EXCEPTION, Operation::Umask(0));

@@ -174,11 +174,11 @@ impl Placing {
 
 fn asks(config: &UnitConfig) -> Option<&'static str> {
     let allowed = config.exec().map(|exec| &exec.allow_degraded);
-    let mut directives = ["DevicePolicy", "DeviceAllow"].into_iter();
-    directives.find(|directive| {
-        let may_go = allowed.is_some_and(|allowed| allowed.contains(*directive));
-        config.requested.contains(directive) && !may_go
-    })
+    let may_go = |directive: &str| allowed.is_some_and(|allowed| allowed.contains(directive));
+    let directives = ["DevicePolicy", "DeviceAllow"].into_iter();
+    let asked = directives.filter(|directive| config.requested.contains(directive));
+    // One that must not be left out, if there is one.
+    asked.min_by_key(|directive| may_go(directive))
 }
 
 fn join(group: &Path, setting: &'static str) -> Option<Join> {

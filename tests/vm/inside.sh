@@ -12,7 +12,7 @@ echo "controllers: $(cat "$own/cgroup.controllers")"
 for controller in $(cat "$own/cgroup.controllers"); do
     echo "+$controller" >"$own/cgroup.subtree_control" || echo "no $controller"
 done
-export DD_PM_TEST_GROUP=$own CARGO_MANIFEST_DIR=$root
+export DD_PM_TEST_SLOWNESS=5 DD_PM_TEST_GROUP=$own CARGO_MANIFEST_DIR=$root
 mkdir -p "$root"
 cd "$root" || exit 1
 status=0

@@ -2,7 +2,8 @@
 # The tests of resource control on pure cgroup v2: boots a throw-away machine with systemd and all
 # controllers, runs tests/limits.rs in it, and compares what systemd and dd-procmgrd make of the
 # same settings (same.sh). For `make vm`; needs root, and from apt: qemu-system-x86 mmdebstrap
-# e2fsprogs. Without KVM the processor is emulated, which takes a minute or two.
+# e2fsprogs. The processor is emulated, which takes a minute or two; DD_PM_VM_ACCEL=kvm is faster
+# where it works.
 #
 #   DD_PM_VM_DIR   where image and kernel are kept (default /tmp/dd-procmgr-vm)
 #   DD_PM_VM_QEMU  the emulator (default qemu-system-x86_64; may have arguments)
@@ -78,8 +79,7 @@ printf 'root=%q\ntests=%q\n' "$root" "$tests" >"$load/vm/places"
 tar cf "$directory/load.tar" -C "$load" .
 truncate -s %512 "$directory/load.tar"
 
-accel=tcg
-[ -w /dev/kvm ] && accel=kvm:tcg
+accel=${DD_PM_VM_ACCEL:-tcg}
 console=$directory/console
 rm -f "$console"
 timeout "$limit" "${qemu[@]}" -M "q35,accel=$accel" -cpu max -smp 2 -m 1024 \
