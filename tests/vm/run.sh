@@ -46,8 +46,8 @@ UNIT
         >"$directory/tree/etc/systemd/system/tests.target"
     echo vm >"$directory/tree/etc/hostname"
     : >"$directory/tree/etc/fstab"
-    # So that swap can be limited.
-    dd if=/dev/zero of="$directory/tree/swap" bs=1M count=64 status=none
+    # So that swap can be limited; not of zeros, which the image would have as a hole.
+    dd if=/dev/urandom of="$directory/tree/swap" bs=1M count=64 status=none
     chmod 600 "$directory/tree/swap"
     mkswap -q "$directory/tree/swap"
     mke2fs -q -t ext4 -O ^has_journal -d "$directory/tree" "$directory/image.new" 1500M
