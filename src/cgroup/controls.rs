@@ -501,14 +501,17 @@ fn check_set(directory: &Path, write: &Write) -> Result<(), (String, bool)> {
     Err((format!("to {}, of what is there", effective.trim()), true))
 }
 
-/// Version 1 takes only what the group above has; an empty value is all of that.
+/// Version 1 takes only what the group above has, version 2 no numbers that no machine of its
+/// kind could have; an empty value is all that is there.
 fn set_part(directory: &Path, write: &Write) -> Result<(), (String, bool)> {
     let failed = |error: io::Error| (format!("{}={}: {error}", write.file, write.value), false);
     if write.value.is_empty() {
         return inherit(directory, write.file).map_err(failed);
     }
-    let above = directory.parent().unwrap_or(directory).join(write.file);
-    let there = set_bits(&fs::read_to_string(above).map_err(failed)?);
+    let above = directory.parent().unwrap_or(directory);
+    let effective = fs::read_to_string(above.join(format!("{}.effective", write.file)));
+    let there = effective.or_else(|_| fs::read_to_string(above.join(write.file)));
+    let there = set_bits(&there.map_err(failed)?);
     let wanted = set_bits(&write.value);
     let left: Vec<u32> = wanted.intersection(&there).copied().collect();
     let most = left.last().copied().unwrap_or(0) as usize;

@@ -21,8 +21,6 @@ pub(super) struct OwnGroup {
     leaf: PathBuf,
     /// What can be enabled for groups below.
     pub(super) controllers: BTreeSet<Controller>,
-    /// What we have enabled.
-    enabled: BTreeSet<Controller>,
 }
 
 impl OwnGroup {
@@ -36,11 +34,10 @@ impl OwnGroup {
         if offered.is_empty() {
             return Err("the daemon was given none in its control group".to_owned());
         }
-        let mut own = OwnGroup {
+        let own = OwnGroup {
             directory: directory.to_owned(),
             leaf: directory.join(leaf),
             controllers: offered,
-            enabled: BTreeSet::new(),
         };
         if !names(&own.subtree_control()).is_empty() {
             return Ok(own);
@@ -51,9 +48,11 @@ impl OwnGroup {
         if directory.join("cgroup.type").exists() && !own.members().is_empty() {
             own.make_way(name)?;
         }
-        // With one of them it shows whether any can be enabled.
-        if let Some(first) = own.controllers.first().copied() {
-            own.enable(first)
+        // With one that is needed in any case it shows whether any can be enabled.
+        let usual = [Controller::Tasks, Controller::Memory].into_iter();
+        let mut all = usual.chain(own.controllers.iter().copied());
+        if let Some(first) = all.find(|controller| own.controllers.contains(controller)) {
+            enable(directory, first)
                 .map_err(|error| format!("{}: {error}", own.subtree_control().display()))?;
         }
         Ok(own)
@@ -72,12 +71,6 @@ impl OwnGroup {
 
     fn subtree_control(&self) -> PathBuf {
         self.directory.join("cgroup.subtree_control")
-    }
-
-    fn enable(&mut self, controller: Controller) -> io::Result<()> {
-        enable(&self.directory, controller)?;
-        self.enabled.insert(controller);
-        Ok(())
     }
 
     /// Moves the daemon out of the group.

@@ -2,18 +2,18 @@
 # The tests of resource control on pure cgroup v2: boots a throw-away machine with systemd and all
 # controllers, runs tests/limits.rs in it, and compares what systemd and dd-procmgrd make of the
 # same settings (same.sh). For `make vm`; needs root, and from apt: qemu-system-x86 mmdebstrap
-# e2fsprogs. The processor is emulated, which takes a minute or two; DD_PM_VM_ACCEL=kvm is faster
+# e2fsprogs. The processor is emulated, which takes about ten minutes; DD_PM_VM_ACCEL=kvm is faster
 # where it works.
 #
 #   DD_PM_VM_DIR   where image and kernel are kept (default /tmp/dd-procmgr-vm)
 #   DD_PM_VM_QEMU  the emulator (default qemu-system-x86_64; may have arguments)
-#   DD_PM_VM_LIMIT seconds until it is ended (default 500)
+#   DD_PM_VM_LIMIT seconds until it is ended (default 1200)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 directory=${DD_PM_VM_DIR:-/tmp/dd-procmgr-vm}
 read -ra qemu <<<"${DD_PM_VM_QEMU:-qemu-system-x86_64}"
-limit=${DD_PM_VM_LIMIT:-500}
+limit=${DD_PM_VM_LIMIT:-1200}
 mkdir -p "$directory"
 
 for program in "${qemu[0]}" mke2fs python3; do
