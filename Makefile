@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release test sim compat services lint fmt doc deny fuzz bench load ci
+.PHONY: run build release test sim compat services vm lint fmt doc deny fuzz bench load ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -28,6 +28,10 @@ services: build
 sim:
 	SIM_SEEDS=$(or $(SEEDS),100000) SIM_FROM=$(or $(FROM),1) \
 		cargo test --locked --profile sim --test sim what_must -- --nocapture
+
+# Resource control on pure cgroup v2, in an emulated machine; takes minutes.
+vm:
+	@tests/vm/run.sh
 
 lint:
 	@packaging/ci/lint.sh

@@ -4,8 +4,8 @@ use super::dispatch::{INTROSPECTABLE, PEER, PROPERTIES};
 use super::member::{Method, Signal, look, signal, single_types, type_methods, type_signals};
 use super::properties::row::Row;
 use super::properties::{
-    JOB_INTERFACE, MANAGER_INTERFACE, UNIT_INTERFACE, job_rows, log_control_rows, manager_rows,
-    own_rows, type_interface, type_rows, unit_rows,
+    JOB_INTERFACE, MANAGER_INTERFACE, NEWER_USAGE, UNIT_INTERFACE, job_rows, log_control_rows,
+    manager_rows, own_rows, type_interface, type_rows, unit_rows,
 };
 use super::value::{Body, Value};
 use super::{log_control, monitor, names, own, table_members};
@@ -92,10 +92,14 @@ pub(super) fn unit(unit_type: UnitType) -> String {
 
 fn own_properties(xml: &mut String) {
     let _ = writeln!(xml, " <interface name=\"{}\">", own::UNIT_INTERFACE);
-    for name in [own::EFFECTIVE_SETTINGS, own::PROBES] {
+    let usage = NEWER_USAGE.iter().map(|name| (*name, "t"));
+    for (name, signature) in [(own::EFFECTIVE_SETTINGS, "as"), (own::PROBES, "as")]
+        .into_iter()
+        .chain(usage)
+    {
         let _ = writeln!(
             xml,
-            "  <property name=\"{name}\" type=\"as\" access=\"read\"/>"
+            "  <property name=\"{name}\" type=\"{signature}\" access=\"read\"/>"
         );
     }
     let _ = writeln!(xml, " </interface>");

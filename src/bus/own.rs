@@ -11,7 +11,7 @@ use super::member::{Method, Signal, change, look, signal};
 use super::names::Follow;
 use super::path;
 use super::plan;
-use super::properties::{ManagerSnapshot, UnitSnapshot};
+use super::properties::{ManagerSnapshot, NEWER_USAGE, Shown, UnitSnapshot, newer_usage};
 use super::value::{Body, Value};
 use super::{transient, unit_files};
 use crate::engine::inspect::UnitView;
@@ -32,15 +32,29 @@ pub(super) const UNIT_INTERFACE: &str = "com.datadoghq.ProcessManager1.Unit";
 /// Its property, `as`: what became of each setting that is about processes.
 pub(super) const EFFECTIVE_SETTINGS: &str = "EffectiveSettings";
 
-/// The value of that property.
-pub(super) async fn effective_settings(
+/// The properties of that interface: EffectiveSettings, and what newer versions of systemd tell
+/// of a unit's memory.
+pub(super) async fn unit_properties(
     call: &Call<'_>,
     unit: &UnitSnapshot,
-) -> Result<Value, Failure> {
+) -> Result<Vec<Shown>, Failure> {
     let name = unit.view.name().clone();
-    let look = move |view: &View<'_>| view.facts.effective_settings(&name);
-    let lines = call.client.hub.handle.look(look).await?;
-    Ok(Value::strings(lines.iter().map(String::as_str)))
+    let look = move |view: &View<'_>| {
+        let facts = view.facts;
+        (facts.effective_settings(&name), facts.usage(&name))
+    };
+    let (lines, usage) = call.client.hub.handle.look(look).await?;
+    let lines = Value::strings(lines.iter().map(String::as_str));
+    let probes = health::lines(call, unit).await?;
+    let mut shown = vec![(EFFECTIVE_SETTINGS, "as", lines), (PROBES, "as", probes)];
+    let usage = |name| (name, "t", newer_usage(&usage, name));
+    shown.extend(NEWER_USAGE.into_iter().map(usage));
+    Ok(shown)
+}
+
+/// Whether a property is one of that interface.
+pub(super) fn is_of_unit(name: &str) -> bool {
+    [EFFECTIVE_SETTINGS, PROBES].contains(&name) || NEWER_USAGE.contains(&name)
 }
 
 /// Another one, `as`: how each probe of the unit is.

@@ -2,7 +2,6 @@
 
 use super::dispatch::{Call, INTROSPECTABLE, PEER, PROPERTIES, snapshot, snapshot_for};
 use super::failure::{Failure, names};
-use super::health;
 use super::own;
 use super::properties::row::Row;
 use super::properties::{
@@ -72,13 +71,13 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
                 add_usage(call, &mut unit).await?;
             }
             let of_ours = interface.is_empty() || interface == own::UNIT_INTERFACE;
-            if of_ours && property == own::PROBES {
-                let value = health::lines(call, &unit).await?;
-                return Ok(Body::one("v", Value::variant("as", value)));
-            }
-            if of_ours && property == own::EFFECTIVE_SETTINGS {
-                let value = own::effective_settings(call, &unit).await?;
-                return Ok(Body::one("v", Value::variant("as", value)));
+            if of_ours && own::is_of_unit(&property) {
+                let shown = own::unit_properties(call, &unit).await?.into_iter();
+                let mut found = shown.filter(|(name, _, _)| *name == property);
+                return found
+                    .next()
+                    .map(|(_, signature, value)| Body::one("v", Value::variant(signature, value)))
+                    .ok_or_else(|| unknown_property(&interface, &property));
             }
             get(&unit, &interface, &property)
         }
@@ -90,12 +89,7 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
                 unit.file_state = Some(state);
             }
             if interface == own::UNIT_INTERFACE {
-                let settings = own::effective_settings(call, &unit).await?;
-                let probes = health::lines(call, &unit).await?;
-                return Ok(all(vec![
-                    (own::EFFECTIVE_SETTINGS, "as", settings),
-                    (own::PROBES, "as", probes),
-                ]));
+                return Ok(all(own::unit_properties(call, &unit).await?));
             }
             if interface != UNIT_INTERFACE {
                 add_usage(call, &mut unit).await?;

@@ -1,8 +1,10 @@
 //! Where the v2 hierarchy is mounted and which of its groups is ours. Pure: from the texts of
 //! /proc/self/mountinfo and /proc/self/cgroup (proc_pid_mountinfo(5), cgroups(7)).
 
+use super::controller::Controller;
 use crate::sys::proc::{unescape_mount, unified_group};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,28 @@ pub struct Place {
     pub directory: PathBuf,
     /// As /proc/PID/cgroup names it.
     pub name: String,
+}
+
+impl Place {
+    /// The place itself, or the one around it if it is the leaf of this name.
+    pub(super) fn without(self, leaf: &str) -> Place {
+        let (Some(parent), Some(name)) = (self.directory.parent(), self.name.strip_suffix(leaf))
+        else {
+            return self;
+        };
+        let name = match name {
+            "/" => "/",
+            name => match name.strip_suffix('/') {
+                Some(name) => name,
+                None => return self,
+            },
+        };
+        Place {
+            layout: self.layout,
+            directory: parent.to_owned(),
+            name: name.to_owned(),
+        }
+    }
 }
 
 /// The places at which our own group can be reached, the customary mount point first.
@@ -53,11 +77,39 @@ pub fn own_places(mountinfo: &str, cgroup: &str) -> Vec<Place> {
     places
 }
 
+/// For each controller that is in a hierarchy of version 1, the directory of our own group there.
+pub fn own_legacy(mountinfo: &str, cgroup: &str) -> BTreeMap<Controller, PathBuf> {
+    let mounts: Vec<Mount> = mountinfo.lines().filter_map(mount).collect();
+    let mut found = BTreeMap::new();
+    for line in cgroup.lines() {
+        // Number of the hierarchy, its controllers, our group.
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(names), Some(group)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let names: Vec<&str> = names.split(',').collect();
+        let controllers = Controller::ALL.into_iter();
+        for controller in controllers.filter(|c| names.contains(&c.legacy_name())) {
+            let has = |mount: &&Mount| {
+                let mut options = mount.options.split(',');
+                mount.kind == "cgroup" && options.any(|name| name == controller.legacy_name())
+            };
+            let mut places = mounts.iter().filter(has).filter_map(|m| below(m, group));
+            if let Some(place) = places.next().filter(|_| is_inside(group)) {
+                found.insert(controller, place);
+            }
+        }
+    }
+    found
+}
+
 struct Mount<'a> {
     /// Which directory of the hierarchy is mounted.
     root: PathBuf,
     point: PathBuf,
     kind: &'a str,
+    /// Those of the file system.
+    options: &'a str,
 }
 
 /// Fields are: id, parent, device, root, mount point, options, any number of optional fields,
@@ -65,10 +117,12 @@ struct Mount<'a> {
 fn mount(line: &str) -> Option<Mount<'_>> {
     let (before, after) = line.split_once(" - ")?;
     let mut fields = before.split(' ').skip(3);
+    let mut of_system = after.split(' ');
     Some(Mount {
         root: unescape(fields.next()?),
         point: unescape(fields.next()?),
-        kind: after.split(' ').next()?,
+        kind: of_system.next()?,
+        options: of_system.nth(1).unwrap_or(""),
     })
 }
 
@@ -138,6 +192,25 @@ mod tests {
         assert_eq!(place.directory, Path::new("/sys/fs/cgroup"));
         // Another container's name may begin alike.
         assert_eq!(own_places(mounts, "0::/docker/1ab\n"), []);
+    }
+
+    #[test]
+    fn controllers_of_version_1() {
+        let mounts = "\
+35 31 0:32 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+36 31 0:33 /docker/1a /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+37 31 0:34 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
+";
+        let cgroup = "9:name=systemd:/a\n4:memory:/docker/1a/x\n2:cpu,cpuacct:/\n1:pids:/\n0::/\n";
+        let found = own_legacy(mounts, cgroup);
+        let cpu = PathBuf::from("/sys/fs/cgroup/cpu,cpuacct");
+        let wanted = [
+            (Controller::Cpu, cpu.clone()),
+            (Controller::CpuAccounting, cpu),
+            (Controller::Memory, "/sys/fs/cgroup/memory/x".into()),
+        ];
+        assert_eq!(found, BTreeMap::from(wanted));
+        assert!(own_legacy(mounts, "4:memory:/../x\n").is_empty());
     }
 
     #[test]

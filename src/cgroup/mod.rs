@@ -1,13 +1,21 @@
-//! Control groups: which layout the machine has, a group per unit, who is in it, when it is
-//! empty.
+//! Control groups: which layout the machine has, a group per unit below those of its slices, who
+//! is in it, when it is empty, and what its processes may use.
 //!
 //! Layouts: v2 mounted at /sys/fs/cgroup; the unified side of a hybrid (/sys/fs/cgroup/unified);
 //! none that can be written (then a unit's processes are known by process group, session and
 //! the subreaper). Never touches a group that this daemon did not make.
 
+pub mod controller;
+pub mod controls;
+mod device;
+pub mod devices;
 pub mod layout;
+mod own;
+pub mod plan;
 pub mod usage;
 pub mod watch;
+
+use controls::GroupPath;
 
 use layout::{Layout, Place};
 use rustix::fs::{Mode, OFlags};
@@ -26,6 +34,10 @@ pub struct Tree {
     root: PathBuf,
     /// The same as /proc/PID/cgroup names it.
     name: String,
+    /// The group the daemon was started in.
+    own: PathBuf,
+    /// The same as /proc/PID/cgroup named it.
+    own_name: String,
 }
 
 /// Where a subtree is.
@@ -43,6 +55,7 @@ pub struct Group {
     directory: OwnedFd,
     path: PathBuf,
     name: String,
+    found: bool,
 }
 
 impl Tree {
@@ -52,17 +65,21 @@ impl Tree {
     pub fn open(label: &str) -> Option<Tree> {
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let cgroup = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let daemon = daemon_leaf(label);
         layout::own_places(&mountinfo, &cgroup)
-            .iter()
-            .find_map(|place| Tree::make(place, label))
+            .into_iter()
+            .map(|place| place.without(&daemon))
+            .find_map(|place| Tree::make(&place, label))
     }
 
     fn make(place: &Place, label: &str) -> Option<Tree> {
-        let leaf = format!("dd-procmgr-{}", label.replace('/', "-"));
+        let leaf = leaf(label);
         let tree = Tree {
             layout: place.layout,
             root: place.directory.join(&leaf),
             name: join_names(&place.name, &leaf),
+            own: place.directory.clone(),
+            own_name: place.name.clone(),
         };
         make_directory(&tree.root).ok()?;
         // A group that may hold no processes, such as one below a threaded group, says so.
@@ -88,16 +105,43 @@ impl Tree {
 
     /// The subtree of an earlier daemon, wherever this one is itself.
     pub fn take_over(place: TreePlace) -> Tree {
+        let own = place.root.parent().unwrap_or(&place.root).to_owned();
+        let own_name = match place.name.rsplit_once('/') {
+            Some(("", _)) | None => "/",
+            Some((above, _)) => above,
+        };
         Tree {
             layout: place.layout,
+            own,
+            own_name: own_name.to_owned(),
             root: place.root,
             name: place.name,
         }
     }
 
-    /// Whether a unit has a group.
-    pub fn has_group(&self, unit: &str) -> bool {
-        escape(unit).is_ok_and(|leaf| self.root.join(leaf).exists())
+    /// The way to the group of a unit: this one, or where it lies if the unit was in other slices
+    /// when it was made; `None` if there is none.
+    pub fn find(&self, path: GroupPath) -> Option<GroupPath> {
+        if self.directory(&path).is_dir() {
+            return Some(path);
+        }
+        let leaf = path.last()?;
+        let mut waiting: Vec<GroupPath> = vec![Vec::new()];
+        while let Some(slice) = waiting.pop() {
+            let below = children(&self.directory(&slice)).unwrap_or_default();
+            for directory in below {
+                let name = directory.file_name()?.to_str()?.to_owned();
+                let mut path = slice.clone();
+                path.push(name.clone());
+                if name == *leaf {
+                    return Some(path);
+                }
+                if name.ends_with(".slice") {
+                    waiting.push(path);
+                }
+            }
+        }
+        None
     }
 
     /// A tree of plain directories, for tests of what reads and writes its files.
@@ -107,6 +151,8 @@ impl Tree {
             layout: Layout::Unified,
             root: root.to_owned(),
             name: "/fake".to_owned(),
+            own: root.to_owned(),
+            own_name: "/".to_owned(),
         }
     }
 
@@ -125,20 +171,56 @@ impl Tree {
         &self.name
     }
 
-    /// Makes or opens the group of a unit.
+    /// The directory of the group the daemon was started in.
+    fn own_directory(&self) -> &Path {
+        &self.own
+    }
+
+    /// The same as /proc/PID/cgroup named it.
+    fn own_name(&self) -> &str {
+        &self.own_name
+    }
+
+    /// Makes or opens the group of a unit, and those above it.
     ///
     /// # Errors
-    /// The directory cannot be made or opened.
-    pub fn group(&self, unit: &str) -> io::Result<Group> {
-        let leaf = escape(unit)?;
-        let path = self.root.join(&leaf);
-        make_directory(&path)?;
+    /// A directory cannot be made or opened.
+    pub fn group(&self, path: &[String]) -> io::Result<Group> {
+        let found = self.directory(path).is_dir();
+        let mut at = self.root.clone();
+        for part in path {
+            at.push(part);
+            make_directory(&at)?;
+        }
+        let path = at;
+        let leaf = path.strip_prefix(&self.root).unwrap_or(&path);
+        let leaf = leaf.to_string_lossy().into_owned();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Group {
             directory: rustix::fs::open(&path, flags, Mode::empty())?,
             path,
             name: join_names(&self.name, &leaf),
+            found,
         })
+    }
+
+    /// Where the group at a path is, whether it is there or not.
+    pub fn directory(&self, path: &[String]) -> PathBuf {
+        path.iter()
+            .fold(self.root.clone(), |at, part| at.join(part))
+    }
+
+    /// Its name, as /proc/PID/cgroup would have it.
+    pub fn name_of(&self, path: &[String]) -> String {
+        match path {
+            [] => self.name.clone(),
+            path => join_names(&self.name, &path.join("/")),
+        }
+    }
+
+    /// Removes the group of a slice if it is empty; says whether it did.
+    pub fn prune(&self, path: &[String]) -> bool {
+        !path.is_empty() && fs::remove_dir(self.directory(path)).is_ok()
     }
 
     /// Removes the subtree, which must be empty.
@@ -151,6 +233,52 @@ impl Tree {
 }
 
 impl Group {
+    /// Opens it, or a group right below that is made if it is not there and then belongs to this
+    /// user and group.
+    ///
+    /// # Errors
+    /// It cannot be made or opened.
+    pub fn open(&self, below: Option<&str>, owner: Option<(u32, u32)>) -> io::Result<OwnedFd> {
+        let Some(below) = below else {
+            return self.directory.try_clone();
+        };
+        let path = self.path.join(below);
+        make_directory(&path)?;
+        if let Some((user, group)) = owner {
+            give(&path, DELEGATED, user, group)?;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(&path, flags, Mode::empty())?)
+    }
+
+    /// Hands the group over to the unit's processes: marks it as systemd does, so that who
+    /// looks for it knows, and gives it to a user and group if there are any.
+    ///
+    /// # Errors
+    /// It cannot be given away.
+    pub fn hand_over(&self, owner: Option<(u32, u32)>) -> io::Result<()> {
+        for mark in ["trusted.delegate", "user.delegate"] {
+            // Not every kernel and not everybody can.
+            let flags = rustix::fs::XattrFlags::empty();
+            let _ = rustix::fs::fsetxattr(&self.directory, mark, b"1", flags);
+        }
+        match owner {
+            Some((user, group)) => give(&self.path, DELEGATED, user, group),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets a user and group watch the group's memory pressure.
+    ///
+    /// # Errors
+    /// It cannot be given away.
+    pub fn share_pressure(&self, owner: Option<(u32, u32)>) -> io::Result<()> {
+        match owner {
+            Some((user, group)) => give_file(&self.path.join("memory.pressure"), user, group),
+            None => Ok(()),
+        }
+    }
+
     /// For CLONE_INTO_CGROUP.
     pub fn directory(&self) -> BorrowedFd<'_> {
         use std::os::fd::AsFd;
@@ -165,6 +293,11 @@ impl Group {
     /// As /proc/PID/cgroup names it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it was there before, left by an earlier daemon.
+    pub fn was_found(&self) -> bool {
+        self.found
     }
 
     /// Whether a process whose /proc/PID/cgroup has this name is in it or below.
@@ -186,11 +319,7 @@ impl Group {
     /// How many processes in it and below the kernel has killed for want of memory
     /// (memory.events `oom_kill`); 0 where it does not count.
     pub fn memory_kills(&self) -> u64 {
-        let text = fs::read_to_string(self.memory_events_path()).unwrap_or_default();
-        text.lines()
-            .filter_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
-            .next()
-            .unwrap_or(0)
+        counted(&self.memory_events_path())
     }
 
     /// Whether the kernel, when it kills one process for want of memory, kills all of the group
@@ -215,11 +344,7 @@ impl Group {
     /// # Errors
     /// It cannot be read.
     pub fn processes(&self) -> io::Result<Vec<i32>> {
-        let mut pids = Vec::new();
-        collect_processes(&self.path, &mut pids)?;
-        pids.sort_unstable();
-        pids.dedup();
-        Ok(pids)
+        processes_below(&self.path)
     }
 
     /// Whether any process is in it or below (cgroup.events `populated`).
@@ -251,6 +376,40 @@ pub fn attach(directory: &Path, pid: i32) -> io::Result<()> {
     io::Write::write_all(&mut file, pid.to_string().as_bytes())
 }
 
+/// What belongs to whoever manages the groups below one (cgroup-v2.rst, "Delegation").
+const DELEGATED: [&str; 3] = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
+
+/// Gives a group and some of its files to a user and group.
+fn give(path: &Path, files: [&str; 3], user: u32, group: u32) -> io::Result<()> {
+    std::os::unix::fs::chown(path, Some(user), Some(group))?;
+    for file in files {
+        give_file(&path.join(file), user, group)?;
+    }
+    Ok(())
+}
+
+fn give_file(path: &Path, user: u32, group: u32) -> io::Result<()> {
+    match std::os::unix::fs::chown(path, Some(user), Some(group)) {
+        // Not every kernel has every file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// The same of a group of version 1 (memory.oom_control `oom_kill`).
+pub fn legacy_memory_kills(directory: &Path) -> u64 {
+    counted(&directory.join("memory.oom_control"))
+}
+
+/// The line `oom_kill` of a file; 0 where the kernel does not count.
+fn counted(file: &Path) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+        .next()
+        .unwrap_or(0)
+}
+
 /// Asks the kernel to freeze all processes of the group at a directory and below, or to let
 /// them go on; it does so in its own time.
 ///
@@ -268,6 +427,27 @@ pub fn freeze(directory: &Path, freeze: bool) -> io::Result<()> {
 pub fn is_frozen(directory: &Path) -> io::Result<bool> {
     let events = fs::read_to_string(directory.join("cgroup.events"))?;
     Ok(events.lines().any(|line| line == "frozen 1"))
+}
+
+/// The directory of the subtree of a daemon.
+fn leaf(label: &str) -> String {
+    format!("dd-procmgr-{}", label.replace('/', "-"))
+}
+
+/// Where a daemon goes that has to leave its own group.
+fn daemon_leaf(label: &str) -> String {
+    format!("{}-daemon", leaf(label))
+}
+
+/// The way to the group of a unit in slices, the outermost first.
+///
+/// # Errors
+/// A name that cannot be one of a group.
+pub fn group_path<'a>(
+    slices: impl Iterator<Item = &'a str>,
+    unit: &'a str,
+) -> io::Result<GroupPath> {
+    slices.chain([unit]).map(escape).collect()
 }
 
 fn join_names(parent: &str, leaf: &str) -> String {
@@ -315,6 +495,14 @@ fn children(path: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(directories)
+}
+
+fn processes_below(path: &Path) -> io::Result<Vec<i32>> {
+    let mut pids = Vec::new();
+    collect_processes(path, &mut pids)?;
+    pids.sort_unstable();
+    pids.dedup();
+    Ok(pids)
 }
 
 fn collect_processes(path: &Path, pids: &mut Vec<i32>) -> io::Result<()> {

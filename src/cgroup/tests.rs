@@ -57,7 +57,7 @@ fn wait_empty(watcher: &Watcher, id: watch::WatchId, group: &Group) {
 #[test]
 fn a_process_is_born_in_its_group_and_leaves_it_empty() {
     let Some(tree) = tree("born") else { return };
-    let group = tree.group("a.service").unwrap();
+    let group = tree.group(&["a.service".to_owned()]).unwrap();
     let watcher = Watcher::new().unwrap();
     let id = watcher.add(&group).unwrap();
     assert!(!group.populated().unwrap());
@@ -81,7 +81,7 @@ fn a_process_is_born_in_its_group_and_leaves_it_empty() {
 #[test]
 fn processes_below_are_found_and_hold_the_group() {
     let Some(tree) = tree("below") else { return };
-    let group = tree.group("b.service").unwrap();
+    let group = tree.group(&["b.service".to_owned()]).unwrap();
     let watcher = Watcher::new().unwrap();
     let id = watcher.add(&group).unwrap();
     let inner = group.path().join("inner");
@@ -97,7 +97,7 @@ fn processes_below_are_found_and_hold_the_group() {
     fs::write(inner.join("cgroup.procs"), started.pid.to_string()).unwrap();
     assert_eq!(group.processes().unwrap(), [started.pid]);
     assert!(group.populated().unwrap());
-    let again = tree.group("b.service").unwrap();
+    let again = tree.group(&["b.service".to_owned()]).unwrap();
     assert!(
         again.remove().is_err(),
         "a group with a process was removed"

@@ -55,7 +55,7 @@ const NAMESPACES: u64 = 0x7e02_0080;
 fn unset(name: &str) -> &'static str {
     let is_limit = name.starts_with("Limit")
         || name.starts_with("DefaultLimit")
-        || name.starts_with("Memory") && name != "MemoryCurrent"
+        || name.starts_with("Memory") && !name.ends_with("Current") && !name.ends_with("Peak")
         || name.starts_with("StartupMemory")
         || name.starts_with("DefaultMemory")
         || name.ends_with("TasksMax");

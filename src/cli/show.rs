@@ -11,8 +11,16 @@ use crate::offline;
 use crate::unit::name::UnitName;
 use serde_json::{Map, Value as Json};
 
-/// What became of the settings of a unit, and how its probes are.
-const OWN: [&str; 2] = ["EffectiveSettings", "Probes"];
+/// What became of the settings of a unit, how its probes are, and what it
+/// uses that systemd 252 does not tell.
+const OWN: [&str; 6] = [
+    "EffectiveSettings",
+    "Probes",
+    "MemoryPeak",
+    "MemorySwapCurrent",
+    "MemorySwapPeak",
+    "MemoryZSwapCurrent",
+];
 
 /// What to show of each object.
 pub(super) struct Selection<'a> {
@@ -39,7 +47,7 @@ pub(super) async fn run(
         let failed = |problem: Problem| problem.during(&format!("Failed to show {unit}"));
         let mut properties = client.unit(&unit).await.map_err(failed)?;
         properties.extend(client.own_settings(&unit).await.map_err(failed)?);
-        // Systemd has none such, so they are shown only to those who ask.
+        // Systemd 252 has none such, so they are shown only to those who ask.
         if selection.names.iter().any(|n| OWN.contains(&n.as_str())) {
             properties.extend(client.own_unit(&unit).await.map_err(failed)?);
         }

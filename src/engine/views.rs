@@ -7,9 +7,10 @@ use super::inspect::{JobView, UnitView};
 use super::job::Job;
 use super::state::{ActiveState, ServiceState};
 use super::unit::{Machine, Unit};
-use crate::unit::config::LoadState;
+use crate::unit::config::{LoadState, UnitConfig};
 use crate::unit::name::UnitName;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Engine {
     /// The names of all loaded units, sorted, aliases left out.
@@ -39,6 +40,12 @@ impl Engine {
     /// A unit by its number.
     pub fn unit_by_id(&self, id: UnitId) -> Option<UnitView> {
         self.graph.lookup(id).map(|unit| self.view(unit))
+    }
+
+    /// What the files of a unit say, by any of its names.
+    pub fn config(&self, name: &str) -> Option<Arc<UnitConfig>> {
+        let id = self.graph.find(name)?;
+        Some(self.graph.get(id).config.clone())
     }
 
     /// The targets of one of [`super::inspect::DEPENDENCY_PROPERTIES`], sorted.

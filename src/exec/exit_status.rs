@@ -20,6 +20,7 @@ pub const CPU_AFFINITY: u8 = 215;
 pub const GROUP: u8 = 216;
 pub const USER: u8 = 217;
 pub const CAPABILITIES: u8 = 218;
+pub const CGROUP: u8 = 219;
 pub const SETSID: u8 = 220;
 pub const STDERR: u8 = 222;
 pub const NETWORK: u8 = 225;

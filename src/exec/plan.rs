@@ -41,6 +41,11 @@ pub struct PlanInput<'a> {
     pub inherited: Inherited,
     /// What mounts are made from; `None` where the unit asks for none.
     pub mounts: Option<MountInput<'a>>,
+    /// Control groups of version 1 to join.
+    pub joins: Vec<Join>,
+    /// Why the access to devices cannot be restricted as the unit asks for, and by which
+    /// directive.
+    pub no_devices: Option<(&'static str, String)>,
     /// Namespaces that the unit's processes share.
     pub entered: Entered<'a>,
     /// Why the credentials that the unit asks for are not there.
@@ -71,6 +76,15 @@ pub struct PlanInput<'a> {
     pub streams: [Option<BorrowedFd<'a>>; 3],
     /// Where the data for standard input is read, if there are any.
     pub input_data: Option<BorrowedFd<'a>>,
+}
+
+/// A control group of version 1 that the process joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// Its file `tasks`.
+    pub tasks: CString,
+    /// The directive that is lost without.
+    pub setting: &'static str,
 }
 
 /// What a child has of its parent that a plan depends on.
@@ -245,6 +259,17 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
     let identity_taken = identity.filter(|_| as_user);
     let mut steps = Steps::default();
     steps.push(status::SETSID, Operation::NewSession);
+    for join in &input.joins {
+        let tasks = join.tasks.clone();
+        // A limit that cannot be had is reported, and the process runs without.
+        let operation = Operation::Join(tasks);
+        steps.add(join.setting, OnFailure::Skip(0), status::CGROUP, operation);
+    }
+    if let Some((directive, reason)) = &input.no_devices {
+        let reason = format!("cannot restrict access to devices: {reason}");
+        let operation = Operation::Refuse(reason);
+        steps.push_for(directive, exec, status::CGROUP, operation);
+    }
     // Files below get exactly the mode they are given.
     steps.push(status::EXCEPTION, Operation::Umask(0));
     if sandboxed {

@@ -159,11 +159,8 @@ impl Host {
             }
         }
         known.remove(&unit);
-        let names: BTreeSet<UnitName> = [unit].into();
-        let done = After::Look(Box::new(move |_| {
-            // An asker who went away misses nothing.
-            let _ = answer.send(Ok(()));
-        }));
+        let names: BTreeSet<UnitName> = [unit.clone()].into();
+        let done = After::Refreshed { unit, answer };
         self.load(names, known, done);
     }
 }

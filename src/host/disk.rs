@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Largest unit file read, in bytes; nobody writes a larger one by hand.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -191,17 +191,14 @@ fn is_swap(path: &str) -> bool {
 
 /// A slice that a systemd of this machine has made: `a-b.slice` is `a.slice/a-b.slice`.
 fn is_slice(name: &UnitName) -> bool {
-    let stem = name.stem();
-    if stem == "-" {
-        return true;
-    }
-    let mut relative = String::new();
-    for (end, _) in stem.match_indices('-').chain([(stem.len(), "")]) {
-        relative.push_str(&format!("/{}.slice", &stem[..end]));
-    }
-    ["", "/unified", "/systemd"]
-        .iter()
-        .any(|tree| Path::new(&format!("/sys/fs/cgroup{tree}{relative}")).is_dir())
+    let Some(slices) = name.slices() else {
+        return false;
+    };
+    let relative: PathBuf = slices.iter().map(UnitName::as_str).collect();
+    ["", "unified", "systemd"].iter().any(|tree| {
+        let tree = Path::new("/sys/fs/cgroup").join(tree);
+        slices.is_empty() || tree.join(&relative).is_dir()
+    })
 }
 
 #[cfg(test)]

@@ -158,6 +158,8 @@ impl Host {
             return;
         }
         startup.finished = clock::now();
+        self.limit_for_phase();
+        let startup = &mut self.startup;
         let took = startup.finished.monotonic - startup.begun.monotonic;
         let _ = self.news.send(News::StartupFinished(took));
     }
@@ -168,7 +170,8 @@ impl Host {
         self.groups.release(unit);
         self.told_by_root.remove(&unit);
         self.freezers.remove(&unit);
-        self.last_cpu.remove(&unit);
+        self.last_usage.remove(&unit);
+        self.limits.forget(&name);
         self.left_out.remove(&unit);
         self.handed_over.remove(&unit);
         // Nothing, unless a start failed before there was a process.
@@ -208,9 +211,9 @@ impl Host {
     /// The unit is dead: removes what it leaves, off the loop; its next start waits for that.
     fn clean_up(&mut self, unit: UnitId, runtime_directories: bool) {
         // What it has used is still to be seen when it is gone.
-        let directory = self.groups.directory_of(unit);
-        if let Some(cpu) = directory.and_then(|directory| usage::read(&directory).cpu) {
-            self.last_cpu.insert(unit, cpu);
+        if let Some(path) = self.groups.path_of(unit) {
+            let last = usage::read(&self.groups.places(path)).after_the_end();
+            self.last_usage.insert(unit, last);
         }
         self.groups.release(unit);
         self.told_by_root.remove(&unit);

@@ -12,8 +12,11 @@ use super::guests::{self, Guest};
 use super::process_table::{self, Table};
 use super::readiness::Readable;
 use super::run::Fact;
+use crate::cgroup::controller::Controller;
+use crate::cgroup::controls::{Controls, GroupPath};
+use crate::cgroup::usage::Places;
 use crate::cgroup::watch::{WatchId, Watcher};
-use crate::cgroup::{Group, Tree, TreePlace};
+use crate::cgroup::{self, Group, Tree, TreePlace};
 use crate::engine::UnitId;
 use crate::sys::proc::{self, Stat};
 use crate::unit::name::UnitName;
@@ -27,10 +30,14 @@ use tokio::sync::mpsc::UnboundedSender;
 #[derive(Debug, Default)]
 struct Members {
     name: Option<UnitName>,
+    /// Where its group is in every hierarchy.
+    path: GroupPath,
     group: Option<Arc<Group>>,
     watch: Option<WatchId>,
     /// The watch for kills for want of memory, where the kernel counts them.
     memory_watch: Option<WatchId>,
+    /// Its group where memory is in a hierarchy of version 1.
+    legacy_memory: Option<PathBuf>,
     /// Those that were told.
     memory_kills: u64,
     /// Sessions and process groups that began with a process of the unit.
@@ -43,10 +50,22 @@ struct Members {
     guests: Vec<Guest>,
 }
 
+impl Members {
+    /// How many of its processes the kernel has killed for want of memory, as far as it counts.
+    fn kills(&self) -> u64 {
+        let watched = self.group.as_ref().filter(|_| self.memory_watch.is_some());
+        let unified = watched.map_or(0, |group| group.memory_kills());
+        let legacy = self.legacy_memory.as_deref();
+        unified + legacy.map_or(0, cgroup::legacy_memory_kills)
+    }
+}
+
 /// The groups of all units.
 #[derive(Debug)]
 pub(super) struct Groups {
     tree: Option<Tree>,
+    /// What is set on the groups.
+    pub(super) controls: Controls,
     watcher: Option<(Watcher, Readable)>,
     units: BTreeMap<UnitId, Members>,
     /// Units whose group may have become empty.
@@ -62,7 +81,7 @@ impl Groups {
     ///
     /// # Errors
     /// The kernel gives no inotify instance.
-    pub(super) fn new(tree: Option<Tree>) -> io::Result<Groups> {
+    pub(super) fn new(tree: Option<Tree>, controls: Controls) -> io::Result<Groups> {
         let watcher = match &tree {
             Some(_) => {
                 let watcher = Watcher::new()?;
@@ -73,6 +92,7 @@ impl Groups {
         };
         Ok(Groups {
             tree,
+            controls,
             watcher,
             units: BTreeMap::new(),
             suspects: BTreeSet::new(),
@@ -87,7 +107,8 @@ impl Groups {
     }
 
     /// Takes over what an earlier daemon has left of a unit: its group, if it has one, and the
-    /// processes of it that are known by number.
+    /// processes of it that are known by number; says whether there is anything. `path` is where
+    /// the group should be.
     ///
     /// # Errors
     /// The group cannot be opened.
@@ -95,21 +116,25 @@ impl Groups {
         &mut self,
         unit: UnitId,
         name: &UnitName,
+        path: GroupPath,
         invocation: &str,
         pids: &[i32],
-    ) -> io::Result<()> {
-        match &self.tree {
-            Some(tree) if !tree.has_group(name.as_str()) => return Ok(()),
-            None if pids.is_empty() => return Ok(()),
-            Some(_) | None => {}
-        }
-        let group = self.prepare(unit, name, invocation)?;
+    ) -> io::Result<bool> {
+        let path = match &self.tree {
+            Some(tree) => match tree.find(path) {
+                Some(path) => path,
+                None => return Ok(false),
+            },
+            None if pids.is_empty() => return Ok(false),
+            None => path,
+        };
+        let group = self.prepare(unit, name, path, invocation)?;
         self.orphaned |= group.is_none();
         let populated = group.map_or(!pids.is_empty(), |group| group.populated().unwrap_or(false));
         let members = self.units.entry(unit).or_default();
         members.sessions.extend(pids);
         members.occupied = populated;
-        Ok(())
+        Ok(true)
     }
 
     /// Processes that the engine does not know and that lead a session of their own, executed
@@ -149,6 +174,48 @@ impl Groups {
         Some(group.path().to_owned())
     }
 
+    /// The way to the unit's group.
+    pub(super) fn path_of(&self, unit: UnitId) -> Option<&GroupPath> {
+        self.units.get(&unit).map(|members| &members.path)
+    }
+
+    /// The units that have a group at a path or below it.
+    pub(super) fn units_below(&self, path: &[String]) -> Vec<UnitId> {
+        let units = self.units.iter();
+        let below = units.filter(|(_, members)| members.path.starts_with(path));
+        below.map(|(unit, _)| *unit).collect()
+    }
+
+    /// Where the groups at a path are, as far as they are there.
+    pub(super) fn places(&self, path: &[String]) -> Places {
+        let unified = self.slice_directory(path);
+        let legacy = Controller::ALL.into_iter().filter_map(|controller| {
+            let directory = self.controls.legacy_group(path, controller)?;
+            Some((controller, directory))
+        });
+        Places {
+            unified,
+            root: self
+                .tree
+                .as_ref()
+                .map(|tree| tree.root().to_owned())
+                .unwrap_or_default(),
+            legacy: legacy.collect(),
+        }
+    }
+
+    /// The directory of the group of a slice, if there is one.
+    pub(super) fn slice_directory(&self, path: &[String]) -> Option<PathBuf> {
+        let directory = self.tree.as_ref()?.directory(path);
+        directory.is_dir().then_some(directory)
+    }
+
+    /// Its name, as /proc/PID/cgroup would have it.
+    pub(super) fn slice_name(&self, path: &[String]) -> Option<String> {
+        self.slice_directory(path)?;
+        Some(self.tree.as_ref()?.name_of(path))
+    }
+
     /// Whether units have groups at all.
     pub(super) fn has_tree(&self) -> bool {
         self.tree.is_some()
@@ -162,26 +229,50 @@ impl Groups {
         &mut self,
         unit: UnitId,
         name: &UnitName,
+        path: GroupPath,
         invocation: &str,
     ) -> io::Result<Option<Arc<Group>>> {
         let members = self.units.entry(unit).or_default();
         members.name = Some(name.clone());
         members.invocations.insert(invocation.to_owned());
         let Some(tree) = &self.tree else {
+            members.path = path;
             return Ok(None);
         };
         if let Some(group) = &members.group {
             return Ok(Some(group.clone()));
         }
-        let group = Arc::new(tree.group(name.as_str())?);
+        let group = Arc::new(tree.group(&path)?);
         if let Some((watcher, _)) = &self.watcher {
             members.watch = Some(watcher.add(&group)?);
-            members.memory_watch = watcher.add_memory(&group)?;
         }
-        // A group that an earlier daemon left may have counted some.
-        members.memory_kills = group.memory_kills();
+        members.path = path;
         members.group = Some(group.clone());
         Ok(Some(group))
+    }
+
+    /// Watches for kills for want of memory from now on, if the kernel counts them by now.
+    ///
+    /// # Errors
+    /// There are too many watches.
+    pub(super) fn watch_memory(&mut self, unit: UnitId) -> io::Result<()> {
+        let Some(members) = self.units.get_mut(&unit) else {
+            return Ok(());
+        };
+        if let (Some(group), None, Some((watcher, _))) =
+            (&members.group, members.memory_watch, &self.watcher)
+        {
+            members.memory_watch = watcher.add_memory(group)?;
+        }
+        let legacy = self
+            .controls
+            .legacy_group(&members.path, Controller::Memory);
+        if legacy != members.legacy_memory || !members.occupied {
+            members.legacy_memory = legacy;
+            // A group that an earlier daemon left may have counted some.
+            members.memory_kills = members.kills();
+        }
+        Ok(())
     }
 
     /// Notes that a process of the unit exists; its session is its own.
@@ -291,10 +382,7 @@ impl Groups {
         let Some(members) = self.units.get_mut(&unit) else {
             return;
         };
-        let (Some(group), Some(_)) = (&members.group, members.memory_watch) else {
-            return;
-        };
-        let kills = group.memory_kills();
+        let kills = members.kills();
         if kills > members.memory_kills {
             members.memory_kills = kills;
             self.out_of_memory.insert(unit);
@@ -351,6 +439,18 @@ impl Groups {
             }
         }
         empty
+    }
+
+    /// The units that have a group or processes, by name.
+    pub(super) fn names(&self) -> BTreeMap<UnitName, UnitId> {
+        let units = self.units.iter();
+        let named = units.filter_map(|(unit, members)| Some((members.name.clone()?, *unit)));
+        named.collect()
+    }
+
+    /// Whether there may be processes in the unit's group.
+    pub(super) fn is_populated(&self, unit: UnitId) -> bool {
+        self.populated(unit)
     }
 
     fn populated(&self, unit: UnitId) -> bool {
@@ -431,13 +531,37 @@ impl Groups {
             // Left behind on purpose (KillMode=process): still watched, still the unit's.
             return;
         }
-        let group = self.units.remove(&unit).and_then(|members| members.group);
+        let Some(members) = self.units.remove(&unit) else {
+            return;
+        };
+        let group = members.group;
         // Somebody still holding it is about to start a process in it.
-        if let Some(Err(error)) = group.and_then(Arc::into_inner).map(Group::remove) {
-            tracing::warn!(
+        match group.map(|group| Arc::into_inner(group).map(Group::remove)) {
+            Some(None) => return,
+            Some(Some(Err(error))) => tracing::warn!(
                 "cannot remove the control group of unit {}: {error}",
                 unit.0
-            );
+            ),
+            Some(Some(Ok(()))) | None => {}
+        }
+        self.forget(&members.path);
+    }
+
+    /// A group is gone; so are those of slices that are empty now.
+    fn forget(&mut self, path: &[String]) {
+        self.controls.forget(path);
+        for end in (1..path.len()).rev() {
+            let Some(slice) = path.get(..end) else {
+                continue;
+            };
+            let gone = match &self.tree {
+                Some(tree) => tree.prune(slice),
+                None => self.units_below(slice).is_empty(),
+            };
+            if !gone {
+                return;
+            }
+            self.controls.forget(slice);
         }
     }
 
@@ -455,6 +579,7 @@ impl Groups {
         {
             tracing::warn!("cannot remove the tree of control groups: {error}");
         }
+        self.controls.close();
     }
 
     /// All processes that belong to any unit: what is still there when everything was stopped.
@@ -599,6 +724,10 @@ mod tests {
         group
     }
 
+    fn fake_groups(root: &std::path::Path) -> Groups {
+        Groups::new(Some(Tree::fake(root)), Controls::none("a test")).unwrap()
+    }
+
     fn write_kills(group: &std::path::Path, kills: u64) {
         let text = format!("low 0\nhigh 0\nmax 31\noom 7\noom_kill {kills}\noom_group_kill 9\n");
         std::fs::write(group.join("memory.events"), text).unwrap();
@@ -608,10 +737,12 @@ mod tests {
     async fn kills_for_want_of_memory_are_told_once() {
         let directory = tempfile::tempdir().unwrap();
         let group = fake_group(directory.path(), "a.service");
-        let mut groups = Groups::new(Some(Tree::fake(directory.path()))).unwrap();
+        let mut groups = fake_groups(directory.path());
         let unit = UnitId(1);
         let name = UnitName::parse("a.service").unwrap();
-        groups.prepare(unit, &name, "id").unwrap();
+        let path = vec!["a.service".to_owned()];
+        groups.prepare(unit, &name, path, "id").unwrap();
+        groups.watch_memory(unit).unwrap();
         groups.look_at_memory(unit);
         assert!(groups.take_out_of_memory().is_empty(), "those were before");
         write_kills(&group, 3);
@@ -635,10 +766,11 @@ mod tests {
         let plain = directory.path().join("b.service");
         std::fs::create_dir(&plain).unwrap();
         std::fs::write(plain.join("cgroup.events"), "populated 0\n").unwrap();
-        let mut groups = Groups::new(Some(Tree::fake(directory.path()))).unwrap();
+        let mut groups = fake_groups(directory.path());
         for (number, name) in [(1, "a.service"), (2, "b.service")] {
+            let path = vec![name.to_owned()];
             let name = UnitName::parse(name).unwrap();
-            groups.prepare(UnitId(number), &name, "id").unwrap();
+            groups.prepare(UnitId(number), &name, path, "id").unwrap();
         }
         let written = || std::fs::read_to_string(group.join("memory.oom.group")).unwrap();
         groups.kill_together(UnitId(1), true).unwrap();

@@ -5,7 +5,7 @@ use super::bus_names::BusNameNews;
 use super::client_units::ClientUnits;
 use super::operations::{Operation, Trouble};
 use super::vitals::Histogram;
-use crate::cgroup::usage::Usage;
+use crate::cgroup::usage::{Places, Usage};
 use crate::engine::{
     Engine, JobId, JobKind, JobResult, KillWhom, Refusal, Timestamp, Verb, Verdict,
 };
@@ -79,6 +79,8 @@ pub trait Facts {
 pub struct Held {
     /// The directory of its control group, while it has one.
     pub group: Option<PathBuf>,
+    /// Where it is in every hierarchy.
+    pub places: Places,
     /// Nanoseconds of CPU that it had used when its group went.
     pub cpu: Option<u64>,
     /// Lines of log, as [`Facts::log_counts`] says.

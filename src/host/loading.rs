@@ -38,6 +38,8 @@ pub(super) enum After {
     },
     /// They are looked at.
     Look(Look),
+    /// A unit was read again; answered when its limits are set, too.
+    Refreshed { unit: UnitName, answer: Answer<()> },
     /// They are compared with what is loaded, not taken in.
     Compare(Compare),
     /// All files were read again.
@@ -103,7 +105,10 @@ impl Host {
         for unit in &units {
             self.show_findings(unit);
         }
-        self.tell(Event::Load { units });
+        self.tell(Event::Load {
+            units: units.clone(),
+        });
+        self.limit_anew(&units);
     }
 
     /// Says what is wrong with a unit's files; once, however often it is loaded between two

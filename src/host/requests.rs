@@ -64,6 +64,7 @@ impl Host {
             Message::Shutdown => {
                 self.tell_stopping();
                 self.tell(Event::Shutdown);
+                self.limit_for_phase();
             }
             Message::BusName(watch, news) => self.bus_name_news(watch, news),
             Message::Reexecute { answer } => self.reexecute = Some(answer),
@@ -220,6 +221,7 @@ impl Host {
                 });
             }
             After::Look(look) => look(&HostFacts(self).view()),
+            After::Refreshed { unit, answer } => self.answer_when_limited(unit, answer),
             // Nothing was taken in: `loaded` answers it.
             After::Compare(_) => {}
             After::Reloaded(answer) => {

@@ -17,6 +17,7 @@ use super::keep::custody::{Custody, Keep, Kept, Recovered};
 use super::keep::journal::Journal;
 use super::keep::resume::{self, Resumption};
 use super::keep::saved::PipeOf;
+use super::limits::Limits;
 use super::loading::Loaded;
 use super::log::Log;
 use super::main_process::Search;
@@ -36,6 +37,9 @@ use super::stamps::{Stamp, Stamps};
 use super::time_watch::{self, TimeNews, TimeWatch};
 use super::vitals::Pulse;
 use crate::cgroup::Tree;
+use crate::cgroup::controls::Controls;
+use crate::cgroup::plan::Finding;
+use crate::cgroup::usage::Usage;
 use crate::engine::{CheckId, Engine, Event, LogLevel, ProcessId, UnitId};
 use crate::sys::subreaper;
 use crate::unit::effective::LeftOut;
@@ -116,6 +120,8 @@ pub(super) enum Fact {
     Pictured(io::Result<()>),
     Stamp(Stamp),
     Path(PathFact),
+    /// Limits of a unit were set.
+    Limited(UnitName, Vec<Finding>),
 }
 
 /// What ended a wait.
@@ -165,6 +171,7 @@ pub struct Host {
     /// Processes for scopes that are about to be started.
     pub(super) handed_over: BTreeMap<UnitId, Vec<Guest>>,
     pub(super) isolations: Isolations,
+    pub(super) limits: Limits,
     /// What the last start of a unit went without.
     pub(super) left_out: BTreeMap<UnitId, Vec<LeftOut>>,
     pub(super) notify: NotifySocket,
@@ -195,8 +202,8 @@ pub struct Host {
     pub(super) client_environment: Vec<(String, String)>,
     /// Units that are frozen or on the way to or from it.
     pub(super) freezers: BTreeMap<UnitId, Freezer>,
-    /// Nanoseconds of CPU that units had used when their group went.
-    pub(super) last_cpu: BTreeMap<UnitId, u64>,
+    /// What units had used when their group went.
+    pub(super) last_usage: BTreeMap<UnitId, Usage>,
     /// The steps of coming up.
     pub(super) startup: Startup,
     /// Said by processes whose start is not told of yet.
@@ -255,13 +262,13 @@ impl Host {
             if !options.sockets {
                 engine.without_socket_activation();
             }
-            let groups = Groups::new(Tree::open(&options.cgroup_label))?;
+            let groups = groups(Tree::open(&options.cgroup_label), &options)?;
             let custody = Custody::new(options.keep.clone(), &options.runtime, None);
             let (mut host, handle) = Host::build(options, engine, groups, custody, None)?;
             host.begin_journal()?;
             return Ok((host, handle));
         };
-        let groups = resume::groups(&recovered, &options.cgroup_label)?;
+        let groups = resume::groups(&recovered, &options)?;
         let keeper = recovered.keeper.take();
         let custody = Custody::new(options.keep.clone(), &options.runtime, keeper);
         let notify = recovered.take(keep::NOTIFY);
@@ -310,6 +317,7 @@ impl Host {
             groups,
             handed_over: BTreeMap::new(),
             isolations: Isolations::default(),
+            limits: Limits::default(),
             left_out: BTreeMap::new(),
             news: news.clone(),
             capture: Capture::new(log.clone())?,
@@ -331,7 +339,7 @@ impl Host {
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
             freezers: BTreeMap::new(),
-            last_cpu: BTreeMap::new(),
+            last_usage: BTreeMap::new(),
             startup: Startup {
                 begun: clock::now(),
                 ..Startup::default()
@@ -467,6 +475,7 @@ impl Host {
             Fact::Pictured(written) => self.pictured(written),
             Fact::Stamp(stamp) => self.stamp_read(&stamp),
             Fact::Path(fact) => self.path_fact(fact),
+            Fact::Limited(unit, findings) => self.limited(unit, findings),
         }
     }
 
@@ -524,6 +533,16 @@ async fn at(moment: Option<tokio::time::Instant>) {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
+}
+
+/// The tree of control groups and what can be set in it. Limits are left to the container where
+/// a pod says what it may use.
+pub(super) fn groups(tree: Option<Tree>, options: &Options) -> io::Result<Groups> {
+    let controls = match options.mode {
+        Mode::Kubernetes => Controls::none("in kubernetes mode limits are the container's"),
+        Mode::Host | Mode::Container => Controls::open(tree.as_ref(), &options.cgroup_label),
+    };
+    Groups::new(tree, controls)
 }
 
 pub(super) fn named(error: io::Error, attempt: &str, path: &std::path::Path) -> io::Error {

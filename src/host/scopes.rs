@@ -6,6 +6,7 @@
 
 use super::guests::Guest;
 use super::handle::{Answer, ControlError, Handle, Message, News, parse};
+use super::limits;
 use super::operations::{Operation, Trouble, trouble};
 use super::run::{Fact, Host};
 use super::spawning::invocation_id;
@@ -113,10 +114,15 @@ impl Host {
         invocation: u128,
     ) {
         let guests = self.handed_over.remove(&unit).unwrap_or_default();
-        let prepared = self
-            .groups
-            .prepare(unit, &config.name, &invocation_id(invocation))
+        let prepared = limits::path_of(&config)
+            .and_then(|path| {
+                let invocation = invocation_id(invocation);
+                self.groups.prepare(unit, &config.name, path, &invocation)
+            })
             .and_then(|group| {
+                let found = group.as_ref().is_some_and(|group| group.was_found());
+                self.limit(unit, &config, found);
+                self.restrict_scope(unit, &config);
                 let policy = config.scope().map(|scope| scope.oom_policy);
                 let together = policy == Some(OomPolicy::Kill);
                 self.groups.kill_together(unit, together)?;
@@ -176,6 +182,8 @@ impl Host {
                     self.log
                         .manager(LogLevel::Notice, Some(&config.name), &text);
                 }
+                // Those that are in the group join what limits it elsewhere.
+                self.look_at_joined(unit, 0);
                 let watched = self.groups.welcome(unit, outside, &self.facts);
                 watched.map_err(|error| format!("cannot watch a process: {error}"))
             }

@@ -10,15 +10,16 @@ use super::input_data;
 use super::isolation::{Ground, MachineFiles, Shared};
 use super::keep;
 use super::killing::Shot;
+use super::limits;
 use super::line_rules::LineRules;
 use super::made_directories::{self, Unmade};
 use super::numa;
 use super::output::{Pipes, Reader};
+use super::placing::Placing;
 use super::processes::Known;
 use super::run::{Fact, Host, Options};
 use super::sockets::Parcel;
 use super::terminal;
-use crate::cgroup::Group;
 use crate::engine::{Event, LogLevel, ProcessId, Role, Spawn, UnitId};
 use crate::exec::environment::{EnvironmentInput, assemble};
 use crate::exec::foresight::{self, Standing};
@@ -89,7 +90,7 @@ impl Common {
 struct Start {
     order: Box<Spawn>,
     common: Arc<Common>,
-    group: Option<Arc<Group>>,
+    placing: Placing,
     shared: Arc<Shared>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
@@ -102,6 +103,8 @@ pub(super) struct Started {
     order: Box<Spawn>,
     /// When it was ordered.
     begun: Instant,
+    /// How many groups of version 1 it was to join.
+    joined: usize,
     readers: Vec<Reader>,
     /// The process and what is to be warned of, or why there is none.
     result: Result<(Child, Vec<String>), String>,
@@ -126,19 +129,23 @@ impl Host {
                 return self.started(Started {
                     order,
                     begun,
+                    joined: 0,
                     readers: Vec::new(),
                     result: Err(reason),
                 });
             }
         };
         let readers = pipes.take_readers();
+        let joined = start.placing.legacy_count();
         let cleaning = self.cleaning.remove(&order.config.name);
-        if cleaning.is_none() && is_simple(&order.config) {
+        let limiting = self.limits.take_pending(&order.config.name);
+        if cleaning.is_none() && limiting.is_none() && is_simple(&order.config) {
             let result = start.run();
             drop(start);
             return self.started(Started {
                 order,
                 begun,
+                joined,
                 readers,
                 result,
             });
@@ -149,6 +156,10 @@ impl Host {
             if let Some(cleaning) = cleaning {
                 let _ = cleaning.await;
             }
+            // And its limits must stand.
+            if let Some(limiting) = limiting {
+                let _ = limiting.await;
+            }
             let run = tokio::task::spawn_blocking(move || start.run());
             let result = match run.await {
                 Ok(result) => result,
@@ -157,6 +168,7 @@ impl Host {
             let _ = facts.send(Fact::Started(Box::new(Started {
                 order,
                 begun,
+                joined,
                 readers,
                 result,
             })));
@@ -174,12 +186,16 @@ impl Host {
             reader.kept = Some(self.custody.keep(key, &reader.descriptor));
         }
         let invocation = invocation_id(order.invocation);
-        let group = self
-            .groups
-            .prepare(order.unit, &order.config.name, &invocation)
+        let group = limits::path_of(&order.config)
+            .and_then(|path| {
+                self.groups
+                    .prepare(order.unit, &order.config.name, path, &invocation)
+            })
             .map_err(|error| format!("cannot make the control group: {error}"))?;
         if order.first {
             self.warn_of_left_over(order);
+            let found = group.as_ref().is_some_and(|group| group.was_found());
+            self.limit(order.unit, &order.config, found);
             let service = order.config.service();
             let together = service.is_some_and(|it| it.oom_policy == OomPolicy::Kill);
             self.groups
@@ -192,7 +208,7 @@ impl Host {
         Ok(Start {
             order: Box::new(order.clone()),
             common: self.common.clone(),
-            group,
+            placing: self.placing(group, order),
             shared,
             stdout: pipes.stdout.take(),
             stderr: pipes.stderr.take(),
@@ -259,6 +275,7 @@ impl Host {
         let Started {
             order,
             begun,
+            joined,
             readers,
             result,
         } = started;
@@ -279,6 +296,7 @@ impl Host {
         let pid = child.pid;
         self.groups.joined(order.unit, pid);
         self.note_isolation(order.unit);
+        self.look_at_joined(order.unit, joined);
         let lines = self.lines_of(&order);
         self.capture.start(&name, pid, readers, &lines);
         for pipe in self.pipes.values_mut() {
@@ -381,6 +399,7 @@ impl Start {
         })?;
         let data = input_data::descriptor(exec)?;
         let warnings = terminal::prepare(exec, &self.common.closing);
+        let placed = self.placing.place(known)?;
         let input = PlanInput {
             exec,
             command,
@@ -396,6 +415,8 @@ impl Start {
                 place: &ground.place,
             }),
             no_credentials,
+            joins: placed.joins,
+            no_devices: placed.no_devices,
             entered: self.shared.entered(&exec.isolation),
             not_applied: &self.order.config.not_applied,
             no_directory: no_directory.map(|unmade| (unmade.exit_status, unmade.reason)),
@@ -411,10 +432,11 @@ impl Start {
             input_data: data.as_ref().map(AsFd::as_fd),
         };
         let plan = plan(&input).map_err(|error| error.to_string())?;
-        let group = self.group.as_ref().map(|group| group.directory());
+        let group = placed.directory;
         if self.common.closing.load(Ordering::Relaxed) {
             return Err("the daemon ends".to_owned());
         }
+        let group = group.as_ref().map(AsFd::as_fd);
         let mut child = spawn::spawn(&plan, group).map_err(|error| error.to_string())?;
         child.left_out.append(&mut left_out);
         let missing = plan.unset_variables().iter();
@@ -592,6 +614,7 @@ impl Start {
             built_in.push(("CREDENTIALS_DIRECTORY".to_owned(), directory.to_owned()));
         }
         built_in.extend(directories::variables(exec, &self.common.system));
+        built_in.extend(self.placing.environment());
         built_in.extend(self.parcel.environment(config));
         built_in.extend(self.order.environment.iter().cloned());
         let input = EnvironmentInput {

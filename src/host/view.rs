@@ -1,14 +1,31 @@
 //! What readers get to see of the host.
 
 use super::handle::{Facts, Held, LogLine, ManagerFacts, View, Vitals};
+use super::limits::slice_path;
 use super::run::Host;
 use crate::cgroup::usage::{self, Usage};
 use crate::exec::foresight;
 use crate::sys::proc;
-use crate::unit::effective;
-use crate::unit::name::UnitName;
+use crate::unit::config::Accounting;
+use crate::unit::effective::{self, Extent, LeftOut};
+use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What is shown of a unit's usage: what its settings say is not counted is not told.
+fn counted(mut usage: Usage, accounting: Accounting) -> Usage {
+    if !accounting.counts_memory() {
+        usage.memory = None;
+        usage.memory_available = None;
+    }
+    if !accounting.counts_tasks() {
+        usage.tasks = None;
+    }
+    if !accounting.counts_io() {
+        usage.io = None;
+    }
+    usage
+}
 
 /// The host as [`Facts`].
 pub(super) struct HostFacts<'a>(pub(super) &'a Host);
@@ -24,6 +41,11 @@ impl HostFacts<'_> {
 
 impl Facts for HostFacts<'_> {
     fn control_group(&self, unit: &UnitName) -> String {
+        if unit.unit_type() == UnitType::Slice {
+            let path = slice_path(unit).ok();
+            let name = path.and_then(|path| self.0.groups.slice_name(&path));
+            return name.unwrap_or_default();
+        }
         let view = self.0.engine.unit(unit.as_str());
         view.map_or_else(String::new, |view| self.0.groups.name_of(view.id))
     }
@@ -39,33 +61,47 @@ impl Facts for HostFacts<'_> {
     }
 
     fn usage(&self, unit: &UnitName) -> Usage {
-        let view = self.0.engine.unit(unit.as_str());
-        let directory = view
-            .as_ref()
-            .and_then(|view| self.0.groups.directory_of(view.id));
-        match (directory, view) {
-            (Some(directory), _) => usage::read(&directory),
-            (None, Some(view)) => Usage {
-                cpu: self.0.last_cpu.get(&view.id).copied(),
-                ..Usage::default()
-            },
-            (None, None) => Usage::default(),
-        }
+        let Some(view) = self.0.engine.unit(unit.as_str()) else {
+            return Usage::default();
+        };
+        let path = match unit.unit_type() {
+            UnitType::Slice => slice_path(view.name()).ok(),
+            _ => self.0.groups.path_of(view.id).cloned(),
+        };
+        let usage = match path {
+            Some(path) => usage::read(&self.0.groups.places(&path)),
+            None => self.0.last_usage.get(&view.id).cloned().unwrap_or_default(),
+        };
+        counted(usage, view.config.resource.accounting)
     }
 
     fn effective_settings(&self, unit: &UnitName) -> Vec<String> {
         let Some(view) = self.0.engine.unit(unit.as_str()) else {
             return Vec::new();
         };
+        let mut limits: Vec<LeftOut> = self
+            .0
+            .limits
+            .findings(view.name())
+            .iter()
+            .map(|finding| LeftOut {
+                directive: finding.directive.to_owned(),
+                reason: finding.reason.clone(),
+                extent: match finding.reduced {
+                    true => Extent::Part,
+                    false => Extent::Nothing,
+                },
+            })
+            .collect();
         match (self.0.left_out.get(&view.id), view.config.exec()) {
-            (Some(left_out), _) => effective::report(&view.config, left_out),
+            (Some(left_out), _) => limits.extend(left_out.iter().cloned()),
             // It was never started: what has to be expected.
             (None, Some(exec)) => {
-                let foreseen = foresight::foresee(exec, &self.0.common.standing);
-                effective::report(&view.config, &foreseen)
+                limits.extend(foresight::foresee(exec, &self.0.common.standing));
             }
-            (None, None) => effective::report(&view.config, &[]),
+            (None, None) => {}
         }
+        effective::report(&view.config, &limits)
     }
 
     fn dynamic_users(&self) -> Vec<(u32, String)> {
@@ -112,7 +148,13 @@ impl Facts for HostFacts<'_> {
         };
         Held {
             group: self.0.groups.directory_of(view.id),
-            cpu: self.0.last_cpu.get(&view.id).copied(),
+            places: self
+                .0
+                .groups
+                .path_of(view.id)
+                .map(|path| self.0.groups.places(path))
+                .unwrap_or_default(),
+            cpu: self.0.last_usage.get(&view.id).and_then(|last| last.cpu),
             lines: 0,
         }
     }

@@ -88,7 +88,7 @@ impl Shown {
         let main = self.view.service.as_ref().map_or(0, |it| it.main_pid);
         let pids = match &self.held.group {
             Some(group) => {
-                self.usage = read_usage(group);
+                self.usage = read_usage(&self.held.places);
                 members(group)
             }
             None if main > 0 => vec![main.to_string()],

@@ -415,7 +415,7 @@ mod tests {
             println!("SKIP: no v2 hierarchy can be written");
             return;
         };
-        let group = tree.group("join.service").unwrap();
+        let group = tree.group(&["join.service".to_owned()]).unwrap();
         let script = format!("grep -q '^0::{}$' /proc/self/cgroup", group.name());
         let program = shell(&script);
         let prepared = Prepared::new(&program);

@@ -34,6 +34,9 @@ pub(super) fn perform(operation: &Operation<'_>) -> Result<Extent, Errno> {
     let done = match operation {
         Operation::Refuse(_) => Err(Errno(libc::EPERM)),
         Operation::NewSession => plain(libc::SYS_setsid, []),
+        Operation::Join(tasks) => {
+            open(tasks, libc::O_WRONLY | libc::O_CLOEXEC, 0).and_then(|file| write(file, b"0"))
+        }
         Operation::Stash { from, onto } => duplicate(from.as_raw_fd(), *onto, libc::O_CLOEXEC),
         Operation::Pass { from, onto } => duplicate(*from, *onto, 0),
         Operation::Open {

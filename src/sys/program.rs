@@ -67,6 +67,9 @@ pub enum Operation<'fd> {
     Refuse(String),
     /// setsid(2).
     NewSession,
+    /// Goes into a control group of version 1 by writing to its file `tasks`: a thread that moves
+    /// itself waits for nobody.
+    Join(CString),
     /// Copies a descriptor of ours to a number, close-on-exec.
     Stash {
         /// Which.
@@ -278,6 +281,7 @@ impl fmt::Display for Operation<'_> {
         match self {
             Operation::Refuse(reason) => f.write_str(reason),
             Operation::NewSession => f.write_str("make a session"),
+            Operation::Join(tasks) => write!(f, "join the control group of {}", text(tasks)),
             Operation::Stash { onto, .. } => write!(f, "copy a descriptor to {onto}"),
             Operation::Pass { from, onto } => write!(f, "pass descriptor {from} as {onto}"),
             Operation::Open { path, onto, .. } => {

@@ -183,6 +183,29 @@ impl UnitName {
         ))
     }
 
+    /// Of a slice, the slices from the outermost to itself: `a.slice`, `a-b.slice` for
+    /// `a-b.slice`; none for `-.slice`, which is all of them (systemd.slice(5)). `None` for what
+    /// cannot be a slice, such as `a--b.slice`.
+    pub fn slices(&self) -> Option<Vec<UnitName>> {
+        let stem = self.stem();
+        if self.unit_type() != UnitType::Slice || self.instance().is_some() {
+            return None;
+        }
+        if stem == "-" {
+            return Some(Vec::new());
+        }
+        if stem.split('-').any(str::is_empty) {
+            return None;
+        }
+        let ends = stem.match_indices('-').map(|(at, _)| at);
+        let names = ends.chain([stem.len()]);
+        Some(
+            names
+                .map(|end| UnitName(format!("{}.slice", &stem[..end]).into()))
+                .collect(),
+        )
+    }
+
     /// The name with another type: `a.service` for `a.socket` and [`UnitType::Service`].
     pub fn with_type(&self, unit_type: UnitType) -> UnitName {
         UnitName(format!("{}.{}", self.stem(), unit_type).into())

@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("places", &[]),
     ("exec", &["unit", "sys"]),
-    ("cgroup", &["sys"]),
+    ("cgroup", &["unit", "sys"]),
     (
         "host",
         &["unit", "engine", "exec", "cgroup", "sys", "places"],

@@ -191,6 +191,14 @@ impl Place {
             command.args(["--bounding-set=-all", "--inh-caps=-all", "--"]);
             command.arg(&self.program);
             command
+        } else if let Some(group) = group_for_daemons() {
+            let mut command = Command::new("/bin/sh");
+            let script = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
+            command
+                .args(["-c", script])
+                .arg(group)
+                .arg(programs::DAEMON);
+            command
         } else {
             Command::new(&self.program)
         };
@@ -242,6 +250,20 @@ impl Place {
         }
         command.env("XDG_RUNTIME_DIR", self.file("xdg"))
     }
+}
+
+/// A new control group for a daemon to be alone in, below the one that DD_PM_TEST_GROUP names;
+/// handed over as systemd does it. Whoever sets the variable removes what is left.
+fn group_for_daemons() -> Option<PathBuf> {
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let above = PathBuf::from(std::env::var_os("DD_PM_TEST_GROUP")?);
+    let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let group = above.join(format!("daemon-{}-{number}", std::process::id()));
+    // A test may have made it read-only to itself.
+    fs::create_dir(&group).ok()?;
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(&group, "trusted.delegate", b"1", flags).expect("it can be marked");
+    Some(group)
 }
 
 impl Daemon {

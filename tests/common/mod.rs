@@ -7,6 +7,7 @@
 pub mod corpus;
 pub mod daemon;
 pub mod data;
+pub mod groups;
 pub mod inside;
 pub mod namespace;
 pub mod process;
@@ -29,7 +30,10 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// otherwise.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut reading: impl FnMut() -> Result<T, String>) -> T {
-    let end = Instant::now() + DEADLINE;
+    // Emulated machines are slow.
+    let slowness = std::env::var("DD_PM_TEST_SLOWNESS").ok();
+    let slowness: u32 = slowness.and_then(|text| text.parse().ok()).unwrap_or(1);
+    let end = Instant::now() + DEADLINE * slowness;
     loop {
         match reading() {
             Ok(value) => return value,

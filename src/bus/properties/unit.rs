@@ -100,7 +100,13 @@ impl UnitSnapshot {
             Some(UnitType::Service) => {
                 service::live(self, row.name).or_else(|| usage::live(&self.usage, row.name))
             }
-            Some(UnitType::Socket) => socket::live(self, row.name),
+            Some(UnitType::Socket) => {
+                socket::live(self, row.name).or_else(|| usage::live(&self.usage, row.name))
+            }
+            Some(UnitType::Slice) if row.name == "ControlGroup" => {
+                Some(Value::from(self.control_group.as_str()))
+            }
+            Some(UnitType::Slice) => usage::live(&self.usage, row.name),
             Some(UnitType::Scope) => self.live_scope(row.name),
             Some(UnitType::Timer) => timer::live(self, row.name),
             Some(UnitType::Path) => self.live_path(row.name),

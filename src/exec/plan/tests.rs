@@ -17,6 +17,8 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         entered: Entered::default(),
         not_applied: &[],
         no_directory: None,
+        joins: Vec::new(),
+        no_devices: None,
         stdout_pipe: None,
         stderr_pipe: None,
         passed: vec![],

@@ -84,6 +84,8 @@ impl Try {
             entered: Entered::default(),
             not_applied: &[],
             no_directory: None,
+            joins: Vec::new(),
+            no_devices: None,
             stdout_pipe: Some(output.as_fd()),
             stderr_pipe: None,
             passed: passed.to_vec(),

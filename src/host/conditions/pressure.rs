@@ -2,7 +2,7 @@
 //! whether the pressure is at most a share of time. Where the kernel does not measure it, the
 //! condition holds, as in systemd.
 
-use crate::unit::name::{UnitName, UnitType};
+use crate::unit::name::UnitName;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,15 +26,9 @@ pub(super) fn is_below(resource: &str, value: &str) -> Option<bool> {
 
 /// `a-b.slice` lies in `a.slice/a-b.slice`.
 fn group_of(slice: &str) -> Option<PathBuf> {
-    let name = UnitName::parse(slice).ok()?;
-    if name.unit_type() != UnitType::Slice {
-        return None;
-    }
-    let stem = slice.strip_suffix(".slice")?;
-    let ends = stem.match_indices('-').map(|(at, _)| at);
-    let parts = ends.chain([stem.len()]).filter(|_| stem != "-");
-    let path = parts.map(|end| format!("{}.slice", &stem[..end]));
-    Some(Path::new(GROUPS).join(path.collect::<PathBuf>()))
+    let slices = UnitName::parse(slice).ok()?.slices()?;
+    let path: PathBuf = slices.iter().map(UnitName::as_str).collect();
+    Some(Path::new(GROUPS).join(path))
 }
 
 /// A share of time over one of the kernel's three spans.

@@ -3,15 +3,17 @@
 
 use super::super::disk::LoadSource;
 use super::super::groups::Groups;
+use super::super::limits;
 use super::super::operations::Freezer;
 use super::super::output::Reader;
 use super::super::processes::Known;
-use super::super::run::Host;
+use super::super::run::{self, Host, Options};
 use super::custody::Recovered;
 use super::identity::Identity;
 use super::saved::{IsolationState, PipeOf, Record};
 use super::{held_key, pipe_key, process_key, socket_key};
 use crate::cgroup::Tree;
+use crate::cgroup::usage::Usage;
 use crate::engine::TimePlace;
 use crate::engine::{
     Effect, Engine, Event, LedgerProcess, LogLevel, ProcessId, ProcessStatus, Spawn, UnitId,
@@ -245,7 +247,13 @@ impl Host {
             if !left_out.is_empty() {
                 self.left_out.insert(unit, left_out);
             }
-            self.last_cpu.extend(state.last_cpu.map(|cpu| (unit, cpu)));
+            if let Some(cpu) = state.last_cpu {
+                let last = Usage {
+                    cpu: Some(cpu),
+                    ..Usage::default()
+                };
+                self.last_usage.insert(unit, last);
+            }
             if state.frozen {
                 self.freezers.insert(unit, Freezer::Frozen);
             }
@@ -314,11 +322,17 @@ impl Host {
             };
             let of_unit = pids.get(&view.id).map_or(&[][..], Vec::as_slice);
             let invocation = format!("{:032x}", view.invocation);
-            let taken = self
-                .groups
-                .take_over(view.id, view.name(), &invocation, of_unit);
-            if let Err(error) = taken {
-                tracing::warn!("cannot take over the control group of {name}: {error}");
+            let taken = limits::path_of(&view.config).and_then(|path| {
+                self.groups
+                    .take_over(view.id, view.name(), path, &invocation, of_unit)
+            });
+            match taken {
+                // What is set on it is not known, only what should be.
+                Ok(true) => self.limit(view.id, &view.config, true),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!("cannot take over the control group of {name}: {error}");
+                }
             }
         }
     }
@@ -553,6 +567,6 @@ fn asleep() -> u64 {
 ///
 /// # Errors
 /// As [`Groups::new`].
-pub(in crate::host) fn groups(recovered: &Recovered, label: &str) -> io::Result<Groups> {
-    Groups::new(tree(recovered, label))
+pub(in crate::host) fn groups(recovered: &Recovered, options: &Options) -> io::Result<Groups> {
+    run::groups(tree(recovered, &options.cgroup_label), options)
 }

@@ -47,7 +47,7 @@ impl Host {
         let left_out = self.left_out.keys();
         let shared: Vec<UnitId> = self.isolations.units().collect();
         let known: BTreeSet<&UnitId> = left_out
-            .chain(self.last_cpu.keys())
+            .chain(self.last_usage.keys())
             .chain(self.freezers.keys())
             .chain(&shared)
             .collect();
@@ -61,7 +61,7 @@ impl Host {
                     })
                     .collect()
             }),
-            last_cpu: self.last_cpu.get(unit).copied(),
+            last_cpu: self.last_usage.get(unit).and_then(|usage| usage.cpu),
             frozen: self.freezers.get(unit) == Some(&Freezer::Frozen),
             isolation: self.isolations.state(*unit),
         };

@@ -192,6 +192,8 @@ fn start(
         processors: Ok(Vec::new()),
         not_applied: &[],
         no_directory: None,
+        joins: Vec::new(),
+        no_devices: None,
         stdout_pipe: Some(stdout.as_fd()),
         stderr_pipe: Some(stderr.as_fd()),
         names: Vec::new(),

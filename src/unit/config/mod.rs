@@ -11,6 +11,7 @@ mod kill;
 mod logging;
 mod path;
 mod probe;
+mod resource;
 mod scheduling;
 mod scope;
 mod service;
@@ -32,6 +33,10 @@ pub use kill::{KillConfig, KillMode};
 pub use logging::{LogPattern, LogSink, Logging};
 pub use path::{PathConfig, PathKind, WatchedPath};
 pub use probe::{HttpTarget, ProbeAction, ProbeAddress, ProbeConfig, ProbeKind, Probes};
+pub use resource::{
+    Accounting, CpuLimits, DeviceLimit, DevicePolicy, IoLimits, MemoryLimits, Phased,
+    PressureWatch, ResourceConfig,
+};
 pub use scheduling::{KeyringMode, ProcessorPolicy, Scheduling};
 pub use scope::ScopeConfig;
 pub use service::{

@@ -1,8 +1,8 @@
 //! What every unit has: names, load state, [Unit] and [Install].
 
 use super::{
-    Commands, ExecConfig, KillConfig, PathConfig, ScopeConfig, ServiceConfig, SocketConfig,
-    TimerConfig,
+    Commands, ExecConfig, KillConfig, PathConfig, ResourceConfig, ScopeConfig, ServiceConfig,
+    SocketConfig, TimerConfig,
 };
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::directive::PropertyValue;
@@ -532,6 +532,8 @@ pub struct UnitConfig {
     pub install: InstallSection,
     /// [X-Procmgr].
     pub procmgr: ProcmgrSection,
+    /// Its control group, if units of the type have one.
+    pub resource: ResourceConfig,
     /// What the type adds.
     pub body: UnitBody,
     /// Directives about processes that are set, by name.
@@ -561,6 +563,7 @@ impl UnitConfig {
             dependencies: Vec::new(),
             install: InstallSection::default(),
             procmgr: ProcmgrSection::default(),
+            resource: ResourceConfig::default(),
             body: UnitBody::Other,
             requested: BTreeSet::new(),
             not_applied: Vec::new(),

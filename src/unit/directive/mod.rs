@@ -167,11 +167,23 @@ const FROM_THE_BEGINNING: &[&str] = &[
     "USBFunctionStrings",
 ];
 
+/// The same of control groups: where they lie, what is handed over, what processes are told.
+const OF_A_NEW_GROUP: &[&str] = &[
+    "Slice",
+    "Delegate",
+    "DelegateSubgroup",
+    "DisableControllers",
+    "MemoryPressureWatch",
+    "MemoryPressureThresholdSec",
+];
+
 /// Whether a unit that is up takes a new value over only when it is started again: what its
-/// processes and its control group were made with. Everything else counts from the next time
-/// it is looked at.
+/// processes and its control group were made with. Everything else, limits too, counts from
+/// the next time it is looked at.
 pub fn takes_effect_at_start(row: &Row) -> bool {
-    row.sections == EXEC || row.sections == RESOURCE || FROM_THE_BEGINNING.contains(&row.name)
+    row.sections == EXEC
+        || FROM_THE_BEGINNING.contains(&row.name)
+        || OF_A_NEW_GROUP.contains(&row.name)
 }
 
 /// Whether a directive is about the processes of a unit: of systemd.exec(5) or

@@ -6,7 +6,7 @@ use crate::unit::config::{
     ScopeConfig, ServiceConfig, SocketConfig, TimerConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
-use crate::unit::name::UnitName;
+use crate::unit::name::{UnitName, UnitType};
 use crate::unit::specifier::{self, SpecifierContext, SystemFacts};
 use crate::unit::syntax::Assignment;
 use crate::unit::value::{self, ValueError};
@@ -390,6 +390,26 @@ impl Reading<'_> {
                 refuses_start: true,
             });
         }
+        Ok(())
+    }
+
+    /// The same of a setting of the control group, which units without processes may have, too.
+    ///
+    /// # Errors
+    /// A value that is none, or a type of unit that has no control group here.
+    pub fn of_group(&mut self, value: &str) -> Result<(), Trouble> {
+        match self.draft.config.name.unit_type() {
+            UnitType::Service | UnitType::Socket | UnitType::Slice | UnitType::Scope => {}
+            UnitType::Mount
+            | UnitType::Swap
+            | UnitType::Target
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Automount
+            | UnitType::Device => return Err(Trouble::NotRun),
+        }
+        self.check_choice(value)?;
+        self.keep(value)?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
-//! systemd.resource-control(5): known, still to come. What limits resources is left out with
-//! a note; what keeps the unit from devices, addresses or ports keeps it from starting.
+//! systemd.resource-control(5). What limits resources is carried out where there are control
+//! groups for it, and reported where there are none; what keeps the unit from devices, addresses
+//! or ports is carried out or keeps it from starting.
 
 use super::parse::text;
 use super::row::{Kind, PropertyValue, Row, Support};
@@ -8,15 +9,21 @@ use super::unit::dropped;
 use super::{Parse, RESOURCE};
 use crate::unit::config::UnitConfig;
 
-const RESOURCES: &str = "resource control is not built yet; the unit runs without this limit";
-const ACCESS: &str = "control of access to devices and the network is not built yet, and a unit \
-                      does not start without its own";
+const ACCESS: &str = "control of access to the network is not built yet, and a unit does not \
+                      start without its own";
+const TRAFFIC: &str = "network traffic is not counted yet";
+const NO_OOMD: &str = "there is no systemd-oomd here that would act on it";
+const NO_CORE_DUMPS: &str = "there is no systemd-coredump here that would act on it";
 
 const fn resource(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
-    let parse: Parse = |r, v| r.not_applied(v, RESOURCES, false);
-    Row::new(RESOURCE, name, since, kind, parse, doc)
-        .support(Support::Planned(RESOURCES))
-        .settable()
+    let parse: Parse = |r, v| r.of_group(v);
+    Row::new(RESOURCE, name, since, kind, parse, doc).settable()
+}
+
+/// What only another program of systemd's acts on.
+const fn for_oomd(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, NO_OOMD, false);
+    resource(name, since, kind, doc).left_out(parse, Support::Accepted(NO_OOMD))
 }
 
 const fn access(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
@@ -69,28 +76,28 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Number,
         "The share of processor time against siblings.",
     )
-    .unlimited("CPUWeight", shape::weight),
+    .unlimited("CPUWeight", shape::cpu_weight),
     resource(
         "StartupCPUWeight",
         232,
         Kind::Number,
         "CPUWeight= during start-up and shutdown.",
     )
-    .unlimited("StartupCPUWeight", shape::weight),
+    .unlimited("StartupCPUWeight", shape::cpu_weight),
     resource(
         "CPUShares",
         34,
         Kind::Number,
         "The share of processor time in control groups of old.",
     )
-    .unlimited("CPUShares", shape::weight),
+    .unlimited("CPUShares", shape::cpu_shares),
     resource(
         "StartupCPUShares",
         213,
         Kind::Number,
         "CPUShares= during start-up and shutdown.",
     )
-    .unlimited("StartupCPUShares", shape::weight),
+    .unlimited("StartupCPUShares", shape::cpu_shares),
     resource(
         "CPUQuota",
         213,
@@ -168,7 +175,8 @@ pub(super) static ROWS: &[Row] = &[
         254,
         Kind::Text,
         "MemoryLow= during start-up and shutdown.",
-    ),
+    )
+    .reads("StartupMemoryLow", shape::limit_bytes),
     resource(
         "DefaultMemoryMin",
         243,
@@ -190,7 +198,8 @@ pub(super) static ROWS: &[Row] = &[
         254,
         Kind::Text,
         "StartupMemoryLow= of the units below a slice.",
-    ),
+    )
+    .reads("DefaultStartupMemoryLow", shape::limit_bytes),
     resource(
         "MemoryHigh",
         231,
@@ -198,13 +207,14 @@ pub(super) static ROWS: &[Row] = &[
         "Memory above which the unit is slowed down.",
     )
     .neutral(&["infinity"])
-    .unlimited("MemoryHigh", shape::limit_bytes),
+    .unlimited("MemoryHigh", shape::some_bytes),
     resource(
         "StartupMemoryHigh",
         254,
         Kind::Text,
         "MemoryHigh= during start-up and shutdown.",
     )
+    .reads("StartupMemoryHigh", shape::some_bytes)
     .neutral(&["infinity"]),
     resource(
         "MemoryMax",
@@ -213,13 +223,14 @@ pub(super) static ROWS: &[Row] = &[
         "The most memory that the unit may use.",
     )
     .neutral(&["infinity"])
-    .unlimited("MemoryMax", shape::limit_bytes),
+    .unlimited("MemoryMax", shape::some_bytes),
     resource(
         "StartupMemoryMax",
         254,
         Kind::Text,
         "MemoryMax= during start-up and shutdown.",
     )
+    .reads("StartupMemoryMax", shape::some_bytes)
     .neutral(&["infinity"]),
     resource(
         "MemorySwapMax",
@@ -235,6 +246,7 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         "MemorySwapMax= during start-up and shutdown.",
     )
+    .reads("StartupMemorySwapMax", shape::limit_bytes)
     .neutral(&["infinity"]),
     resource(
         "MemoryZSwapMax",
@@ -242,6 +254,7 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         "The most compressed swap that the unit may use.",
     )
+    .reads("MemoryZSwapMax", shape::limit_bytes)
     .neutral(&["infinity"]),
     resource(
         "StartupMemoryZSwapMax",
@@ -249,6 +262,7 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         "MemoryZSwapMax= during start-up and shutdown.",
     )
+    .reads("StartupMemoryZSwapMax", shape::limit_bytes)
     .neutral(&["infinity"]),
     resource(
         "MemoryZSwapWriteback",
@@ -256,6 +270,7 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Boolean,
         "Whether compressed swap may be written to disk.",
     )
+    .reads("MemoryZSwapWriteback", shape::boolean)
     .neutral(&["yes"]),
     resource(
         "MemoryLimit",
@@ -264,19 +279,21 @@ pub(super) static ROWS: &[Row] = &[
         "The most memory in control groups of old.",
     )
     .neutral(&["infinity"])
-    .unlimited("MemoryLimit", shape::limit_bytes),
+    .unlimited("MemoryLimit", shape::some_bytes),
     resource(
         "MemoryPressureWatch",
         254,
         Kind::Text,
         "Whether the service is told of memory pressure.",
-    ),
+    )
+    .reads("MemoryPressureWatch", shape::pressure_watch),
     resource(
         "MemoryPressureThresholdSec",
         254,
         Kind::Span,
         "From which memory pressure on the service is told.",
-    ),
+    )
+    .reads("MemoryPressureThresholdUSec", shape::span),
     resource(
         "TasksAccounting",
         227,
@@ -360,7 +377,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "The wait for a device that others are slowed down for.",
     )
-    .show("IODeviceLatencyTargetUSec", "a(st)", empty),
+    .show("IODeviceLatencyTargetUSec", "a(st)", empty)
+    .kept(shape::device_spans),
     resource(
         "BlockIOAccounting",
         205,
@@ -374,14 +392,14 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Number,
         "The share of input and output in control groups of old.",
     )
-    .unlimited("BlockIOWeight", shape::weight),
+    .unlimited("BlockIOWeight", shape::block_weight),
     resource(
         "StartupBlockIOWeight",
         213,
         Kind::Number,
         "BlockIOWeight= during start-up and shutdown.",
     )
-    .unlimited("StartupBlockIOWeight", shape::weight),
+    .unlimited("StartupBlockIOWeight", shape::block_weight),
     resource(
         "BlockIODeviceWeight",
         206,
@@ -389,7 +407,7 @@ pub(super) static ROWS: &[Row] = &[
         "BlockIOWeight= for single devices.",
     )
     .show("BlockIODeviceWeight", "a(st)", empty)
-    .kept(shape::device_weights),
+    .kept(shape::block_device_weights),
     resource(
         "BlockIOReadBandwidth",
         34,
@@ -414,16 +432,26 @@ pub(super) static ROWS: &[Row] = &[
     )
     .neutral(&["system.slice"])
     .show("Slice", "s", |_| text("system.slice"))
-    .kept(shape::text),
+    .kept(shape::slice)
+    .fixed(),
     resource(
         "Delegate",
         218,
-        Kind::Choice(&["no", "yes"]),
+        Kind::Text,
         "Whether the unit manages the control groups below its own.",
     )
     .show("Delegate", "b", |_| PropertyValue::Bool(false))
     .kept(shape::controllers)
-    .show("DelegateControllers", "as", no_list),
+    .show("DelegateControllers", "as", no_list)
+    .fixed(),
+    resource(
+        "DelegateSubgroup",
+        254,
+        Kind::Text,
+        "The control group below the unit's own that its processes start in.",
+    )
+    .reads("DelegateSubgroup", shape::subgroup)
+    .fixed(),
     resource(
         "DisableControllers",
         240,
@@ -431,7 +459,7 @@ pub(super) static ROWS: &[Row] = &[
         "Controllers that are kept away from the units below.",
     )
     .no_list(),
-    resource(
+    for_oomd(
         "ManagedOOMSwap",
         247,
         Kind::Choice(&["auto", "kill"]),
@@ -440,7 +468,7 @@ pub(super) static ROWS: &[Row] = &[
     .neutral(&["auto"])
     .show("ManagedOOMSwap", "s", |_| text("auto"))
     .kept(shape::word),
-    resource(
+    for_oomd(
         "ManagedOOMMemoryPressure",
         247,
         Kind::Choice(&["auto", "kill"]),
@@ -449,7 +477,7 @@ pub(super) static ROWS: &[Row] = &[
     .neutral(&["auto"])
     .show("ManagedOOMMemoryPressure", "s", |_| text("auto"))
     .kept(shape::word),
-    resource(
+    for_oomd(
         "ManagedOOMMemoryPressureLimit",
         248,
         Kind::Text,
@@ -458,13 +486,13 @@ pub(super) static ROWS: &[Row] = &[
     .show("ManagedOOMMemoryPressureLimit", "u", |_| {
         PropertyValue::U32(0)
     }),
-    resource(
+    for_oomd(
         "ManagedOOMMemoryPressureDurationSec",
         257,
         Kind::Span,
         "How long memory pressure may last before a watcher kills.",
     ),
-    resource(
+    for_oomd(
         "ManagedOOMPreference",
         248,
         Kind::Choice(&["none", "avoid", "omit"]),
@@ -479,14 +507,22 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Boolean,
         "Whether network traffic is counted.",
     )
-    .off(),
+    .off()
+    .left_out(
+        |r, v| r.not_applied(v, TRAFFIC, false),
+        Support::Planned(TRAFFIC),
+    ),
     resource(
         "CoredumpReceive",
         255,
         Kind::Boolean,
         "Whether the unit gets the core dumps of containers in it.",
+    )
+    .left_out(
+        |r, v| r.not_applied(v, NO_CORE_DUMPS, false),
+        Support::Accepted(NO_CORE_DUMPS),
     ),
-    access(
+    resource(
         "DeviceAllow",
         34,
         Kind::List,
@@ -494,7 +530,7 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("DeviceAllow", "a(ss)", empty)
     .kept(shape::devices),
-    access(
+    resource(
         "DevicePolicy",
         205,
         Kind::Choice(&["auto", "closed", "strict"]),

@@ -236,6 +236,19 @@ impl Row {
         self
     }
 
+    /// The row as one that cannot be set while the unit runs, as others of its kind can.
+    pub(super) const fn fixed(mut self) -> Row {
+        self.settable = false;
+        self
+    }
+
+    /// The row as not carried out, unlike others of its kind.
+    pub(super) const fn left_out(mut self, parse: Parse, support: Support) -> Row {
+        self.parse = parse;
+        self.support = support;
+        self
+    }
+
     /// The row with another level of support.
     pub(super) const fn support(mut self, support: Support) -> Row {
         self.support = support;

@@ -15,7 +15,9 @@ pub(super) use filter::{
     address_families, architectures, call_error, name_filter, namespaces, system_calls,
 };
 pub(super) use resource::{
-    controllers, cpu_quota, device_bytes, device_weights, limit_bytes, processors, tasks, weight,
+    block_device_weights, block_weight, controllers, cpu_quota, cpu_shares, cpu_weight,
+    device_bytes, device_spans, device_weights, limit_bytes, pressure_watch, processors, slice,
+    some_bytes, subgroup, tasks, weight,
 };
 pub(super) use stream::{
     binds, core_dump_filter, facility, io_class, level, log_fields, memory_policy, mount_flags,

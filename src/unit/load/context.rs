@@ -34,6 +34,7 @@ pub(super) fn settle(config: &mut UnitConfig, system: &SystemFacts) {
         imply(config);
         super::sandbox::settle(config);
     }
+    super::resource::settle(config);
 }
 
 /// Whether units of a type have a control group.

@@ -12,6 +12,7 @@ mod fragment;
 mod implicit;
 mod index;
 mod memory;
+mod resource;
 mod sandbox;
 mod verify;
 

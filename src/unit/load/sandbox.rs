@@ -66,24 +66,31 @@ pub(super) fn settle(config: &mut UnitConfig) {
 }
 
 /// Values that were written or implied, by the kind they are kept as.
-struct Written<'a>(&'a BTreeMap<&'static str, PropertyValue>);
+pub(super) struct Written<'a>(pub(super) &'a BTreeMap<&'static str, PropertyValue>);
 
 impl<'a> Written<'a> {
-    fn text(&self, property: &str) -> Option<&'a str> {
+    pub(super) fn text(&self, property: &str) -> Option<&'a str> {
         match self.0.get(property) {
             Some(PropertyValue::String(text)) => Some(text),
             _ => None,
         }
     }
 
-    fn integer(&self, property: &str) -> Option<i32> {
+    pub(super) fn integer(&self, property: &str) -> Option<i32> {
         match self.0.get(property) {
             Some(PropertyValue::I32(number)) => Some(*number),
             _ => None,
         }
     }
 
-    fn unsigned(&self, property: &str) -> Option<u64> {
+    pub(super) fn switch(&self, property: &str) -> Option<bool> {
+        match self.0.get(property) {
+            Some(PropertyValue::Bool(on)) => Some(*on),
+            _ => None,
+        }
+    }
+
+    pub(super) fn unsigned(&self, property: &str) -> Option<u64> {
         match self.0.get(property) {
             Some(PropertyValue::U64(number)) => Some(*number),
             _ => None,
@@ -91,7 +98,7 @@ impl<'a> Written<'a> {
     }
 
     /// The fields of each element.
-    fn rows(&self, property: &str) -> impl Iterator<Item = &'a [PropertyValue]> {
+    pub(super) fn rows(&self, property: &str) -> impl Iterator<Item = &'a [PropertyValue]> {
         let list = match self.0.get(property) {
             Some(PropertyValue::Array(list)) => list.as_slice(),
             _ => &[],
@@ -103,7 +110,7 @@ impl<'a> Written<'a> {
     }
 
     /// Paths with the marks before them.
-    fn paths(&self, property: &str) -> Vec<PathRule> {
+    pub(super) fn paths(&self, property: &str) -> Vec<PathRule> {
         let rule = |written: &String| {
             let path = written.trim_start_matches(['-', '+']);
             let marks = &written[..written.len() - path.len()];
@@ -116,14 +123,14 @@ impl<'a> Written<'a> {
         self.list(property).iter().map(rule).collect()
     }
 
-    fn bytes(&self, property: &str) -> Vec<u8> {
+    pub(super) fn bytes(&self, property: &str) -> Vec<u8> {
         match self.0.get(property) {
             Some(PropertyValue::Bytes(bytes)) => bytes.clone(),
             _ => Vec::new(),
         }
     }
 
-    fn list(&self, property: &str) -> &'a [String] {
+    pub(super) fn list(&self, property: &str) -> &'a [String] {
         match self.0.get(property) {
             Some(PropertyValue::Strings(list)) => list,
             _ => &[],
@@ -131,7 +138,7 @@ impl<'a> Written<'a> {
     }
 
     /// A list that permits or forbids.
-    fn filter(&self, property: &str) -> Option<(bool, &'a [String])> {
+    pub(super) fn filter(&self, property: &str) -> Option<(bool, &'a [String])> {
         let Some(PropertyValue::Struct(fields)) = self.0.get(property) else {
             return None;
         };
@@ -335,7 +342,7 @@ fn bound(written: &Written<'_>, property: &str) -> Vec<Bind> {
     written.rows(property).filter_map(bind).collect()
 }
 
-fn pair(fields: &[PropertyValue]) -> Option<(String, String)> {
+pub(super) fn pair(fields: &[PropertyValue]) -> Option<(String, String)> {
     match fields {
         [PropertyValue::String(name), PropertyValue::String(value)] => {
             Some((name.clone(), value.clone()))

@@ -28,6 +28,27 @@ pub fn parse_base64(text: &str) -> Result<Vec<u8>, ValueError> {
     Ok(data)
 }
 
+/// The data as base64 with its padding.
+pub fn encode_base64(data: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(data.len().div_ceil(3) * 4);
+    for group in data.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = bits >> (18 - 6 * place) & 63;
+            // Two digits for one byte, three for two.
+            let is_there = place <= group.len();
+            text.push(if is_there {
+                char::from(DIGITS[digit as usize])
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
 fn sextet(digit: u8) -> Option<u32> {
     let value = match digit {
         b'A'..=b'Z' => digit - b'A',
@@ -55,6 +76,9 @@ mod tests {
             ("+/+/AP8=", &[0xfb, 0xff, 0xbf, 0, 0xff]),
         ] {
             assert_eq!(parse_base64(text).unwrap(), data, "{text}");
+            if !text.contains(' ') {
+                assert_eq!(encode_base64(data), text);
+            }
         }
         for bad in [
             "Q", "QQ", "QQ=", "QQ===", "====", "=QQ=", "QU=D", "QU_D", "!!!!",

@@ -20,7 +20,7 @@ mod syscall;
 mod zone;
 
 pub use address::{SocketAddress, parse_netlink};
-pub use base64::parse_base64;
+pub use base64::{encode_base64, parse_base64};
 pub use calendar::Calendar;
 pub use capability::CapabilitySet;
 pub use errno::parse_errno;

@@ -3,7 +3,7 @@
 
 use super::{After, Before, items};
 use crate::unit::directive::parse;
-use crate::unit::directive::read::Reading;
+use crate::unit::directive::read::{Reading, Trouble};
 use crate::unit::directive::row::PropertyValue;
 // From core: a value that knows nothing of the network.
 use core::net::IpAddr;
@@ -22,6 +22,16 @@ pub(in crate::unit::directive) fn devices(
     let mut list = items(before);
     if let [(_, device), rest @ ..] = words.as_slice() {
         let how = rest.first().map_or("rwm", |(_, how)| how.as_str());
+        let groups = ["char-", "block-"];
+        let is_group = groups.iter().any(|kind| device.starts_with(kind));
+        if !is_group && !device.starts_with("/dev/") {
+            let message = format!("\"{device}\" is neither below /dev nor a group of devices");
+            return Err(Trouble::ignored(message));
+        }
+        if how.is_empty() || !how.chars().all(|c| "rwm".contains(c)) {
+            let message = format!("\"{how}\" is no access to a device (r, w, m)");
+            return Err(Trouble::ignored(message));
+        }
         // systemd shows the last one first.
         list.insert(0, allowed(device, how));
     }

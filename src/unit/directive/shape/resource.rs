@@ -4,7 +4,8 @@ use super::{After, Before, items};
 use crate::unit::directive::parse;
 use crate::unit::directive::read::{Reading, Trouble};
 use crate::unit::directive::row::PropertyValue;
-use crate::unit::value;
+use crate::unit::name::{UnitName, UnitType};
+use crate::unit::value::{self, TimeSpan};
 use std::collections::BTreeSet;
 
 /// Controllers of control groups in the order of systemd's bits.
@@ -25,16 +26,123 @@ const CONTROLLERS: [&str; 11] = [
 /// What Delegate=yes hands over: the controllers of the unified hierarchy.
 const UNIFIED: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
 
-/// A weight from 1 to 10000; `idle` counts as 0.
-pub(in crate::unit::directive) fn weight(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
+/// CPUWeight=: 1 to 10000; `idle` is 0.
+pub(in crate::unit::directive) fn cpu_weight(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before<'_>,
+) -> After {
     match value {
-        "" => Ok(None),
         "idle" => Ok(Some(PropertyValue::U64(0))),
-        _ => {
-            let number = value::parse_integer(value, 1, 262_144)?;
-            Ok(Some(PropertyValue::U64(number.unsigned_abs())))
-        }
+        _ => weight(reading, value, before),
     }
+}
+
+/// A weight from 1 to 10000.
+pub(in crate::unit::directive) fn weight(_: &mut Reading<'_>, value: &str, _: Before<'_>) -> After {
+    number(value, 1, 10_000)
+}
+
+/// CPUShares=.
+pub(in crate::unit::directive) fn cpu_shares(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
+    number(value, 2, 262_144)
+}
+
+/// BlockIOWeight=.
+pub(in crate::unit::directive) fn block_weight(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
+    number(value, 10, 1000)
+}
+
+fn number(value: &str, low: i64, high: i64) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let number = value::parse_integer(value, low, high)?;
+    Ok(Some(PropertyValue::U64(number.unsigned_abs())))
+}
+
+/// As [`limit_bytes`], but nothing at all cannot be meant.
+pub(in crate::unit::directive) fn some_bytes(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before<'_>,
+) -> After {
+    match limit_bytes(reading, value, before)? {
+        Some(PropertyValue::U64(0)) => Err(Trouble::ignored("no memory at all cannot be meant")),
+        other => Ok(other),
+    }
+}
+
+/// Slice=: the name of a slice; a slice itself is in the one that its name says.
+pub(in crate::unit::directive) fn slice(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before<'_>,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let own = &reading.draft.config.name;
+    let expanded = reading.expand(value)?;
+    let slice = UnitName::parse(&expanded)
+        .ok()
+        .filter(|name| name.unit_type() == UnitType::Slice && name.slices().is_some());
+    match slice {
+        None => Err(Trouble::ignored(format!(
+            "\"{expanded}\" is not the name of a slice"
+        ))),
+        Some(slice) if own.unit_type() == UnitType::Slice => {
+            let parent = own.slices().and_then(|all| all.into_iter().nth_back(1));
+            match parent.is_none_or(|parent| parent == slice) {
+                true => Ok(before.take()),
+                false => Err(Trouble::ignored("a slice is in the one that its name says")),
+            }
+        }
+        Some(slice) => Ok(Some(PropertyValue::String(slice.to_string()))),
+    }
+}
+
+/// DelegateSubgroup=: the name of a directory.
+pub(in crate::unit::directive) fn subgroup(
+    reading: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let name = reading.expand(value)?;
+    let bad = name.contains('/') || name.starts_with(['.', '_']) || name.starts_with("cgroup.");
+    match bad {
+        true => Err(Trouble::ignored(format!(
+            "\"{name}\" cannot be the name of a control group"
+        ))),
+        false => Ok(Some(PropertyValue::String(name))),
+    }
+}
+
+/// MemoryPressureWatch=: yes, no, auto or skip.
+pub(in crate::unit::directive) fn pressure_watch(
+    _: &mut Reading<'_>,
+    value: &str,
+    _: Before<'_>,
+) -> After {
+    let word = match (value, value::parse_boolean(value)) {
+        ("", _) => return Ok(None),
+        ("auto" | "skip", _) => value,
+        (_, Ok(true)) => "yes",
+        (_, Ok(false)) => "no",
+        (_, Err(error)) => return Err(error.into()),
+    };
+    Ok(Some(parse::text(word)))
 }
 
 /// A size, `infinity`, or a part of the machine's memory in percent.
@@ -198,6 +306,28 @@ pub(in crate::unit::directive) fn device_weights(
 ) -> After {
     device(reading, value, before, |amount| {
         Ok(value::parse_integer(amount, 1, 10_000)?.unsigned_abs())
+    })
+}
+
+/// The same for BlockIODeviceWeight=.
+pub(in crate::unit::directive) fn block_device_weights(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before<'_>,
+) -> After {
+    device(reading, value, before, |amount| {
+        Ok(value::parse_integer(amount, 10, 1000)?.unsigned_abs())
+    })
+}
+
+/// `DEVICE SPAN`: `a(st)`, in microseconds.
+pub(in crate::unit::directive) fn device_spans(
+    reading: &mut Reading<'_>,
+    value: &str,
+    before: Before<'_>,
+) -> After {
+    device(reading, value, before, |amount| {
+        Ok(TimeSpan::parse(amount)?.as_micros())
     })
 }
 

@@ -10,6 +10,9 @@ fn written(row: &Row, value: &PropertyValue) -> Option<String> {
         (_, Kind::List) => None,
         (PropertyValue::Bool(value), _) => Some(if *value { "yes" } else { "no" }.to_owned()),
         (PropertyValue::U64(value), Kind::Span) => Some(TimeSpan(*value).to_string()),
+        // No share and no quota of its own.
+        (PropertyValue::U64(u64::MAX), Kind::Number) => None,
+        (PropertyValue::U64(u64::MAX), _) if row.name == "CPUQuota" => None,
         (PropertyValue::U64(u64::MAX), _) => Some("infinity".to_owned()),
         (PropertyValue::U64(value), _) => Some(value.to_string()),
         (PropertyValue::U32(value), _) if octal => Some(format!("{value:04o}")),

@@ -194,7 +194,6 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     };
     for asked in [
         "LoadCredentialEncrypted=a:/b",
-        "DeviceAllow=/dev/null r",
         "IPAddressDeny=any",
         "RootImage=/srv/image",
         "PrivateTmp=disconnected",
@@ -219,18 +218,64 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     ] {
         assert_eq!(refuses(nothing), (0, false), "{nothing}");
     }
-    for limit in ["MemoryMax=1G", "CPUQuota=20%", "TasksMax=10"] {
+    for limit in ["ManagedOOMSwap=kill", "IPAccounting=yes"] {
         assert_eq!(refuses(limit), (1, false), "{limit}");
     }
-    let draft =
-        service("ExtensionDirectories=/a\nExtensionDirectories=/b\nMemoryMax=1G\nMemoryMax=2G\n");
+    let draft = service(
+        "ExtensionDirectories=/a\nExtensionDirectories=/b\nManagedOOMPreference=avoid\nManagedOOMPreference=omit\n",
+    );
     let values: Vec<_> = draft
         .config
         .not_applied
         .iter()
         .map(|n| n.value.as_str())
         .collect();
-    assert_eq!(values, ["/a", "/b", "2G"]);
+    assert_eq!(values, ["/a", "/b", "omit"]);
+}
+
+#[test]
+fn limits_are_read_and_carried_out() {
+    for limit in [
+        "MemoryMax=1G",
+        "CPUQuota=20%",
+        "TasksMax=10",
+        "DeviceAllow=/dev/null r",
+    ] {
+        let draft = service(limit);
+        assert_eq!(
+            (draft.config.not_applied.len(), messages(&draft).len()),
+            (0, 0),
+            "{limit}"
+        );
+    }
+    for bad in [
+        "CPUWeight=0",
+        "CPUWeight=10001",
+        "IOWeight=idle",
+        "CPUShares=1",
+        "BlockIOWeight=5",
+        "MemoryMax=0",
+        "MemoryHigh=-1",
+        "TasksMax=0",
+        "Slice=a.service",
+        "Slice=a--b.slice",
+        "DeviceAllow=/etc/passwd r",
+        "DeviceAllow=/dev/null x",
+        "DelegateSubgroup=../a",
+        "MemoryPressureWatch=perhaps",
+        "IODeviceLatencyTargetSec=/dev/sda soon",
+    ] {
+        let draft = service(bad);
+        assert_eq!(messages(&draft).len(), 1, "{bad}: {:?}", messages(&draft));
+        assert!(draft.config.written.is_empty(), "{bad}");
+    }
+    // Without memory to swap to it can be meant.
+    assert!(messages(&service("MemorySwapMax=0")).is_empty());
+    // A slice is where its name says.
+    let messages_of =
+        |slice: &str| messages(&read("a-b.slice", &format!("[Slice]\nSlice={slice}\n")));
+    assert!(messages_of("a.slice").is_empty());
+    assert_eq!(messages_of("c.slice").len(), 1);
 }
 
 #[test]

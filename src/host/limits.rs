@@ -1,0 +1,358 @@
+//! What units and slices may use: plans are made here from what the engine has loaded, and
+//! carried out on the groups.
+//!
+//! Values go onto a group without processes at once. Where there are some, the kernel may take
+//! its time (a lower limit of memory is held up until the memory is there): that is done on a
+//! pool thread, one change of a unit after the other, and its next start waits.
+
+use super::handle::Answer;
+use super::placing::Placing;
+use super::run::{Fact, Host};
+use crate::cgroup::controls::{Change, GroupPath};
+use crate::cgroup::plan::{Finding, Ground, Plan, plan};
+use crate::cgroup::{Group, devices, group_path};
+use crate::engine::{LogLevel, Spawn, Timestamp, UnitId};
+use crate::unit::config::{DevicePolicy, ResourceConfig, UnitConfig};
+use crate::unit::name::{UnitName, UnitType};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// What is under way and what was found.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    /// Values that are being set.
+    pending: BTreeMap<UnitName, JoinHandle<()>>,
+    /// What is not, or not wholly, applied.
+    findings: BTreeMap<UnitName, Vec<Finding>>,
+    /// The access to devices that groups have.
+    devices: BTreeMap<UnitName, Access>,
+    /// Who waits until the values of a unit are set.
+    waiting: BTreeMap<UnitName, Vec<Answer<()>>>,
+}
+
+/// DevicePolicy= and DeviceAllow=.
+type Access = (DevicePolicy, Vec<(String, String)>);
+
+fn access(config: &UnitConfig) -> Access {
+    let resource = &config.resource;
+    (resource.device_policy, resource.device_allow.clone())
+}
+
+impl Limits {
+    /// What is being set on a unit's group; to be waited for by whoever starts a process there.
+    pub(super) fn take_pending(&mut self, unit: &UnitName) -> Option<JoinHandle<()>> {
+        self.pending.remove(unit)
+    }
+
+    /// What is not, or not wholly, applied of a unit's settings.
+    pub(super) fn findings(&self, unit: &UnitName) -> &[Finding] {
+        self.findings.get(unit).map_or(&[], Vec::as_slice)
+    }
+
+    /// The unit is gone.
+    pub(super) fn forget(&mut self, unit: &UnitName) {
+        self.findings.remove(unit);
+        self.devices.remove(unit);
+        self.pending.remove(unit);
+    }
+}
+
+/// The slices of a unit, the outermost first, without `-.slice`.
+fn slices(config: &ResourceConfig) -> Vec<UnitName> {
+    let slice = config.slice.as_ref();
+    slice.and_then(UnitName::slices).unwrap_or_default()
+}
+
+/// The way to the group of a unit or slice.
+pub(super) fn path_of(config: &UnitConfig) -> io::Result<GroupPath> {
+    match config.name.unit_type() {
+        UnitType::Slice => slice_path(&config.name),
+        UnitType::Service
+        | UnitType::Socket
+        | UnitType::Target
+        | UnitType::Timer
+        | UnitType::Path
+        | UnitType::Scope
+        | UnitType::Mount
+        | UnitType::Automount
+        | UnitType::Swap
+        | UnitType::Device => {
+            let slices = slices(&config.resource);
+            group_path(slices.iter().map(UnitName::as_str), config.name.as_str())
+        }
+    }
+}
+
+/// The way to the group of a slice.
+pub(super) fn slice_path(name: &UnitName) -> io::Result<GroupPath> {
+    let mut slices = name.slices().unwrap_or_default();
+    match slices.pop() {
+        Some(last) => group_path(slices.iter().map(UnitName::as_str), last.as_str()),
+        None => Ok(GroupPath::new()),
+    }
+}
+
+/// The root of all slices.
+const ROOT_SLICE: &str = "-.slice";
+
+impl Host {
+    /// Limits the group of a unit that is about to get its first process, and the groups above
+    /// that are new.
+    pub(super) fn limit(&mut self, unit: UnitId, config: &UnitConfig, found: bool) {
+        let root = UnitName::parse(ROOT_SLICE).ok().into_iter();
+        for slice in root.chain(slices(&config.resource)) {
+            let Ok(path) = slice_path(&slice) else {
+                continue;
+            };
+            if self.groups.controls.applied(&path).is_none()
+                && let Some(config) = self.engine.config(slice.as_str())
+            {
+                let plan = self.plan_for(&config);
+                let change = self.groups.controls.change(&path, plan, true);
+                self.set(slice, change, true);
+                if config.resource.restricts_devices() {
+                    self.restrict_anew(&config, &path);
+                }
+            }
+        }
+        let Some(path) = self.groups.path_of(unit).cloned() else {
+            return;
+        };
+        // The first process is restricted when it is placed.
+        self.limits
+            .devices
+            .insert(config.name.clone(), access(config));
+        let plan = self.plan_for(config);
+        let change = self.groups.controls.change(&path, plan, found);
+        let is_empty = !self.groups.is_populated(unit);
+        self.set(config.name.clone(), change, is_empty);
+        if let Err(error) = self.groups.watch_memory(unit) {
+            tracing::warn!("cannot watch the memory of {}: {error}", config.name);
+        }
+    }
+
+    /// Where a new process of a unit goes.
+    pub(super) fn placing(&self, group: Option<Arc<Group>>, order: &Spawn) -> Placing {
+        let path = self.groups.path_of(order.unit);
+        let path = path.map_or(&[][..], Vec::as_slice);
+        let controls = &self.groups.controls;
+        let legacy = controls.legacy_groups(path);
+        Placing::new(group, legacy, controls.devices(path), order)
+    }
+
+    /// A process has come that may know nothing of a limit that was set meanwhile.
+    pub(super) fn look_at_joined(&mut self, unit: UnitId, joined: usize) {
+        let Some(path) = self.groups.path_of(unit).cloned() else {
+            return;
+        };
+        let change = self.groups.controls.gathering(&path);
+        if self.groups.controls.legacy_groups(&path).len() != joined
+            && let Some(name) = self.name(unit)
+        {
+            self.set(name, change, false);
+        }
+    }
+
+    fn plan_for(&self, config: &UnitConfig) -> Plan {
+        let mut above: Vec<Arc<UnitConfig>> = Vec::new();
+        if config.name.as_str() != ROOT_SLICE {
+            let mut names = slices(&config.resource);
+            names.extend(UnitName::parse(ROOT_SLICE));
+            // The innermost first, the root last.
+            names.sort_by_key(|name| std::cmp::Reverse(name.slices().map_or(0, |s| s.len())));
+            let configs = names.iter().map(|name| self.engine.config(name.as_str()));
+            above.extend(configs.flatten());
+        }
+        let above: Vec<&ResourceConfig> = above.iter().map(|config| &config.resource).collect();
+        plan(
+            &config.resource,
+            &Ground {
+                versions: self.groups.controls.versions(),
+                absent: self.groups.controls.absent(),
+                startup: self.is_startup(),
+                above: &above,
+            },
+        )
+    }
+
+    /// Whether StartupCPUWeight= and its kin count.
+    fn is_startup(&self) -> bool {
+        self.startup.finished == Timestamp::default() || self.engine.is_shutting_down()
+    }
+
+    /// Sets what a change says; at once if that cannot take long.
+    fn set(&mut self, unit: UnitName, mut change: Change, is_empty: bool) {
+        change.make_room();
+        let waits = self.limits.pending.contains_key(&unit);
+        if is_empty && !waits && change.is_quick() {
+            let findings = change.carry_out();
+            return self.note_findings(unit, findings);
+        }
+        let before = self.limits.pending.remove(&unit);
+        let facts = self.facts.clone();
+        let of = unit.clone();
+        let task = tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            let findings = tokio::task::spawn_blocking(move || change.carry_out()).await;
+            let _ = facts.send(Fact::Limited(of, findings.unwrap_or_default()));
+        });
+        self.limits.pending.insert(unit, task);
+    }
+
+    /// Answers once everything is set of what is under way for a unit.
+    pub(super) fn answer_when_limited(&mut self, unit: UnitName, answer: Answer<()>) {
+        self.limits
+            .waiting
+            .entry(unit.clone())
+            .or_default()
+            .push(answer);
+        self.answer_limited(&unit);
+    }
+
+    fn answer_limited(&mut self, unit: &UnitName) {
+        let pending = self.limits.pending.get(unit);
+        if pending.is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        self.limits.pending.remove(unit);
+        for answer in self.limits.waiting.remove(unit).unwrap_or_default() {
+            // An asker who went away misses nothing.
+            let _ = answer.send(Ok(()));
+        }
+    }
+
+    /// A change was carried out.
+    pub(super) fn limited(&mut self, unit: UnitName, findings: Vec<Finding>) {
+        self.answer_limited(&unit);
+        self.note_findings(unit, findings);
+    }
+
+    /// What a change has found is known.
+    pub(super) fn note_findings(&mut self, unit: UnitName, findings: Vec<Finding>) {
+        let known = self.limits.findings.remove(&unit).unwrap_or_default();
+        let asked = self.engine.config(unit.as_str());
+        let asked = |finding: &&Finding| {
+            let config = asked.as_ref();
+            config.is_some_and(|config| config.requested.contains(finding.directive))
+        };
+        for finding in findings.iter().filter(asked) {
+            if !known.contains(finding) {
+                let how = if finding.reduced {
+                    "is reduced"
+                } else {
+                    "is not applied"
+                };
+                let text = format!("{}= {how}: {}", finding.directive, finding.reason);
+                self.log.manager(LogLevel::Notice, Some(&unit), &text);
+            }
+        }
+        if !findings.is_empty() {
+            self.limits.findings.insert(unit, findings);
+        }
+    }
+
+    /// Units were read anew: those that have a group get what their files say now.
+    pub(super) fn limit_anew(&mut self, units: &[Arc<UnitConfig>]) {
+        let with_group = self.groups.names();
+        if with_group.is_empty() {
+            return;
+        }
+        for unit in units {
+            let Ok(path) = path_of(unit) else {
+                continue;
+            };
+            let is_slice = unit.name.unit_type() == UnitType::Slice;
+            if is_slice && self.groups.controls.applied(&path).is_some() {
+                self.change(unit, &path);
+                // What is above counts for those below.
+                for below in self.groups.units_below(&path) {
+                    self.limit_again(below);
+                }
+            } else if let Some(id) = with_group.get(&unit.name) {
+                self.limit_again(*id);
+            }
+        }
+    }
+
+    /// The manager is up, or goes down: other values may count.
+    pub(super) fn limit_for_phase(&mut self) {
+        for unit in self.groups.units_below(&[]) {
+            let name = self.name(unit);
+            let config = name.and_then(|name| self.engine.config(name.as_str()));
+            let Some(config) = config else {
+                continue;
+            };
+            let mut names = slices(&config.resource);
+            names.extend(UnitName::parse(ROOT_SLICE));
+            for slice in names {
+                let config = self.engine.config(slice.as_str());
+                if let (Some(config), Ok(path)) = (config, slice_path(&slice))
+                    && config.resource.has_phases()
+                    && self.groups.controls.applied(&path).is_some()
+                {
+                    self.change(&config, &path);
+                }
+            }
+            self.limit_again(unit);
+        }
+    }
+
+    fn limit_again(&mut self, unit: UnitId) {
+        let name = self.name(unit);
+        let config = name.and_then(|name| self.engine.config(name.as_str()));
+        let path = self.groups.path_of(unit).cloned();
+        if let (Some(config), Some(path)) = (config, path)
+            && self.groups.controls.applied(&path).is_some()
+        {
+            self.change(&config, &path);
+            if let Err(error) = self.groups.watch_memory(unit) {
+                tracing::warn!("cannot watch the memory of {}: {error}", config.name);
+            }
+        }
+    }
+
+    /// Restricts the access to devices of a scope, whose processes nobody places.
+    pub(super) fn restrict_scope(&mut self, unit: UnitId, config: &UnitConfig) {
+        if let Some(path) = self.groups.path_of(unit).cloned()
+            && config.resource.restricts_devices()
+        {
+            self.limits.devices.remove(&config.name);
+            self.restrict_anew(config, &path);
+        }
+    }
+
+    /// Restricts the access to devices of a group that has processes, or is a slice's.
+    fn restrict_anew(&mut self, config: &UnitConfig, path: &GroupPath) {
+        let now = access(config);
+        if self.limits.devices.get(&config.name) == Some(&now) {
+            return;
+        }
+        self.limits.devices.insert(config.name.clone(), now);
+        let Some(group) = self.groups.slice_directory(path) else {
+            return;
+        };
+        let fallback = self.groups.controls.devices(path);
+        let resource = config.resource.clone();
+        let (log, name) = (self.log.clone(), config.name.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Err(reason) = devices::restrict_running(&group, &fallback, &resource) {
+                let text = format!("access to devices is not restricted anew: {reason}");
+                log.manager(LogLevel::Error, Some(&name), &text);
+            }
+        });
+    }
+
+    /// Sets what differs from what a group has.
+    fn change(&mut self, config: &UnitConfig, path: &GroupPath) {
+        self.restrict_anew(config, path);
+        let plan = self.plan_for(config);
+        if self.groups.controls.applied(path) != Some(&plan) {
+            let change = self.groups.controls.change(path, plan, false);
+            self.set(config.name.clone(), change, false);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+#!/bin/bash
+# The same settings under systemd and under dd-procmgrd: what a process reads in the files of its
+# own control group. A line for each setting; the exit status says whether all are the same.
+. /vm/places
+export PATH=$root/target/debug:$PATH
+disk=/dev/vda
+
+cat >/run/observe <<'SH'
+#!/bin/bash
+cd "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)"
+for file in cgroup.controllers cpu.idle cpu.max cpu.weight cpuset.cpus cpuset.mems io.latency \
+    io.max io.weight memory.high memory.low memory.max memory.min memory.oom.group \
+    memory.swap.max memory.zswap.max pids.max; do
+    [ -e $file ] && echo "$file: $(tr '\n' ' ' <$file)"
+done
+grep -H . ../memory.max ../memory.high ../pids.max ../cpu.max 2>/dev/null
+env | grep ^MEMORY_PRESSURE
+for node in null full kmsg mem; do
+    (: </dev/$node) 2>/dev/null && echo "opens $node"
+done
+exit 0
+SH
+chmod +x /run/observe
+
+# A daemon in a group of its own, which is the root of all groups to it, as in a container.
+group=$DD_PM_TEST_GROUP/same
+mkdir -p "$group" /run/same/units
+(echo $BASHPID >"$group/cgroup.procs" &&
+    exec unshare --cgroup --mount /bin/sh -c 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"' sh \
+        dd-procmgrd --mode host --socket /run/same/socket --runtime-dir /run/same/state \
+        --unit-path /run/same/units >/run/same/log 2>&1) &
+daemon=$!
+client() { dd-procmgr --socket /run/same/socket "$@"; }
+until client list >/dev/null 2>&1; do sleep 0.1; done
+
+printf '[Slice]\nMemoryMax=200M\nTasksMax=500\n' >/run/same/units/limited.slice
+mkdir -p /run/systemd/system
+cp /run/same/units/limited.slice /run/systemd/system/
+
+number=0 wrong=0
+compare() {
+    number=$((number + 1))
+    local unit=same$number.service text
+    text="[Service]
+Type=oneshot
+StandardOutput=file:/run/same/OUT
+$(printf '%s\n' "$@")
+ExecStart=/run/observe"
+    : >/run/same/out.systemd >/run/same/out.ours
+    echo "${text/OUT/out.systemd}" >/run/systemd/system/$unit
+    echo "${text/OUT/out.ours}" >/run/same/units/$unit
+    systemctl daemon-reload && systemctl start $unit
+    client daemon-reload && client start $unit
+    if diff /run/same/out.systemd /run/same/out.ours >/run/same/difference; then
+        echo "same     $*"
+    else
+        echo "DIFFERS  $*"
+        sed 's/^/         /' /run/same/difference
+        wrong=$((wrong + 1))
+    fi
+}
+
+compare CPUWeight=50
+compare CPUWeight=idle
+compare CPUShares=512
+compare CPUQuota=20%
+compare CPUQuota=150% CPUQuotaPeriodSec=10ms
+compare CPUQuota=1% CPUQuotaPeriodSec=1ms
+compare CPUQuota=20% CPUQuotaPeriodSec=5s
+compare AllowedCPUs=0
+compare "AllowedCPUs=0-1" AllowedMemoryNodes=0
+compare StartupCPUWeight=10 CPUWeight=20
+compare MemoryMin=1M MemoryLow=2M
+compare MemoryHigh=30M MemoryMax=40M
+compare MemoryMax=10% MemorySwapMax=0
+compare MemoryMax=infinity
+compare MemoryLimit=50M
+compare MemoryLimit=50M MemoryHigh=60M
+compare TasksMax=30
+compare TasksMax=10%
+compare TasksMax=infinity
+compare TasksAccounting=no MemoryAccounting=no TasksMax=infinity
+compare IOAccounting=yes
+compare IOWeight=50
+compare "IOReadBandwidthMax=$disk 5M" "IOWriteBandwidthMax=$disk 2M"
+compare "IOReadIOPSMax=$disk 100" "IOWriteIOPSMax=/ 50"
+compare "IODeviceLatencyTargetSec=$disk 25ms"
+compare "BlockIOReadBandwidth=$disk 3M"
+compare OOMPolicy=kill
+compare OOMPolicy=continue
+compare Delegate=yes
+compare "Delegate=cpu memory"
+compare Slice=limited.slice
+compare Slice=limited.slice MemoryMax=10M
+compare DevicePolicy=closed
+compare DevicePolicy=strict "DeviceAllow=/dev/null rw"
+compare "DeviceAllow=/dev/kmsg r"
+compare "DeviceAllow=char-mem r"
+compare PrivateDevices=yes
+
+cat /run/same/log | grep -v ' info ' | tail -n 5
+kill $daemon
+wait $daemon
+echo "$((number - wrong)) of $number the same"
+[ $wrong = 0 ]
