@@ -263,12 +263,6 @@ impl Engine {
         }
     }
 
-    /// A process of a unit was killed for want of memory.
-    fn out_of_memory(&mut self, unit: UnitId) {
-        self.with_service(unit, Service::on_out_of_memory);
-        self.with_scope(unit, Scope::on_out_of_memory);
-    }
-
     /// The last process of a unit has gone.
     fn group_empty(&mut self, unit: UnitId) {
         self.collect_queue.insert(unit);
