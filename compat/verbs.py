@@ -99,7 +99,9 @@ PLAIN = [
     (re.compile(r"(Memory|CPU|Tasks): .*"), r"\1: X"),
     (re.compile(r"\bjob \d+\b"), "job N"),
     (re.compile(r"(/org/freedesktop/systemd1/job/)\d+"), r"\1N"),
-    (re.compile(r"/(system\.slice|dd-procmgr-[^/\s]*)/(system-[^/\s]*\.slice/)?"), "/GROUP/"),
+    (re.compile(r"/(?=dd-procmgr-|system\.slice/)(dd-procmgr-[^/\s]*/)?(system\.slice/)?(system-[^/\s]*\.slice/)?"), "/GROUP/"),
+    # Counted where there is a controller for it: not for systemd in its namespaces.
+    (re.compile(r"^ *Tasks: X\n", re.M), ""),
     (re.compile(r"[ \t]+$", re.M), ""),
 ]
 
@@ -108,7 +110,11 @@ def plain(text):
     text = text.encode("latin-1").decode("utf-8", "replace")
     for pattern, by in PLAIN:
         text = pattern.sub(by, text)
-    return text
+    # Lists of units come in the order of systemd's hash tables.
+    return LISTS.sub(lambda line: line[1] + " ".join(sorted(line[2].split())), text)
+
+
+LISTS = re.compile(r"^((?:Wants|WantedBy|Requires|After|Before)=)(.*)$", re.M)
 
 
 def play(kind, script, daemon, mode):
