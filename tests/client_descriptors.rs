@@ -168,6 +168,42 @@ fn systemd_run_pipe() {
 }
 
 #[test]
+fn systemd_run_pty() {
+    if !has_program("systemd-run") {
+        skip(Missing::Package, "systemd-run is not installed");
+        return;
+    }
+    namespace::private(|| {
+        let daemon = Place::new().with_argument("--systemd-facade").start();
+        let script = "test -t 0 && test -t 1 && echo yes >/dev/tty; echo $TERM; exit 5";
+        let mut command = Command::new("systemd-run");
+        command
+            .args([
+                "-q",
+                "--pty",
+                "--wait",
+                "--collect",
+                "/bin/sh",
+                "-c",
+                script,
+            ])
+            .env("TERM", "vt42")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it is on PATH");
+        // It goes when nobody can type any more.
+        let typing = child.stdin.take();
+        let output = child.wait_with_output().expect("it is our child");
+        drop(typing);
+        let shown = text(&output.stdout);
+        assert!(shown.contains("yes\r\n"), "{output:?}\n{}", daemon.log());
+        assert!(shown.contains("vt42\r\n"), "{output:?}");
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+    });
+}
+
+#[test]
 fn a_dump_comes_as_a_file() {
     let daemon = Daemon::with(&[("a.service", "[Service]\nExecStart=/bin/sleep 1000\n")]);
     daemon.ok(&["start", "a.service"]);

@@ -46,17 +46,8 @@ pub(super) fn perform(operation: &Operation<'_>) -> Result<Extent, Errno> {
             onto,
         } => open_onto(path, *flags, *mode, *onto),
         Operation::Terminal { path, force, onto } => take_terminal(path, *force, *onto),
-        Operation::OwnTerminal { number, user } => {
-            let unchanged = u32::MAX as usize;
-            let words = [*number as usize, *user as usize, unchanged];
-            let _ = plain(libc::SYS_fchown, words);
-            let _ = plain(libc::SYS_fchmod, [*number as usize, TERMINAL_MODE]);
-            Ok(())
-        }
-        Operation::AdoptTerminal(number) => {
-            adopt_terminal(*number);
-            Ok(())
-        }
+        Operation::OwnTerminal { number, user } => own_terminal(*number, *user),
+        Operation::AdoptTerminal(number) => adopt_terminal(*number),
         Operation::CloseFrom(first) => close_from(*first),
         Operation::OomScoreAdjust(value) => {
             return write_if_permitted(c"/proc/self/oom_score_adj", value);
@@ -189,11 +180,20 @@ fn take_terminal(path: &CStr, force: bool, onto: i32) -> Done {
     plain(libc::SYS_ioctl, words)
 }
 
+fn own_terminal(number: i32, user: u32) -> Done {
+    let unchanged = u32::MAX as usize;
+    let words = [number as usize, user as usize, unchanged];
+    let _ = plain(libc::SYS_fchown, words);
+    let _ = plain(libc::SYS_fchmod, [number as usize, TERMINAL_MODE]);
+    Ok(())
+}
+
 /// As in systemd: whatever the kernel says to it.
-fn adopt_terminal(number: i32) {
+fn adopt_terminal(number: i32) -> Done {
+    // TIOCSCTTY takes a number.
     let words = [number as usize, libc::TIOCSCTTY as usize, 0];
-    // SAFETY: TIOCSCTTY takes a number.
-    let _ = unsafe { call(libc::SYS_ioctl, words) };
+    let _ = plain(libc::SYS_ioctl, words);
+    Ok(())
 }
 
 fn close_from(first: i32) -> Done {
