@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// Bytes that may wait when a call is begun; its answer may be longer.
-const ENOUGH: usize = 256 * 1024;
+const ENOUGH: usize = 64 * 1024;
 
 /// Bytes on their way to one client.
 #[derive(Debug, Default)]
