@@ -8,6 +8,7 @@ use crate::engine::Spawn;
 use crate::exec::Identity;
 use crate::exec::plan::Join;
 use crate::unit::config::{CommandKind, PressureWatch, ResourceConfig, UnitConfig};
+use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::value::encode_base64;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
@@ -39,6 +40,8 @@ pub(super) struct Placed {
     pub(super) directory: Option<OwnedFd>,
     /// The groups of version 1 that it joins by itself.
     pub(super) joins: Vec<Join>,
+    /// What else is missed.
+    pub(super) reduced: Option<LeftOut>,
     /// Why its access to devices cannot be restricted, and the directive that asks for it.
     pub(super) no_devices: Option<(&'static str, String)>,
 }
@@ -83,6 +86,7 @@ impl Placing {
         let mut placed = Placed {
             directory: self.directory(identity)?,
             joins: self.joins(),
+            reduced: None,
             no_devices: None,
         };
         let group = self.group.as_ref().map(|group| group.directory());
@@ -96,7 +100,16 @@ impl Placing {
             Some(rules) => match devices::restrict(group, &self.devices, &rules) {
                 Ok(Some(directory)) => placed.joins.extend(join(&directory, "DevicePolicy")),
                 Ok(None) => {}
-                Err(reason) => placed.no_devices = self.asks.map(|directive| (directive, reason)),
+                Err(reason) => match self.asks {
+                    Some(directive) => placed.no_devices = Some((directive, reason)),
+                    None => {
+                        placed.reduced = Some(LeftOut {
+                            directive: "PrivateDevices".to_owned(),
+                            reason: format!("to a /dev of its own: {reason}"),
+                            extent: Extent::Part,
+                        });
+                    }
+                },
             },
         }
         Ok(placed)

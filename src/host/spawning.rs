@@ -400,6 +400,7 @@ impl Start {
         let data = input_data::descriptor(exec)?;
         let warnings = terminal::prepare(exec, &self.common.closing);
         let placed = self.placing.place(known)?;
+        left_out.extend(placed.reduced);
         let input = PlanInput {
             exec,
             command,
