@@ -302,6 +302,12 @@ fn the_cluster_agent_is_what_its_container_ends_with() {
 fn two_containers_of_a_pod_are_one_list() {
     namespace::private_network(|| {
         install_agents();
+        // Where the agent's probes look; its check, the same program, has no token and does not run.
+        fs::write(
+            "/opt/datadog-agent/bin/agent/agent.stand-in",
+            "http 127.0.0.1:5555\n",
+        )
+        .expect("our /opt can be written");
         let shared = tempfile::tempdir().expect("a directory can be made");
         let start = |name: &str, unit: &str, container: &str| {
             let place = tempfile::tempdir().expect("a directory can be made");

@@ -294,7 +294,7 @@ fn shells_learn_to_complete() {
     let Ok(output) = output else { return };
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
-        "daemon-reload\n",
+        "daemon-reload daemon-reexec\n",
         "{output:?}"
     );
 }

@@ -152,8 +152,8 @@ fn make_run_comes_up_shows_itself_and_leaves_nothing() {
         .lines()
         .filter(|line| line.starts_with("    ") && line.contains("dd-procmgr "));
     assert_eq!(tries.count(), 3, "three commands to try in\n{seen}");
-    // The daemon, five agents, and the child that the system probe left behind.
-    assert_eq!(quickstart.processes().len(), 7);
+    // The daemon, its keeper, five agents, and the child that the system probe left behind.
+    assert_eq!(quickstart.processes().len(), 8);
 
     quickstart.interrupt();
     quickstart.wait_line("run: stopped");

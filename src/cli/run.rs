@@ -56,7 +56,12 @@ pub(super) async fn run(client: &mut Client, output: &Output, wanted: &Run) -> R
     let started = client.start_transient(&units, &streams).await;
     let job = started.map_err(|p| p.during(&format!("Failed to start transient {what} unit")))?;
     if !output.quiet && output.is_text() {
-        complain(&format!("Running {what} as unit: {first}"));
+        let kind = if first == unit {
+            String::new()
+        } else {
+            format!("{what} ")
+        };
+        complain(&format!("Running {kind}as unit: {first}"));
         if first != unit {
             complain(&format!("Will run service as unit: {unit}"));
         }

@@ -507,11 +507,13 @@ impl Groups {
                 .remove(&pid);
         }
         let name = proc::control_group(pid).ok()??;
-        let by_group = self
-            .units
-            .iter()
-            .find(|(_, members)| members.group.as_ref().is_some_and(|g| g.contains(&name)))
-            .map(|(unit, _)| *unit);
+        // Slices have groups, too, around those of their units: the innermost one says it.
+        let groups = self.units.iter();
+        let groups = groups.filter_map(|(unit, members)| Some((*unit, members.group.as_ref()?)));
+        let by_group = groups
+            .filter(|(_, group)| group.contains(&name))
+            .max_by_key(|(_, group)| group.name().len())
+            .map(|(unit, _)| unit);
         if by_group.is_some() || self.guests().next().is_none() {
             return by_group;
         }

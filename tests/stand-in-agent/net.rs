@@ -1,4 +1,4 @@
-//! What the stand-in serves: `/live` and `/ready` over HTTP/1.0, and a line with its name.
+//! What the stand-in serves: `/startup`, `/live` and `/ready` over HTTP/1.0, and a line with its name.
 
 use crate::events::Event;
 use crate::options::Options;
@@ -124,6 +124,7 @@ fn answer_http(
     let path = request.split_whitespace().nth(1).unwrap_or("");
     let well = !health.sick.load(Ordering::Relaxed);
     let (status, body) = match path {
+        "/startup" => ("200 OK", "started"),
         "/live" if well => ("200 OK", "live"),
         "/live" => ("503 Service Unavailable", "sick"),
         "/ready" if well && health.ready.load(Ordering::Relaxed) => ("200 OK", "ready"),
