@@ -573,16 +573,10 @@ impl UnitConfig {
 
     /// The service part, if it is a service.
     pub fn service(&self) -> Option<&ServiceConfig> {
-        match &self.body {
-            UnitBody::Service(service) => Some(service),
-            UnitBody::Socket(_)
-            | UnitBody::Scope(_)
-            | UnitBody::Timer(_)
-            | UnitBody::Path(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => None,
-        }
+        let UnitBody::Service(service) = &self.body else {
+            return None;
+        };
+        Some(service)
     }
 
     /// What keeps the unit from starting: security settings that are not carried out, but for
@@ -597,58 +591,34 @@ impl UnitConfig {
 
     /// The socket part, if it is a socket.
     pub fn socket(&self) -> Option<&SocketConfig> {
-        match &self.body {
-            UnitBody::Socket(socket) => Some(socket),
-            UnitBody::Service(_)
-            | UnitBody::Scope(_)
-            | UnitBody::Timer(_)
-            | UnitBody::Path(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => None,
-        }
+        let UnitBody::Socket(socket) = &self.body else {
+            return None;
+        };
+        Some(socket)
     }
 
     /// The scope part, if it is a scope.
     pub fn scope(&self) -> Option<&ScopeConfig> {
-        match &self.body {
-            UnitBody::Scope(scope) => Some(scope),
-            UnitBody::Service(_)
-            | UnitBody::Socket(_)
-            | UnitBody::Timer(_)
-            | UnitBody::Path(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => None,
-        }
+        let UnitBody::Scope(scope) = &self.body else {
+            return None;
+        };
+        Some(scope)
     }
 
     /// The timer part, if it is a timer.
     pub fn timer(&self) -> Option<&TimerConfig> {
-        match &self.body {
-            UnitBody::Timer(timer) => Some(timer),
-            UnitBody::Service(_)
-            | UnitBody::Socket(_)
-            | UnitBody::Scope(_)
-            | UnitBody::Path(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => None,
-        }
+        let UnitBody::Timer(timer) = &self.body else {
+            return None;
+        };
+        Some(timer)
     }
 
     /// The path part, if it is a path.
     pub fn path(&self) -> Option<&PathConfig> {
-        match &self.body {
-            UnitBody::Path(path) => Some(path),
-            UnitBody::Service(_)
-            | UnitBody::Socket(_)
-            | UnitBody::Scope(_)
-            | UnitBody::Timer(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => None,
-        }
+        let UnitBody::Path(path) = &self.body else {
+            return None;
+        };
+        Some(path)
     }
 
     /// The execution environment, if processes of it are run.

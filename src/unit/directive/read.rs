@@ -238,16 +238,10 @@ impl Reading<'_> {
     /// # Errors
     /// [`Trouble::NotRun`] for another type of unit.
     pub fn service(&mut self) -> Result<&mut ServiceConfig, Trouble> {
-        match &mut self.draft.config.body {
-            UnitBody::Service(service) => Ok(service),
-            UnitBody::Socket(_)
-            | UnitBody::Scope(_)
-            | UnitBody::Timer(_)
-            | UnitBody::Path(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => Err(Trouble::NotRun),
-        }
+        let UnitBody::Service(service) = &mut self.draft.config.body else {
+            return Err(Trouble::NotRun);
+        };
+        Ok(service)
     }
 
     /// The socket part.
@@ -255,16 +249,10 @@ impl Reading<'_> {
     /// # Errors
     /// [`Trouble::NotRun`] for another type of unit.
     pub fn socket(&mut self) -> Result<&mut SocketConfig, Trouble> {
-        match &mut self.draft.config.body {
-            UnitBody::Socket(socket) => Ok(socket),
-            UnitBody::Service(_)
-            | UnitBody::Scope(_)
-            | UnitBody::Timer(_)
-            | UnitBody::Path(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => Err(Trouble::NotRun),
-        }
+        let UnitBody::Socket(socket) = &mut self.draft.config.body else {
+            return Err(Trouble::NotRun);
+        };
+        Ok(socket)
     }
 
     /// The scope part.
@@ -272,16 +260,10 @@ impl Reading<'_> {
     /// # Errors
     /// [`Trouble::NotRun`] for another type of unit.
     pub fn scope(&mut self) -> Result<&mut ScopeConfig, Trouble> {
-        match &mut self.draft.config.body {
-            UnitBody::Scope(scope) => Ok(scope),
-            UnitBody::Service(_)
-            | UnitBody::Socket(_)
-            | UnitBody::Timer(_)
-            | UnitBody::Path(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => Err(Trouble::NotRun),
-        }
+        let UnitBody::Scope(scope) = &mut self.draft.config.body else {
+            return Err(Trouble::NotRun);
+        };
+        Ok(scope)
     }
 
     /// The timer part.
@@ -289,16 +271,10 @@ impl Reading<'_> {
     /// # Errors
     /// [`Trouble::NotRun`] for another type of unit.
     pub fn timer(&mut self) -> Result<&mut TimerConfig, Trouble> {
-        match &mut self.draft.config.body {
-            UnitBody::Timer(timer) => Ok(timer),
-            UnitBody::Service(_)
-            | UnitBody::Socket(_)
-            | UnitBody::Scope(_)
-            | UnitBody::Path(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => Err(Trouble::NotRun),
-        }
+        let UnitBody::Timer(timer) = &mut self.draft.config.body else {
+            return Err(Trouble::NotRun);
+        };
+        Ok(timer)
     }
 
     /// The path part.
@@ -306,16 +282,10 @@ impl Reading<'_> {
     /// # Errors
     /// [`Trouble::NotRun`] for another type of unit.
     pub fn path(&mut self) -> Result<&mut PathConfig, Trouble> {
-        match &mut self.draft.config.body {
-            UnitBody::Path(path) => Ok(path),
-            UnitBody::Service(_)
-            | UnitBody::Socket(_)
-            | UnitBody::Scope(_)
-            | UnitBody::Timer(_)
-            | UnitBody::Target
-            | UnitBody::Fact
-            | UnitBody::Other => Err(Trouble::NotRun),
-        }
+        let UnitBody::Path(path) = &mut self.draft.config.body else {
+            return Err(Trouble::NotRun);
+        };
+        Ok(path)
     }
 
     /// The commands of a service or socket.
