@@ -51,11 +51,8 @@ impl Engine {
             return None;
         }
         let triggered = self.activated_by(id).map(|unit| self.picture_of(unit));
+        let job = self.job_kind(id);
         let unit = self.graph.get_mut(id);
-        let job = unit
-            .job
-            .and_then(|job| self.jobs.get(&job))
-            .map(|job| job.kind);
         let Machine::Timer(timer) = &mut unit.machine else {
             return None;
         };
@@ -99,9 +96,8 @@ impl Engine {
             return None;
         }
         let triggered = self.activated_by(id).map(|unit| self.picture_of(unit));
+        let job = self.job_kind(id);
         let unit = self.graph.get_mut(id);
-        let job = unit.job.and_then(|job| self.jobs.get(&job));
-        let job = job.map(|job| job.kind);
         let Machine::Path(machine) = &mut unit.machine else {
             return None;
         };

@@ -124,15 +124,11 @@ impl Engine {
     pub fn holders(&self) -> BTreeSet<u64> {
         let units = || self.graph.iter();
         let holding = units().flat_map(|unit| unit.holders.keys().copied());
-        let controlling = units().filter_map(|unit| match &unit.machine {
-            Machine::Scope(scope) => scope.holder(),
-            Machine::Service(_)
-            | Machine::Socket(_)
-            | Machine::Timer(_)
-            | Machine::Path(_)
-            | Machine::Target { .. }
-            | Machine::Fact
-            | Machine::Inert => None,
+        let controlling = units().filter_map(|unit| {
+            let Machine::Scope(scope) = &unit.machine else {
+                return None;
+            };
+            scope.holder()
         });
         holding.chain(controlling).collect()
     }

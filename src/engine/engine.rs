@@ -12,6 +12,7 @@ use super::random;
 use super::scope::Scope;
 use super::service::{Context, Numbers, Outbox, Service};
 use super::socket::{self, Socket, Wanted};
+use super::state::JobKind;
 use super::timer::{TimePlace, Timer};
 use super::turn::Turn;
 use super::unit::Machine;
@@ -532,6 +533,12 @@ impl Engine {
         }
     }
 
+    /// What the installed job of a unit does.
+    pub(super) fn job_kind(&self, unit: UnitId) -> Option<JobKind> {
+        let job = self.graph.get(unit).job?;
+        self.jobs.get(&job).map(|job| job.kind)
+    }
+
     /// Lets a service act, and takes in what it leaves behind.
     pub(super) fn with_service<T>(
         &mut self,
@@ -539,8 +546,8 @@ impl Engine {
         act: impl FnOnce(&mut Service, &mut Context<'_>) -> T,
     ) -> Option<T> {
         // News may come of a unit that has gone since.
-        let job = self.graph.lookup(id)?.job;
-        let job = job.and_then(|job| self.jobs.get(&job)).map(|job| job.kind);
+        self.graph.lookup(id)?;
+        let job = self.job_kind(id);
         let unit = self.graph.get_mut(id);
         let Machine::Service(service) = &mut unit.machine else {
             return None;

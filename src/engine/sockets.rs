@@ -33,11 +33,8 @@ impl Engine {
             return None;
         }
         let service = self.triggered_by(id);
+        let job = self.job_kind(id);
         let unit = self.graph.get_mut(id);
-        let job = unit
-            .job
-            .and_then(|job| self.jobs.get(&job))
-            .map(|job| job.kind);
         let Machine::Socket(socket) = &mut unit.machine else {
             return None;
         };

@@ -37,6 +37,11 @@ impl Engine {
             .map(|id| self.view(self.graph.get(id)))
     }
 
+    /// The number of a unit, by any of its names.
+    pub fn id_of(&self, name: &str) -> Option<UnitId> {
+        self.graph.find(name)
+    }
+
     /// A unit by its number.
     pub fn unit_by_id(&self, id: UnitId) -> Option<UnitView> {
         self.graph.lookup(id).map(|unit| self.view(unit))
@@ -112,7 +117,7 @@ impl Engine {
     }
 
     fn view(&self, unit: &Unit) -> UnitView {
-        UnitView {
+        let mut view = UnitView {
             id: unit.id,
             config: unit.config.clone(),
             active: unit.active_state(),
@@ -127,59 +132,23 @@ impl Engine {
             times: unit.times,
             condition: unit.condition,
             assert: unit.assert,
-            service: match &unit.machine {
-                Machine::Service(service) => Some(service.view()),
-                Machine::Socket(_)
-                | Machine::Scope(_)
-                | Machine::Timer(_)
-                | Machine::Path(_)
-                | Machine::Target { .. }
-                | Machine::Fact
-                | Machine::Inert => None,
-            },
-            socket: match &unit.machine {
-                Machine::Socket(socket) => Some(socket.view()),
-                Machine::Service(_)
-                | Machine::Scope(_)
-                | Machine::Timer(_)
-                | Machine::Path(_)
-                | Machine::Target { .. }
-                | Machine::Fact
-                | Machine::Inert => None,
-            },
-            scope: match &unit.machine {
-                Machine::Scope(scope) => Some(scope.view()),
-                Machine::Service(_)
-                | Machine::Socket(_)
-                | Machine::Timer(_)
-                | Machine::Path(_)
-                | Machine::Target { .. }
-                | Machine::Fact
-                | Machine::Inert => None,
-            },
-            timer: match &unit.machine {
-                Machine::Timer(timer) => Some(timer.view()),
-                Machine::Service(_)
-                | Machine::Socket(_)
-                | Machine::Scope(_)
-                | Machine::Path(_)
-                | Machine::Target { .. }
-                | Machine::Fact
-                | Machine::Inert => None,
-            },
-            path: match &unit.machine {
-                Machine::Path(path) => Some(path.result()),
-                Machine::Service(_)
-                | Machine::Socket(_)
-                | Machine::Scope(_)
-                | Machine::Timer(_)
-                | Machine::Target { .. }
-                | Machine::Fact
-                | Machine::Inert => None,
-            },
+            service: None,
+            socket: None,
+            scope: None,
+            timer: None,
+            path: None,
             details: unit.details.clone(),
             stored: u32::try_from(unit.store.len()).unwrap_or(u32::MAX),
+        };
+        match &unit.machine {
+            Machine::Service(service) => view.service = Some(service.view()),
+            Machine::Socket(socket) => view.socket = Some(socket.view()),
+            Machine::Scope(scope) => view.scope = Some(scope.view()),
+            Machine::Timer(timer) => view.timer = Some(timer.view()),
+            Machine::Path(path) => view.path = Some(path.result()),
+            Machine::Target { .. } | Machine::Fact | Machine::Inert => {}
         }
+        view
     }
 }
 
