@@ -1,6 +1,7 @@
 //! Unit files from the disk, and what the kernel has of mounts, devices and slices.
 
 use super::bounded;
+use crate::sys::proc::unescape_mount_text;
 use crate::unit::load::{Entry, EntryKind, Source};
 use crate::unit::name::{UnitName, UnitType};
 use std::cell::OnceCell;
@@ -164,20 +165,7 @@ fn mount_points() -> BTreeSet<String> {
 /// The mount point is the fifth field, blanks in it written as octal escapes (proc(5)).
 fn in_mountinfo(table: &str) -> BTreeSet<String> {
     let points = table.lines().filter_map(|line| line.split(' ').nth(4));
-    points.map(unescape_octal).collect()
-}
-
-fn unescape_octal(text: &str) -> String {
-    let mut plain = text.to_owned();
-    for (escape, character) in [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ] {
-        plain = plain.replace(escape, character);
-    }
-    plain
+    points.map(unescape_mount_text).collect()
 }
 
 fn is_swap(path: &str) -> bool {
@@ -185,7 +173,7 @@ fn is_swap(path: &str) -> bool {
     table.lines().skip(1).any(|line| {
         line.split_whitespace()
             .next()
-            .is_some_and(|point| unescape_octal(point) == path)
+            .is_some_and(|point| unescape_mount_text(point) == path)
     })
 }
 

@@ -144,6 +144,11 @@ pub fn unescape_mount(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// The same as text; bytes that are none are replaced.
+pub fn unescape_mount_text(text: &str) -> String {
+    String::from_utf8_lossy(&unescape_mount(text)).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The mounts of this process (proc(5), /proc/PID/mountinfo): where, and with which flags. Pure.
 
-use crate::sys::proc::unescape_mount;
+use crate::sys::proc::unescape_mount_text;
 use std::collections::BTreeMap;
 
 /// Flags of mount(2) that belong to a mount point.
@@ -52,7 +52,9 @@ impl MountTable {
         for line in text.lines() {
             let mut words = line.split(' ').skip(4);
             if let (Some(path), Some(options)) = (words.next(), words.next()) {
-                table.points.insert(unescape(path), flags(options));
+                table
+                    .points
+                    .insert(unescape_mount_text(path), flags(options));
             }
         }
         table
@@ -122,10 +124,6 @@ fn flags(options: &str) -> MountFlags {
     let bit = |option: &str| OPTIONS.iter().find(|(name, _)| *name == option);
     let bits = options.split(',').filter_map(bit);
     MountFlags(bits.fold(0, |all, (_, bit)| all | bit))
-}
-
-fn unescape(text: &str) -> String {
-    String::from_utf8_lossy(&unescape_mount(text)).into_owned()
 }
 
 #[cfg(test)]
