@@ -43,12 +43,16 @@ impl Host {
             Effect::JobRemoved { unit, result, .. } => (*unit, Some(*result)),
             _ => return,
         };
-        let Some(view) = self.decisive_unit().filter(|view| view.id == unit) else {
+        let name = self.options.exit_with.as_ref();
+        if name.and_then(|name| self.engine.id_of(name.as_str())) != Some(unit) {
             return;
-        };
+        }
         if let Some(result) = result {
             self.decisive.last_job = Some(result);
         }
+        let Some(view) = self.decisive_unit() else {
+            return;
+        };
         if self.ending.is_begun() || self.engine.is_shutting_down() || !self.has_ended(&view) {
             return;
         }
