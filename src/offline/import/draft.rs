@@ -37,8 +37,14 @@ pub(super) type Take = fn(&mut Draft<'_>, &Node) -> Result<(), Trouble>;
 
 /// A key of a definition, with its other spellings.
 pub(super) struct Key {
-    pub(super) names: &'static [&'static str],
-    pub(super) take: Take,
+    names: &'static [&'static str],
+    take: Take,
+}
+
+impl Key {
+    pub(super) const fn new(names: &'static [&'static str], take: Take) -> Key {
+        Key { names, take }
+    }
 }
 
 /// Why a value cannot be taken over.

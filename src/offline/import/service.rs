@@ -1,5 +1,6 @@
 //! Definitions of processes: one row per key.
 
+use super::draft::Section::{Install, Procmgr, Service, Unit};
 use super::draft::{Draft, Key, Section, Trouble, command_line, one_line};
 use super::yaml::{Node, Value};
 use super::{health, resources};
@@ -8,7 +9,7 @@ use crate::unit::transient;
 /// Keys that [`take`] looks at together.
 const HANDLED: [&str; 3] = ["command", "args", "auto_start"];
 
-/// Takes over a definition. `None` for `wanted`: nothing in it says whether it starts by itself.
+/// Takes over a definition.
 pub(super) fn take(draft: &mut Draft<'_>, root: &Node) -> Result<(), Trouble> {
     draft.take_all(root, KEYS, &HANDLED);
     if !matches!(root.value, Value::Map(_)) {
@@ -24,11 +25,11 @@ pub(super) fn take(draft: &mut Draft<'_>, root: &Node) -> Result<(), Trouble> {
     if words.first().is_none_or(|word| word.trim().is_empty()) {
         return Err(Trouble::error(root, "command: it is empty"));
     }
-    draft.set(Section::Service, "ExecStart", command_line(&words));
+    draft.set(Service, "ExecStart", command_line(&words));
     // Whoever defines a process wants it, unless told otherwise.
     let starts = child(root, "auto_start").map(|node| draft.boolean(node));
     if starts.transpose()?.unwrap_or(true) {
-        draft.set(Section::Install, "WantedBy", "multi-user.target");
+        draft.set(Install, "WantedBy", "multi-user.target");
     }
     Ok(())
 }
@@ -141,7 +142,7 @@ fn environment(draft: &mut Draft<'_>, node: &Node) -> Result<(), Trouble> {
         Value::List(_) | Value::Scalar(_) | Value::Null => entries = draft.scalars(node)?,
     }
     for entry in entries {
-        draft.set(Section::Service, "Environment", transient::word(&entry));
+        draft.set(Service, "Environment", transient::word(&entry));
     }
     Ok(())
 }
@@ -176,7 +177,7 @@ fn restart(draft: &mut Draft<'_>, node: &Node) -> Result<(), Trouble> {
             return Err(Trouble::error(node, message));
         }
     };
-    draft.set(Section::Service, "Restart", value);
+    draft.set(Service, "Restart", value);
     Ok(())
 }
 
@@ -185,11 +186,11 @@ fn output(draft: &mut Draft<'_>, node: &Node, directive: &'static str) -> Result
     let value = draft.line(node)?;
     match value.as_str() {
         "inherit" | "journal" | "log" => return Ok(()),
-        "null" => draft.set(Section::Service, directive, "null"),
+        "null" => draft.set(Service, directive, "null"),
         path if path.starts_with('/') => {
-            draft.set(Section::Service, directive, format!("append:{path}"));
+            draft.set(Service, directive, format!("append:{path}"));
         }
-        known if known.contains(':') => draft.set(Section::Service, directive, known),
+        known if known.contains(':') => draft.set(Service, directive, known),
         _ => {
             let message = format!("\"{value}\" is no place for output");
             return Err(Trouble::error(node, message));
@@ -220,100 +221,94 @@ pub(super) fn switch(
     Ok(())
 }
 
-const fn key(names: &'static [&'static str], take: super::draft::Take) -> Key {
-    Key { names, take }
-}
-
-use Section::{Procmgr, Service, Unit};
-
 static KEYS: &[Key] = &[
-    key(&["description"], |d, n| line(d, n, Unit, "Description")),
-    key(&["requires"], |d, n| units(d, n, Unit, "Requires")),
-    key(&["requisite"], |d, n| units(d, n, Unit, "Requisite")),
-    key(&["wants"], |d, n| units(d, n, Unit, "Wants")),
-    key(&["binds_to"], |d, n| units(d, n, Unit, "BindsTo")),
-    key(&["part_of"], |d, n| units(d, n, Unit, "PartOf")),
-    key(&["conflicts"], |d, n| units(d, n, Unit, "Conflicts")),
-    key(&["before"], |d, n| units(d, n, Unit, "Before")),
-    key(&["after"], |d, n| units(d, n, Unit, "After")),
-    key(&["condition_path_exists"], |d, n| {
+    Key::new(&["description"], |d, n| line(d, n, Unit, "Description")),
+    Key::new(&["requires"], |d, n| units(d, n, Unit, "Requires")),
+    Key::new(&["requisite"], |d, n| units(d, n, Unit, "Requisite")),
+    Key::new(&["wants"], |d, n| units(d, n, Unit, "Wants")),
+    Key::new(&["binds_to"], |d, n| units(d, n, Unit, "BindsTo")),
+    Key::new(&["part_of"], |d, n| units(d, n, Unit, "PartOf")),
+    Key::new(&["conflicts"], |d, n| units(d, n, Unit, "Conflicts")),
+    Key::new(&["before"], |d, n| units(d, n, Unit, "Before")),
+    Key::new(&["after"], |d, n| units(d, n, Unit, "After")),
+    Key::new(&["condition_path_exists"], |d, n| {
         each(d, n, Unit, "ConditionPathExists")
     }),
-    key(
+    Key::new(
         &["start_limit_interval_sec", "start_limit_interval"],
         |d, n| span(d, n, Unit, "StartLimitIntervalSec"),
     ),
-    key(&["start_limit_burst"], |d, n| {
+    Key::new(&["start_limit_burst"], |d, n| {
         let burst = d.number(n)?.to_string();
         d.set(Unit, "StartLimitBurst", burst);
         Ok(())
     }),
-    key(&["process_type", "type"], |d, n| {
+    Key::new(&["process_type", "type"], |d, n| {
         line(d, n, Service, "Type")
     }),
-    key(&["exec_start_pre"], |d, n| {
+    Key::new(&["exec_start_pre"], |d, n| {
         each(d, n, Service, "ExecStartPre")
     }),
-    key(&["exec_start_post"], |d, n| {
+    Key::new(&["exec_start_post"], |d, n| {
         each(d, n, Service, "ExecStartPost")
     }),
-    key(&["exec_reload"], |d, n| each(d, n, Service, "ExecReload")),
-    key(&["exec_stop"], |d, n| each(d, n, Service, "ExecStop")),
-    key(&["exec_stop_post"], |d, n| {
+    Key::new(&["exec_reload"], |d, n| each(d, n, Service, "ExecReload")),
+    Key::new(&["exec_stop"], |d, n| each(d, n, Service, "ExecStop")),
+    Key::new(&["exec_stop_post"], |d, n| {
         each(d, n, Service, "ExecStopPost")
     }),
-    key(&["pidfile", "pid_file"], |d, n| {
+    Key::new(&["pidfile", "pid_file"], |d, n| {
         line(d, n, Service, "PIDFile")
     }),
-    key(&["working_dir", "working_directory"], |d, n| {
+    Key::new(&["working_dir", "working_directory"], |d, n| {
         line(d, n, Service, "WorkingDirectory")
     }),
-    key(&["user"], |d, n| line(d, n, Service, "User")),
-    key(&["group"], |d, n| line(d, n, Service, "Group")),
-    key(&["supplementary_groups"], |d, n| {
+    Key::new(&["user"], |d, n| line(d, n, Service, "User")),
+    Key::new(&["group"], |d, n| line(d, n, Service, "Group")),
+    Key::new(&["supplementary_groups"], |d, n| {
         words(d, n, Service, "SupplementaryGroups")
     }),
-    key(&["umask"], |d, n| line(d, n, Service, "UMask")),
-    key(&["ambient_capabilities"], |d, n| {
+    Key::new(&["umask"], |d, n| line(d, n, Service, "UMask")),
+    Key::new(&["ambient_capabilities"], |d, n| {
         words(d, n, Service, "AmbientCapabilities")
     }),
-    key(&["runtime_directory"], |d, n| {
+    Key::new(&["runtime_directory"], |d, n| {
         words(d, n, Service, "RuntimeDirectory")
     }),
-    key(&["state_directory"], |d, n| {
+    Key::new(&["state_directory"], |d, n| {
         words(d, n, Service, "StateDirectory")
     }),
-    key(&["env", "environment"], environment),
-    key(&["environment_file"], |d, n| {
+    Key::new(&["env", "environment"], environment),
+    Key::new(&["environment_file"], |d, n| {
         each(d, n, Service, "EnvironmentFile")
     }),
-    key(&["inherit_environment"], inherit_environment),
-    key(&["restart"], restart),
-    key(&["restart_sec"], |d, n| span(d, n, Service, "RestartSec")),
-    key(&["restart_max_delay_sec", "restart_max_delay"], |d, n| {
+    Key::new(&["inherit_environment"], inherit_environment),
+    Key::new(&["restart"], restart),
+    Key::new(&["restart_sec"], |d, n| span(d, n, Service, "RestartSec")),
+    Key::new(&["restart_max_delay_sec", "restart_max_delay"], |d, n| {
         span(d, n, Service, "RestartMaxDelaySec")
     }),
-    key(&["runtime_success_sec"], |d, n| {
+    Key::new(&["runtime_success_sec"], |d, n| {
         span(d, n, Procmgr, "BackoffResetSec")
     }),
-    key(
+    Key::new(
         &["start_timeout", "timeout_start_sec", "timeout_start"],
         |d, n| span(d, n, Service, "TimeoutStartSec"),
     ),
-    key(
+    Key::new(
         &["stop_timeout", "timeout_stop_sec", "timeout_stop"],
         |d, n| span(d, n, Service, "TimeoutStopSec"),
     ),
-    key(&["kill_signal"], |d, n| line(d, n, Service, "KillSignal")),
-    key(&["kill_mode"], |d, n| line(d, n, Service, "KillMode")),
-    key(&["success_exit_status"], |d, n| {
+    Key::new(&["kill_signal"], |d, n| line(d, n, Service, "KillSignal")),
+    Key::new(&["kill_mode"], |d, n| line(d, n, Service, "KillMode")),
+    Key::new(&["success_exit_status"], |d, n| {
         words(d, n, Service, "SuccessExitStatus")
     }),
-    key(&["remain_after_exit"], |d, n| {
+    Key::new(&["remain_after_exit"], |d, n| {
         switch(d, n, Service, "RemainAfterExit")
     }),
-    key(&["stdout"], |d, n| output(d, n, "StandardOutput")),
-    key(&["stderr"], |d, n| output(d, n, "StandardError")),
-    key(&["resources", "resource_limits"], resources::take),
-    key(&["health_check"], health::take),
+    Key::new(&["stdout"], |d, n| output(d, n, "StandardOutput")),
+    Key::new(&["stderr"], |d, n| output(d, n, "StandardError")),
+    Key::new(&["resources", "resource_limits"], resources::take),
+    Key::new(&["health_check"], health::take),
 ];

@@ -53,38 +53,34 @@ pub(super) fn take(
         }))
 }
 
-const fn key(names: &'static [&'static str], take: super::draft::Take) -> Key {
-    Key { names, take }
-}
-
 static KEYS: &[Key] = &[
-    key(&["description"], |d, n| {
+    Key::new(&["description"], |d, n| {
         each(d, n, Section::Unit, "Description")
     }),
-    key(&["listen_stream", "listen_unix", "listen_tcp"], |d, n| {
+    Key::new(&["listen_stream", "listen_unix", "listen_tcp"], |d, n| {
         each(d, n, Section::Socket, "ListenStream")
     }),
-    key(&["listen_datagram", "listen_udp"], |d, n| {
+    Key::new(&["listen_datagram", "listen_udp"], |d, n| {
         each(d, n, Section::Socket, "ListenDatagram")
     }),
-    key(&["listen_sequential_packet"], |d, n| {
+    Key::new(&["listen_sequential_packet"], |d, n| {
         each(d, n, Section::Socket, "ListenSequentialPacket")
     }),
-    key(&["accept"], |d, n| switch(d, n, Section::Socket, "Accept")),
-    key(&["socket_user"], |d, n| {
+    Key::new(&["accept"], |d, n| switch(d, n, Section::Socket, "Accept")),
+    Key::new(&["socket_user"], |d, n| {
         each(d, n, Section::Socket, "SocketUser")
     }),
-    key(&["socket_group"], |d, n| {
+    Key::new(&["socket_group"], |d, n| {
         each(d, n, Section::Socket, "SocketGroup")
     }),
-    key(&["socket_mode"], |d, n| {
+    Key::new(&["socket_mode"], |d, n| {
         each(d, n, Section::Socket, "SocketMode")
     }),
-    key(&["directory_mode"], |d, n| {
+    Key::new(&["directory_mode"], |d, n| {
         each(d, n, Section::Socket, "DirectoryMode")
     }),
-    key(&["backlog"], |d, n| each(d, n, Section::Socket, "Backlog")),
-    key(&["remove_on_stop"], |d, n| {
+    Key::new(&["backlog"], |d, n| each(d, n, Section::Socket, "Backlog")),
+    Key::new(&["remove_on_stop"], |d, n| {
         switch(d, n, Section::Socket, "RemoveOnStop")
     }),
 ];
