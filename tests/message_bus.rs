@@ -3,65 +3,17 @@
 
 mod common;
 
+use common::bus::Bus;
 use common::daemon::Place;
 use common::skip::{has_program, is_root};
 use common::{Daemon, Missing, namespace, skip, wait_for, wait_until};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 const NAME: &str = "com.datadoghq.ProcessManager1";
 const PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-
-/// A message bus of the test's own, on which everything is allowed.
-struct Bus {
-    child: Child,
-}
-
-impl Bus {
-    fn socket(place: &Path) -> PathBuf {
-        place.join("bus.sock")
-    }
-
-    fn address(place: &Path) -> String {
-        format!("unix:path={}", Bus::socket(place).display())
-    }
-
-    fn start(place: &Path) -> Bus {
-        let config = place.join("bus.conf");
-        let text = format!(
-            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
-             \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n<busconfig>\
-             <listen>{}</listen><auth>EXTERNAL</auth><policy context=\"default\">\
-             <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>\
-             <allow user=\"*\"/><allow own=\"*\"/></policy></busconfig>\n",
-            Bus::address(place)
-        );
-        fs::write(&config, text).expect("a file can be written");
-        let _ = fs::remove_file(Bus::socket(place));
-        let child = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--nofork", "--nopidfile"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            // It complains of limits it may not raise.
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it is on PATH");
-        let bus = Bus { child };
-        wait_until("the bus to listen", || Bus::socket(place).exists());
-        bus
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn lacks_programs() -> bool {
     for (program, package) in [("dbus-daemon", "dbus"), ("busctl", "systemd")] {

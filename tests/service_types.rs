@@ -3,62 +3,13 @@
 
 mod common;
 
+use common::bus::Bus;
 use common::daemon::Place;
 use common::{Daemon, Missing, process, skip, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 const NAME: &str = "com.example.StandIn";
-
-/// A message bus of the test's own, ended with it.
-struct Bus {
-    child: Child,
-}
-
-impl Bus {
-    fn socket(place: &Path) -> PathBuf {
-        place.join("bus")
-    }
-
-    fn address(place: &Path) -> String {
-        format!("unix:path={}", Bus::socket(place).display())
-    }
-
-    fn start(place: &Path) -> Bus {
-        let config = place.join("bus.conf");
-        let text = format!(
-            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
-             \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n\
-             <busconfig><listen>{}</listen><auth>EXTERNAL</auth>\
-             <policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>\
-             <allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>\n",
-            Bus::address(place)
-        );
-        fs::write(&config, text).expect("it can be written");
-        let _ = fs::remove_file(Bus::socket(place));
-        let child = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--nofork", "--nopidfile"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            // It complains of limits it may not raise.
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it is on PATH");
-        let bus = Bus { child };
-        wait_until("the bus to listen", || Bus::socket(place).exists());
-        bus
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A place whose daemon watches the bus of this place, with a service that takes a name on it;
 /// `None` where there is no bus to be had.

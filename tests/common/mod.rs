@@ -4,6 +4,7 @@
 // Every test file compiles this module for itself and uses a part of it.
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
 
+pub mod bus;
 pub mod corpus;
 pub mod daemon;
 pub mod data;
