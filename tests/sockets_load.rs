@@ -44,8 +44,7 @@ fn wait_show(daemon: &Daemon, unit: &str, property: &str, value: &str) {
 fn wait_descriptors(daemon: &Daemon, then: &[String]) {
     wait_for("the descriptors to be as they were", || {
         let now = daemon.holdings().fds;
-        // A client that asked just before may have been leaving still.
-        if now.len() <= then.len() {
+        if now == then {
             Ok(())
         } else {
             Err(format!("{then:?} then, {now:?} now"))
@@ -122,6 +121,7 @@ fn no_connection_is_refused_or_lost_in_the_queue_while_the_service_is_killed_200
     let tally = Tally::default();
     tally.connect(port).expect("nobody has killed it yet");
     wait_show(&daemon, "web.service", "SubState", "running");
+    daemon.wait_alone();
     let before = daemon.holdings();
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
@@ -201,7 +201,9 @@ fn k8_thousands_of_short_connections_are_all_served_and_leave_nothing() {
     let path = daemon.file("short");
     assert_eq!(hear(connect(&path)), "served\n");
     wait_show(&daemon, "short.socket", "NConnections", "0");
-    let (before, units) = (daemon.holdings(), units_of(&daemon));
+    let units = units_of(&daemon);
+    daemon.wait_alone();
+    let before = daemon.holdings();
     let next = AtomicUsize::new(1);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {

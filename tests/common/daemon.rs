@@ -408,6 +408,18 @@ impl Daemon {
             .unwrap_or_else(|| panic!("{unit} is not listed:\n{text}"))
     }
 
+    /// Waits until nobody is connected to its control socket any more: a client that has ended is
+    /// known to have left only when the daemon has read so.
+    #[track_caller]
+    pub fn wait_alone(&self) {
+        let socket = self.place.socket().display().to_string();
+        wait_until("the last client to be gone", || {
+            let table = fs::read_to_string("/proc/net/unix").expect("it can be read");
+            // The listener itself.
+            table.lines().filter(|line| line.ends_with(&socket)).count() == 1
+        });
+    }
+
     /// What it holds of the kernel now.
     pub fn holdings(&self) -> Holdings {
         process::holdings(self.pid())
