@@ -9,7 +9,7 @@ use super::controller::{Controller, Version};
 use super::device;
 use super::own::{self, OwnGroup};
 use super::plan::{Finding, Plan, Write, set_bits, set_text};
-use super::{Tree, make_directory, processes_below, remove_recursively};
+use super::{Tree, below, make_directory, processes_below, remove_recursively};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -315,11 +315,6 @@ impl Controls {
             own.give_back();
         }
     }
-}
-
-/// The directory of a group in a subtree.
-fn below(root: &Path, path: &[String]) -> PathBuf {
-    path.iter().fold(root.to_owned(), |at, part| at.join(part))
 }
 
 /// Whether groups can be made below one: it belongs to us or we may write everywhere, and the

@@ -206,8 +206,7 @@ impl Tree {
 
     /// Where the group at a path is, whether it is there or not.
     pub fn directory(&self, path: &[String]) -> PathBuf {
-        path.iter()
-            .fold(self.root.clone(), |at, part| at.join(part))
+        below(&self.root, path)
     }
 
     /// Its name, as /proc/PID/cgroup would have it.
@@ -448,6 +447,11 @@ pub fn group_path<'a>(
     unit: &'a str,
 ) -> io::Result<GroupPath> {
     slices.chain([unit]).map(escape).collect()
+}
+
+/// The directory of a group in a subtree.
+fn below(root: &Path, path: &[String]) -> PathBuf {
+    path.iter().fold(root.to_owned(), |at, part| at.join(part))
 }
 
 fn join_names(parent: &str, leaf: &str) -> String {
