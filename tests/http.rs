@@ -3,7 +3,7 @@
 mod common;
 
 use common::daemon::{Daemon, Place};
-use common::skip::{Missing, has_program, skip};
+use common::skip::{Missing, PYTHON, has_program, skip};
 use common::wait_until;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -162,7 +162,7 @@ fn other_programs_accept_the_pages() {
     )
     .1;
     let plain = get(&daemon, "/metrics", "text/plain").1;
-    let there = Command::new("python3")
+    let there = Command::new(PYTHON)
         .args(["-c", "import prometheus_client"])
         .stderr(Stdio::null())
         .status();
@@ -173,13 +173,16 @@ fn other_programs_accept_the_pages() {
                  text_string_to_metric_families as parse\n\
                  print(sum(len(f.samples) for f in parse(sys.stdin.read())))"
             );
-            let text = judge("python3", &["-c", &script], page);
+            let text = judge(PYTHON, &["-c", &script], page);
             text.trim().parse::<usize>().expect("a number")
         };
         assert!(count("openmetrics.parser", &open) > 50, "{open}");
         assert!(count("parser", &plain) > 50, "{plain}");
     } else {
-        skip(Missing::Package, "python3 has no prometheus_client");
+        skip(
+            Missing::Package,
+            "Debian's python3 has no prometheus_client",
+        );
     }
     if has_program("promtool") {
         // It has an opinion on names that are not ours to choose.

@@ -2,9 +2,8 @@
 //! this.
 
 use super::{Session, run, with};
+use crate::common::skip::PYTHON;
 use crate::common::{Missing, skip};
-
-const PYTHON: &str = "/usr/bin/python3";
 
 /// Plays a session with these modules, of these packages.
 #[track_caller]

@@ -4,6 +4,10 @@
 use std::fmt;
 use std::io::Write;
 
+/// Debian's own Python, the one that has the modules of Debian's packages; the first on PATH may
+/// be another.
+pub const PYTHON: &str = "/usr/bin/python3";
+
 /// What is missing.
 #[derive(Debug, Clone, Copy)]
 pub enum Missing {
