@@ -7,7 +7,7 @@ use super::world::{Happening, World};
 use procmgr::engine::{DescriptorId, Event, Peer, Spawn, UnitId};
 use procmgr::unit::config::UnitConfig;
 use procmgr::unit::name::UnitName;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a descriptor is held for.
@@ -32,8 +32,9 @@ pub(crate) enum Purpose {
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) open: BTreeMap<DescriptorId, Purpose>,
-    /// Hung up, closed by the host, and the engine has not heard of it.
-    pub(crate) hung_up: BTreeSet<DescriptorId>,
+    /// Those in stores that are hung up, closed by the host, and the engine has not heard of it:
+    /// for the engine they are still there.
+    pub(crate) hung_up: BTreeMap<DescriptorId, UnitId>,
     last: u64,
 }
 
@@ -60,13 +61,15 @@ impl Held {
         served.count()
     }
 
-    /// Whether a unit has a connection or a store.
+    /// Whether a unit has a connection or a store, as far as the engine can know.
     pub(crate) fn are_of(&self, unit: UnitId, name: &UnitName) -> bool {
-        self.open.values().any(|purpose| match purpose {
-            Purpose::Stored(of) => *of == unit,
-            Purpose::Connection { instance, .. } => instance.as_ref() == Some(name),
-            Purpose::Client(_) | Purpose::Sent(_) => false,
-        })
+        let hung_up = self.hung_up.values().any(|of| *of == unit);
+        hung_up
+            || self.open.values().any(|purpose| match purpose {
+                Purpose::Stored(of) => *of == unit,
+                Purpose::Connection { instance, .. } => instance.as_ref() == Some(name),
+                Purpose::Client(_) | Purpose::Sent(_) => false,
+            })
     }
 }
 
@@ -164,7 +167,7 @@ impl World<'_> {
     pub(crate) fn hang_up(&mut self, unit: UnitId, descriptor: DescriptorId) {
         if self.held.open.remove(&descriptor).is_some() {
             self.note(|| format!("{descriptor:?} is hung up"));
-            self.held.hung_up.insert(descriptor);
+            self.held.hung_up.insert(descriptor, unit);
             self.tell(None, Event::DescriptorGone { unit, descriptor });
         }
     }

@@ -21,7 +21,8 @@ impl Check for Descriptors {
         let held = &sight.world.held;
         match effect {
             Effect::CloseDescriptor { descriptor } => {
-                let known = held.open.contains_key(descriptor) || held.hung_up.contains(descriptor);
+                let known =
+                    held.open.contains_key(descriptor) || held.hung_up.contains_key(descriptor);
                 known
                     .then_some(())
                     .ok_or_else(|| format!("{descriptor:?} is closed twice"))
@@ -56,7 +57,7 @@ impl Check for Descriptors {
                 });
                 let mut all = passed.chain(spawn.client.iter().map(|(id, _)| *id));
                 let closed =
-                    all.find(|id| !held.open.contains_key(id) && !held.hung_up.contains(id));
+                    all.find(|id| !held.open.contains_key(id) && !held.hung_up.contains_key(id));
                 closed.map_or(Ok(()), |id| {
                     Err(format!(
                         "{} gets {id:?}, which is closed",
