@@ -19,10 +19,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     ]);
     let [head, units, log, foot] = areas.areas(frame.area());
     frame.render_widget(Paragraph::new(state.manager.as_str()), head);
-    let header = TableRow::new(["UNIT", "STATE", "PID", "CPU", "MEMORY", "RESTARTS"]);
+    let header = TableRow::new([
+        "UNIT", "STATE", "HEALTH", "PID", "CPU", "MEMORY", "RESTARTS",
+    ]);
     let widths = [
         Constraint::Min(20),
         Constraint::Length(10),
+        Constraint::Length(9),
         Constraint::Length(8),
         Constraint::Length(7),
         Constraint::Length(9),
@@ -58,6 +61,7 @@ fn printable(text: &str) -> String {
 
 fn row(row: &Row) -> TableRow<'_> {
     let color = match row.state.as_str() {
+        "running" if row.health == "unhealthy" => Color::Red,
         "running" => Color::Green,
         "failed" | "crashed" => Color::Red,
         "starting" | "stopping" => Color::Yellow,
@@ -67,6 +71,7 @@ fn row(row: &Row) -> TableRow<'_> {
     let cells = [
         row.name.clone(),
         row.state.clone(),
+        or_dash((!row.health.is_empty()).then(|| row.health.clone())),
         or_dash((row.pid > 0).then(|| row.pid.to_string())),
         or_dash(row.cpu.map(|cpu| format!("{cpu:.1}%"))),
         or_dash(row.memory.map(size)),
@@ -94,6 +99,7 @@ mod tests {
             rows: vec![Row {
                 name: "trace.service".to_owned(),
                 state: "running".to_owned(),
+                health: "unhealthy".to_owned(),
                 pid: 71,
                 restarts: 2,
                 cpu: Some(12.34),
@@ -106,6 +112,7 @@ mod tests {
         for text in [
             "main running",
             "trace.service",
+            "unhealthy",
             "71",
             "12.3%",
             "3.0M",

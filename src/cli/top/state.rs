@@ -29,12 +29,26 @@ pub(super) enum Step {
 pub(super) struct Row {
     pub(super) name: String,
     pub(super) state: String,
+    /// What probes and state make of it; empty where nobody asks for it.
+    pub(super) health: String,
     pub(super) pid: u64,
     pub(super) restarts: u64,
     /// Per cent of one CPU since the last time; nothing at first.
     pub(super) cpu: Option<f64>,
     /// Bytes, if the kernel counts them.
     pub(super) memory: Option<u64>,
+}
+
+impl Row {
+    /// What is left of it once it has ended.
+    fn stopped(self) -> Row {
+        Row {
+            name: self.name,
+            state: "stopped".to_owned(),
+            restarts: self.restarts,
+            ..Row::default()
+        }
+    }
 }
 
 /// Everything on the screen.
@@ -64,20 +78,53 @@ impl State {
             about.number("Jobs")
         );
         let selected = self.name().map(str::to_owned);
+        let health: BTreeMap<String, Properties> = client
+            .health(&["*".to_owned()])
+            .await?
+            .into_iter()
+            .collect();
         let mut rows = Vec::new();
         for (name, listed) in client.list(&[]).await? {
-            let is_there = listed.text("LoadState") != "not-found";
-            if is_there && (self.all || name.ends_with(".service")) {
+            if listed.text("LoadState") != "not-found" && self.shows(&name) {
                 let properties = client.unit(&name).await?;
-                rows.push(self.row(name, &listed, &properties));
+                let mut row = self.row(name, &listed, &properties);
+                if let Some(health) = health.get(&row.name) {
+                    row.health = health.text("Health").to_owned();
+                }
+                rows.push(row);
             }
         }
+        self.keep_the_gone(client, &mut rows).await?;
         self.rows = rows;
         self.select(selected.as_deref());
         self.log = match self.name().map(str::to_owned) {
             Some(name) => client.log(&[name], LINES, false).await?,
             None => Vec::new(),
         };
+        Ok(())
+    }
+
+    fn shows(&self, name: &str) -> bool {
+        self.all || name.ends_with(".service")
+    }
+
+    /// A unit that ended and was unloaded stays where it was, as stopped, for who wants to start it
+    /// again; unless its file is gone, too.
+    async fn keep_the_gone(
+        &mut self,
+        client: &mut Client,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), Problem> {
+        for old in std::mem::take(&mut self.rows) {
+            let is_listed = rows.iter().any(|row| row.name == old.name);
+            if is_listed || !self.shows(&old.name) {
+                continue;
+            }
+            if client.unit(&old.name).await?.text("LoadState") == "loaded" {
+                let place = rows.partition_point(|row| row.name < old.name);
+                rows.insert(place, old.stopped());
+            }
+        }
         Ok(())
     }
 
@@ -94,6 +141,7 @@ impl State {
         });
         Row {
             state: listed.text("State").to_owned(),
+            health: String::new(),
             pid: listed.number("MainPID"),
             restarts: listed.number("Restarts"),
             memory: known("MemoryCurrent"),
