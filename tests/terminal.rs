@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 const UNITS: [(&str, &str); 2] = [
     (
@@ -26,6 +27,7 @@ struct Terminal {
     child: Child,
     keys: File,
     drawn: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -53,14 +55,19 @@ impl Terminal {
         let mut screen = keys.try_clone().expect("a descriptor can be copied");
         let drawn = Arc::new(Mutex::new(Vec::new()));
         let into = drawn.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = screen.read(&mut buffer) {
                 let mut drawn = into.lock().expect("nobody panics with it");
                 drawn.extend_from_slice(&buffer[..count]);
             }
         });
-        Terminal { child, keys, drawn }
+        Terminal {
+            child,
+            keys,
+            drawn,
+            reader,
+        }
     }
 
     fn text(&self) -> String {
@@ -90,6 +97,7 @@ impl Terminal {
             status = self.child.try_wait().expect("it is our child");
             status.is_some()
         });
+        wait_until("all that it wrote", || self.reader.is_finished());
         status.expect("it just ended")
     }
 }
