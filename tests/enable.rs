@@ -136,6 +136,8 @@ fn exit_statuses_and_lists() {
         {"unit_file": "agent.service", "state": "enabled", "preset": "enabled"}
     ]);
     assert_eq!(list, wanted);
+    let sockets = ["list-unit-files", "--state", "enabled", "-t", "socket"];
+    assert_eq!(daemon.json(&sockets), serde_json::json!([]));
     let changes = daemon.json(&["disable", "agent"]);
     assert_eq!(changes["changes"][0]["type"], "unlink", "{changes}");
     let full = daemon.ok(&["is-enabled", "--full", "plain"]);

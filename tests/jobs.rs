@@ -82,7 +82,9 @@ fn jobs_are_listed_and_canceled_and_units_go_on() {
     );
     let text = daemon.ok(&["list-jobs", "--no-legend", "later*"]);
     let words: Vec<&str> = text.split_whitespace().skip(1).collect();
-    assert_eq!(words, ["later.service", "start", "waiting"]);
+    assert_eq!(words, ["later.service", "start", "waiting", "slow.service"]);
+    assert_eq!(jobs[0]["waits_for"], serde_json::json!([]));
+    assert_eq!(jobs[1]["waits_for"], serde_json::json!(["slow.service"]));
     let id = jobs[1]["job"].to_string();
     daemon.ok(&["cancel", &id]);
     assert_eq!(daemon.state("later.service"), "inactive/dead");

@@ -91,10 +91,10 @@ fn properties_are_selected_as_with_a_daemon() {
     let daemon = Daemon::with(&UNITS);
     let text = offline(&daemon, &["plain", "-p", "Restart,RestartUSec"]);
     assert_eq!(text, "Restart=on-failure\nRestartUSec=3s\n");
-    assert_eq!(
-        offline(&daemon, &["plain", "-p", "Type", "--value"]),
-        "simple\n"
-    );
+    for values in [&["-p", "Type", "--value"][..], &["-P", "Type"]] {
+        let arguments = [&["plain"], values].concat();
+        assert_eq!(offline(&daemon, &arguments), "simple\n", "{values:?}");
+    }
     let json: serde_json::Value = serde_json::from_str(&offline(
         &daemon,
         &["plain", "-o", "json", "-p", "Id,MainPID"],

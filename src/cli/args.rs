@@ -94,6 +94,38 @@ pub(super) struct Jobs {
     pub(super) job_mode: String,
 }
 
+/// What is shown of what.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Show {
+    /// Units or patterns; none: the manager itself
+    #[arg(value_name = "UNIT")]
+    pub(super) units: Vec<String>,
+    /// Only these properties
+    #[arg(short, long = "property", value_name = "NAME", value_delimiter = ',')]
+    pub(super) properties: Vec<String>,
+    /// Only the values of these properties
+    #[arg(
+        short = 'P',
+        value_name = "NAME",
+        value_delimiter = ',',
+        conflicts_with = "properties"
+    )]
+    pub(super) values: Vec<String>,
+    /// Values without names
+    #[arg(long)]
+    pub(super) value: bool,
+    /// Empty properties too
+    #[arg(short, long)]
+    pub(super) all: bool,
+    /// Read the files, without asking a daemon
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Unit directories for --offline, separated by colons [default: DD_PM_UNIT_PATH, else the
+    /// user's own]
+    #[arg(long, value_name = "PATH", requires = "offline")]
+    pub(super) unit_path: Option<String>,
+}
+
 /// How to run a command for sockets.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Activation {
@@ -185,27 +217,7 @@ pub(super) enum Command {
         full: bool,
     },
     /// Show the properties of units, or of the manager
-    Show {
-        /// Units or patterns; none: the manager itself
-        #[arg(value_name = "UNIT")]
-        units: Vec<String>,
-        /// Only these properties
-        #[arg(short, long = "property", value_name = "NAME", value_delimiter = ',')]
-        properties: Vec<String>,
-        /// Values without names
-        #[arg(long)]
-        value: bool,
-        /// Empty properties too
-        #[arg(short, long)]
-        all: bool,
-        /// Read the files, without asking a daemon
-        #[arg(long)]
-        offline: bool,
-        /// Unit directories for --offline, separated by colons [default: DD_PM_UNIT_PATH, else
-        /// the user's own]
-        #[arg(long, value_name = "PATH", requires = "offline")]
-        unit_path: Option<String>,
-    },
+    Show(Show),
     /// Show the files of units
     Cat(Units),
     /// Start units; forgets a start limit that was hit
@@ -395,6 +407,9 @@ pub(super) enum Command {
         /// Only those in these states
         #[arg(long = "state", value_name = "STATE", value_delimiter = ',')]
         states: Vec<String>,
+        /// Only units of these types
+        #[arg(short = 't', long = "type", value_name = "TYPE", value_delimiter = ',')]
+        types: Vec<String>,
     },
     /// Write drop-ins for units, or copies of their files
     Edit(EditArguments),
@@ -584,7 +599,8 @@ mod tests {
 
     #[test]
     fn properties_are_split_and_repeated() {
-        let Command::Show { properties, .. } = parse("show a -p A,B -p C").unwrap().command else {
+        let Command::Show(Show { properties, .. }) = parse("show a -p A,B -p C").unwrap().command
+        else {
             panic!("not show");
         };
         assert_eq!(properties, ["A", "B", "C"]);

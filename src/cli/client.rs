@@ -33,6 +33,11 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// Properties in the order they came.
 pub(super) type Properties = Vec<(String, Json)>;
 
+/// A queued job: number, unit, type, state.
+pub(super) type QueuedJob = (u32, String, String, String);
+
+const NO_SUCH_JOB: &str = "org.freedesktop.systemd1.NoSuchJob";
+
 /// A line of log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Line {
@@ -246,22 +251,18 @@ impl Client {
         Ok((path.as_str().to_owned(), reset))
     }
 
-    /// The queued jobs: number, unit, type, state.
-    pub(super) async fn jobs(&mut self) -> Result<Vec<(u32, String, String, String)>, Problem> {
-        type Row = (
-            u32,
-            String,
-            String,
-            String,
-            OwnedObjectPath,
-            OwnedObjectPath,
-        );
-        let reply = self.manager("ListJobs", &()).await?;
-        let rows: Vec<Row> = decode(&reply)?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, unit, kind, state, _, _)| (id, unit, kind, state))
-            .collect())
+    /// The queued jobs.
+    pub(super) async fn jobs(&mut self) -> Result<Vec<QueuedJob>, Problem> {
+        queued(&self.manager("ListJobs", &()).await?)
+    }
+
+    /// The units whose jobs have to end before this job can run; nothing once it is gone.
+    pub(super) async fn waits_for(&mut self, job: u32) -> Result<Vec<String>, Problem> {
+        match self.manager("GetJobBefore", &job).await {
+            Ok(reply) => Ok(queued(&reply)?.into_iter().map(|job| job.1).collect()),
+            Err(problem) if problem.name == NO_SUCH_JOB => Ok(Vec::new()),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Cancels a job, or all of them.
@@ -432,6 +433,22 @@ fn read_reply(reply: Message) -> Result<Message, Problem> {
 }
 
 /// The signals that anybody here waits for.
+fn queued(reply: &Message) -> Result<Vec<QueuedJob>, Problem> {
+    type Row = (
+        u32,
+        String,
+        String,
+        String,
+        OwnedObjectPath,
+        OwnedObjectPath,
+    );
+    let rows: Vec<Row> = decode(reply)?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(id, unit, kind, state, _, _)| (id, unit, kind, state))
+        .collect())
+}
+
 fn read_signal(message: &Message) -> Option<Signal> {
     if message.message_type() != MessageType::Signal {
         return None;

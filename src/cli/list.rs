@@ -136,15 +136,8 @@ async fn wanted(
     patterns: &[String],
     all: bool,
 ) -> Result<Vec<(String, Properties)>, Problem> {
-    let patterns: Vec<String> = patterns
-        .iter()
-        .map(|text| match names::is_pattern(text) {
-            true => text.clone(),
-            false => names::complete(text),
-        })
-        .collect();
     let asked = !patterns.is_empty();
-    let units = client.list(&patterns).await?.into_iter();
+    let units = client.list(&names::patterns(patterns)).await?.into_iter();
     let listed = units.filter(|(name, row)| all || asked || is_listed(name, row));
     Ok(listed.collect())
 }

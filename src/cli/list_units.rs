@@ -19,7 +19,7 @@ pub(super) async fn run(
     if wanted.failed {
         states.push("failed".to_owned());
     }
-    let patterns: Vec<String> = wanted.patterns.iter().map(|text| pattern(text)).collect();
+    let patterns = names::patterns(&wanted.patterns);
     let mut units = client.list_units(&states, &patterns).await?;
     let all = wanted.all || !states.is_empty();
     units.retain(|unit| (all || is_shown(unit)) && has_type(unit, &wanted.types));
@@ -34,13 +34,6 @@ pub(super) async fn run(
         output.json(&units.iter().map(object).collect::<Vec<_>>());
     }
     Ok(0)
-}
-
-fn pattern(text: &str) -> String {
-    match names::is_pattern(text) {
-        true => text.to_owned(),
-        false => names::complete(text),
-    }
 }
 
 fn is_shown(unit: &UnitRow) -> bool {

@@ -136,7 +136,7 @@ async fn list_of_all(
 fn units_of(command: &Command) -> &[String] {
     match command {
         Command::Status { units, .. }
-        | Command::Show { units, .. }
+        | Command::Show(args::Show { units, .. })
         | Command::ResetFailed { units }
         | Command::Logs { units, .. } => units,
         Command::Start(jobs)
@@ -256,9 +256,11 @@ async fn on_unit_files(desk: &mut Desk, output: &Output, command: &Command) -> R
         Command::IsEnabled { units, full } => {
             unit_files::is_enabled(desk, output, &units.units, output.quiet, *full).await
         }
-        Command::ListUnitFiles { patterns, states } => {
-            unit_files::list(desk, output, states, patterns).await
-        }
+        Command::ListUnitFiles {
+            patterns,
+            states,
+            types,
+        } => unit_files::list(desk, output, states, types, patterns).await,
         Command::Edit(arguments) => unit_files::edit::run(desk, output, arguments).await,
         Command::Cat(units) => match desk {
             Desk::Daemon(client) => cat::run(client, output, &units.units).await,
@@ -303,26 +305,7 @@ fn without_daemon(output: &Output, command: &Command) -> Option<Result<u8, Probl
             let message = "the formats short and sarif are for verify only";
             Some(Err(Problem::local(message)))
         }
-        Command::Show {
-            units,
-            properties,
-            value,
-            all,
-            offline: true,
-            unit_path,
-        } => {
-            let selection = show::Selection {
-                names: properties,
-                value_only: *value,
-                all: *all,
-            };
-            Some(show::offline(
-                output,
-                units,
-                &selection,
-                unit_path.as_deref(),
-            ))
-        }
+        Command::Show(wanted) if wanted.offline => Some(show::offline(output, wanted)),
         _ => None,
     }
 }
@@ -343,20 +326,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             };
             status::run(client, &style, units).await
         }
-        Command::Show {
-            units,
-            properties,
-            value,
-            all,
-            ..
-        } => {
-            let selection = show::Selection {
-                names: properties,
-                value_only: *value,
-                all: *all,
-            };
-            show::run(client, output, units, &selection).await
-        }
+        Command::Show(wanted) => show::run(client, output, wanted).await,
         Command::Kill {
             units,
             signal,

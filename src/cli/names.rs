@@ -32,11 +32,21 @@ pub(super) fn patterns_as(typed: &[String], unit_type: &str) -> Vec<String> {
     if typed.is_empty() {
         return vec![format!("*.{unit_type}")];
     }
-    let complete = |text: &String| match is_pattern(text) {
-        true => text.clone(),
+    let typed = typed.iter();
+    typed.map(|text| pattern_as(text, unit_type)).collect()
+}
+
+/// Patterns as they are, names with their types: `.service` where none was given.
+pub(super) fn patterns(typed: &[String]) -> Vec<String> {
+    let typed = typed.iter();
+    typed.map(|text| pattern_as(text, "service")).collect()
+}
+
+fn pattern_as(text: &str, unit_type: &str) -> String {
+    match is_pattern(text) {
+        true => text.to_owned(),
         false => complete_as(text, unit_type),
-    };
-    typed.iter().map(complete).collect()
+    }
 }
 
 /// Whether this is a pattern, not a name.

@@ -1,6 +1,6 @@
 //! list-jobs and cancel: what is queued, and taking it back.
 
-use super::client::Client;
+use super::client::{Client, QueuedJob};
 use super::error::{FAILURE, Problem};
 use super::names;
 use super::output::{Output, STRONG, complain, say};
@@ -8,8 +8,12 @@ use super::table::{Cell, render};
 use glob::Pattern;
 use serde_json::{Value as Json, json};
 
-/// A queued job: number, unit, type, state.
-type Row = (u32, String, String, String);
+/// A queued job.
+struct Row {
+    job: QueuedJob,
+    /// Units whose jobs have to end first.
+    waits_for: Vec<String>,
+}
 
 /// Prints the jobs of the units that match, of all without patterns.
 pub(super) async fn list(
@@ -17,19 +21,22 @@ pub(super) async fn list(
     output: &Output,
     patterns: &[String],
 ) -> Result<u8, Problem> {
-    let patterns = patterns
+    let patterns = names::patterns(patterns)
         .iter()
-        .map(|text| {
-            let text = match names::is_pattern(text) {
-                true => text.clone(),
-                false => names::complete(text),
-            };
-            Pattern::new(&text).map_err(|e| Problem::local(format!("pattern {text}: {e}")))
-        })
+        .map(|text| Pattern::new(text).map_err(|e| Problem::local(format!("pattern {text}: {e}"))))
         .collect::<Result<Vec<_>, _>>()?;
     let matches = |unit: &str| patterns.is_empty() || patterns.iter().any(|p| p.matches(unit));
-    let mut rows = client.jobs().await?;
-    rows.retain(|(_, unit, _, _)| matches(unit));
+    let mut rows = Vec::new();
+    for job in client.jobs().await? {
+        let (id, unit, _, state) = &job;
+        if matches(unit) {
+            let waits_for = match state.as_str() {
+                "waiting" => client.waits_for(*id).await?,
+                _ => Vec::new(),
+            };
+            rows.push(Row { job, waits_for });
+        }
+    }
     if output.is_text() {
         say(&text(&rows, output));
     } else {
@@ -38,8 +45,9 @@ pub(super) async fn list(
     Ok(0)
 }
 
-fn object((id, unit, kind, state): &Row) -> Json {
-    json!({ "job": id, "unit": unit, "type": kind, "state": state })
+fn object(Row { job, waits_for }: &Row) -> Json {
+    let (id, unit, kind, state) = job;
+    json!({ "job": id, "unit": unit, "type": kind, "state": state, "waits_for": waits_for })
 }
 
 fn text(rows: &[Row], output: &Output) -> String {
@@ -52,18 +60,24 @@ fn text(rows: &[Row], output: &Output) -> String {
     let mut cells = Vec::new();
     if output.legend {
         let color = output.color(STRONG);
-        let header = ["JOB", "UNIT", "TYPE", "STATE"].map(|text| Cell {
+        let header = ["JOB", "UNIT", "TYPE", "STATE", "WAITS FOR"].map(|text| Cell {
             text: text.to_owned(),
             color,
         });
         cells.push(header.into());
     }
-    cells.extend(rows.iter().map(|(id, unit, kind, state)| {
+    cells.extend(rows.iter().map(|Row { job, waits_for }| {
+        let (id, unit, kind, state) = job;
+        let waits_for = match waits_for.is_empty() {
+            true => "-".to_owned(),
+            false => waits_for.join(" "),
+        };
         vec![
             Cell::plain(id.to_string()),
             Cell::plain(unit.clone()),
             Cell::plain(kind.clone()),
             Cell::plain(state.clone()),
+            Cell::plain(waits_for),
         ]
     }));
     render(&cells, output.width)

@@ -1,5 +1,6 @@
 //! `show`: properties as `Name=value`, in the daemon's order.
 
+use super::args::Show;
 use super::client::{Client, Properties};
 use super::error::Problem;
 use super::names;
@@ -23,22 +24,37 @@ const OWN: [&str; 6] = [
 ];
 
 /// What to show of each object.
-pub(super) struct Selection<'a> {
+struct Selection<'a> {
     /// Only these; all if empty.
-    pub(super) names: &'a [String],
+    names: &'a [String],
     /// Values without names.
-    pub(super) value_only: bool,
+    value_only: bool,
     /// Empty ones too; implied for those asked for by name.
-    pub(super) all: bool,
+    all: bool,
+}
+
+impl Selection<'_> {
+    fn of(wanted: &Show) -> Selection<'_> {
+        let names = match wanted.values.is_empty() {
+            true => &wanted.properties,
+            false => &wanted.values,
+        };
+        Selection {
+            names,
+            value_only: wanted.value || !wanted.values.is_empty(),
+            all: wanted.all,
+        }
+    }
 }
 
 /// Prints properties of units, or of the manager if none is named.
 pub(super) async fn run(
     client: &mut Client,
     output: &Output,
-    units: &[String],
-    selection: &Selection<'_>,
+    wanted: &Show,
 ) -> Result<u8, Problem> {
+    let units = &wanted.units;
+    let selection = Selection::of(wanted);
     let mut objects = Vec::new();
     if units.is_empty() {
         objects.push(client.manager_properties().await?);
@@ -53,7 +69,7 @@ pub(super) async fn run(
         }
         objects.push(properties);
     }
-    print(output, units, objects, selection);
+    print(output, units, objects, &selection);
     Ok(0)
 }
 
@@ -61,23 +77,19 @@ pub(super) async fn run(
 ///
 /// # Errors
 /// No unit is named, or a pattern, or what can be no name.
-pub(super) fn offline(
-    output: &Output,
-    units: &[String],
-    selection: &Selection<'_>,
-    unit_path: Option<&str>,
-) -> Result<u8, Problem> {
+pub(super) fn offline(output: &Output, wanted: &Show) -> Result<u8, Problem> {
+    let units = &wanted.units;
     if units.is_empty() {
         return Err(Problem::local("show --offline needs the name of a unit"));
     }
-    let settings = verify::settings(unit_path)?;
+    let settings = verify::settings(wanted.unit_path.as_deref())?;
     let mut objects = Vec::new();
     for unit in units {
         let name = UnitName::parse(&names::complete(unit))
             .map_err(|error| Problem::local(format!("Failed to show {unit}: {error}")))?;
         objects.push(offline::show(&name, &settings));
     }
-    print(output, units, objects, selection);
+    print(output, units, objects, &Selection::of(wanted));
     Ok(0)
 }
 

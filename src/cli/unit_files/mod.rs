@@ -298,22 +298,21 @@ pub(super) async fn list(
     desk: &mut Desk,
     output: &Output,
     states: &[String],
+    types: &[String],
     patterns: &[String],
 ) -> Result<u8, Problem> {
-    let patterns: Vec<String> = patterns
-        .iter()
-        .map(|text| match names::is_pattern(text) {
-            true => text.clone(),
-            false => names::complete(text),
-        })
-        .collect();
-    let rows = match desk {
+    let patterns = names::patterns(patterns);
+    let mut rows = match desk {
         Desk::Daemon(client) => client.list_unit_files(states, &patterns).await?,
         Desk::Disk(settings) => {
             let files = files::list(settings, states, &patterns).into_iter();
             files.map(row).collect()
         }
     };
+    rows.retain(|(path, _, _)| {
+        let suffix = path.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+        types.is_empty() || types.iter().any(|wanted| wanted == suffix)
+    });
     if output.is_text() {
         pager::show(output, &table(&rows, output));
     } else {
