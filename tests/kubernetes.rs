@@ -4,10 +4,10 @@
 mod common;
 
 use common::daemon::Place;
-use common::namespace::{self, install_stand_in};
+use common::namespace;
 use common::process::{command_line, lives, status};
 use common::skip::has_program;
-use common::{Daemon, Missing, programs, skip, wait_for};
+use common::{Daemon, Missing, programs, skip, unit_set, wait_for};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,9 +31,8 @@ fn manifests() -> Vec<PathBuf> {
     files
 }
 
-/// The units of a directory of the repository.
 fn units() -> PathBuf {
-    root().join("units/kubernetes")
+    unit_set::directory("kubernetes")
 }
 
 #[test]
@@ -97,66 +96,16 @@ fn every_unit_that_a_manifest_names_is_there() {
 
 #[test]
 fn nothing_is_wrong_with_the_units_but_that_the_agents_are_not_here() {
-    let mut verify = Command::new(programs::CLIENT);
-    verify
-        .args(["verify", "-o", "json", "--unit-path"])
-        .arg(units());
-    let output = verify.output().expect("it is built");
-    let findings: Vec<serde_json::Value> =
-        serde_json::from_slice(&output.stdout).expect("findings are JSON");
-    for finding in &findings {
-        let rule = finding["rule"].as_str().unwrap_or_default();
-        assert!(
-            ["missing-program", "no-effect"].contains(&rule),
-            "{finding}"
-        );
-    }
+    unit_set::assert_verified("kubernetes", &["missing-program", "no-effect"]);
 }
 
-/// systemd ignores what is ours without a word.
 #[test]
 fn systemd_has_nothing_to_say_about_the_units() {
-    if !has_program("systemd-analyze") {
-        return skip(Missing::Package, "systemd-analyze is of systemd");
-    }
-    namespace::private(|| {
-        install_agents();
-        let output = Command::new("systemd-analyze")
-            .args(["verify", "--man=no", "--recursive-errors=no"])
-            .args(unit_files())
-            .env("SYSTEMD_UNIT_PATH", units().display().to_string() + ":")
-            .output()
-            .expect("it is there");
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        let own: Vec<&str> = text
-            .lines()
-            .filter(|line| line.contains("datadog-"))
-            .collect();
-        assert!(own.is_empty(), "{own:#?}");
-    });
+    unit_set::assert_silent_in_systemd("kubernetes");
 }
 
-fn unit_files() -> Vec<PathBuf> {
-    let entries = fs::read_dir(units()).expect("they are here");
-    let mut files: Vec<PathBuf> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
-    files.sort();
-    files
-}
-
-/// Stand-ins for every program that the units name.
 fn install_agents() {
-    for file in unit_files() {
-        let text = fs::read_to_string(&file).expect("it can be read");
-        let commands = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("ExecStart="));
-        for command in commands {
-            let program = command.split(' ').next().unwrap_or_default();
-            if program.starts_with("/opt/") {
-                install_stand_in(program);
-            }
-        }
-    }
+    unit_set::install_agents("kubernetes");
 }
 
 /// Where the probes of units look.

@@ -17,6 +17,7 @@ pub mod records;
 pub mod reference;
 pub mod skip;
 pub mod states;
+pub mod unit_set;
 pub mod wire;
 
 pub use daemon::{Daemon, Run};
