@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release test sim compat services vm lint fmt doc deny fuzz bench load ci
+.PHONY: run build release packages test-packages test sim compat services vm lint fmt doc deny fuzz bench load ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -11,6 +11,14 @@ build:
 
 release:
 	cargo build --locked --release --bins
+
+# A .deb and an .rpm in target/packages; two tools are installed from crates.io into target/tools.
+packages:
+	@packaging/build.sh
+
+# The .deb in a fresh Debian 12: installed, upgraded with services running, purged (root, mmdebstrap).
+test-packages:
+	@packaging/test-deb.sh
 
 test:
 	@packaging/ci/test.sh
