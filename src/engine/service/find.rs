@@ -175,6 +175,7 @@ impl Service {
             return false;
         }
         self.forget_successor(cx);
+        let was_held = self.held.is_some();
         self.forget_main(cx);
         self.main = Main::Alive(Box::new(Process::found(process, pid)));
         self.populated = true;
@@ -184,6 +185,9 @@ impl Service {
             ..MainRecord::default()
         };
         log(cx, LogLevel::Debug, format!("main process is now {pid}"));
+        if was_held {
+            self.probe_what_was_held(cx);
+        }
         changed(cx);
         true
     }

@@ -47,7 +47,8 @@ impl Service {
         if !ordered {
             // A daemon-reload took the command away meanwhile.
             self.main = Main::Gone;
-            self.after_main(cx, ServiceResult::Resources);
+            return self.after_main(cx, ServiceResult::Resources);
         }
+        self.probe_what_was_held(cx);
     }
 }

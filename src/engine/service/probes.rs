@@ -128,6 +128,12 @@ impl Service {
         self.look_at_probes(cx);
     }
 
+    /// The program that was held back (Type=idle) has been ordered, or another one took its place.
+    pub(super) fn probe_what_was_held(&mut self, cx: &mut Context<'_>) {
+        self.probing.since = cx.now.monotonic;
+        self.look_at_probes(cx);
+    }
+
     /// Begins and stops probes as state and configuration say.
     pub fn look_at_probes(&mut self, cx: &mut Context<'_>) {
         for kind in ProbeKind::ALL {
@@ -156,6 +162,10 @@ impl Service {
     }
 
     fn is_probed(&self, cx: &Context<'_>, kind: ProbeKind, off: bool) -> bool {
+        if self.held.is_some() {
+            // Type=idle is up before its program runs, and there is nobody to be probed.
+            return false;
+        }
         let up = self.state.active_state().is_active_or_reloading();
         let started = settings(cx).probes.get(ProbeKind::Startup).is_none()
             || self.probing.verdict(ProbeKind::Startup) == Verdict::Good;

@@ -180,6 +180,24 @@ fn the_start_that_waits_for_a_probe_may_take_too_long() {
 }
 
 #[test]
+fn a_program_that_is_held_back_is_not_probed_before_it_runs() {
+    let mut w = World::new(|service| {
+        service.service_type = ServiceType::Idle;
+        probed(service, ProbeKind::Liveness).initial_delay = TimeSpan::from_secs(2);
+        probed(service, ProbeKind::Readiness);
+    });
+    w.start();
+    w.assert(S::Running, R::Success);
+    w.pass(4 * SECOND);
+    assert_eq!((w.count(K::Start), kinds(&w)), (0, vec![]));
+    w.release();
+    w.pass(SECOND);
+    assert_eq!(kinds(&w), [ProbeKind::Readiness]);
+    w.pass(SECOND);
+    assert_eq!(kinds(&w), [ProbeKind::Readiness, ProbeKind::Liveness]);
+}
+
+#[test]
 fn a_stop_calls_attempts_off_and_late_answers_find_nobody() {
     let mut w = with(ProbeKind::Liveness);
     w.start();
