@@ -6,11 +6,13 @@
 //! say what holds; `run` is one life from the first event to rest. Now and then `restore` takes
 //! the engine down and up again.
 
+pub(crate) mod acts;
 pub(crate) mod bus;
 pub(crate) mod checks;
 pub(crate) mod descriptors;
 pub(crate) mod dice;
 pub(crate) mod manner;
+pub(crate) mod orders;
 pub(crate) mod picture;
 pub(crate) mod processes;
 pub(crate) mod restore;
