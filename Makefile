@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release packages test-packages test sim compat services vm lint fmt doc deny fuzz bench load ci
+.PHONY: run build release manuals packages test-packages test sim compat services vm lint fmt doc deny fuzz bench load ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -15,6 +15,10 @@ release:
 # A .deb and an .rpm in target/packages; two tools are installed from crates.io into target/tools.
 packages:
 	@packaging/build.sh
+
+# The manual page that is made of the table of directives.
+manuals:
+	DD_PM_WRITE_MANUALS=1 cargo test --locked --test directives_manual
 
 # The .deb in a fresh Debian 12: installed, upgraded with services running, purged (root, mmdebstrap).
 test-packages:

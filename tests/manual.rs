@@ -1,5 +1,9 @@
 //! The manual pages name every command and option that the programs have, and no other.
 
+mod common;
+
+use common::skip::has_program;
+use common::{Missing, skip};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -113,4 +117,33 @@ fn the_reading_can_fail() {
     let page = ".It Cm list Oo Fl -all Oc\n.It Fl o , Fl -output Ar FORMAT\ntext Fl -no\n";
     assert_eq!(items(page, "Cm"), expected(&["list"]));
     assert_eq!(options_of_page(page), expected(&["--all", "--output"]));
+}
+
+/// mandoc has nothing to say about any page; it would about a wrong one.
+#[test]
+fn every_page_is_well_formed() {
+    if !has_program("mandoc") {
+        return skip(Missing::Package, "mandoc is of mandoc");
+    }
+    let lint = |path: &Path| {
+        let output = Command::new("mandoc")
+            .args(["-T", "lint", "-W", "warning"])
+            .arg(path)
+            .output()
+            .expect("it is there");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let pages = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("man"));
+    let pages: Vec<_> = pages
+        .expect("they are here")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    assert_eq!(pages.len(), 5, "{pages:?}");
+    for path in pages {
+        assert_eq!(lint(&path), "", "{}", path.display());
+    }
+    let place = tempfile::tempdir().expect("a directory can be made");
+    let wrong = place.path().join("wrong.1");
+    std::fs::write(&wrong, ".Dd now\n.Sh NAME\n.Bl\n").expect("it can be written");
+    assert_ne!(lint(&wrong), "");
 }

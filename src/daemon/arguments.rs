@@ -57,6 +57,7 @@ pub(super) struct Arguments {
     /// systemd/private and the message bus; refused where a systemd runs
     #[arg(long)]
     pub(super) systemd_facade: bool,
+
     /// Whether socket units open their sockets and activate services; otherwise their services
     /// start at once [default: off in kubernetes mode, on otherwise]
     #[arg(long, value_enum, value_name = "WHETHER")]
@@ -75,9 +76,27 @@ pub(super) struct Arguments {
 
     /// Who holds the sockets and the output of services while this daemon was killed and is not
     /// back: nobody, a small process of its own, or the store of the service manager that runs it
-    /// [default: KeepServices= of the settings]
+    /// [default: auto] [env: DD_PM_KEEP_SERVICES=]
     #[arg(long, value_enum, value_name = "WHO")]
     pub(super) keep_services: Option<KeepServices>,
+
+    /// Variables that the environment of services begins with [env: DD_PM_DEFAULT_ENVIRONMENT=]
+    #[arg(long, value_name = "NAME=VALUE ...")]
+    pub(super) default_environment: Option<String>,
+
+    /// Who besides root and the daemon's user may look: none, group or all [default: group]
+    /// [env: DD_PM_READ_ACCESS=]
+    #[arg(long, value_name = "WHO")]
+    pub(super) read_access: Option<String>,
+
+    /// Settings of units that may be left out where they cannot be carried out
+    /// [env: DD_PM_ALLOW_DEGRADED=]
+    #[arg(long, value_name = "NAME ...")]
+    pub(super) allow_degraded: Option<String>,
+
+    /// Check the settings, say what is wrong with them, and start nothing
+    #[arg(long)]
+    pub(super) check_config: bool,
 
     /// The small process itself
     #[arg(long, hide = true)]
@@ -88,20 +107,23 @@ pub(super) struct Arguments {
     pub(super) check_state: bool,
 
     /// Where health and metrics are served over HTTP: ADDRESS:PORT, :PORT, PORT, unix:PATH, or off
-    /// [default: 0.0.0.0:5550 in kubernetes mode, off otherwise]
-    #[arg(long, value_name = "ADDRESS", env = "DD_PM_HTTP")]
+    /// [default: 0.0.0.0:5550 in kubernetes mode, off otherwise] [env: DD_PM_HTTP=]
+    #[arg(long, value_name = "ADDRESS")]
     pub(super) http: Option<String>,
 
     /// Show metrics under the names of node_exporter's collector systemd, too
+    /// [env: DD_PM_NODE_METRICS=yes]
     #[arg(long)]
     pub(super) node_metrics: bool,
 
     /// DogStatsD server to send metrics and events to: HOST:PORT, unix:PATH, or off [default: off]
-    #[arg(long, value_name = "ADDRESS", env = "DD_PM_DOGSTATSD")]
+    /// [env: DD_PM_DOGSTATSD=]
+    #[arg(long, value_name = "ADDRESS")]
     pub(super) dogstatsd: Option<String>,
 
     /// How much is logged: error, warning, info, debug or trace [default: info]
-    #[arg(long, value_name = "LEVEL", env = "DD_PM_LOG_LEVEL")]
+    /// [env: DD_PM_LOG_LEVEL=]
+    #[arg(long, value_name = "LEVEL")]
     pub(super) log_level: Option<String>,
 
     /// How lines are logged: text on standard error, or json on standard output [default: json

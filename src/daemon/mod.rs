@@ -34,6 +34,9 @@ pub fn main() -> ExitCode {
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
+    if arguments.check_config {
+        return check_config(arguments, environment);
+    }
     // Before anything else opens a descriptor.
     let inherited = inherited::Inherited::take(&environment);
     let result = inherited.and_then(|inherited| {
@@ -47,4 +50,20 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what is wrong with the settings; 1 if anything is.
+fn check_config(arguments: arguments::Arguments, environment: Vec<(String, String)>) -> ExitCode {
+    let findings = match setup::Setup::resolve(arguments, environment) {
+        Ok(setup) => setup.warnings,
+        Err(error) => vec![error.to_string()],
+    };
+    for finding in &findings {
+        eprintln!("dd-procmgrd: {finding}");
+    }
+    if findings.is_empty() {
+        println!("dd-procmgrd: the settings are in order");
+        return ExitCode::SUCCESS;
+    }
+    ExitCode::FAILURE
 }

@@ -1,7 +1,6 @@
 //! What is served and sent beside the control socket: HTTP and DogStatsD, both off unless
 //! somebody asks for them; in kubernetes mode HTTP is on, for the kubelet does.
 
-use super::arguments::Arguments;
 use super::settings::Settings;
 use crate::host::{Handle, Mode};
 use crate::http::{self, BindError, HttpAddress, Listening, Target};
@@ -20,28 +19,23 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// The command line and the environment beat the settings file.
+    /// What the settings ask for.
     ///
     /// # Errors
     /// An address is none.
-    pub(super) fn resolve(
-        arguments: &Arguments,
-        settings: &Settings,
-        mode: Mode,
-    ) -> Result<Serving, String> {
-        let named = arguments.http.as_ref().or(settings.http.as_ref());
+    pub(super) fn resolve(settings: &Settings, mode: Mode) -> Result<Serving, String> {
+        let named = settings.http.as_ref();
         let by_default = named.is_none();
         let default = match mode {
             Mode::Kubernetes => KUBERNETES,
             Mode::Host | Mode::Container => "off",
         };
         let http = named.map_or(default, String::as_str);
-        let statsd = arguments.dogstatsd.as_ref().or(settings.dogstatsd.as_ref());
-        let statsd = statsd.map_or("off", String::as_str);
+        let statsd = settings.dogstatsd.as_deref().unwrap_or("off");
         Ok(Serving {
             http: HttpAddress::parse(http).map_err(|error| format!("HTTP: {error}"))?,
             by_default,
-            node_metrics: arguments.node_metrics || settings.node_metrics,
+            node_metrics: settings.node_metrics,
             statsd: Target::parse(statsd).map_err(|error| format!("DogStatsD: {error}"))?,
         })
     }
@@ -84,11 +78,13 @@ impl Serving {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::arguments::Arguments;
     use clap::Parser;
 
     fn serving(line: &[&str], settings: &Settings, mode: Mode) -> Result<Serving, String> {
         let arguments = Arguments::parse_from([&["dd-procmgrd"], line].concat());
-        Serving::resolve(&arguments, settings, mode)
+        let settings = settings.clone().overridden(&arguments, &|_| None)?;
+        Serving::resolve(&settings, mode)
     }
 
     #[test]

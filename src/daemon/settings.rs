@@ -1,13 +1,13 @@
 //! The settings file: INI with one section [Manager], keys named as in systemd-system.conf(5).
 //! A key given twice counts with its last value.
 
+mod table;
+
 use super::arguments::KeepServices;
 use crate::bus::Readers;
 use crate::unit::directive;
 use crate::unit::environment::is_valid_name;
-use crate::unit::value::parse_boolean;
 use crate::unit::words;
-use clap::ValueEnum;
 use configparser::ini::{Ini, IniDefault};
 use std::collections::BTreeSet;
 use std::io;
@@ -54,9 +54,7 @@ impl ReadAccess {
             "none" => Ok(ReadAccess::Nobody),
             "group" => Ok(ReadAccess::Group),
             "all" => Ok(ReadAccess::All),
-            _ => Err(format!(
-                "ReadAccess={word} is none of none, group, all; ignored"
-            )),
+            _ => Err(format!("ReadAccess={word} is none of none, group, all")),
         }
     }
 
@@ -148,30 +146,13 @@ fn parse(path: &Path, text: String) -> Result<Settings, SettingsError> {
 
 impl Settings {
     fn set(&mut self, section: &str, key: &str, value: &str) -> Result<(), String> {
-        match (section, key) {
-            ("Manager", "LogLevel") => self.log_level = Some(value.to_owned()),
-            ("Manager", "DefaultEnvironment") => self.environment = assignments(value)?,
-            ("Manager", "ReadAccess") => self.read_access = ReadAccess::parse(value)?,
-            ("Manager", "AllowDegraded") => self.allow_degraded = directives(value)?,
-            ("Manager", "KeepServices") => {
-                let found = KeepServices::from_str(value, false);
-                self.keep = found.map_err(|_| {
-                    format!("KeepServices={value} is none of auto, no, keeper, manager; ignored")
-                })?;
-            }
-            ("Manager", "HTTP") => self.http = Some(value.to_owned()),
-            ("Manager", "NodeMetrics") => {
-                let wrong = |error| format!("NodeMetrics={value}: {error}; ignored");
-                self.node_metrics = parse_boolean(value).map_err(wrong)?;
-            }
-            ("Manager", "DogStatsD") => self.dogstatsd = Some(value.to_owned()),
-            ("Manager", key) => return Err(format!("unknown setting {key}=; ignored")),
-            ("default", key) => {
-                return Err(format!("{key}= stands before any section; ignored"));
-            }
-            (section, key) => return Err(format!("unknown setting [{section}] {key}=; ignored")),
-        }
-        Ok(())
+        let set = match (section, table::find(key)) {
+            ("Manager", Some(setting)) => (setting.set)(self, value),
+            ("Manager", None) => Err(format!("unknown setting {key}=")),
+            ("default", _) => Err(format!("{key}= stands before any section")),
+            (section, _) => Err(format!("unknown setting [{section}] {key}=")),
+        };
+        set.map_err(|error| format!("{error}; ignored"))
     }
 }
 
@@ -183,7 +164,7 @@ fn directives(value: &str) -> Result<BTreeSet<String>, String> {
             |name| match directive::table().any(|row| row.name == name) {
                 true => Ok(name),
                 false => Err(format!(
-                    "AllowDegraded= holds \"{name}\", which is no directive; ignored"
+                    "AllowDegraded= holds \"{name}\", which is no directive"
                 )),
             },
         )
@@ -197,7 +178,7 @@ fn assignments(value: &str) -> Result<Vec<(String, String)>, String> {
         .map(|word| match word.text.split_once('=') {
             Some((name, value)) if is_valid_name(name) => Ok((name.to_owned(), value.to_owned())),
             _ => Err(format!(
-                "DefaultEnvironment= holds \"{}\", which is no assignment; ignored",
+                "DefaultEnvironment= holds \"{}\", which is no assignment",
                 word.text
             )),
         })

@@ -114,13 +114,17 @@ impl Setup {
         let settings = settings::read(
             arguments.config.as_deref().unwrap_or(&places.config),
             arguments.config.is_some(),
-        )?;
+        )?
+        .overridden(&arguments, &lookup)
+        .map_err(StartError::Value)?;
         let mode = mode(&arguments, &lookup);
-        let serving = Serving::resolve(&arguments, &settings, mode).map_err(StartError::Value)?;
-        let level = arguments.log_level.or(settings.log_level);
-        let log_level = level.as_deref().map_or(Ok(LevelFilter::INFO), |level| {
-            logging::parse_level(level).map_err(StartError::Value)
-        })?;
+        let serving = Serving::resolve(&settings, mode).map_err(StartError::Value)?;
+        let log_level = settings
+            .log_level
+            .as_deref()
+            .map_or(Ok(LevelFilter::INFO), |level| {
+                logging::parse_level(level).map_err(StartError::Value)
+            })?;
         let log_format = arguments.log_format.unwrap_or(match mode {
             Mode::Kubernetes => LogFormat::Json,
             Mode::Host | Mode::Container => LogFormat::Text,
@@ -162,12 +166,7 @@ impl Setup {
             system,
             environment,
             own_environment: host::inheritable_environment(&own),
-            keep: keep(
-                arguments.keep_services.unwrap_or(settings.keep),
-                mode,
-                &lookup,
-                &program,
-            ),
+            keep: keep(settings.keep, mode, &lookup, &program),
             program,
             serving,
             outside: outside(arguments.bus.as_deref(), arguments.bus_name, readers, root)?,
