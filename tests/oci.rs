@@ -363,7 +363,8 @@ fn the_container_ends_with_its_unit_and_its_status() {
         .place
         .path()
         .join("rootfs/etc/datadog-agent/process-manager/units");
-    let text = "[Service]\nExecStart=/usr/bin/stand-in-agent --name main --run-for 0.2 --exit-code 7\n";
+    let text =
+        "[Service]\nExecStart=/usr/bin/stand-in-agent --name main --run-for 0.2 --exit-code 7\n";
     fs::write(place.join("main.service"), text).expect("it can be written");
     let container = image.start("ends", "dd-procmgrd", &["--exit-with=main"], &[]);
     let (code, log) = container.end();
