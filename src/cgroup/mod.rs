@@ -13,7 +13,10 @@ pub mod layout;
 mod own;
 pub mod plan;
 pub mod usage;
+mod vacate;
 pub mod watch;
+
+pub use vacate::make_fit;
 
 use controls::GroupPath;
 

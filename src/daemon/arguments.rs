@@ -102,6 +102,11 @@ pub(super) struct Arguments {
     #[arg(long, hide = true)]
     pub(super) keeper: bool,
 
+    /// Make the control group of a daemon that was killed fit for the next one and end: for
+    /// ExecStopPost= of systemd, which could not start it there otherwise
+    #[arg(long)]
+    pub(super) make_group_fit: bool,
+
     /// Whether the state on standard input is understood
     #[arg(long, hide = true)]
     pub(super) check_state: bool,

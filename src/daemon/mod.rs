@@ -31,6 +31,7 @@ pub fn main() -> ExitCode {
     if arguments.check_state {
         return host::check_state();
     }
+    let make_fit = arguments.make_group_fit;
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -41,6 +42,10 @@ pub fn main() -> ExitCode {
     let inherited = inherited::Inherited::take(&environment);
     let result = inherited.and_then(|inherited| {
         let setup = setup::Setup::resolve(arguments, environment)?;
+        if make_fit {
+            host::make_group_fit(&setup.cgroup_label)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         serve::run(setup, inherited)
     });
     match result {
