@@ -41,9 +41,10 @@ sim:
 	SIM_SEEDS=$(or $(SEEDS),100000) SIM_FROM=$(or $(FROM),1) \
 		cargo test --locked --profile sim --test sim what_must -- --nocapture
 
-# Resource control on pure cgroup v2, in an emulated machine; takes minutes.
+# In an emulated machine with systemd and pure cgroup v2: resource control, and dd-procmgrd as a service
+# of systemd; takes minutes. PARTS="limits same below" picks some of it.
 vm:
-	@tests/vm/run.sh
+	@tests/vm/run.sh $(PARTS)
 
 lint:
 	@packaging/ci/lint.sh

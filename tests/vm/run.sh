@@ -1,19 +1,24 @@
 #!/bin/bash
-# The tests of resource control on pure cgroup v2: boots a throw-away machine with systemd and all
-# controllers, runs tests/limits.rs in it, and compares what systemd and dd-procmgrd make of the
-# same settings (same.sh). For `make vm`; needs root, and from apt: qemu-system-x86 mmdebstrap
-# e2fsprogs. The processor is emulated, which takes about ten minutes; DD_PM_VM_ACCEL=kvm is faster
-# where it works.
+# A throw-away machine with systemd and all controllers on pure cgroup v2, for `make vm`:
+#     run.sh [PART...]
+# Parts, all of them if none is named:
+#   limits  tests/limits.rs
+#   same    what systemd and dd-procmgrd make of the same settings (same.sh)
+#   below   dd-procmgrd as a service of the machine's systemd, killed, stopped, and so on (below.sh)
+# Needs root, and from apt: qemu-system-x86 mmdebstrap e2fsprogs. The processor is emulated, which
+# takes about twenty minutes; DD_PM_VM_ACCEL=kvm is faster where it works.
 #
 #   DD_PM_VM_DIR   where image and kernel are kept (default /tmp/dd-procmgr-vm)
 #   DD_PM_VM_QEMU  the emulator (default qemu-system-x86_64; may have arguments)
-#   DD_PM_VM_LIMIT seconds until it is ended (default 1200)
+#   DD_PM_VM_LIMIT seconds until it is ended (default 3600)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 directory=${DD_PM_VM_DIR:-/tmp/dd-procmgr-vm}
 read -ra qemu <<<"${DD_PM_VM_QEMU:-qemu-system-x86_64}"
-limit=${DD_PM_VM_LIMIT:-1200}
+limit=${DD_PM_VM_LIMIT:-3600}
+parts=("$@")
+[ $# -gt 0 ] || parts=(limits same below)
 mkdir -p "$directory"
 
 for program in "${qemu[0]}" mke2fs python3; do
@@ -67,15 +72,25 @@ for line in sys.stdin:
         print(message["executable"])')
 load=$directory/load
 rm -rf "$load"
-mkdir -p "$load/vm" "$load$root"
+mkdir -p "$load/vm"
+put() { # FILE PLACE
+    install -D -m 755 "$(realpath "$1")" "$load$2"
+    strip --strip-debug "$load$2"
+}
 for program in "$tests" target/debug/dd-procmgrd target/debug/dd-procmgr \
     target/debug/examples/stand-in-agent target/debug/examples/sandbox-probe; do
-    program=$(realpath "$program")
-    install -D -m 755 "$program" "$load$program"
-    strip --strip-debug "$load$program"
+    put "$program" "$(realpath "$program")"
 done
-cp "$here/inside.sh" "$here/same.sh" "$load/vm/"
-printf 'root=%q\ntests=%q\n' "$root" "$tests" >"$load/vm/places"
+# As on a host, for the part `below`.
+for program in dd-procmgrd dd-procmgr examples/stand-in-agent; do
+    put "target/debug/$program" "/usr/bin/${program##*/}"
+done
+put target/debug/dd-procmgrd /opt/datadog-packages/datadog-agent/experiment/bin/dd-procmgrd
+mkdir -p "$load/vm/systemd" "$load/vm/units"
+cp -r packaging/systemd/datadog-agent* "$load/vm/systemd/"
+cp units/quickstart/*.service "$here"/units/* "$load/vm/units/"
+cp "$here"/{inside,same,below}.sh "$load/vm/"
+printf 'root=%q\ntests=%q\nparts=(%s)\n' "$(pwd -P)" "$tests" "${parts[*]}" >"$load/vm/places"
 tar cf "$directory/load.tar" -C "$load" .
 truncate -s %512 "$directory/load.tar"
 

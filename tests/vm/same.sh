@@ -26,12 +26,22 @@ chmod +x /run/observe
 group=$DD_PM_TEST_GROUP/same
 mkdir -p "$group" /run/same/units
 (echo $BASHPID >"$group/cgroup.procs" &&
-    exec unshare --cgroup --mount /bin/sh -c 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"' sh \
+    exec unshare --cgroup --mount /bin/sh -c 'umount -l /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup &&
+        exec "$@"' sh \
         dd-procmgrd --mode host --socket /run/same/socket --runtime-dir /run/same/state \
         --unit-path /run/same/units >/run/same/log 2>&1) &
 daemon=$!
 client() { dd-procmgr --socket /run/same/socket "$@"; }
-until client list >/dev/null 2>&1; do sleep 0.1; done
+until client list >/dev/null 2>&1; do
+    if [ $SECONDS -ge 60 ]; then
+        echo "FAIL the daemon does not answer:"
+        client list
+        cat /run/same/log
+        cat "/proc/$daemon/status"
+        exit 1
+    fi
+    sleep 0.1
+done
 
 printf '[Slice]\nMemoryMax=200M\nTasksMax=500\n' >/run/same/units/limited.slice
 mkdir -p /run/systemd/system

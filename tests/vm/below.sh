@@ -1,0 +1,206 @@
+#!/bin/bash
+# dd-procmgrd as a service of systemd, by the units of packaging/systemd: started, looked at, killed,
+# hung, reloaded, executed anew, stopped. A line for each statement; the exit status says whether all
+# hold. For run.sh.
+. /vm/places
+unit=datadog-agent.service
+own=/sys/fs/cgroup/system.slice/$unit
+quickstart=(quickstart-core quickstart-trace quickstart-process quickstart-sysprobe quickstart-security)
+wrong=0 number=0
+
+# check WHAT COMMAND...: the command succeeds.
+check() {
+    local what=$1
+    shift
+    number=$((number + 1))
+    if "$@"; then
+        echo "PASS $what"
+    else
+        echo "FAIL $what"
+        wrong=$((wrong + 1))
+    fi
+}
+# soon WHAT SECONDS COMMAND...: it succeeds within this time.
+soon() {
+    local what=$1 end=$((SECONDS + $2))
+    shift 2
+    until "$@" >/dev/null 2>&1 || [ $SECONDS -ge $end ]; do sleep 0.2; done
+    check "$what" "$@"
+}
+# equal WHAT FOUND WANTED
+equal() {
+    check "$1 ($2)" [ "$2" = "$3" ]
+    [ "$2" = "$3" ] || echo "     wanted: $3"
+}
+above() { systemctl show -P "$1" $unit; }
+below() { dd-procmgr show -p "$2" --value "$1"; }
+active() {
+    local name
+    for name; do dd-procmgr is-active "$name" >/dev/null || return; done
+}
+# The service is up, with another daemon than this one.
+back() { [ "$(above ActiveState)" = active ] && [ "$(above MainPID)" != "$1" ]; }
+# Says whether a file has this text.
+reads() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+group() { echo "/sys/fs/cgroup$(cut -d: -f3 "/proc/$(below "$1" MainPID)/cgroup")"; }
+pids() {
+    local name
+    for name in "${quickstart[@]}" limited slow echoed; do
+        echo "$name $(below "$name" MainPID)"
+    done
+}
+# Lines of the journal in which a field has a value.
+entries() { journalctl --sync && journalctl -q -o json "$1" | grep -q "$2"; }
+in_limits() {
+    local directory
+    directory=$(group limited)
+    reads "$directory/memory.max" 67108864 && reads "$directory/pids.max" 20 &&
+        reads "$directory/cpu.max" "50000 100000"
+}
+answers() { [ -n "$(dd-procmgr list 2>/dev/null)" ]; }
+nothing_left() {
+    [ ! -e "$own" ] && ! pgrep -x 'dd-procmgrd|stand-in-agent' >/dev/null
+}
+show_failure() {
+    [ $wrong = 0 ] && return
+    systemctl status --no-pager -l $unit
+    journalctl -q --no-pager -n 40 -u $unit
+    find "$own" -name cgroup.subtree_control -exec grep -H . {} +
+}
+
+mkdir -p /run/below /usr/lib/dd-procmgr/units
+mkfifo /run/below/limited
+# Open, so that who writes need not wait for a reader.
+exec 9<>/run/below/limited
+cp -r /vm/systemd/* /etc/systemd/system/
+# What is for later versions is not installed with this one.
+rm -r /etc/systemd/system/$unit.d
+cp /vm/units/* /usr/lib/dd-procmgr/units/
+systemctl daemon-reload
+for name in quickstart-core limited slow; do
+    mkdir -p /usr/lib/dd-procmgr/units/multi-user.target.wants
+    ln -s ../$name.service /usr/lib/dd-procmgr/units/multi-user.target.wants/
+done
+mkdir -p /usr/lib/dd-procmgr/units/sockets.target.wants
+ln -s ../echoed.socket /usr/lib/dd-procmgr/units/sockets.target.wants/
+
+echo "-- start"
+check "systemctl start waits until it is ready" systemctl start $unit
+equal "the service is up" "$(above ActiveState)/$(above SubState)" active/running
+soon "the set is up" 60 active "${quickstart[@]}" limited slow echoed.socket
+soon "a service with a socket is up" 60 dd-procmgr start echoed
+soon "the status text says so" 10 eval '[ "$(above StatusText)" = "Running 8 services" ]'
+systemctl status --no-pager -l $unit | tee /run/below/status
+check "systemctl status shows the text" grep -q 'Status: "Running 8 services"' /run/below/status
+check "and the services in its tree" grep -q '─limited.service' /run/below/status
+
+echo "-- groups and limits"
+for name in "${quickstart[@]}" limited; do
+    check "$name is in the delegated group" eval '[[ $(group '"$name"') == '"$own"'/dd-procmgr-main/*'"$name"'.service ]]'
+done
+check "the daemon is beside them" eval \
+    'grep -q "/$unit/dd-procmgr-main-daemon$" /proc/$(above MainPID)/cgroup'
+check "limits are in force" in_limits
+dd-procmgr start hog
+soon "a hog is killed for want of memory, which is told" 60 eval '[ "$(below hog Result)" = oom-kill ]'
+equal "the service around it goes on" "$(above ActiveState)/$(above NRestarts)" active/0
+
+echo "-- journal"
+check "lines of the daemon" entries _SYSTEMD_UNIT=$unit '"SYSLOG_IDENTIFIER":"dd-procmgrd"'
+soon "a line of a service stands under its name" 20 entries UNIT=limited.service '"MESSAGE":"limited says hello"'
+for field in '"SYSLOG_IDENTIFIER":"limited-one"' '"BELOW":"yes"' '"PRIORITY":"6"' \
+    "\"INVOCATION_ID\":\"$(below limited InvocationID)\"" "\"OBJECT_PID\":\"$(below limited MainPID)\"" \
+    "\"_SYSTEMD_UNIT\":\"$unit\""; do
+    check "with $field" entries UNIT=limited.service "$field"
+done
+journalctl -q -o json UNIT=limited.service | tail -n 1
+
+echo "-- SIGKILL"
+pids >/run/below/before
+daemon=$(above MainPID)
+kill -KILL "$daemon"
+soon "systemd starts it again" 60 back "$daemon"
+if [ $wrong != 0 ]; then
+    # Nothing that follows could hold.
+    show_failure
+    exit 1
+fi
+soon "it answers" 30 answers
+equal "restarts" "$(above NRestarts)" 1
+pids >/run/below/after
+check "all services are the same processes" diff /run/below/before /run/below/after
+check "limits are in force again" in_limits
+check "EffectiveSettings says so" eval 'below limited EffectiveSettings | grep -q "MemoryMax: applied"'
+soon "the status text is as before" 20 eval '[[ $(above StatusText) == "Running 8 services"* ]]'
+echo 7 >/run/below/limited
+soon "the end of a service is seen" 30 eval '! active limited'
+release=$(uname -r)
+if [ "$(printf '%s\n' 6.15 "$release" | sort -V | head -n 1)" = 6.15 ]; then
+    equal "with its exit code" "$(below limited ExecMainCode)/$(below limited ExecMainStatus)" 1/7
+else
+    # PIDFD_GET_INFO tells it from 6.15 on.
+    check "that kernel $release tells no exit code is said" eval \
+        'dd-procmgr status limited | grep -q unknown'
+fi
+dd-procmgr status limited
+dd-procmgr start limited
+echo 7 >/run/below/limited
+soon "that of one started since comes with its code" 30 eval '[ "$(below limited ExecMainStatus)" = 7 ]'
+dd-procmgr start limited
+
+echo "-- reload"
+pids >/run/below/before
+printf '[Service]\nExecStart=/bin/sleep infinity\n' >/usr/lib/dd-procmgr/units/later.service
+check "systemctl reload" systemctl reload $unit
+soon "a new unit is known" 30 eval '[ "$(below later LoadState)" = loaded ]'
+soon "the service is up" 10 eval '[ "$(above ActiveState)/$(above SubState)" = active/running ]'
+daemon=$(above MainPID)
+check "daemon-reexec" dd-procmgr daemon-reexec
+soon "it answers" 30 answers
+equal "the daemon is the same process" "$(above MainPID)" "$daemon"
+pids >/run/below/after
+check "all services are the same processes" diff /run/below/before /run/below/after
+check "limits are in force" in_limits
+
+echo "-- watchdog"
+restarts=$(above NRestarts)
+kill -STOP "$daemon"
+soon "a daemon that hangs is started anew" 120 back "$daemon"
+soon "it answers" 30 answers
+equal "restarts" "$(above NRestarts)" $((restarts + 1))
+check "because of the watchdog" entries UNIT=$unit "Watchdog timeout"
+pids >/run/below/after
+check "all services are the same processes" diff /run/below/before /run/below/after
+check "limits are in force" in_limits
+
+echo "-- stop"
+began=$SECONDS
+check "systemctl stop" systemctl stop $unit
+equal "it was no failure" "$(above ActiveState)/$(above Result)" inactive/success
+echo "     $((SECONDS - began)) s, TimeoutStopSec=$(above TimeoutStopUSec)"
+check "it was given the time that a service took" [ $((SECONDS - began)) -ge 35 ]
+soon "no process and no group is left" 10 nothing_left
+find /run/datadog 2>/dev/null
+check "no socket is left" eval '[ ! -e /run/datadog/process-manager.sock ]'
+
+echo "-- socket unit"
+rm /usr/lib/dd-procmgr/units/multi-user.target.wants/slow.service
+check "the control socket is there before the daemon" systemctl start datadog-agent.socket
+equal "which does not run" "$(above ActiveState)" inactive
+soon "a client starts it" 60 active quickstart-core
+equal "the service is up" "$(above ActiveState)" active
+
+echo "-- experiment"
+soon "the set is up" 60 active "${quickstart[@]}"
+check "the version on trial starts" systemctl start datadog-agent-exp.service
+equal "in place of the stable one" "$(above ActiveState)" inactive
+soon "it runs the set" 60 active "${quickstart[@]}"
+check "it is stopped" systemctl stop datadog-agent-exp.service
+soon "the stable one is back" 60 eval '[ "$(above ActiveState)" = active ]'
+soon "and runs the set" 60 active "${quickstart[@]}"
+systemctl stop datadog-agent.socket $unit
+soon "no process and no group is left" 20 nothing_left
+
+show_failure
+echo "$((number - wrong)) of $number hold"
+[ $wrong = 0 ]
