@@ -59,7 +59,7 @@ in_limits() {
 }
 answers() { [ -n "$(dd-procmgr list 2>/dev/null)" ]; }
 nothing_left() {
-    [ ! -e "$own" ] && ! pgrep -x 'dd-procmgrd|stand-in-agent' >/dev/null
+    [ ! -e "$own" ] && ! pgrep -x dd-procmgrd >/dev/null && ! pgrep -x stand-in-agent >/dev/null
 }
 show_failure() {
     [ $wrong = 0 ] && return
@@ -180,7 +180,6 @@ equal "it was no failure" "$(above ActiveState)/$(above Result)" inactive/succes
 echo "     $((SECONDS - began)) s, TimeoutStopSec=$(above TimeoutStopUSec)"
 check "it was given the time that a service took" [ $((SECONDS - began)) -ge 35 ]
 soon "no process and no group is left" 10 nothing_left
-find /run/datadog 2>/dev/null
 check "no socket is left" eval '[ ! -e /run/datadog/process-manager.sock ]'
 
 echo "-- socket unit"
@@ -194,6 +193,7 @@ echo "-- experiment"
 soon "the set is up" 60 active "${quickstart[@]}"
 check "the version on trial starts" systemctl start datadog-agent-exp.service
 equal "in place of the stable one" "$(above ActiveState)" inactive
+equal "and of its socket" "$(systemctl show -P ActiveState datadog-agent.socket)" inactive
 soon "it runs the set" 60 active "${quickstart[@]}"
 check "it is stopped" systemctl stop datadog-agent-exp.service
 soon "the stable one is back" 60 eval '[ "$(above ActiveState)" = active ]'

@@ -5,7 +5,8 @@
 export PATH=$root/target/debug:$PATH
 disk=/dev/vda
 
-cat >/run/observe <<'SH'
+# Not in /run, where nothing may be executed.
+cat >/vm/observe <<'SH'
 #!/bin/bash
 cd "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)"
 for file in cgroup.controllers cpu.idle cpu.max cpu.weight cpuset.cpus cpuset.mems io.latency \
@@ -20,7 +21,7 @@ for node in null full kmsg mem; do
 done
 exit 0
 SH
-chmod +x /run/observe
+chmod +x /vm/observe
 
 # A daemon in a group of its own, which is the root of all groups to it, as in a container.
 group=$DD_PM_TEST_GROUP/same
@@ -55,13 +56,16 @@ compare() {
 Type=oneshot
 StandardOutput=file:/run/same/OUT
 $(printf '%s\n' "$@")
-ExecStart=/run/observe"
+ExecStart=/vm/observe"
     : >/run/same/out.systemd >/run/same/out.ours
     echo "${text/OUT/out.systemd}" >/run/systemd/system/$unit
     echo "${text/OUT/out.ours}" >/run/same/units/$unit
     systemctl daemon-reload && systemctl start $unit
     client daemon-reload && client start $unit
-    if diff /run/same/out.systemd /run/same/out.ours >/run/same/difference; then
+    if [ ! -s /run/same/out.systemd ]; then
+        echo "FAIL     $*: nothing was observed under systemd"
+        wrong=$((wrong + 1))
+    elif diff /run/same/out.systemd /run/same/out.ours >/run/same/difference; then
         echo "same     $*"
     else
         echo "DIFFERS  $*"
