@@ -52,7 +52,9 @@ number=0 wrong=0
 compare() {
     number=$((number + 1))
     local unit=same$number.service text
+    # A slice of their own: which controllers a group has is also a matter of its neighbours.
     text="[Service]
+Slice=same.slice
 Type=oneshot
 StandardOutput=file:/run/same/OUT
 $(printf '%s\n' "$@")
@@ -61,7 +63,7 @@ ExecStart=/vm/observe"
     echo "${text/OUT/out.systemd}" >/run/systemd/system/$unit
     echo "${text/OUT/out.ours}" >/run/same/units/$unit
     systemctl daemon-reload && systemctl start $unit
-    client daemon-reload && client start $unit
+    client daemon-reload && client start $unit 2>&1 | cat
     if [ ! -s /run/same/out.systemd ]; then
         echo "FAIL     $*: nothing was observed under systemd"
         wrong=$((wrong + 1))
