@@ -6,6 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The log on the disk, below the directory for what outlives a boot, or for run-time state.
+pub const LOG_DIRECTORY: &str = "log";
+
 /// Looks a variable of the environment up.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -56,6 +59,15 @@ impl Places {
             directories.extend(self.unit_path.iter().cloned());
         }
         directories
+    }
+
+    /// Directories where the log of a daemon of this name may be by default.
+    pub fn logs(&self, name: &str) -> Vec<PathBuf> {
+        let own = |directory: &Path| match name {
+            "main" => directory.join(LOG_DIRECTORY),
+            name => directory.join("daemons").join(name).join(LOG_DIRECTORY),
+        };
+        [&self.state, &self.runtime].map(|it| own(it)).into()
     }
 
     fn of_root() -> Places {

@@ -16,7 +16,7 @@ use super::value::{Body, Value};
 use super::{transient, unit_files};
 use crate::engine::inspect::UnitView;
 use crate::engine::{ServiceResult, Verb};
-use crate::host::{LogLine, Stream, View};
+use crate::host::{LogLine, View};
 use crate::unit::config::CommandKind;
 use crate::unit::name::UnitName;
 use std::sync::Arc;
@@ -60,8 +60,12 @@ pub(super) fn is_of_unit(name: &str) -> bool {
 /// Another one, `as`: how each probe of the unit is.
 pub(super) const PROBES: &str = "Probes";
 
-/// Lines of log: number, CLOCK_REALTIME in microseconds, unit, pid, stream, text.
-pub(super) const LINES: &str = "a(ttsiss)";
+/// Lines of log: number, CLOCK_REALTIME in microseconds, unit, pid, stream, text, level of
+/// syslog(3), invocation ID, more fields.
+pub(super) const LINES: &str = "a(ttsissysa{ss})";
+
+/// One of them.
+const LINE: &str = "ttsissysa{ss}";
 
 /// Unit files: path, state, preset.
 pub(super) const UNIT_FILES: &str = "a(sss)";
@@ -73,6 +77,7 @@ pub(super) const METHODS: &[Method] = &[
     look("Health", "as", "patterns", "a(sa{sv})", "units"),
     look("ReadLog", "asu", "units,count", LINES, "lines"),
     look("FollowLog", "asu", "units,count", LINES, "lines"),
+    look("LogFiles", "as", "units", "sas", "directory,units"),
     change("StartUnit", "ss", "name,mode", "ob", "job,reset"),
     change(
         "SetUnitSettings",
@@ -100,10 +105,16 @@ pub(super) const METHODS: &[Method] = &[
 
 /// The signals.
 pub(super) const SIGNALS: &[Signal] = &[
-    signal("Logged", "ttsiss", "number,time,unit,pid,stream,text"),
+    signal(
+        "Logged",
+        LINE,
+        "number,time,unit,pid,stream,text,priority,invocation,fields",
+    ),
     signal("ProbeChanged", "ssss", "unit,probe,verdict,reason"),
 ];
 
+/// How long a client waits for lines that are on their way to the disk.
+const SYNC: std::time::Duration = std::time::Duration::from_secs(1);
 /// Lines one call may ask for.
 const MAX_LINES: u32 = 100_000;
 
@@ -119,6 +130,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
             Ok(lines_body(&lines))
         }
         "FollowLog" => follow_log(call).await,
+        "LogFiles" => log_files(call).await,
         "StartUnit" => start_unit(call).await,
         "SetUnitSettings" => {
             let (name, runtime, texts): (String, bool, Vec<String>) = call.arguments()?;
@@ -268,6 +280,31 @@ fn of_units(
     lines
 }
 
+/// `LogFiles(as units) -> (s directory, as units)`: where the log is on the disk, empty if it is in
+/// memory only, and the units under their own names. All that was logged before is there then.
+async fn log_files(call: &Call<'_>) -> Result<Body, Failure> {
+    let units: Vec<String> = call.arguments()?;
+    let look = move |view: &View<'_>| {
+        let own = |name: String| match view.engine.unit(&name) {
+            Some(unit) => unit.name().as_str().to_owned(),
+            None => name,
+        };
+        let units: Vec<String> = units.into_iter().map(own).collect();
+        (view.facts.log_files(), units)
+    };
+    let (files, units) = call.client.hub.handle.look(look).await?;
+    let directory = match files {
+        Some((directory, written)) => {
+            // A disk that hangs must not keep the client for ever.
+            let _ = tokio::time::timeout(SYNC, written).await;
+            directory.to_string_lossy().into_owned()
+        }
+        None => String::new(),
+    };
+    let units = Value::strings(units.iter().map(String::as_str));
+    Ok(Body::of("sas", vec![Value::String(directory), units]))
+}
+
 /// `FollowLog(as units, u count)`: as ReadLog, and from then on `Logged` signals.
 async fn follow_log(call: &Call<'_>) -> Result<Body, Failure> {
     let (units, count): (Vec<String>, u32) = call.arguments()?;
@@ -322,13 +359,19 @@ async fn start_unit(call: &Call<'_>) -> Result<Body, Failure> {
 }
 
 fn line_values(line: &LogLine) -> Vec<Value> {
+    let fields = line.fields.iter();
+    let fields =
+        fields.map(|(name, value)| (Value::from(name.as_str()), Value::from(value.as_str())));
     vec![
         Value::U64(line.number),
         Value::U64(line.realtime),
         Value::from(line.unit.as_ref().map_or("", UnitName::as_str)),
         Value::I32(line.pid),
-        Value::from(stream_word(line.stream)),
+        Value::Word(line.stream.as_str()),
         Value::from(line.text.as_str()),
+        Value::Byte(line.priority),
+        Value::from(line.invocation.as_str()),
+        Value::Map(fields.collect()),
     ]
 }
 
@@ -337,20 +380,12 @@ fn lines_body(lines: &[Arc<LogLine>]) -> Body {
     Body::one(LINES, Value::Array(rows.collect()))
 }
 
-fn stream_word(stream: Stream) -> &'static str {
-    match stream {
-        Stream::Stdout => "stdout",
-        Stream::Stderr => "stderr",
-        Stream::Manager => "manager",
-    }
-}
-
 /// The `Logged` signal of a line, for one client.
 fn logged(line: &LogLine, client: &Client) -> Option<Message> {
     let builder = Message::signal(path::MANAGER, INTERFACE, "Logged").sender(MANAGER_UNIQUE_NAME);
     client
         .address(builder)
-        .build(&Body::of("ttsiss", line_values(line)))
+        .build(&Body::of(LINE, line_values(line)))
         .inspect_err(|error| tracing::error!("cannot build a signal: {error}"))
         .ok()
 }

@@ -63,6 +63,7 @@ fn line(number: u64, text: &str) -> LogLine {
         pid: 9,
         stream: Stream::Stdout,
         text: text.to_owned(),
+        ..LogLine::default()
     }
 }
 
@@ -428,7 +429,8 @@ fn units_are_listed_by_state_and_pattern() {
 #[test]
 fn the_log_is_read_and_followed() {
     with_server(|socket| async move {
-        type Line = (u64, u64, String, i32, String, String);
+        type Fields = std::collections::BTreeMap<String, String>;
+        type Line = (u64, u64, String, i32, String, String, u8, String, Fields);
         let mut client = TestClient::connect(&socket).await;
         let asked = (vec!["agent.service"], 1u32);
         let reply = client.own("ReadLog", &asked).await.unwrap();

@@ -313,9 +313,19 @@ pub(super) enum Command {
         /// Go on with new lines as they come
         #[arg(short, long)]
         follow: bool,
-        /// Lines to begin with
-        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
-        lines: u32,
+        /// Lines to begin with [default: 50, all with --since]
+        #[arg(short = 'n', long, value_name = "COUNT")]
+        lines: Option<u32>,
+        /// Only lines from this time on, as systemd.time(7) writes it: "2026-11-25 10:00",
+        /// yesterday, "1h ago"
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// With -o json: take lines that are JSON objects into those that are printed
+        #[arg(long)]
+        merge_json: bool,
+        /// Read the log in this directory; no daemon is asked
+        #[arg(short = 'D', long, value_name = "DIR")]
+        directory: Option<PathBuf>,
     },
     /// Check unit files without a daemon
     Verify {
@@ -621,7 +631,7 @@ mod tests {
         let Command::Logs { follow, lines, .. } = parse("logs x -f -n 3").unwrap().command else {
             panic!("not logs");
         };
-        assert!(follow && lines == 3);
+        assert!(follow && lines == Some(3));
         let Command::Kill {
             signal, kill_whom, ..
         } = parse("kill -s HUP --kill-whom main x").unwrap().command

@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,6 @@ const NO_SUCH_JOB: &str = "org.freedesktop.systemd1.NoSuchJob";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Line {
     /// Counts the daemon's lines.
-    #[serde(skip)]
     pub(super) number: u64,
     /// CLOCK_REALTIME, microseconds.
     pub(super) time: u64,
@@ -54,12 +53,30 @@ pub(super) struct Line {
     pub(super) stream: String,
     /// The text.
     pub(super) text: String,
+    /// Level of syslog(3).
+    pub(super) priority: u8,
+    /// The run that wrote it; empty if unknown.
+    pub(super) invocation: String,
+    /// What else is known of it.
+    #[serde(flatten)]
+    pub(super) fields: BTreeMap<String, String>,
 }
 
-type RawLine = (u64, u64, String, i32, String, String);
+type RawLine = (
+    u64,
+    u64,
+    String,
+    i32,
+    String,
+    String,
+    u8,
+    String,
+    BTreeMap<String, String>,
+);
 
 impl From<RawLine> for Line {
-    fn from((number, time, unit, pid, stream, text): RawLine) -> Line {
+    fn from(raw: RawLine) -> Line {
+        let (number, time, unit, pid, stream, text, priority, invocation, fields) = raw;
         Line {
             number,
             time,
@@ -67,6 +84,9 @@ impl From<RawLine> for Line {
             pid,
             stream,
             text,
+            priority,
+            invocation,
+            fields,
         }
     }
 }
@@ -329,6 +349,18 @@ impl Client {
         let reply = self.own(method, &(units, count)).await?;
         let lines: Vec<RawLine> = decode(&reply)?;
         Ok(lines.into_iter().map(Line::from).collect())
+    }
+
+    /// Where the log is on the disk, with everything so far; `None` if it is in memory only. And
+    /// the units under their own names.
+    pub(super) async fn log_files(
+        &mut self,
+        units: &[String],
+    ) -> Result<(Option<PathBuf>, Vec<String>), Problem> {
+        let reply = self.own("LogFiles", &units).await?;
+        let (directory, units): (String, Vec<String>) = decode(&reply)?;
+        let directory = Some(directory).filter(|path| !path.is_empty());
+        Ok((directory.map(PathBuf::from), units))
     }
 
     /// The next signal.

@@ -105,11 +105,22 @@ pub(super) async fn choose(common: &Common, units: &[String]) -> Result<PathBuf,
 }
 
 fn default_socket(common: &Common) -> PathBuf {
+    default_places(common).1.socket
+}
+
+/// Where the log of the daemon may be that is spoken to by default.
+pub(super) fn default_logs(common: &Common) -> Vec<PathBuf> {
+    let (name, places) = default_places(common);
+    places.logs(&name)
+}
+
+fn default_places(common: &Common) -> (String, Places) {
     let env = |name: &str| std::env::var(name).ok();
     let named = common.daemon.clone().or_else(|| set("DD_PM_NAME"));
     let name = named.unwrap_or_else(|| "main".to_owned());
     let root = nix::unistd::geteuid().is_root();
-    Places::of(root, &name, &env).socket
+    let places = Places::of(root, &name, &env);
+    (name, places)
 }
 
 async fn among(daemons: Vec<Daemon>, units: &[String]) -> Result<PathBuf, Problem> {

@@ -31,6 +31,7 @@ mod property;
 mod queue;
 mod run;
 mod show;
+mod since;
 mod socket_activate;
 mod sockets;
 mod state;
@@ -104,6 +105,9 @@ async fn run(arguments: &Arguments) -> Result<u8, Problem> {
         let chosen = common.socket.is_some() || chosen("DD_PM_SOCKET");
         let mut desk = Desk::open(&socket, chosen).await?;
         return on_unit_files(&mut desk, &output, verb).await;
+    }
+    if let Command::Logs { .. } = command {
+        return logs::run(common, &output, command, &socket).await;
     }
     if let Command::More(More::Top) = command {
         return top::run(&socket).await;
@@ -359,11 +363,6 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
             units,
             job_mode,
         } => plan::run(client, output, *verb, units, job_mode).await,
-        Command::Logs {
-            units,
-            follow,
-            lines,
-        } => logs::run(client, output, units, *lines, *follow).await,
         Command::Start(jobs)
         | Command::Stop(jobs)
         | Command::Restart(jobs)

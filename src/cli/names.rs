@@ -78,7 +78,7 @@ pub(super) async fn expand(client: &mut Client, typed: &[String]) -> Result<Vec<
 }
 
 /// A pattern with a type: as names, unless it may already match one.
-fn complete_pattern(pattern: &str) -> String {
+pub(super) fn complete_pattern(pattern: &str) -> String {
     if pattern.ends_with('*') || pattern.contains('.') {
         pattern.to_owned()
     } else {

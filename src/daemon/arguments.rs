@@ -131,6 +131,16 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "LEVEL")]
     pub(super) log_level: Option<String>,
 
+    /// The log on the disk may have so many bytes; 0 keeps lines in memory only [default: 64M]
+    /// [env: DD_PM_LOG_MAX_USE=]
+    #[arg(long, value_name = "BYTES")]
+    pub(super) log_max_use: Option<String>,
+
+    /// Take lines of services that are JSON objects into those of the log, with --log-format=json
+    /// [env: DD_PM_MERGE_JSON=yes]
+    #[arg(long)]
+    pub(super) merge_json: bool,
+
     /// How lines are logged: text on standard error, or json on standard output [default: json
     /// in kubernetes mode, text otherwise]
     #[arg(long, value_enum, value_name = "FORMAT")]

@@ -1,11 +1,10 @@
 //! The daemon's own log: lines for people on standard error, or JSON on standard output.
 
-use super::arguments::LogFormat;
 use crate::bus::LogControl;
-use crate::host::UNIT_TARGET;
+use crate::host::{Console, LogForm, UNIT_TARGET};
 use std::fmt::{self, Write};
-use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -39,33 +38,49 @@ pub(super) fn parse_level(text: &str) -> Result<LevelFilter, String> {
 
 /// Starts logging, once in the life of the process. What units write is shown whatever the
 /// level, as there is no other place it goes to. Returns what changes the level later.
-pub(super) fn start(level: LevelFilter, format: LogFormat) -> Control {
+pub(super) fn start(level: LevelFilter, console: Arc<Console>) -> Control {
     let (targets, handle) = reload::Layer::new(targets(level));
     let registry = tracing_subscriber::registry().with(targets);
     // Fails only if a test has set another one.
-    let _ = match format {
-        LogFormat::Text => registry
+    let form = console.form();
+    let writer = move || Writing(console.clone());
+    let _ = match form {
+        LogForm::Text { color } => registry
             .with(
                 tracing_subscriber::fmt::layer()
-                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_ansi(color)
                     .event_format(Lines)
-                    .with_writer(std::io::stderr),
+                    .with_writer(writer),
             )
             .try_init(),
-        LogFormat::Json => registry
+        LogForm::Json { .. } => registry
             .with(
                 tracing_subscriber::fmt::layer()
                     .json()
                     .flatten_event(true)
                     .with_current_span(false)
                     .with_span_list(false)
-                    .with_writer(std::io::stdout),
+                    .with_writer(writer),
             )
             .try_init(),
     };
     Control {
         handle,
         level: Mutex::new(level),
+    }
+}
+
+/// A line on its way to the daemon's standard streams: nothing waits for it.
+struct Writing(Arc<Console>);
+
+impl io::Write for Writing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_now(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -150,8 +165,6 @@ fn level_word(level: Level) -> (&'static str, &'static str) {
 #[derive(Debug, Default)]
 struct Parts {
     unit: Option<String>,
-    /// SyslogIdentifier=, which stands for the unit.
-    identifier: Option<String>,
     pid: Option<i64>,
     message: String,
     others: String,
@@ -173,7 +186,6 @@ impl Visit for Parts {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "unit" => self.unit = Some(format!("{value:?}")),
-            "identifier" => self.identifier = Some(format!("{value:?}")),
             "message" => self.message = format!("{value:?}"),
             // Writing to a String cannot fail.
             name => drop(write!(self.others, " {name}={value:?}")),
@@ -183,7 +195,7 @@ impl Visit for Parts {
 
 impl fmt::Display for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.identifier.as_ref().or(self.unit.as_ref()), self.pid) {
+        match (&self.unit, self.pid) {
             (Some(unit), Some(pid)) => write!(f, "{unit}[{pid}]: ")?,
             (Some(unit), None) => write!(f, "{unit}: ")?,
             (None, Some(pid)) => write!(f, "[{pid}]: ")?,
@@ -204,8 +216,6 @@ impl fmt::Display for Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
-    use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);

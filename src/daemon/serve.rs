@@ -43,7 +43,7 @@ const IDLE: Duration = Duration::from_secs(2);
 /// # Errors
 /// The daemon cannot start: nothing was started then, and nothing is left behind.
 pub(super) fn run(setup: Setup, mut inherited: Inherited) -> Result<ExitCode, StartError> {
-    let log = Arc::new(logging::start(setup.log_level, setup.log_format));
+    let log = Arc::new(logging::start(setup.log_level, setup.log.console.clone()));
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
@@ -69,9 +69,11 @@ pub(super) fn run(setup: Setup, mut inherited: Inherited) -> Result<ExitCode, St
         .max_blocking_threads(POOL)
         .thread_keep_alive(IDLE)
         .build()?;
+    let console = setup.log.console.clone();
     let result = runtime.block_on(serve(setup, &ground, earlier, web, log));
     // A pool thread may hang in a dead file system; it must not keep us.
     runtime.shutdown_timeout(FAREWELL);
+    console.drain(FAREWELL);
     client_units.clear();
     result
 }
@@ -221,6 +223,7 @@ fn options(
             setup.socket,
             setup.runtime,
         ],
+        log: setup.log,
         state_directory: setup.state,
         client_units: setup.client_units,
         exit_with: setup.exit_with,

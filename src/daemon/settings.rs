@@ -18,6 +18,10 @@ use std::path::{Path, PathBuf};
 pub(super) struct Settings {
     /// LogLevel=.
     pub(super) log_level: Option<String>,
+    /// LogMaxUse=, in bytes.
+    pub(super) log_max_use: Option<u64>,
+    /// MergeJSON=.
+    pub(super) merge_json: bool,
     /// DefaultEnvironment=.
     pub(super) environment: Vec<(String, String)>,
     /// ReadAccess=.

@@ -7,14 +7,19 @@ use super::serving::Serving;
 use super::settings::{self, ReadAccess, SettingsError};
 use super::termination;
 use crate::bus::{self, BusAddress, Outside, Readers};
-use crate::host::{self, ClientUnits, Keep, KeepError, Mode};
-use crate::places::Places;
+use crate::host::{self, ClientUnits, Console, Keep, KeepError, LogForm, LogPlaces, Mode};
+use crate::places::{LOG_DIRECTORY, Places};
 use crate::unit::load;
 use crate::unit::name::UnitName;
 use crate::unit::specifier::SystemFacts;
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tracing_subscriber::filter::LevelFilter;
+
+/// LogMaxUse= if it is not set, in bytes.
+const LOG_MAX_USE: u64 = 64 << 20;
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -87,8 +92,8 @@ pub(super) struct Setup {
     pub(super) outside: Option<Outside>,
     /// Level of the log.
     pub(super) log_level: LevelFilter,
-    /// Format of the log.
-    pub(super) log_format: LogFormat,
+    /// Where lines of log go.
+    pub(super) log: LogPlaces,
     /// This program.
     pub(super) program: PathBuf,
     /// Who holds what services need while no daemon is there.
@@ -129,6 +134,8 @@ impl Setup {
             Mode::Kubernetes => LogFormat::Json,
             Mode::Host | Mode::Container => LogFormat::Text,
         });
+        let log_form = log_form(log_format, settings.merge_json);
+        let max_use = settings.log_max_use.unwrap_or(LOG_MAX_USE);
         let system = host::gather_facts(&lookup);
         let runtime = directory(arguments.runtime_dir, &places.runtime, &arguments.name)?;
         let state = directory(arguments.state_dir, &places.state, &arguments.name)?;
@@ -157,6 +164,10 @@ impl Setup {
             units: arguments.units,
             socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
+            log: LogPlaces {
+                console: Arc::new(Console::new(log_form)),
+                directories: log_directories(max_use, &state, &runtime),
+            },
             runtime,
             load: load_settings(path, &system, settings.allow_degraded, &client_units),
             state,
@@ -172,9 +183,30 @@ impl Setup {
             outside: outside(arguments.bus.as_deref(), arguments.bus_name, readers, root)?,
             bus: BusAddress::parse(arguments.bus.as_deref(), root).map_err(StartError::Value)?,
             log_level,
-            log_format,
             warnings: settings.warnings,
         })
+    }
+}
+
+fn log_form(format: LogFormat, merge: bool) -> LogForm {
+    match format {
+        LogFormat::Text => LogForm::Text {
+            color: std::io::stderr().is_terminal(),
+        },
+        LogFormat::Json => LogForm::Json { merge },
+    }
+}
+
+/// Where the log may be on the disk, and how large: with what outlives a boot, else with what does
+/// not, which is often memory.
+fn log_directories(limit: u64, state: &Path, runtime: &Path) -> Vec<(PathBuf, u64)> {
+    let directory = |above: &Path| above.join(LOG_DIRECTORY);
+    match limit {
+        0 => Vec::new(),
+        _ => vec![
+            (directory(state), limit),
+            (directory(runtime), limit.min(LOG_MAX_USE / 4)),
+        ],
     }
 }
 

@@ -58,6 +58,11 @@ pub trait Facts {
     /// The lines with a number above `after` that a unit wrote, or all units if `None`, oldest
     /// first; those that were dropped meanwhile are missing.
     fn log_after(&self, unit: Option<&UnitName>, after: u64) -> Vec<Arc<LogLine>>;
+    /// The directory of the log on the disk, if there is one, and word of when all that was logged
+    /// so far is there.
+    fn log_files(&self) -> Option<(PathBuf, oneshot::Receiver<()>)> {
+        None
+    }
     /// How many lines there were of each unit and about it, since the daemon was started.
     fn log_counts(&self) -> BTreeMap<UnitName, u64> {
         BTreeMap::new()
@@ -85,6 +90,8 @@ pub struct Held {
     pub cpu: Option<u64>,
     /// Lines of log, as [`Facts::log_counts`] says.
     pub lines: u64,
+    /// Lines that were left out by LogRateLimitBurst= or LogBackpressure=drop.
+    pub lost_lines: u64,
 }
 
 /// How the loop itself is.
@@ -146,6 +153,17 @@ pub enum Stream {
     Manager,
 }
 
+impl Stream {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+            Stream::Manager => "manager",
+        }
+    }
+}
+
 /// One line of log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
@@ -161,6 +179,29 @@ pub struct LogLine {
     pub stream: Stream,
     /// The text without its line end, invalid UTF-8 replaced.
     pub text: String,
+    /// Its level, a number of syslog(3).
+    pub priority: u8,
+    /// INVOCATION_ID= of the run that wrote it; empty if there is none.
+    pub invocation: String,
+    /// More that is known of it: `identifier` (SyslogIdentifier=), `line_break` (`line-max`: it
+    /// was too long and goes on in the next line), `event` with the fields of that.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Default for LogLine {
+    fn default() -> LogLine {
+        LogLine {
+            number: 0,
+            realtime: 0,
+            unit: None,
+            pid: 0,
+            stream: Stream::Stdout,
+            text: String::new(),
+            priority: 6,
+            invocation: String::new(),
+            fields: BTreeMap::new(),
+        }
+    }
 }
 
 /// What everybody may want to hear of.

@@ -4,10 +4,10 @@
 
 use super::handle::Stream;
 use super::lines::split_level;
-use crate::unit::config::{ExecConfig, LogSink, Logging, OutputTarget};
+use crate::unit::config::{Backpressure, ExecConfig, LogSink, Logging, OutputTarget};
 use crate::unit::name::UnitName;
 use regex_lite::Regex;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Settings, and what is counted. One for each process; the count goes on from one to the next.
 #[derive(Debug)]
@@ -16,6 +16,15 @@ pub(super) struct LineRules {
     denied: Vec<Regex>,
     allowed: Vec<Regex>,
     window: Mutex<Window>,
+    dropped: Mutex<Dropped>,
+}
+
+/// Lines that were thrown away since nobody took them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Dropped {
+    all: u64,
+    /// Of them, those that nothing was said of yet.
+    untold: u64,
 }
 
 /// What does not change while a process runs.
@@ -64,6 +73,8 @@ struct Window {
     begun: Option<u64>,
     passed: u32,
     suppressed: u32,
+    /// In all intervals.
+    suppressed_all: u64,
 }
 
 /// What becomes of a line.
@@ -111,7 +122,36 @@ impl LineRules {
             allowed: regex(false),
             settings,
             window: Mutex::new(window.unwrap_or_default()),
+            dropped: Mutex::new(before.map(|before| *before.dropped()).unwrap_or_default()),
         }
+    }
+
+    fn dropped(&self) -> MutexGuard<'_, Dropped> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// LogBackpressure=drop: lines that the log does not take in time are thrown away.
+    pub(super) fn drops(&self) -> bool {
+        self.settings.logging.backpressure == Backpressure::Drop
+    }
+
+    /// Some were.
+    pub(super) fn add_dropped(&self, lines: u64) {
+        let mut dropped = self.dropped();
+        dropped.all += lines;
+        dropped.untold += lines;
+    }
+
+    /// How many were since this was asked last, if any.
+    pub(super) fn take_dropped(&self) -> Option<u64> {
+        let untold = std::mem::take(&mut self.dropped().untold);
+        (untold > 0).then_some(untold)
+    }
+
+    /// How many lines of the unit were left out: thrown away, or too many by LogRateLimitBurst=.
+    pub(super) fn lost(&self) -> u64 {
+        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        self.dropped().all + window.suppressed_all
     }
 
     /// SyslogIdentifier=.
@@ -181,6 +221,7 @@ impl LineRules {
                 begun: Some(now),
                 passed: 1,
                 suppressed: 0,
+                suppressed_all: window.suppressed_all,
             };
             return (true, suppressed);
         }
@@ -189,6 +230,7 @@ impl LineRules {
             return (true, None);
         }
         window.suppressed += 1;
+        window.suppressed_all += 1;
         (false, None)
     }
 
@@ -270,5 +312,17 @@ mod tests {
         assert_eq!(judged.notice.as_deref(), Some(notice));
         assert!(judged.line.is_some());
         assert_eq!(next.judge("x", 101).notice, None);
+        assert_eq!(next.lost(), 3);
+    }
+
+    #[test]
+    fn what_is_dropped_is_counted_and_told_once() {
+        let rules = rules(|logging| logging.backpressure = Backpressure::Drop);
+        assert!(rules.drops());
+        rules.add_dropped(2);
+        rules.add_dropped(3);
+        let next = LineRules::new(Settings::default(), Some(&rules));
+        assert_eq!((next.take_dropped(), next.take_dropped()), (Some(5), None));
+        assert!(next.lost() == 5 && !next.drops());
     }
 }

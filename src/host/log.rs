@@ -5,24 +5,39 @@
 //! only, never across a wait.
 
 use super::clock;
-use super::handle::{LogLine, Stream};
+use super::console::Console;
+use super::handle::LogLine;
 use super::line_rules::{LineRules, Settings};
+use super::log_writer::Writer;
 use super::output::From;
-use super::sinks::Sinks;
+use super::store::Segments;
+use super::store::batch::{Batch, Origin};
 use crate::engine::LogLevel;
-use crate::unit::config::ExecConfig;
+use crate::unit::config::{ExecConfig, LogSink};
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
 
-/// Memory that the kept lines of a unit may take, in bytes.
+/// Memory that the kept lines of a unit may take, in bytes; whole batches go.
 const RING_BYTES: usize = 128 * 1024;
-/// What a line costs beside its text (the line, its counts, two allocations), so that many short
-/// lines are bounded too.
-const LINE_OVERHEAD: usize = size_of::<LogLine>() + 48;
+/// A batch that is smaller is shown at once where nothing is in the way.
+const SMALL: usize = 2048;
 /// Under this target the daemon's log shows lines of and about units, whatever its level.
 pub const UNIT_TARGET: &str = "unit";
+
+/// Where lines go.
+#[derive(Debug, Clone)]
+pub struct LogPlaces {
+    /// The daemon's standard streams.
+    pub console: Arc<Console>,
+    /// Directories for the log on the disk, each with the bytes it may take there; the first that
+    /// can be written to is taken. None: memory only.
+    pub directories: Vec<(PathBuf, u64)>,
+}
 
 /// The log of all units.
 #[derive(Debug)]
@@ -30,7 +45,10 @@ pub(super) struct Log {
     store: Mutex<Store>,
     /// What is done with the lines of units, by the last process of each.
     rules: Mutex<BTreeMap<UnitName, Arc<LineRules>>>,
-    sinks: Sinks,
+    console: Arc<Console>,
+    writer: Writer,
+    /// Where the log is on the disk.
+    directory: Option<PathBuf>,
     last: watch::Sender<u64>,
 }
 
@@ -42,33 +60,109 @@ struct Store {
 
 #[derive(Debug, Default)]
 struct Ring {
-    lines: VecDeque<Arc<LogLine>>,
+    batches: VecDeque<Arc<Batch>>,
     bytes: usize,
-    /// All that there ever were.
+    /// Lines that there ever were.
     count: u64,
 }
 
 impl Ring {
-    fn push(&mut self, line: Arc<LogLine>) {
-        self.count += 1;
-        self.bytes += line.text.len() + LINE_OVERHEAD;
-        self.lines.push_back(line);
-        while self.bytes > RING_BYTES {
-            let Some(old) = self.lines.pop_front() else {
+    fn push(&mut self, batch: Arc<Batch>) {
+        self.count += u64::from(batch.count());
+        self.bytes += batch.size();
+        self.batches.push_back(batch);
+        while self.bytes > RING_BYTES && self.batches.len() > 1 {
+            let Some(old) = self.batches.pop_front() else {
                 break;
             };
-            self.bytes -= old.text.len() + LINE_OVERHEAD;
+            self.bytes -= old.size();
         }
+    }
+
+    /// The last lines, in order.
+    fn last(&self, count: usize) -> Vec<Arc<LogLine>> {
+        let (mut missing, mut begin) = (count, self.batches.len());
+        while missing > 0 && begin > 0 {
+            begin -= 1;
+            missing = missing.saturating_sub(self.batches[begin].count() as usize);
+        }
+        let batches = self.batches.range(begin..);
+        let lines: Vec<_> = batches
+            .flat_map(|batch| batch.lines())
+            .map(Arc::new)
+            .collect();
+        let surplus = lines.len().saturating_sub(count);
+        lines.into_iter().skip(surplus).collect()
+    }
+
+    /// The lines with a higher number, in order.
+    fn after(&self, number: u64) -> Vec<Arc<LogLine>> {
+        let is_older = |batch: &Arc<Batch>| {
+            (batch.first + u64::from(batch.count())).saturating_sub(1) <= number
+        };
+        let begin = self.batches.partition_point(is_older);
+        let lines = self.batches.range(begin..).flat_map(|batch| batch.lines());
+        lines
+            .filter(|line| line.number > number)
+            .map(Arc::new)
+            .collect()
     }
 }
 
 impl Log {
-    pub(super) fn new() -> Log {
-        Log {
-            store: Mutex::default(),
+    /// A log, which goes on behind the lines that are on the disk.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub(super) fn new(places: &LogPlaces) -> io::Result<Log> {
+        let (segments, last) = match Segments::open(&places.directories) {
+            Ok((segments, last)) => (Some(segments), last),
+            Err(error) => {
+                if !places.directories.is_empty() {
+                    tracing::warn!("the log is kept in memory only: {error}");
+                }
+                (None, 0)
+            }
+        };
+        let directory = segments.as_ref().map(|it| it.directory().to_owned());
+        let store = Store {
+            last,
+            rings: BTreeMap::new(),
+        };
+        Ok(Log {
+            store: Mutex::new(store),
             rules: Mutex::default(),
-            sinks: Sinks::default(),
-            last: watch::Sender::new(0),
+            console: places.console.clone(),
+            writer: Writer::start(places.console.clone(), segments)?,
+            directory,
+            last: watch::Sender::new(last),
+        })
+    }
+
+    /// In memory only.
+    #[cfg(test)]
+    pub(super) fn in_memory() -> Log {
+        let places = LogPlaces {
+            console: Arc::new(Console::nowhere()),
+            directories: Vec::new(),
+        };
+        Log::new(&places).unwrap()
+    }
+
+    /// Where the log is on the disk, if it is there.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
+    /// Word of when everything so far is written.
+    pub(super) fn written(&self) -> oneshot::Receiver<()> {
+        self.writer.mark()
+    }
+
+    /// Waits until everything so far is written, but not for ever.
+    pub(super) fn wait_written(&self, patience: Duration) {
+        if !self.writer.wait(patience) {
+            tracing::warn!("the log is not taken; its last lines may be lost");
         }
     }
 
@@ -92,6 +186,12 @@ impl Log {
         rules
     }
 
+    /// How many lines of a unit were left out.
+    pub(super) fn lost(&self, unit: &UnitName) -> u64 {
+        let all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(unit).map_or(0, |rules| rules.lost())
+    }
+
     /// The unit is gone.
     pub(super) fn forget_rules(&self, unit: &UnitName) {
         let mut all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,48 +203,55 @@ impl Log {
         let mut store = self.lock();
         let newest = lines.last().map_or(0, |line| line.number);
         store.last = store.last.max(last).max(newest);
-        for line in lines {
-            let ring = store.rings.entry(line.unit.clone()).or_default();
-            ring.push(Arc::new(line));
+        for mut line in lines {
+            let identifier = line.fields.remove("identifier").unwrap_or_default();
+            let origin = Origin {
+                unit: line.unit.clone(),
+                pid: line.pid,
+                stream: line.stream,
+                invocation: line.invocation,
+                identifier,
+            };
+            let mut batch = Batch::new(Arc::new(origin), line.realtime);
+            batch.first = line.number;
+            match line.fields.is_empty() {
+                true => batch.add(line.priority, &line.text, false),
+                false => batch.add_with(line.priority, &line.text, &line.fields),
+            }
+            store
+                .rings
+                .entry(line.unit)
+                .or_default()
+                .push(Arc::new(batch));
         }
         self.last.send_replace(store.last);
     }
 
-    /// Takes a line that a process of a unit wrote.
-    pub(super) fn service(&self, from: &From, line: &str) {
-        let judged = from.rules.judge(line, clock::now().monotonic);
-        if let Some(text) = &judged.notice {
-            self.manager(LogLevel::Notice, Some(&from.unit), text);
+    /// Whether lines have to wait for those before them.
+    pub(super) fn is_behind(&self) -> bool {
+        self.writer.is_behind()
+    }
+
+    /// Takes lines that a process of a unit wrote. The answer comes when they are written; whoever
+    /// may lose lines need not wait for it.
+    pub(super) fn take(&self, from: &From, batch: Batch) -> oneshot::Receiver<()> {
+        let batch = self.keep(batch);
+        let route = from.rules.route(from.origin.stream);
+        let elsewhere: Option<LogSink> = route.sink;
+        let mut show = true;
+        if elsewhere.is_none() && !route.console && batch.size() <= SMALL && self.writer.is_idle() {
+            let mut text = Vec::new();
+            self.console.render(&batch, &mut text);
+            show = !self.console.write_if_free(&text);
         }
-        let Some((level, text)) = judged.line else {
-            return;
-        };
-        if !self.sinks.take(from, level, text) {
-            let (unit, pid) = (&from.unit, from.pid);
-            let identifier = from.rules.identifier();
-            match level {
-                0..=3 => {
-                    tracing::error!(target: UNIT_TARGET, unit = %unit, identifier, pid, "{text}")
-                }
-                4 => tracing::warn!(target: UNIT_TARGET, unit = %unit, identifier, pid, "{text}"),
-                7 => tracing::debug!(target: UNIT_TARGET, unit = %unit, identifier, pid, "{text}"),
-                _ => tracing::info!(target: UNIT_TARGET, unit = %unit, identifier, pid, "{text}"),
-            }
-        }
-        self.keep(Some(from.unit.clone()), from.pid, from.stream, text);
+        self.writer.write(batch, Some(from.rules.clone()), show)
     }
 
     /// Whether LogLevelMax= of a unit leaves out a line of the manager about it.
     fn leaves_out(&self, unit: &UnitName, level: LogLevel) -> bool {
-        let level = match level {
-            LogLevel::Error => 3,
-            LogLevel::Warning => 4,
-            LogLevel::Notice => 5,
-            LogLevel::Info => 6,
-            LogLevel::Debug => 7,
-        };
         let all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(unit).is_some_and(|rules| !rules.is_wanted(level))
+        all.get(unit)
+            .is_some_and(|rules| !rules.is_wanted(priority(level)))
     }
 
     /// Takes a line of the manager, about a unit or not.
@@ -165,7 +272,14 @@ impl Log {
             (None, LogLevel::Error) => tracing::error!("{text}"),
         }
         if level > LogLevel::Debug {
-            self.keep(unit.cloned(), 0, Stream::Manager, text);
+            let origin = Origin::of_manager(unit.cloned());
+            let mut batch = Batch::new(Arc::new(origin), clock::now().realtime);
+            batch.add(priority(level), text, false);
+            let batch = self.keep(batch);
+            // What nobody takes is lost for the disk; it is in memory.
+            if !self.writer.is_behind() {
+                self.writer.write_later(batch, None, false);
+            }
         }
     }
 
@@ -176,11 +290,11 @@ impl Log {
             Some(unit) => store
                 .rings
                 .get(&Some(unit.clone()))
-                .map_or_else(Vec::new, |ring| ring.lines.iter().cloned().collect()),
+                .map_or_else(Vec::new, |ring| ring.last(count)),
             None => store
                 .rings
                 .values()
-                .flat_map(|ring| ring.lines.iter().cloned())
+                .flat_map(|ring| ring.last(count))
                 .collect(),
         };
         drop(store);
@@ -200,10 +314,7 @@ impl Log {
     /// The lines of a unit, or of all, with a number above `after`, oldest first.
     pub(super) fn after(&self, unit: Option<&UnitName>, after: u64) -> Vec<Arc<LogLine>> {
         let store = self.lock();
-        let newer = |ring: &Ring| {
-            let from = ring.lines.partition_point(|line| line.number <= after);
-            ring.lines.range(from..).cloned().collect::<Vec<_>>()
-        };
+        let newer = |ring: &Ring| ring.after(after);
         let mut lines: Vec<_> = match unit {
             Some(unit) => store
                 .rings
@@ -216,22 +327,18 @@ impl Log {
         lines
     }
 
-    fn keep(&self, unit: Option<UnitName>, pid: i32, stream: Stream, text: &str) {
-        let realtime = clock::now().realtime;
+    /// Gives lines their numbers and keeps them in memory.
+    fn keep(&self, mut batch: Batch) -> Arc<Batch> {
         let mut store = self.lock();
-        store.last += 1;
-        let number = store.last;
-        let line = Arc::new(LogLine {
-            number,
-            realtime,
-            unit: unit.clone(),
-            pid,
-            stream,
-            text: text.to_owned(),
-        });
-        store.rings.entry(unit).or_default().push(line);
+        batch.first = store.last + 1;
+        store.last += u64::from(batch.count());
+        let last = store.last;
+        let batch = Arc::new(batch);
+        let ring = store.rings.entry(batch.origin.unit.clone()).or_default();
+        ring.push(batch.clone());
         drop(store);
-        self.last.send_replace(number);
+        self.last.send_replace(last);
+        batch
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
@@ -240,37 +347,56 @@ impl Log {
     }
 }
 
+/// The level of syslog(3).
+fn priority(level: LogLevel) -> u8 {
+    match level {
+        LogLevel::Error => 3,
+        LogLevel::Warning => 4,
+        LogLevel::Notice => 5,
+        LogLevel::Info => 6,
+        LogLevel::Debug => 7,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::handle::Stream;
     use super::*;
 
     fn name(text: &str) -> UnitName {
         UnitName::parse(text).unwrap()
     }
 
+    fn write(log: &Log, unit: &UnitName, texts: &[&str]) {
+        let rules = log.rules(unit, None, "a", "0123");
+        let from = From::new(unit, 7, Stream::Stdout, &rules);
+        let mut batch = Batch::new(from.origin.clone(), 1);
+        for text in texts {
+            batch.add(4, text, false);
+        }
+        drop(log.take(&from, batch));
+    }
+
     #[test]
     fn rings_are_bounded_and_apart() {
-        let log = Log::new();
+        let log = Log::in_memory();
         let heard = log.lines();
         let loud = name("loud.service");
         let quiet = name("quiet.service");
-        let from = |unit: &UnitName, pid, stream| From {
-            unit: unit.clone(),
-            pid,
-            stream,
-            rules: log.rules(unit, None, "a", ""),
-        };
-        log.service(&from(&quiet, 7, Stream::Stdout), "<4>hello");
-        for _ in 0..100 {
-            log.service(&from(&loud, 8, Stream::Stderr), &"x".repeat(10_000));
+        write(&log, &quiet, &["hello"]);
+        for _ in 0..50 {
+            write(&log, &loud, &[&"x".repeat(10_000), &"y".repeat(10_000)]);
         }
         log.manager(LogLevel::Info, Some(&quiet), "stopped");
         let lines = log.last(Some(&quiet), 10);
-        assert_eq!(lines[0].text, "hello");
+        let first = &lines[0];
+        assert_eq!((first.text.as_str(), first.priority), ("hello", 4));
+        assert_eq!(first.invocation, "0123");
         assert_eq!(lines[1].stream, Stream::Manager);
         let kept = log.last(Some(&loud), 1000);
         assert!(kept.iter().map(|l| l.text.len()).sum::<usize>() <= RING_BYTES);
         assert_eq!(kept.last().unwrap().number, 101);
+        assert_eq!(log.last(Some(&loud), 3).len(), 3);
         let all = log.last(None, 3);
         assert_eq!(all.len(), 3);
         assert_eq!(all[2].number, 102);
@@ -279,5 +405,34 @@ mod tests {
         assert_eq!(after(Some(&quiet), 1), 1);
         assert_eq!(after(Some(&quiet), 102), 0);
         assert_eq!(after(None, 100), 2);
+        assert_eq!(log.counts()[&loud], 100);
+    }
+
+    #[test]
+    fn what_was_logged_is_there_for_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = LogPlaces {
+            console: Arc::new(Console::nowhere()),
+            directories: vec![(dir.path().join("log"), 1 << 20)],
+        };
+        let log = Log::new(&places).unwrap();
+        write(&log, &name("a.service"), &["one", "two"]);
+        log.wait_written(Duration::from_secs(10));
+        drop(log);
+        let log = Log::new(&places).unwrap();
+        assert_eq!(*log.lines().borrow(), 2);
+        write(&log, &name("b.service"), &["three"]);
+        log.wait_written(Duration::from_secs(10));
+        let filter = super::super::store::Filter::default();
+        let lines = super::super::store::last(log.directory().unwrap(), &filter, 9).unwrap();
+        let texts: Vec<_> = lines
+            .iter()
+            .map(|it| (it.number, it.text.as_str()))
+            .collect();
+        assert_eq!(texts, [(1, "one"), (2, "two"), (3, "three")]);
+        // What an earlier daemon kept in memory is taken over.
+        let other = Log::in_memory();
+        other.take_over(lines, 3);
+        assert_eq!(other.last(None, 9).len(), 3);
     }
 }

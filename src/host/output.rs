@@ -1,15 +1,20 @@
 //! What processes write to standard output and error: one pipe per captured stream, read by a
 //! task of its own until the last writer is gone.
 //!
-//! Lines are taken out of a pipe after they were logged, and a line without its end stays there:
-//! whoever reads on when this daemon was killed finds every line, the last one perhaps once more.
+//! Lines are taken out of a pipe after they were written to where the log goes, and a line without
+//! its end stays there: whoever reads on when this daemon was killed finds every line, the last ones
+//! perhaps once more. A service that writes faster than that waits, as its pipe is full; unless
+//! LogBackpressure=drop says that its lines are to be thrown away then.
 
+use super::clock;
 use super::handle::Stream;
 use super::keep::custody::Kept;
 use super::line_rules::LineRules;
 use super::lines::LineSplitter;
 use super::log::Log;
 use super::readiness::Readable;
+use super::store::batch::{Batch, Origin};
+use crate::engine::LogLevel;
 use crate::unit::config::ExecConfig;
 use crate::unit::name::UnitName;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,11 +23,12 @@ use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, tee};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock, oneshot};
 use tokio::task::JoinSet;
 
 /// Read at once, in bytes. On the stack while reading: hundreds of silent services must not
 /// each keep a buffer.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 64 * 1024;
 /// An unended line longer than this is taken out of the pipe. Of what is shorter the kernel keeps
 /// at most two buffers, so that it never keeps anybody from writing on.
 const SHORT: usize = 4096;
@@ -91,8 +97,13 @@ type Scratch = Arc<Mutex<(OwnedFd, OwnedFd)>>;
 pub(super) struct Capture {
     log: Arc<Log>,
     scratch: Scratch,
+    /// Held for reading by who has looked at lines and not taken them out of their pipe yet.
+    at_it: Arc<RwLock<()>>,
     tasks: JoinSet<()>,
 }
+
+/// Nothing is read while this is there.
+pub(super) type Pause = OwnedRwLockWriteGuard<()>;
 
 impl Capture {
     /// Nothing is read so far.
@@ -103,6 +114,7 @@ impl Capture {
         Ok(Capture {
             log,
             scratch: scratch()?,
+            at_it: Arc::default(),
             tasks: JoinSet::new(),
         })
     }
@@ -124,19 +136,20 @@ impl Capture {
                 Ok(readable) => {
                     let sink = Sink {
                         log: self.log.clone(),
-                        from: From {
-                            unit: unit.clone(),
-                            pid,
-                            stream: reader.stream,
-                            rules: rules.clone(),
-                        },
+                        from: From::new(unit, pid, reader.stream, rules),
                     };
-                    let scratch = self.scratch.clone();
-                    self.tasks.spawn(read(reader, readable, scratch, sink));
+                    let (scratch, at_it) = (self.scratch.clone(), self.at_it.clone());
+                    self.tasks
+                        .spawn(read(reader, readable, scratch, at_it, sink));
                 }
                 Err(error) => tracing::warn!("cannot read the output of {unit}: {error}"),
             }
         }
+    }
+
+    /// Waits until nothing is logged that is still in its pipe.
+    pub(super) async fn pause(&self) -> Pause {
+        self.at_it.clone().write_owned().await
     }
 
     /// Waits until everything written was read: every writer must be gone.
@@ -145,13 +158,30 @@ impl Capture {
     }
 }
 
-/// Where lines come from.
+/// Where lines come from, and what becomes of them.
 #[derive(Debug)]
 pub(super) struct From {
     pub(super) unit: UnitName,
-    pub(super) pid: i32,
-    pub(super) stream: Stream,
+    pub(super) origin: Arc<Origin>,
     pub(super) rules: Arc<LineRules>,
+}
+
+impl From {
+    /// A stream of a process.
+    pub(super) fn new(unit: &UnitName, pid: i32, stream: Stream, rules: &Arc<LineRules>) -> From {
+        let origin = Origin {
+            unit: Some(unit.clone()),
+            pid,
+            stream,
+            invocation: rules.settings.invocation.clone(),
+            identifier: rules.identifier().unwrap_or("").to_owned(),
+        };
+        From {
+            unit: unit.clone(),
+            origin: Arc::new(origin),
+            rules: rules.clone(),
+        }
+    }
 }
 
 fn scratch() -> io::Result<Scratch> {
@@ -165,45 +195,107 @@ struct Sink {
     from: From,
 }
 
+/// Word of when lines are written; `None` if nobody is to wait for it.
+type Written = Option<oneshot::Receiver<()>>;
+
 impl Sink {
-    fn line(&self, line: &str) {
-        self.log.service(&self.from, line);
+    /// Logs the lines that `feed` tells of.
+    fn log(&self, feed: impl FnOnce(&mut dyn FnMut(&[u8], bool))) -> Written {
+        let now = clock::now();
+        let new = || Batch::new(self.from.origin.clone(), now.realtime);
+        let (mut batch, mut last) = (new(), None);
+        feed(&mut |line, goes_on| {
+            let line = String::from_utf8_lossy(line);
+            let judged = self.from.rules.judge(&line, now.monotonic);
+            if let Some(text) = &judged.notice {
+                let unit = Some(&self.from.unit);
+                self.log.manager(LogLevel::Notice, unit, text);
+            }
+            let Some((level, text)) = judged.line else {
+                return;
+            };
+            batch.add(level, text, goes_on);
+            if batch.is_full() {
+                let full = std::mem::replace(&mut batch, new());
+                last = Some(self.log.take(&self.from, full));
+            }
+        });
+        if batch.count() > 0 {
+            last = Some(self.log.take(&self.from, batch));
+        }
+        // They are written in order: the last one is written last.
+        last.filter(|_| !self.from.rules.drops())
+    }
+
+    /// Whether lines are thrown away now.
+    fn drops(&self) -> bool {
+        let rules = &self.from.rules;
+        if !rules.drops() || self.log.is_behind() {
+            return rules.drops();
+        }
+        if let Some(count) = rules.take_dropped() {
+            let text = format!("{count} lines were dropped: the log did not take them in time");
+            let unit = Some(&self.from.unit);
+            self.log.manager(LogLevel::Warning, unit, &text);
+        }
+        false
     }
 }
 
 /// What a look into a pipe came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Looked {
-    /// Something was taken out of it: there may be more.
-    More,
+    /// So many bytes are to be taken out of it once they are written: there may be more.
+    More(usize, Written),
     /// There is nothing, or no more than the beginning of a line.
     Nothing,
     /// The last writer is gone, and everything is taken.
     End,
 }
 
-async fn read(reader: Reader, readable: Readable, scratch: Scratch, sink: Sink) {
+async fn read(
+    reader: Reader,
+    readable: Readable,
+    scratch: Scratch,
+    at_it: Arc<RwLock<()>>,
+    sink: Sink,
+) {
     let mut splitter = LineSplitter::default();
     loop {
-        match take(&reader.descriptor, &scratch, &mut splitter, &sink) {
+        let guard = at_it.read().await;
+        match look_and_log(&reader.descriptor, &scratch, &mut splitter, &sink) {
             Ok(Looked::End) => break,
-            // One loud service must not keep the others' exits waiting.
-            Ok(Looked::More) => tokio::task::yield_now().await,
-            Ok(Looked::Nothing) => readable.wait().await,
-            Err(error) => {
-                let unit = &sink.from.unit;
-                tracing::warn!("cannot read the output of {unit}: {error}");
-                break;
+            Ok(Looked::More(count, written)) => {
+                if let Some(written) = written {
+                    // It fails only if nothing is written any more.
+                    let _ = written.await;
+                }
+                if let Err(error) = take_out(&reader.descriptor, count) {
+                    return tell_unreadable(&sink, &error);
+                }
+                drop(guard);
+                // One loud service must not keep the others' exits waiting.
+                tokio::task::yield_now().await;
             }
+            Ok(Looked::Nothing) => {
+                drop(guard);
+                readable.wait().await;
+            }
+            Err(error) => return tell_unreadable(&sink, &error),
         }
     }
-    if let Some(line) = splitter.finish() {
-        sink.line(&line);
+    if let Some(written) = sink.log(|tell| splitter.finish(tell)) {
+        let _ = written.await;
     }
 }
 
-/// Logs the lines that are there and takes them out of the pipe.
-fn take(
+fn tell_unreadable(sink: &Sink, error: &io::Error) {
+    let unit = &sink.from.unit;
+    tracing::warn!("cannot read the output of {unit}: {error}");
+}
+
+/// Logs the lines that are there; they stay in the pipe.
+fn look_and_log(
     pipe: &OwnedFd,
     scratch: &Scratch,
     splitter: &mut LineSplitter,
@@ -219,8 +311,13 @@ fn take(
         Err(error) => return Err(error.into()),
     };
     let seen = &buffer[..count];
-    let ended = seen.iter().rposition(|byte| *byte == b'\n');
-    let ended = ended.map_or(0, |last| last + 1);
+    let ended = memchr::memrchr(b'\n', seen).map_or(0, |last| last + 1);
+    if ended > 0 && sink.drops() {
+        splitter.forget();
+        let lines = memchr::memchr_iter(b'\n', &seen[..ended]).count();
+        sink.from.rules.add_dropped(lines as u64);
+        return Ok(Looked::More(ended, None));
+    }
     let taken = match count - ended {
         tail if over || tail > SHORT || count == CHUNK => count,
         _ => ended,
@@ -228,10 +325,14 @@ fn take(
     if taken == 0 {
         return Ok(Looked::Nothing);
     }
-    for line in splitter.feed(&seen[..taken]) {
-        sink.line(&line);
-    }
-    let mut left = taken;
+    let written = sink.log(|tell| splitter.feed(&seen[..taken], tell));
+    Ok(Looked::More(taken, written))
+}
+
+/// Takes bytes out of a pipe that are in it.
+fn take_out(pipe: &OwnedFd, count: usize) -> io::Result<()> {
+    let mut buffer = [0; CHUNK];
+    let mut left = count;
     while left > 0 {
         match rustix::io::read(pipe, &mut buffer[..left]) {
             Ok(0) => break,
@@ -240,7 +341,7 @@ fn take(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Looked::More)
+    Ok(())
 }
 
 fn has_no_writer(pipe: &OwnedFd) -> bool {
@@ -270,7 +371,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_written_is_logged() {
-        let log = Arc::new(Log::new());
+        let log = Arc::new(Log::in_memory());
         let mut capture = Capture::new(log.clone()).unwrap();
         let exec = ExecConfig {
             standard_error: crate::unit::config::OutputTarget::Log,
@@ -301,33 +402,37 @@ mod tests {
 
     #[tokio::test]
     async fn the_beginning_of_a_line_waits_in_the_pipe() {
-        let log = Arc::new(Log::new());
+        let log = Arc::new(Log::in_memory());
         let (scratch, unit) = (scratch().unwrap(), UnitName::parse("a.service").unwrap());
         let sink = Sink {
             log: log.clone(),
-            from: From {
-                unit: unit.clone(),
-                pid: 7,
-                stream: Stream::Stdout,
-                rules: log.rules(&unit, None, "a", ""),
-            },
+            from: From::new(&unit, 7, Stream::Stdout, &log.rules(&unit, None, "a", "")),
         };
         let mut splitter = LineSplitter::default();
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-        let mut take = || take(&reader, &scratch, &mut splitter, &sink).unwrap();
-        assert_eq!(take(), Looked::Nothing);
+        let mut take = || match look_and_log(&reader, &scratch, &mut splitter, &sink).unwrap() {
+            Looked::More(count, _) => {
+                take_out(&reader, count).unwrap();
+                "more"
+            }
+            Looked::Nothing => "nothing",
+            Looked::End => "end",
+        };
+        assert_eq!(take(), "nothing");
         rustix::io::write(&writer, b"one\ntwo").unwrap();
-        assert_eq!((take(), take()), (Looked::More, Looked::Nothing));
+        assert_eq!((take(), take()), ("more", "nothing"));
         assert_eq!(rustix::io::ioctl_fionread(&reader).unwrap(), 3);
         // A long one does not, or it would keep the writer from writing on.
         rustix::io::write(&writer, &[b'x'; SHORT]).unwrap();
-        assert_eq!((take(), take()), (Looked::More, Looked::Nothing));
+        assert_eq!((take(), take()), ("more", "nothing"));
         assert_eq!(rustix::io::ioctl_fionread(&reader).unwrap(), 0);
         rustix::io::write(&writer, b"\nthree").unwrap();
-        assert_eq!(take(), Looked::More);
+        assert_eq!(take(), "more");
         drop(writer);
-        assert_eq!((take(), take()), (Looked::More, Looked::End));
-        assert_eq!(splitter.finish().as_deref(), Some("three"));
+        assert_eq!((take(), take()), ("more", "end"));
+        let mut last = Vec::new();
+        splitter.finish(|line, _| last.extend_from_slice(line));
+        assert_eq!(last, b"three");
         let lines = log.last(Some(&unit), 10);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[1].text.len(), 3 + SHORT);

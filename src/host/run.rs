@@ -19,7 +19,7 @@ use super::keep::resume::{self, Resumption};
 use super::keep::saved::PipeOf;
 use super::limits::Limits;
 use super::loading::Loaded;
-use super::log::Log;
+use super::log::{Log, LogPlaces};
 use super::main_process::Search;
 use super::notifications::Early;
 use super::notify::NotifySocket;
@@ -99,6 +99,8 @@ pub struct Options {
     pub cgroup_label: String,
     /// The unit that the daemon ends with.
     pub exit_with: Option<UnitName>,
+    /// Where lines of log go.
+    pub log: LogPlaces,
     /// Where what outlives the machine's boots is kept.
     pub state_directory: PathBuf,
     /// Where orders go to watch names on the bus.
@@ -301,7 +303,7 @@ impl Host {
         if let Some((key, control)) = control.clone().find(|(key, _)| key == keep::CONTROL) {
             kept.push(custody.keep(key.clone(), control));
         }
-        let log = Arc::new(Log::new());
+        let log = Arc::new(Log::new(&options.log)?);
         let system = Arc::new(options.system.clone());
         let common = Common::new(&options, notify.path(), &system);
         let time = TimeWatch::new(options.system.zones.clone())?;

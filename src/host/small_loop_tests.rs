@@ -199,6 +199,7 @@ impl SmallLoop {
             pid: 9,
             stream: Stream::Stdout,
             text: text.to_owned(),
+            ..LogLine::default()
         }));
         self.last.send_replace(number);
     }

@@ -10,7 +10,9 @@ use crate::unit::config::Accounting;
 use crate::unit::effective::{self, Extent, LeftOut};
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// What is shown of a unit's usage: what its settings say is not counted is not told.
 fn counted(mut usage: Usage, accounting: Accounting) -> Usage {
@@ -138,6 +140,11 @@ impl Facts for HostFacts<'_> {
         }
     }
 
+    fn log_files(&self) -> Option<(PathBuf, oneshot::Receiver<()>)> {
+        let directory = self.0.log.directory()?;
+        Some((directory.to_owned(), self.0.log.written()))
+    }
+
     fn log_counts(&self) -> BTreeMap<UnitName, u64> {
         self.0.log.counts()
     }
@@ -156,6 +163,7 @@ impl Facts for HostFacts<'_> {
                 .unwrap_or_default(),
             cpu: self.0.last_usage.get(&view.id).and_then(|last| last.cpu),
             lines: 0,
+            lost_lines: self.0.log.lost(&view.config.name),
         }
     }
 

@@ -49,6 +49,7 @@ impl Host {
             tracing::warn!("somebody still holds the output of a service; not read further");
         }
         self.groups.close();
+        self.log.wait_written(LAST_LINES);
     }
 
     /// Ends what units left behind on purpose (KillMode=process, KillMode=none, SendSIGKILL=no),

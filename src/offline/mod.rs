@@ -13,6 +13,9 @@ pub mod unit_files;
 use crate::bus;
 use crate::engine::{Engine, Event, Timestamp};
 use crate::host::{DiskSource, LoadSource, gather_facts};
+pub use crate::host::{
+    LogFilter, LogFollower, LogLine, last_lines, merged_name, message_of, object,
+};
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::load::{self, Settings, Source};
 use crate::unit::name::UnitName;

@@ -17,3 +17,5 @@ echo
 tests/bench/activation.py
 echo
 tests/bench/control.py
+echo
+tests/bench/logs.sh

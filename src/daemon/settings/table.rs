@@ -5,7 +5,7 @@
 
 use super::{ReadAccess, Settings, assignments, directives};
 use crate::daemon::arguments::{Arguments, KeepServices};
-use crate::unit::value::parse_boolean;
+use crate::unit::value::{parse_boolean, parse_size};
 use clap::ValueEnum;
 
 /// One setting.
@@ -33,6 +33,28 @@ pub(super) static TABLE: &[Setting] = &[
             Ok(())
         },
         given: |arguments| arguments.log_level.clone(),
+    },
+    Setting {
+        key: "LogMaxUse",
+        option: "log-max-use",
+        variable: "DD_PM_LOG_MAX_USE",
+        set: |settings, value| {
+            let wrong = |error| format!("LogMaxUse={value}: {error}");
+            settings.log_max_use = Some(parse_size(value).map_err(wrong)?);
+            Ok(())
+        },
+        given: |arguments| arguments.log_max_use.clone(),
+    },
+    Setting {
+        key: "MergeJSON",
+        option: "merge-json",
+        variable: "DD_PM_MERGE_JSON",
+        set: |settings, value| {
+            let wrong = |error| format!("MergeJSON={value}: {error}");
+            settings.merge_json = parse_boolean(value).map_err(wrong)?;
+            Ok(())
+        },
+        given: |arguments| arguments.merge_json.then(|| "yes".to_owned()),
     },
     Setting {
         key: "DefaultEnvironment",

@@ -4,6 +4,7 @@
 
 use super::super::handle::ControlError;
 use super::super::operations::Trouble;
+use super::super::output::Pause;
 use super::super::run::Host;
 use super::custody::Recovered;
 use super::saved::Saved;
@@ -95,7 +96,7 @@ impl Host {
     /// Executes the program anew; returns only if that is not possible.
     pub(in crate::host) async fn reexecute(&mut self) -> ControlError {
         let result = match self.come_to_rest().await {
-            Ok(()) => self.execute_anew().map_err(|error| error.to_string()),
+            Ok(_pause) => self.execute_anew().map_err(|error| error.to_string()),
             Err(reason) => Err(reason),
         };
         let reason = match result {
@@ -109,7 +110,7 @@ impl Host {
 
     /// Lets threads finish what they are at, as they do not come along. Meanwhile nothing new is
     /// taken in.
-    async fn come_to_rest(&mut self) -> Result<(), String> {
+    async fn come_to_rest(&mut self) -> Result<Pause, String> {
         if self.engine.is_shutting_down() {
             return Err("everything is being stopped".to_owned());
         }
@@ -130,7 +131,12 @@ impl Host {
                 return Err("the daemon ends".to_owned());
             }
         }
-        Ok(())
+        let Ok(pause) = timeout_at(until, self.capture.pause()).await else {
+            return Err("the log is not taken".to_owned());
+        };
+        // Every line is in its pipe or where it goes to.
+        let _ = timeout_at(until, self.log.written()).await;
+        Ok(pause)
     }
 
     fn execute_anew(&mut self) -> io::Result<Infallible> {

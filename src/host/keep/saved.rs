@@ -144,6 +144,17 @@ pub(in crate::host) struct Line {
     pid: i32,
     stream: Stream,
     text: String,
+    #[serde(default = "info")]
+    priority: u8,
+    #[serde(default)]
+    invocation: String,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+}
+
+/// The level of lines that were saved without one.
+fn info() -> u8 {
+    6
 }
 
 impl From<&LogLine> for Line {
@@ -155,6 +166,9 @@ impl From<&LogLine> for Line {
             pid: line.pid,
             stream: line.stream,
             text: line.text.clone(),
+            priority: line.priority,
+            invocation: line.invocation.clone(),
+            fields: line.fields.clone(),
         }
     }
 }
@@ -168,6 +182,9 @@ impl From<Line> for LogLine {
             pid: line.pid,
             stream: line.stream,
             text: line.text,
+            priority: line.priority,
+            invocation: line.invocation,
+            fields: line.fields,
         }
     }
 }

@@ -131,6 +131,14 @@ fn services(picture: &Picture, families: &mut Families<'_>) -> fmt::Result {
         help,
         None,
         each(picture, lines),
+    )?;
+    let help = "Lines left out by LogRateLimitBurst= or LogBackpressure=drop";
+    let lost = |unit: &Shown| Some(unit.held.lost_lines).filter(|_| unit.held.lines > 0);
+    families.counters(
+        "process_manager_unit_log_lines_dropped",
+        help,
+        None,
+        each(picture, lost),
     )
 }
 

@@ -10,6 +10,16 @@ pub enum LogSink {
     Kernel,
 }
 
+/// LogBackpressure= in [X-Procmgr]: what happens to lines that the log does not take in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backpressure {
+    /// Who writes them waits.
+    #[default]
+    Block,
+    /// They are thrown away and counted.
+    Drop,
+}
+
 /// One LogFilterPatterns=.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPattern {
@@ -40,6 +50,8 @@ pub struct Logging {
     pub extra_fields: Vec<Vec<u8>>,
     /// LogFilterPatterns=.
     pub patterns: Vec<LogPattern>,
+    /// LogBackpressure=.
+    pub backpressure: Backpressure,
 }
 
 impl Default for Logging {
@@ -54,6 +66,7 @@ impl Default for Logging {
             rate_burst: 0,
             extra_fields: Vec::new(),
             patterns: Vec::new(),
+            backpressure: Backpressure::default(),
         }
     }
 }

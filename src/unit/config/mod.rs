@@ -30,7 +30,7 @@ pub use isolation::{
     Bind, Isolation, PathRule, ProtectHome, ProtectSystem, SecurityLabel, SecurityModule, Temporary,
 };
 pub use kill::{KillConfig, KillMode};
-pub use logging::{LogPattern, LogSink, Logging};
+pub use logging::{Backpressure, LogPattern, LogSink, Logging};
 pub use path::{PathConfig, PathKind, WatchedPath};
 pub use probe::{HttpTarget, ProbeAction, ProbeAddress, ProbeConfig, ProbeKind, Probes};
 pub use resource::{

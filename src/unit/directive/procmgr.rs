@@ -4,12 +4,17 @@ use super::parse::{Choice, boolean, descriptor_name, micros, span, words};
 use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row};
 use super::{PROCMGR, table};
-use crate::unit::config::{DescriptorVariable, ReadyWhen, SocketConfig};
+use crate::unit::config::{Backpressure, DescriptorVariable, ReadyWhen, SocketConfig};
 use crate::unit::value::TimeSpan;
 
 const READY: Choice<ReadyWhen> = Choice {
     words: &["active", "probe"],
     values: &[ReadyWhen::Active, ReadyWhen::Probe],
+};
+
+const BACKPRESSURE: Choice<Backpressure> = Choice {
+    words: &["block", "drop"],
+    values: &[Backpressure::Block, Backpressure::Drop],
 };
 
 /// Names of directives; what is none is left out with a warning.
@@ -112,6 +117,18 @@ pub(super) static ROWS: &[Row] = &[
         "Whether units that are ordered after this one also wait for its readiness probe.",
     )
     .show("ReadyWhen", "s", |c| READY.show(c.procmgr.ready_when)),
+    Row::new(
+        PROCMGR,
+        "LogBackpressure",
+        33,
+        Kind::Choice(BACKPRESSURE.words),
+        |r, v| {
+            r.exec()?.logging.backpressure = BACKPRESSURE.read(v)?;
+            Ok(())
+        },
+        "Whether processes wait whose lines the log does not take in time, or lines are dropped \
+         and counted.",
+    ),
     Row::new(
         PROCMGR,
         "AllowDegraded",

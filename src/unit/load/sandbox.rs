@@ -48,6 +48,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
     exec.logging = Logging {
         identifier: exec.logging.identifier.take(),
         patterns: std::mem::take(&mut exec.logging.patterns),
+        backpressure: exec.logging.backpressure,
         ..logging
     };
     exec.terminal = terminal;
