@@ -53,7 +53,7 @@ fmt:
 	cargo fmt
 
 doc:
-	cargo doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
 deny:
 	cargo deny check

@@ -186,3 +186,38 @@ fn no_document_leads_nowhere() {
     );
     assert_eq!(wrong, ["no/such/file.md"], "it can fail");
 }
+
+/// Lines of code of a chapter that are not in the file named before them.
+fn unfound(chapter: &str) -> Vec<String> {
+    let mut missing = Vec::new();
+    let mut text = String::new();
+    for line in chapter.lines() {
+        let code = line.strip_prefix("       ").map(str::trim);
+        if let Some(code) = code.filter(|code| !code.is_empty()) {
+            if !text.lines().any(|it| it.trim().starts_with(code)) {
+                missing.push(code.to_owned());
+            }
+            continue;
+        }
+        let named = line
+            .split('`')
+            .find(|it| it.contains('/') && !it.contains(' '));
+        if let Some(found) = named.and_then(|it| fs::read_to_string(root().join(it)).ok()) {
+            text = found;
+        }
+    }
+    missing
+}
+
+#[test]
+fn how_to_add_something_is_how_it_was_done() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is here");
+    let (_, chapter) = text
+        .split_once("\n## How to add something\n")
+        .expect("it is there");
+    let chapter = chapter.split("\n## ").next().unwrap_or_default();
+    assert!(chapter.matches("\n       ").count() >= 12);
+    assert_eq!(unfound(chapter), [""; 0]);
+    let wrong = chapter.replace("ignore_empty_connections: bool", "ignore: bool");
+    assert_eq!(unfound(&wrong).len(), 1, "it can fail");
+}

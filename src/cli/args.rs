@@ -339,7 +339,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "PATH")]
         unit_path: Option<String>,
     },
-    /// Make the links that the [Install] sections of unit files ask for
+    /// Make the links that the Install sections of unit files ask for
     Enable(Edits),
     /// Remove all links to unit files that enabling or linking made
     Disable(Edits),

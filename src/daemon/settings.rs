@@ -1,4 +1,4 @@
-//! The settings file: INI with one section [Manager], keys named as in systemd-system.conf(5).
+//! The settings file: INI with one section \[Manager\], keys named as in systemd-system.conf(5).
 //! A key given twice counts with its last value.
 
 mod table;

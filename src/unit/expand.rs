@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// Expands `$NAME` and `${NAME}` of every word; the second value names the variables that
 /// were used but not set, each once, in the order of their use.
 ///
-/// argv[0] is expanded as well, as systemd does it (one sees it with the `@` prefix); the
+/// argv\[0\] is expanded as well, as systemd does it (one sees it with the `@` prefix); the
 /// program that is executed is not among these words and is never expanded (X7). The result
 /// is empty only if `argv` is: should every word vanish, one empty word stays.
 pub fn expand_argv(

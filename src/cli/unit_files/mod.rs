@@ -60,7 +60,7 @@ pub(super) struct Spelling {
     attempt: &'static str,
     /// The jobs that `--now` adds.
     now: Option<jobs::Verb>,
-    /// Whether a unit without [Install] is worth a word.
+    /// Whether a unit without \[Install\] is worth a word.
     advise: bool,
 }
 

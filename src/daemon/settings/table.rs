@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 /// One setting.
 pub(in crate::daemon) struct Setting {
-    /// Its key in [Manager].
+    /// Its key in \[Manager\].
     pub(super) key: &'static str,
     /// The option of this name, without dashes.
     pub(super) option: &'static str,

@@ -1,4 +1,4 @@
-//! The [Path] section (systemd.path(5)).
+//! The \[Path\] section (systemd.path(5)).
 
 use crate::unit::value::TimeSpan;
 
@@ -47,7 +47,7 @@ pub struct WatchedPath {
     pub path: String,
 }
 
-/// [Path].
+/// \[Path\].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathConfig {
     /// What is watched, in order.

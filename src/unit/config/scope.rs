@@ -3,7 +3,7 @@
 use super::{KillConfig, OomPolicy};
 use crate::unit::value::TimeSpan;
 
-/// The [Scope] section.
+/// The \[Scope\] section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeConfig {
     /// RuntimeMaxSec=; infinite by default.

@@ -1,4 +1,4 @@
-//! The [Service] section.
+//! The \[Service\] section.
 
 use super::{ExecConfig, KillConfig, PreserveMode, Probes};
 use crate::unit::diagnostic::Position;
@@ -238,7 +238,7 @@ impl DescriptorVariable {
     }
 }
 
-/// Everything [Service] says.
+/// Everything \[Service\] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceConfig {
     /// Type=; simple by default, oneshot without ExecStart=, dbus with BusName= and no Type=.

@@ -1,4 +1,4 @@
-//! The [Socket] section (systemd.socket(5)).
+//! The \[Socket\] section (systemd.socket(5)).
 
 use super::{Commands, ExecConfig, KillConfig};
 use crate::unit::name::UnitName;
@@ -214,7 +214,7 @@ pub struct RateLimit {
     pub burst: Option<u32>,
 }
 
-/// Everything [Socket] says.
+/// Everything \[Socket\] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketConfig {
     /// Listen...= in order.

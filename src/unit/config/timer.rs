@@ -1,4 +1,4 @@
-//! The [Timer] section (systemd.timer(5)).
+//! The \[Timer\] section (systemd.timer(5)).
 
 use crate::unit::value::{Calendar, TimeSpan};
 
@@ -42,7 +42,7 @@ pub enum TimerValue {
     Calendar(Box<Calendar>),
 }
 
-/// [Timer].
+/// \[Timer\].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimerConfig {
     /// On...Sec= and OnCalendar= in order.

@@ -1,4 +1,4 @@
-//! What every unit has: names, load state, [Unit] and [Install].
+//! What every unit has: names, load state, \[Unit\] and \[Install\].
 
 use super::{
     Commands, ExecConfig, KillConfig, PathConfig, ResourceConfig, ScopeConfig, ServiceConfig,
@@ -331,7 +331,7 @@ pub enum CollectMode {
     InactiveOrFailed,
 }
 
-/// The [Unit] section, dependencies and conditions apart.
+/// The \[Unit\] section, dependencies and conditions apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitSection {
     /// Description=, or the unit's name.
@@ -455,7 +455,7 @@ impl Default for ProcmgrSection {
     }
 }
 
-/// The [Install] section; read by enable and its kin, without effect at run time (U12).
+/// The \[Install\] section; read by enable and its kin, without effect at run time (U12).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstallSection {
     /// WantedBy=.
@@ -524,11 +524,11 @@ pub struct UnitConfig {
     pub drop_ins: Vec<String>,
     /// All findings, in file order.
     pub diagnostics: Vec<Diagnostic>,
-    /// [Unit].
+    /// \[Unit\].
     pub unit: UnitSection,
     /// All edges: files, links, implicit, default; sorted, no duplicates of kind and target.
     pub dependencies: Vec<Dependency>,
-    /// [Install].
+    /// \[Install\].
     pub install: InstallSection,
     /// [X-Procmgr].
     pub procmgr: ProcmgrSection,

@@ -1,4 +1,4 @@
-//! The sections of unit types that are not run, [Mount], [Automount] and [Swap], and of scopes;
+//! The sections of unit types that are not run, \[Mount\], \[Automount\] and \[Swap\], and of scopes;
 //! and Unit= of paths and timers, which is the same for both.
 
 use super::Parse;

@@ -1,4 +1,4 @@
-//! Condition...= and Assert...= of [Unit] (systemd.unit(5), "CONDITIONS AND ASSERTS").
+//! Condition...= and Assert...= of \[Unit\] (systemd.unit(5), "CONDITIONS AND ASSERTS").
 
 use super::UNIT;
 use super::parse::absolute;

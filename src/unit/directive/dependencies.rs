@@ -1,4 +1,4 @@
-//! The directives of [Unit] that name other units. The engine shows them on D-Bus, together
+//! The directives of \[Unit\] that name other units. The engine shows them on D-Bus, together
 //! with their inverses.
 
 use super::UNIT;

@@ -1,4 +1,4 @@
-//! [Service]: how services that take too long are ended, what their end is, and what others see
+//! \[Service\]: how services that take too long are ended, what their end is, and what others see
 //! of a restart (systemd.service(5)).
 
 use super::SERVICE;

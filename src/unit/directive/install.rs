@@ -1,4 +1,4 @@
-//! [Install]: read by enable and its kin, without effect at run time (U12).
+//! \[Install\]: read by enable and its kin, without effect at run time (U12).
 
 use super::INSTALL;
 use super::parse::raw_words;

@@ -53,17 +53,17 @@ use super::name::UnitType;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// [Unit].
+/// \[Unit\].
 const UNIT: &[&str] = &["Unit"];
-/// [Install].
+/// \[Install\].
 const INSTALL: &[&str] = &["Install"];
-/// [Service].
+/// \[Service\].
 const SERVICE: &[&str] = &["Service"];
-/// [Socket].
+/// \[Socket\].
 const SOCKET: &[&str] = &["Socket"];
-/// [Path].
+/// \[Path\].
 const PATH: &[&str] = &["Path"];
-/// [Timer].
+/// \[Timer\].
 const TIMER: &[&str] = &["Timer"];
 /// The sections of systemd.exec(5).
 const EXEC: &[&str] = &["Service", "Socket", "Mount", "Swap"];
@@ -147,7 +147,7 @@ pub fn find(section: &str, name: &str) -> Option<&'static Row> {
     BY_NAME.get(&(section, name)).copied()
 }
 
-/// Settings of [Service] that a run takes from its beginning.
+/// Settings of \[Service\] that a run takes from its beginning.
 const FROM_THE_BEGINNING: &[&str] = &[
     "Type",
     "ExitType",
@@ -227,7 +227,7 @@ pub fn sections_of(unit_type: UnitType) -> &'static [&'static str] {
     }
 }
 
-/// The D-Bus properties of [Unit], in the table's order.
+/// The D-Bus properties of \[Unit\], in the table's order.
 pub fn unit_properties() -> impl Iterator<Item = &'static Property> {
     properties_of("Unit")
 }

@@ -1,4 +1,4 @@
-//! [Path] (systemd.path(5)): what is watched, and what it activates.
+//! \[Path\] (systemd.path(5)): what is watched, and what it activates.
 
 use super::activation::{UNIT, activated, unit};
 use super::parse::{absolute, boolean, micros, span, string, text, unsigned};

@@ -1,4 +1,4 @@
-//! [Scope] (systemd.scope(5)).
+//! \[Scope\] (systemd.scope(5)).
 
 use super::endings::OOM;
 use super::parse::{micros, scope, span, timeout};

@@ -1,4 +1,4 @@
-//! [Service]: what is carried out (systemd.service(5)).
+//! \[Service\]: what is carried out (systemd.service(5)).
 
 use super::SERVICE;
 use super::parse::{

@@ -1,4 +1,4 @@
-//! [Service]: what is known but still to come.
+//! \[Service\]: what is known but still to come.
 
 use super::parse::{Choice, absolute, boolean, descriptor_name, service, string, unsigned};
 use super::read::{Reading, Trouble};

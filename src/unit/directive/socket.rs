@@ -1,4 +1,4 @@
-//! [Socket] (systemd.socket(5)): addresses, what they activate, and the unit's own behaviour.
+//! \[Socket\] (systemd.socket(5)): addresses, what they activate, and the unit's own behaviour.
 
 use super::parse::{
     absolute, boolean, descriptor_name, micros, modern_run, optional, socket, span, string,

@@ -1,4 +1,4 @@
-//! [Socket] (systemd.socket(5)): what is set on the sockets themselves.
+//! \[Socket\] (systemd.socket(5)): what is set on the sockets themselves.
 
 use super::parse::{Choice, boolean, micros, optional, small, socket, span, string, unsigned};
 use super::read::{Reading, Trouble};

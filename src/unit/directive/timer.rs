@@ -1,4 +1,4 @@
-//! [Timer] (systemd.timer(5)): when the timer elapses, and what it activates.
+//! \[Timer\] (systemd.timer(5)): when the timer elapses, and what it activates.
 
 use super::activation::{UNIT, activated, unit};
 use super::parse::{boolean, micros, span, string, text};

@@ -1,4 +1,4 @@
-//! [Unit], apart from dependencies and conditions.
+//! \[Unit\], apart from dependencies and conditions.
 
 use super::UNIT;
 use super::parse::{

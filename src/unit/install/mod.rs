@@ -1,8 +1,8 @@
 //! Enabling and its kin: what a request means as a list of edits of links, and what state a
-//! unit file is in (systemctl(1), "Unit File Commands"; systemd.unit(5), "[INSTALL] SECTION
+//! unit file is in (systemctl(1), "Unit File Commands"; systemd.unit(5), "\[INSTALL\] SECTION
 //! OPTIONS"; systemd.preset(5)).
 //!
-//! Pure: reads through [`Source`](super::load::Source), writes nothing. A [`Plan`] says what
+//! Pure: reads through [`Source`], writes nothing. A [`Plan`] says what
 //! is to be done; who carries it out does all of it or nothing. A request of which a part
 //! cannot be done has no plan but its [`Trouble`]s.
 //!

@@ -103,7 +103,7 @@ struct Check<'a> {
     own_names: BTreeMap<&'a UnitName, &'a UnitName>,
     /// All names of the unit path, for hints.
     known: BTreeSet<UnitName>,
-    /// The units that [Install] sections name and that exist.
+    /// The units that \[Install\] sections name and that exist.
     installed_to: BTreeSet<UnitName>,
 }
 
@@ -170,7 +170,7 @@ fn own_names(units: &Units) -> BTreeMap<&UnitName, &UnitName> {
     names
 }
 
-/// The units that [Install] sections name, as far as they exist.
+/// The units that \[Install\] sections name, as far as they exist.
 fn installed_to(units: &Units, settings: &Settings, source: &dyn Source) -> BTreeSet<UnitName> {
     let named: BTreeSet<UnitName> = units
         .values()
