@@ -14,9 +14,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// How long to wait before the kernel is asked again how a process ended that is no child of
-/// ours, and how often: a parent may take its time to wait for it.
-const ASK_AGAIN: Duration = Duration::from_millis(2);
-const MOST_ASKED: u32 = 500;
+/// ours, and how often: a parent may take its time to wait for it. Some first processes look for
+/// orphans every other second only.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+const MOST_ASKED: u32 = 1000;
 
 impl Host {
     /// A watched process ended.
@@ -161,7 +162,8 @@ impl Host {
 /// may look at it.
 fn exit_code_of_zombie(pid: i32, descriptor: BorrowedFd<'_>) -> Option<Ended> {
     let stat = proc::stat(pid).ok()?;
-    if stat.state != 'Z' || stat.exit_code == 0 {
+    // 0 is what is shown to strangers, too.
+    if stat.state != 'Z' || (stat.exit_code == 0 && !proc::is_shown(pid)) {
         return None;
     }
     // Still there: that was it, then.

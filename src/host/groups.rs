@@ -156,6 +156,15 @@ impl Groups {
         found.map(|(pid, stat)| (*pid, stat.start_time)).collect()
     }
 
+    /// Whether a process of the unit's group has not executed its program yet: it still runs ours,
+    /// and nothing tells what it was started for.
+    pub(super) fn has_unborn(&self, unit: UnitId, known: &Known) -> bool {
+        let members = self.units.get(&unit).and_then(|it| it.group.as_ref());
+        let pids = members.map_or_else(Vec::new, |group| group.processes().unwrap_or_default());
+        let mut pids = pids.into_iter().filter(|pid| !known.contains_key(pid));
+        pids.any(process_table::runs_our_program)
+    }
+
     /// The subtree's name, empty if there is none.
     pub(super) fn root_name(&self) -> &str {
         self.tree.as_ref().map_or("", Tree::name)

@@ -6,6 +6,7 @@
 use crate::sys::proc::{self, Stat};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 /// Processes by number.
 pub(super) type Table = BTreeMap<i32, Stat>;
@@ -30,6 +31,14 @@ pub(super) fn environment_variable(pid: i32, name: &str) -> Option<String> {
         let value = std::str::from_utf8(entry).ok()?.strip_prefix(name)?;
         value.strip_prefix('=').map(str::to_owned)
     })
+}
+
+/// Whether a process runs the program of this daemon: a child that has not executed its own yet.
+pub(super) fn runs_our_program(pid: i32) -> bool {
+    let own = fs::metadata("/proc/self/exe");
+    let its = fs::metadata(format!("/proc/{pid}/exe"));
+    let place = |found: fs::Metadata| (found.dev(), found.ino());
+    matches!((own.map(place), its.map(place)), (Ok(own), Ok(its)) if own == its)
 }
 
 #[cfg(test)]

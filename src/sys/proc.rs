@@ -19,7 +19,7 @@ pub struct Stat {
     pub session: i32,
     /// When it started, in clock ticks since boot: tells two users of one number apart.
     pub start_time: u64,
-    /// As wait(2) tells it, once the process has ended; 0 for who may not see it.
+    /// As wait(2) tells it, once the process has ended; 0 for who may not see it ([`is_shown`]).
     pub exit_code: i32,
 }
 
@@ -31,6 +31,16 @@ pub fn stat(pid: i32) -> io::Result<Stat> {
     let text = fs::read(format!("/proc/{pid}/stat"))?;
     parse_stat(&String::from_utf8_lossy(&text))
         .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not as expected")))
+}
+
+/// Whether everything of a process is shown to us: where it is not, numbers that are nobody's
+/// business are shown as 0 (proc(5), ptrace access mode). True of zombies, too.
+pub fn is_shown(pid: i32) -> bool {
+    match fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(_) => true,
+        // A zombie has no program any more; who may not look is told so before.
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// The command line, words joined by blanks; the name in brackets for a process without one,

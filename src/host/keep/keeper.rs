@@ -223,6 +223,9 @@ pub(super) fn serve(connection: &OwnedFd, kept: &mut BTreeMap<String, OwnedFd>) 
             Ok(None) => continue,
             // Too large, or of descriptors that do not fit: it is gone.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+            // A daemon was killed with a word of ours unread: the kernel says so first, and then
+            // what it had sent before.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
             Err(_) => return false,
         };
         let Some((kind, key)) = buffer[..datagram.length].split_first() else {

@@ -26,12 +26,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How far the time of an order may lie behind the start of the process, in ticks of
 /// /proc/PID/stat: both are rounded.
 const SLACK: u64 = 3;
 /// Microseconds in such a tick (sysconf(_SC_CLK_TCK), which is 100 everywhere).
 const TICK: u64 = 10_000;
+
+/// How long a process that the earlier daemon has made may take to execute its program, and how
+/// often it is looked at: before that it cannot be told what it is for. Nothing else waits for it
+/// but the take-over.
+const UNBORN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// What an engine that goes on needs besides.
 pub(in crate::host) struct Resumption {
@@ -503,6 +510,10 @@ impl Host {
             ticks.saturating_sub(SLACK)
         });
         let known = self.known();
+        let until = Instant::now() + UNBORN;
+        while self.groups.has_unborn(spawn.unit, &known) && Instant::now() < until {
+            std::thread::sleep(LOOK_AGAIN);
+        }
         let leaders = self.groups.leaders(spawn.unit, &invocation, &known);
         let mut leaders: Vec<(i32, u64)> = leaders
             .into_iter()

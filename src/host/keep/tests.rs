@@ -123,6 +123,26 @@ fn the_keeper_gives_back_what_it_was_given() {
 }
 
 #[test]
+fn the_last_words_of_a_daemon_count_though_it_did_not_listen() {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    let (daemon, own) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
+    let (_reader, writer) = std::io::pipe().unwrap();
+    // An answer that nobody reads.
+    keeper::send(own.as_fd(), b'.', "", None).unwrap();
+    keeper::send(daemon.as_fd(), b'+', "a", Some(writer.as_fd())).unwrap();
+    drop(daemon);
+    let mut kept = BTreeMap::new();
+    assert!(!keeper::serve(&own, &mut kept));
+    assert!(kept.contains_key("a"));
+}
+
+#[test]
 fn what_is_given_up_is_in_custody_no_more() {
     let custody = Custody::nobody();
     let (reader, writer) = std::io::pipe().unwrap();
