@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release manuals packages test-packages test sim compat services vm lint fmt doc deny fuzz bench load ci
+.PHONY: run build release manuals packages test-packages test sim compat services vm lint fmt doc deny fuzz bench bench-parts load ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -62,8 +62,14 @@ deny:
 fuzz:
 	@tests/fuzz/run.sh $(TARGET)
 
+# Beside a bare floor, systemd 252 and the supervisors that are installed (root; some ten minutes):
+# tests/bench/RESULTS.md and target/bench.json. PARTS= some of the parts of tests/bench/bench.py.
 bench:
-	@tests/bench/run.sh
+	@tests/bench/run.sh $(PARTS)
+
+# What no budget is for: loading alone, slow stops, probes that nobody answers, keeping.
+bench-parts:
+	@tests/bench/run.sh parts
 
 # Five hundred clients of all manners for 30 s.
 load:

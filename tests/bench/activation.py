@@ -1,21 +1,12 @@
-#!/usr/bin/env python3
 """What socket activation costs beside systemd 252 and beside the least that it could cost.
 
-Usage: activation.py [DAEMON]. Both managers run at once, each in namespaces of its own (as in
-compat/), and are asked in turn, so that what else the machine does meets them alike. Without root
-or systemd 252 it says so and measures nothing.
+Both managers run at once, each in namespaces of its own (as in compat/), and are asked in turn, so
+that what else the machine does meets them alike.
 """
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
+import shutil
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.join(HERE, "../..")
-sys.path.insert(0, os.path.join(ROOT, "compat"))
-import world  # noqa: E402
+import world
 
 TIMES = 100
 ROUNDS = 5
@@ -67,50 +58,33 @@ def first_bytes(places):
     return times
 
 
-def rates(places, clients):
+def rates(places, clients, server):
     """Connections per second, by who is asked."""
-    seen = {kind: [] for kind in places}
+    asked = {kind: (place, "/run/word") for kind, place in places.items()}
+    if server:
+        asked["s6-ipcserver"] = (places["dd-procmgrd"], "/run/s6")
+    seen = {who: [] for who in asked}
     for _ in range(ROUNDS):
-        for kind, place in places.items():
-            seen[kind].append(number(place, "storm", "/run/word", str(STORM), str(clients)))
+        for who, (place, path) in asked.items():
+            seen[who].append(number(place, "storm", path, str(STORM), str(clients)))
     return seen
 
 
-def measure(daemon, tool):
+def measure(report, daemon, tool):
     places = {}
     try:
         for kind in world.KINDS:
             places[kind] = start(kind, daemon, tool)
-        times = first_bytes(places)
-        floor = statistics.median(times["floor"])
-        print("| first byte after connect() | median | quarter below | quarter above | x floor |")
-        print("|---|---:|---:|---:|---:|")
-        for who in ("floor", *reversed(world.KINDS)):
-            low, middle, high = statistics.quantiles(times[who], n=4)
-            print("| %s | %.0f us | %.0f us | %.0f us | %.2f |" % (who, middle, low, high, middle / floor))
-        print("\n| Accept=yes, connections per second | 1 client | 4 clients |\n|---|---:|---:|")
-        seen = [rates(places, clients) for clients in (1, 4)]
-        for kind in reversed(world.KINDS):
-            print("| %s | %.0f | %.0f |" % (kind, *(statistics.median(rate[kind]) for rate in seen)))
+        report.add("first-byte", "socket activation, connect() to the first byte", "us", first_bytes(places))
+        server = shutil.which("s6-ipcserver")
+        if server:
+            code, _, err = places["dd-procmgrd"].run(
+                ["sh", "-c", "%s -c 500 -C 500 /run/s6 %s word </dev/null >/dev/null 2>&1 & sleep 0.5" % (server, TOOL)])
+            if code != 0:
+                raise world.Trouble("s6-ipcserver: %s" % err)
+        for clients in (1, 4):
+            title = "Accept=yes, %d client%s" % (clients, "s" if clients > 1 else "")
+            report.add("accept-%d" % clients, title, "connections/s", rates(places, clients, server))
     finally:
         for place in places.values():
             place.close()
-
-
-def main():
-    daemon = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "target/release/dd-procmgrd")
-    reason = world.missing()
-    if reason:
-        print("SKIP: %s" % reason)
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        tool = os.path.join(directory, "activation")
-        subprocess.run(["cc", "-O2", "-o", tool, os.path.join(HERE, "activation.c")], check=True)
-        measure(os.path.abspath(daemon), tool)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except world.Trouble as trouble:
-        sys.exit("bench: %s" % trouble)

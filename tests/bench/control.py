@@ -1,18 +1,9 @@
-#!/usr/bin/env python3
 """What a question costs: beside systemd 252, over D-Bus and as a whole command.
 
-Usage: control.py [DAEMON [CLIENT]]. Both managers run at once, each in namespaces of its own (as in
-compat/) with the same units loaded, and are asked in turn, so that what else the machine does meets them
-alike. Without root or systemd 252 it says so and measures nothing.
+Both managers run at once, each in namespaces of its own (as in compat/) with the same units loaded, and
+are asked in turn, so that what else the machine does meets them alike.
 """
-import os
-import statistics
-import sys
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.join(HERE, "../..")
-sys.path.insert(0, os.path.join(ROOT, "compat"))
-import world  # noqa: E402
+import world
 
 ROUNDS = 9
 UNITS = 5000
@@ -56,7 +47,8 @@ else:
     manager = "/org/freedesktop/systemd1"
     unit = manager + "/unit/w00001_2eservice"
     properties = "org.freedesktop.DBus.Properties"
-    ask = {"get": (unit, properties, "Get", "org.freedesktop.systemd1.Unit", "ActiveState"),
+    ask = {"watch": (manager, properties, "Get", "org.freedesktop.systemd1.Manager", "NNames"),
+           "get": (unit, properties, "Get", "org.freedesktop.systemd1.Unit", "ActiveState"),
            "getall": (unit, properties, "GetAll", "org.freedesktop.systemd1.Service"),
            "list": (manager, "org.freedesktop.systemd1.Manager", "ListUnits")}[what]
     stream = socket.socket(socket.AF_UNIX)
@@ -77,7 +69,12 @@ else:
                 break
         times.append(time.perf_counter_ns() - begin)
         assert head[1] == 2, head
-median(times)
+        if what == "watch":
+            time.sleep(0.01)
+if what == "watch":
+    print(" ".join("%.1f" % (one / 1000) for one in times))
+else:
+    median(times)
 '''
 
 
@@ -102,13 +99,15 @@ def start(kind, daemon, client):
 
 
 ROWS = [
-    ("Get of one property", ("get", "200"), ("get", "200")),
-    ("GetAll of a service", ("getall", "50"), ("getall", "50")),
-    ("ListUnits of %d" % UNITS, ("list", "3"), ("list", "3")),
+    ("get", "Get of one property", ("get", "500")),
+    ("getall", "GetAll of a service", ("getall", "50")),
+    ("list-units", "ListUnits of %d" % UNITS, ("list", "5")),
 ]
 COMMANDS = [
-    ("is-active, whole process", ["is-active", "w00001.service"]),
-    ("list-units of %d, whole process" % UNITS, ["list-units", "--all"]),
+    ("is-active", "is-active, whole process", "30", ["is-active", "w00001.service"], ["is-active", "w00001.service"]),
+    ("list-2000", "list of 2000, whole process", "3", ["list", "w00*", "w01*"],
+     ["list-units", "--all", "w00*", "w01*"]),
+    ("list-5000", "list-units of %d, whole process" % UNITS, "3", ["list-units", "--all"], ["list-units", "--all"]),
 ]
 
 
@@ -118,51 +117,31 @@ def interleaved(asked):
     for _ in range(ROUNDS):
         for who, (place, words) in asked.items():
             times[who].append(number(place, *words))
-    return {who: (statistics.median(seen), min(seen)) for who, seen in times.items()}
+    return times
 
 
-def show(name, seen, base):
-    for who, (middle, least) in seen.items():
-        print("| %s | %s | %.0f us | %.0f us | %.2f |" % (name, who, middle, least, middle / seen[base][0]))
-
-
-def measure(daemon, client):
+def measure(report, daemon, client):
     places = {}
     try:
         for kind in world.KINDS:
             places[kind] = start(kind, daemon, client)
         ours, theirs = places["dd-procmgrd"], places["systemd"]
-        print("| what | who | median | least | x systemd |\n|---|---|---:|---:|---:|")
-        for name, here, there in ROWS:
-            asked = {"dd-procmgrd": (ours, (*here, SOCKET)), "systemd": (theirs, (*there, SOCKET))}
-            show(name, interleaved(asked), "systemd")
-        print("\n| what | who | median | least | x systemctl on the same daemon |\n|---|---|---:|---:|---:|")
-        for name, words in COMMANDS:
-            count = "20" if words[0] == "is-active" else "3"
-            asked = {
-                "dd-procmgr": (ours, ("run", count, CLIENT, "--socket", SOCKET, *words)),
-                "systemctl": (ours, ("run", count, "/usr/bin/systemctl", *words)),
-                "systemctl on systemd": (theirs, ("run", count, "/usr/bin/systemctl", *words)),
-            }
-            show(name, interleaved(asked), "systemctl")
+        for key, title, words in ROWS:
+            asked = {"dd-procmgrd": (ours, (*words, SOCKET)), "systemd": (theirs, (*words, SOCKET))}
+            report.add(key, title, "us", interleaved(asked))
+        for key, title, count, words, other in COMMANDS:
+            asked = {"dd-procmgrd": (ours, ("run", count, CLIENT, "--socket", SOCKET, *words))}
+            asked["systemctl"] = (ours, ("run", count, "/usr/bin/systemctl", *other))
+            asked["systemctl on systemd"] = (theirs, ("run", count, "/usr/bin/systemctl", *other))
+            report.add(key, title, "us", interleaved(asked))
     finally:
         for place in places.values():
             place.close()
 
 
-def main():
-    given = sys.argv[1:] + [None, None]
-    daemon = given[0] or os.path.join(ROOT, "target/release/dd-procmgrd")
-    client = given[1] or os.path.join(os.path.dirname(daemon), "dd-procmgr")
-    reason = world.missing()
-    if reason:
-        print("SKIP: %s" % reason)
-        return
-    measure(os.path.abspath(daemon), os.path.abspath(client))
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except world.Trouble as trouble:
-        sys.exit("bench: %s" % trouble)
+def ask_for(place, seconds):
+    """Microseconds of a Get every ten milliseconds for so long."""
+    code, out, err = place.run([TOOL, "watch", str(int(seconds * 100)), SOCKET], timeout=seconds + 60)
+    if code != 0:
+        raise world.Trouble("%s: %s" % (place.kind, err))
+    return [float(text) for text in out.split()]
