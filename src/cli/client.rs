@@ -4,6 +4,7 @@
 //! Replies and signals are read from one stream in their order; signals that come while a reply
 //! is awaited are kept.
 
+pub(super) mod brief;
 mod more;
 mod unit_files;
 

@@ -100,23 +100,24 @@ pub(super) async fn choose(common: &Common, units: &[String]) -> Result<PathBuf,
     }
     match all(common)? {
         Some(daemons) => among(daemons, units).await,
-        None => Ok(default_socket(common)),
+        None => Ok(default_socket(common.daemon.as_deref())),
     }
 }
 
-fn default_socket(common: &Common) -> PathBuf {
-    default_places(common).1.socket
+/// The socket of this daemon, or of the environment's.
+pub(super) fn default_socket(daemon: Option<&str>) -> PathBuf {
+    default_places(daemon).1.socket
 }
 
 /// Where the log of the daemon may be that is spoken to by default.
 pub(super) fn default_logs(common: &Common) -> Vec<PathBuf> {
-    let (name, places) = default_places(common);
+    let (name, places) = default_places(common.daemon.as_deref());
     places.logs(&name)
 }
 
-fn default_places(common: &Common) -> (String, Places) {
+fn default_places(daemon: Option<&str>) -> (String, Places) {
     let env = |name: &str| std::env::var(name).ok();
-    let named = common.daemon.clone().or_else(|| set("DD_PM_NAME"));
+    let named = daemon.map(str::to_owned).or_else(|| set("DD_PM_NAME"));
     let name = named.unwrap_or_else(|| "main".to_owned());
     let root = nix::unistd::geteuid().is_root();
     let places = Places::of(root, &name, &env);

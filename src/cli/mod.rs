@@ -29,6 +29,7 @@ mod process;
 mod progress;
 mod property;
 mod queue;
+mod quick;
 mod run;
 mod show;
 mod since;
@@ -59,6 +60,9 @@ use unit_files::Desk;
 
 /// Runs the command line; returns its exit status (systemctl's: 0, 1, 3, 4, 5).
 pub fn main() -> ExitCode {
+    if let Some(status) = quick::answer(std::env::args_os().skip(1)) {
+        return ExitCode::from(status);
+    }
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

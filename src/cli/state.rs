@@ -25,18 +25,9 @@ pub(super) async fn run(
 ) -> Result<u8, Problem> {
     let units = names::expand(client, units).await?;
     let states = client.states(&units).await?;
-    let states: Vec<State> = units
-        .into_iter()
-        .zip(states)
-        .map(|(unit, (load, active))| State {
-            unit,
-            active,
-            there: load != "not-found",
-        })
-        .collect();
+    let states = of(units, states);
     if !quiet && output.is_text() {
-        let words: String = states.iter().map(|s| format!("{}\n", s.active)).collect();
-        say(&words);
+        print(&states);
     } else if !quiet {
         let entries = states
             .iter()
@@ -46,13 +37,31 @@ pub(super) async fn run(
     Ok(exit_status(question, &states))
 }
 
-struct State {
+/// What was heard of a unit.
+pub(super) struct State {
     unit: String,
     active: String,
     there: bool,
 }
 
-fn exit_status(question: Question, states: &[State]) -> u8 {
+/// Units with their LoadState and ActiveState.
+pub(super) fn of(units: Vec<String>, states: Vec<(String, String)>) -> Vec<State> {
+    let state = |(unit, (load, active)): (String, (String, String))| State {
+        unit,
+        active,
+        there: load != "not-found",
+    };
+    units.into_iter().zip(states).map(state).collect()
+}
+
+/// Prints a word each.
+pub(super) fn print(states: &[State]) {
+    let words: String = states.iter().map(|s| format!("{}\n", s.active)).collect();
+    say(&words);
+}
+
+/// Success if any unit is as asked.
+pub(super) fn exit_status(question: Question, states: &[State]) -> u8 {
     let is_so = |state: &State| match question {
         Question::Active => matches!(state.active.as_str(), "active" | "reloading"),
         Question::Failed => state.active == "failed",

@@ -1,6 +1,8 @@
 """Loading and reloading thousands of units, beside systemd 252."""
 import os
+import re
 import shutil
+import subprocess
 import sys
 
 import processes
@@ -104,6 +106,20 @@ def sockets(report, daemon):
 def storm(report, daemon, tool, ask):
     with place_of("dd-procmgrd", daemon, processes.storm_files(), tool) as place:
         processes.storm(report, place, int(os.environ.get("BENCH_STORM", "20")), ask)
+
+
+def logs(report, daemon):
+    """One service floods the log (logs.sh): processor time a line, and whether all are there."""
+    environment = {**os.environ, "PROGRAMS": os.path.dirname(daemon), "SIZE": os.environ.get("SIZE", "256")}
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "logs.sh")
+    for _ in range(2):
+        done = subprocess.run([script], env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise world.Trouble("logs.sh: %s" % done.stderr)
+        for who, nanoseconds in re.findall(r"^(\S+)[^:\n]*: \d+ lines in .* (\d+) ns of processor", done.stdout, re.M):
+            report.add("logs-cpu", "processor time for a line of log", "ns", {who: [nanoseconds]})
+        missing = 0 if "all lines are there" in done.stdout else 1
+        report.add("logs-lost", "floods of log of which lines are missing", "", {"dd-procmgrd": [missing]})
 
 
 def size(report, daemon):
