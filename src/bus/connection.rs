@@ -395,8 +395,9 @@ fn build(
         }
     };
     // Others are shown messages only, and only these carry descriptors.
-    let as_message = client.hub.is_overheard() || client.outside || body.has_descriptor();
-    let reply = if as_message {
+    let as_message = client.shows_answers() || body.has_descriptor();
+    // What is encoded already was so when nobody listened.
+    let reply = if as_message && !body.is_encoded() {
         let header = call.header();
         let mut builder = match error {
             Some(name) => Message::error(&header, name),
@@ -432,6 +433,11 @@ impl Client {
             backlog: Backlog::default(),
             outside: true,
         }
+    }
+
+    /// Whether others are shown what it is answered, so that answers are messages of zbus's.
+    pub(super) fn shows_answers(&self) -> bool {
+        self.hub.is_overheard() || self.outside
     }
 
     /// Sets the destination that clients on a bus expect.

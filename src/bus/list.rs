@@ -1,13 +1,15 @@
 //! Lists of units, and the nodes between objects.
 
 use super::dispatch::Call;
+use super::encode::Rows;
 use super::failure::Failure;
 use super::path;
 use super::value::{Body, Value};
-use crate::engine::inspect::UnitView;
+use crate::engine::inspect::{ListedUnit, UnitView};
 use crate::host::View;
 use crate::unit::config::UnitConfig;
 use glob::Pattern;
+use std::borrow::Cow;
 
 /// Answers ListUnits and its filtering kin.
 pub(super) async fn units(call: &Call<'_>) -> Result<Body, Failure> {
@@ -26,19 +28,32 @@ pub(super) async fn units(call: &Call<'_>) -> Result<Body, Failure> {
     };
     let wanted = names.clone().unwrap_or_default();
     let patterns = Patterns::new(&patterns)?;
+    let as_values = call.client.shows_answers();
     let select = move |view: &View<'_>| {
-        let named: Vec<UnitView> = match &names {
-            Some(names) => names.iter().filter_map(|n| view.engine.unit(n)).collect(),
-            None => all_units(view),
-        };
-        named
-            .into_iter()
-            .filter(|unit| in_states(unit, &states) && patterns.match_unit(unit))
-            .collect::<Vec<_>>()
+        let fits =
+            |unit: &ListedUnit<'_>| in_states(unit, &states) && patterns.match_names(unit.config);
+        match &names {
+            Some(names) => {
+                let named = names.iter().filter_map(|n| view.engine.listed_unit(n));
+                rows(named.filter(fits), as_values)
+            }
+            None => rows(view.engine.listed_units().filter(fits), as_values),
+        }
     };
-    let units = call.client.hub.handle.look_at(&wanted, select).await?;
-    let rows = units.iter().map(unit_row).collect();
-    Ok(Body::one("a(ssssssouso)", Value::Array(rows)))
+    let rows = call.client.hub.handle.look_at(&wanted, select).await?;
+    Ok(Body::one("a(ssssssouso)", rows))
+}
+
+/// The rows of these units: as values, or as bytes at once, which takes a tenth of the time.
+fn rows<'a>(units: impl Iterator<Item = ListedUnit<'a>>, as_values: bool) -> Value {
+    if as_values {
+        return Value::Array(units.map(|unit| Row::of(&unit).into_value()).collect());
+    }
+    let mut rows = Rows::with_room(4096);
+    for unit in units {
+        Row::of(&unit).write(&mut rows);
+    }
+    rows.finish()
 }
 
 /// All loaded units, by name.
@@ -50,8 +65,8 @@ pub(super) fn all_units(view: &View<'_>) -> Vec<UnitView> {
         .collect()
 }
 
-fn in_states(unit: &UnitView, states: &[String]) -> bool {
-    let words = [unit.load().as_str(), unit.active.as_str(), unit.sub];
+fn in_states(unit: &ListedUnit<'_>, states: &[String]) -> bool {
+    let words = [unit.config.load.as_str(), unit.active.as_str(), unit.sub];
     states.is_empty() || states.iter().any(|s| words.contains(&s.as_str()))
 }
 
@@ -91,27 +106,60 @@ impl Patterns {
     }
 }
 
-fn unit_row(unit: &UnitView) -> Value {
-    let (id, kind, job) = match &unit.job {
-        Some(job) => (
-            job.id.0,
-            job.kind.as_str(),
-            Value::String(path::of_job(job.id)),
-        ),
-        None => (0, "", Value::Word("/")),
-    };
-    Value::Struct(vec![
-        Value::Unit(unit.name().clone()),
-        Value::from(unit.config.unit.description.as_str()),
-        Value::Word(unit.load().as_str()),
-        Value::Word(unit.active.as_str()),
-        Value::Word(unit.sub),
-        Value::Word(""),
-        Value::String(path::of_unit(unit.name().as_str())),
-        Value::U32(id),
-        Value::Word(kind),
-        job,
-    ])
+/// What is shown of one unit.
+struct Row<'a> {
+    /// Name, description, LoadState, ActiveState, SubState, and whom it follows: nobody.
+    texts: [&'a str; 6],
+    path: String,
+    job: u32,
+    kind: &'static str,
+    job_path: Cow<'static, str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(unit: &ListedUnit<'a>) -> Row<'a> {
+        let config = unit.config;
+        let (job, kind, job_path) = match unit.job {
+            Some((id, kind)) => (id.0, kind.as_str(), path::of_job(id).into()),
+            None => (0, "", "/".into()),
+        };
+        Row {
+            texts: [
+                config.name.as_str(),
+                &config.unit.description,
+                config.load.as_str(),
+                unit.active.as_str(),
+                unit.sub,
+                "",
+            ],
+            path: path::of_unit(config.name.as_str()),
+            job,
+            kind,
+            job_path,
+        }
+    }
+
+    fn write(&self, rows: &mut Rows) {
+        rows.begin();
+        for text in self.texts {
+            rows.text(text);
+        }
+        rows.text(&self.path);
+        rows.number(self.job);
+        rows.text(self.kind);
+        rows.text(&self.job_path);
+    }
+
+    fn into_value(self) -> Value {
+        let texts = self.texts.into_iter().map(Value::from);
+        let behind = [
+            Value::String(self.path),
+            Value::U32(self.job),
+            Value::Word(self.kind),
+            Value::String(self.job_path.into_owned()),
+        ];
+        Value::Struct(texts.chain(behind).collect())
+    }
 }
 
 /// The names of the nodes below a node.

@@ -63,7 +63,6 @@ fn json(value: Value) -> Json {
         Value::F64(value) => value.into(),
         Value::String(value) => value.into(),
         Value::Word(value) => value.into(),
-        Value::Unit(name) => name.as_str().into(),
         Value::Bytes(bytes) => bytes.into(),
         Value::Array(values) | Value::Struct(values) => values.into_iter().map(json).collect(),
         Value::Map(entries) => {
@@ -76,6 +75,6 @@ fn json(value: Value) -> Json {
         }
         Value::Variant(_, value) => json(*value),
         // No property is one.
-        Value::Descriptor(_) => Json::Null,
+        Value::Descriptor(_) | Value::Encoded(_) => Json::Null,
     }
 }

@@ -84,16 +84,29 @@ impl Reader {
             self.stream.readable().await?;
             // Not held while waiting: idle connections have no buffer.
             let mut buffer = [0; READ];
-            let receive = || host::receive(self.stream.as_fd(), &mut buffer);
-            match self.stream.try_io(Interest::READABLE, receive) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-                Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok((count, descriptors)) => {
+            let mut received = None;
+            let receive = || {
+                let (count, descriptors) = host::receive(self.stream.as_fd(), &mut buffer)?;
+                // What is behind descriptors comes by itself; else there was no more than this, and
+                // the next wait need not find that out.
+                let is_all = (1..READ).contains(&count) && descriptors.is_empty();
+                received = Some((count, descriptors));
+                match is_all {
+                    true => Err(io::ErrorKind::WouldBlock.into()),
+                    false => Ok(()),
+                }
+            };
+            let result = self.stream.try_io(Interest::READABLE, receive);
+            match (received, result) {
+                (Some((0, _)), _) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                (Some((count, descriptors)), _) => {
                     bytes.extend_from_slice(&buffer[..count]);
                     passed.extend(descriptors);
                     return limit(passed);
                 }
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (None, Err(error)) => return Err(error),
+                (None, Ok(())) => {}
             }
         }
     }

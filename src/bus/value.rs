@@ -5,7 +5,6 @@
 
 use super::member::length_of_first;
 use crate::unit::directive::PropertyValue;
-use crate::unit::name::UnitName;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -36,8 +35,6 @@ pub(super) enum Value {
     String(String),
     /// The same, of the program's own.
     Word(&'static str),
-    /// The same, a unit's name.
-    Unit(UnitName),
     /// `ay`.
     Bytes(Vec<u8>),
     /// Any other array.
@@ -50,6 +47,9 @@ pub(super) enum Value {
     Variant(&'static str, Box<Value>),
     /// `h`.
     Descriptor(Descriptor),
+    /// Any value that is the only one of its body, as the bytes that [`super::encode`] makes of it;
+    /// for bodies that are not shown to others.
+    Encoded(Vec<u8>),
 }
 
 /// A descriptor that goes along with a reply.
@@ -210,7 +210,6 @@ impl fmt::Display for Value {
             Value::F64(value) => value.fmt(f),
             Value::String(value) => f.write_str(value),
             Value::Word(value) => f.write_str(value),
-            Value::Unit(name) => f.write_str(name.as_str()),
             Value::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
             Value::Array(values) => list(f, values),
             Value::Struct(fields) => {
@@ -223,6 +222,7 @@ impl fmt::Display for Value {
                 .try_for_each(|(key, value)| write!(f, "{key}={value} ")),
             Value::Variant(_, value) => value.fmt(f),
             Value::Descriptor(descriptor) => descriptor.0.as_raw_fd().fmt(f),
+            Value::Encoded(bytes) => write!(f, "{} bytes", bytes.len()),
         }
     }
 }
@@ -240,7 +240,6 @@ impl Serialize for Value {
             Value::F64(value) => serializer.serialize_f64(*value),
             Value::String(value) => serializer.serialize_str(value),
             Value::Word(value) => serializer.serialize_str(value),
-            Value::Unit(name) => serializer.serialize_str(name.as_str()),
             Value::Bytes(bytes) => sequence(serializer, bytes),
             Value::Array(values) => sequence(serializer, values),
             Value::Struct(fields) => structure(serializer, fields),
@@ -260,6 +259,7 @@ impl Serialize for Value {
             Value::Descriptor(descriptor) => {
                 zbus::Fd::from(descriptor.0.as_fd()).serialize(serializer)
             }
+            Value::Encoded(_) => Err(serde::ser::Error::custom("it is encoded already")),
         }
     }
 }
@@ -325,6 +325,11 @@ impl Body {
     pub(super) fn has_descriptor(&self) -> bool {
         let mut arguments = self.arguments.iter();
         arguments.any(|argument| matches!(argument, Value::Descriptor(_)))
+    }
+
+    /// Whether it is encoded already.
+    pub(super) fn is_encoded(&self) -> bool {
+        matches!(self.arguments.as_slice(), [Value::Encoded(_)])
     }
 
     /// One object path.

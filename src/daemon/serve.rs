@@ -179,7 +179,11 @@ async fn serve(
     beside.begin(web, &handle);
     let starting = tokio::spawn(start(units, exit_with, socket, handle, has_begun));
     // Kept off this function's stack.
-    let Outcome { status, reason } = Box::pin(host.run()).await;
+    let running = tokio::spawn(Box::pin(host.run()));
+    let Outcome { status, reason } = match running.await {
+        Ok(outcome) => outcome,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
     // The loop is gone: what serves it ends by itself.
     match timeout(FAREWELL, &mut serving).await {
         Ok(Ok(Err(error))) => tracing::error!("the control socket failed: {error}"),

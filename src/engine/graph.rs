@@ -276,14 +276,19 @@ impl Graph {
         units.all(|(id, unit)| *id == unit.id && id.0 < self.next)
     }
 
-    /// The units' own names, sorted; aliases and names that became aliases left out.
+    /// All units by their own names, sorted; aliases and names that became aliases left out.
+    pub(super) fn own_units(&self) -> impl Iterator<Item = &Unit> {
+        let named = self.names.iter().map(|(name, id)| (name, self.get(*id)));
+        named
+            .filter(|(name, unit)| unit.config.name == **name)
+            .map(|(_, unit)| unit)
+    }
+
+    /// The names of these.
     pub(super) fn own_names(&self) -> Vec<UnitName> {
-        let names: BTreeSet<&UnitName> = self
-            .iter()
-            .filter(|unit| self.find(unit.name()) == Some(unit.id))
-            .map(|unit| &unit.config.name)
-            .collect();
-        names.into_iter().cloned().collect()
+        self.own_units()
+            .map(|unit| unit.config.name.clone())
+            .collect()
     }
 
     /// Takes new readings in; returns the numbers of units that were not there before.

@@ -69,6 +69,19 @@ impl UnitView {
     }
 }
 
+/// What a list shows of a unit, without a copy of any of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedUnit<'a> {
+    /// Its configuration.
+    pub config: &'a UnitConfig,
+    /// ActiveState.
+    pub active: ActiveState,
+    /// SubState.
+    pub sub: &'static str,
+    /// The installed job.
+    pub job: Option<(JobId, JobKind)>,
+}
+
 /// A job as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobView {

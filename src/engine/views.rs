@@ -3,7 +3,7 @@
 use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::{JobId, UnitId};
-use super::inspect::{JobView, UnitView};
+use super::inspect::{JobView, ListedUnit, UnitView};
 use super::job::Job;
 use super::state::{ActiveState, ServiceState};
 use super::unit::{Machine, Unit};
@@ -35,6 +35,27 @@ impl Engine {
         self.graph
             .find(name)
             .map(|id| self.view(self.graph.get(id)))
+    }
+
+    /// All loaded units by their own names, sorted.
+    pub fn listed_units(&self) -> impl Iterator<Item = ListedUnit<'_>> {
+        self.graph.own_units().map(|unit| self.listed(unit))
+    }
+
+    /// A unit by any of its names, as lists show it.
+    pub fn listed_unit(&self, name: &str) -> Option<ListedUnit<'_>> {
+        let id = self.graph.find(name)?;
+        Some(self.listed(self.graph.get(id)))
+    }
+
+    fn listed<'a>(&self, unit: &'a Unit) -> ListedUnit<'a> {
+        let job = unit.job.and_then(|id| self.jobs.get(&id));
+        ListedUnit {
+            config: &unit.config,
+            active: unit.active_state(),
+            sub: unit.machine.sub_state(),
+            job: job.map(|job| (job.id, job.kind)),
+        }
     }
 
     /// The number of a unit, by any of its names.

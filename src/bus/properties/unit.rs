@@ -37,7 +37,7 @@ impl UnitSnapshot {
         UnitSnapshot::take_for(view, name, None)
     }
 
-    /// The same, of dependencies only what this property needs, or all if `None`.
+    /// The same, of what has to be looked for only what this property needs, or all if `None`.
     pub(in crate::bus) fn take_for(
         view: &View<'_>,
         name: &str,
@@ -52,10 +52,17 @@ impl UnitSnapshot {
         if unit.name().unit_type() == UnitType::Slice && wanted.is_none_or(|w| w == "SliceOf") {
             dependencies.insert("SliceOf", members_of(view, unit.name()));
         }
-        let control_group = view.facts.control_group(unit.name());
+        let is_wanted = |properties: &[&str]| wanted.is_none_or(|it| properties.contains(&it));
+        let control_group = match is_wanted(&["ControlGroup"]) {
+            true => view.facts.control_group(unit.name()),
+            false => String::new(),
+        };
         let fragment = unit.config.fragment.as_deref().unwrap_or_default();
-        let transient = view.facts.is_transient(fragment);
-        let freezer = view.facts.freezer(unit.name());
+        let transient = is_wanted(&["Transient"]) && view.facts.is_transient(fragment);
+        let freezer = match is_wanted(&["CanFreeze", "FreezerState"]) {
+            true => view.facts.freezer(unit.name()),
+            false => None,
+        };
         Some(UnitSnapshot {
             view: unit,
             dependencies,
