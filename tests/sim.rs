@@ -18,11 +18,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const SEEDS: u64 = 20_000;
 
 /// Events, states and results of jobs that many seeds together must come by.
-const SEEN: [&str; 71] = [
+const SEEN: [&str; 81] = [
+    "Abandon",
     "BusNameOwned",
     "BusNameWatched",
     "Cancel",
     "Checked",
+    "ClockJumped",
     "Collect",
     "Connected",
     "DescriptorGone",
@@ -40,6 +42,8 @@ const SEEN: [&str; 71] = [
     "MainNotFound",
     "Notified",
     "OutOfMemory",
+    "PathTouched",
+    "PathsSeen",
     "Release",
     "Request",
     "ResetFailed",
@@ -48,9 +52,13 @@ const SEEN: [&str; 71] = [
     "SpawnFailed",
     "Spawned",
     "Spawned, not executed",
+    "StampRead",
+    "TakenIn",
     "Traffic",
     "WatchFailed",
+    "ZoneChanged",
     "a journal was played",
+    "abandoned",
     "assert",
     "auto-restart",
     "auto-restart-queued",
@@ -59,6 +67,7 @@ const SEEN: [&str; 71] = [
     "dead",
     "dependency",
     "done",
+    "elapsed",
     "exited",
     "failed",
     "final-sigkill",
@@ -90,6 +99,7 @@ const SEEN: [&str; 71] = [
     "timeout",
     "unloaded",
     "unsupported",
+    "waiting",
 ];
 
 fn number(name: &str) -> Option<u64> {

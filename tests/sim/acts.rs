@@ -29,6 +29,15 @@ impl World<'_> {
             };
             return self.act(Deed::Job(unit, verb, JobMode::Replace));
         }
+        match &deed {
+            Deed::Touch(path, there) => {
+                self.touch_path(path, *there);
+                return Ok(());
+            }
+            Deed::ClockJump(seconds) => return self.set_clock(*seconds),
+            Deed::ZoneChange => return self.handle(Event::ZoneChanged, None),
+            _ => {}
+        }
         if let Deed::Traffic(unit) = &deed {
             if let Some(unit) = self.picture.find(unit) {
                 self.bring_traffic(unit);
@@ -114,7 +123,12 @@ impl World<'_> {
                 self.holds.retain(|(_, other)| *other != holder);
                 Event::HolderGone { holder }
             }
-            Deed::Traffic(_) | Deed::OfInstance(..) => return Ok(()),
+            Deed::Abandon(unit) => Event::Abandon { request, unit },
+            Deed::Traffic(_)
+            | Deed::OfInstance(..)
+            | Deed::Touch(..)
+            | Deed::ClockJump(_)
+            | Deed::ZoneChange => return Ok(()),
             Deed::Shutdown => Event::Shutdown,
         };
         self.handle(event, loose)

@@ -134,7 +134,7 @@ fn bad_end(dice: &mut Dice) -> ProcessStatus {
 }
 
 /// A process of the group that nobody waits for.
-fn member(dice: &mut Dice, trouble: u64) -> Manner {
+pub(crate) fn member(dice: &mut Dice, trouble: u64) -> Manner {
     let ends = dice.one_in(2);
     Manner {
         end: ends.then_some((dice.roll(5 * SECOND), ProcessStatus::Exited(0))),

@@ -61,12 +61,19 @@ impl World<'_> {
             Effect::FlushSockets { unit } => self.take_traffic(unit),
             Effect::WatchBusName { unit, .. } => self.watch_bus_name(unit),
             Effect::ForgetBusName { unit } => self.forget_bus_name(unit),
-            Effect::ReadStamp { unit, order } => {
-                let time = None;
-                self.tell(None, Event::StampRead { unit, order, time });
-            }
+            Effect::ReadStamp { unit, order } => self.read_stamp(unit, order),
+            Effect::WriteStamp { unit, time } => self.write_stamp(unit, time),
+            Effect::WatchPaths {
+                unit,
+                order,
+                config,
+                ..
+            } => self.watch_paths(unit, order, config),
+            Effect::UnwatchPaths { unit } => self.unwatch_paths(unit),
+            Effect::TakeIn { unit, order, .. } => self.take_in(unit, order),
             Effect::UnitRemoved { unit, .. } => {
                 self.seen.insert("unloaded");
+                self.unwatch_paths(unit);
                 self.alive.remove(&unit);
                 self.pid_files.remove(&unit);
             }
@@ -82,11 +89,7 @@ impl World<'_> {
             | Effect::UnitNew { .. }
             | Effect::JobNew { .. }
             | Effect::JobRemoved { .. }
-            | Effect::TakeIn { .. }
             | Effect::RequestStop { .. }
-            | Effect::WriteStamp { .. }
-            | Effect::WatchPaths { .. }
-            | Effect::UnwatchPaths { .. }
             | Effect::Changed { .. }
             | Effect::Act { .. }
             | Effect::Finished => {}

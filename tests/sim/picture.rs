@@ -69,8 +69,9 @@ impl Seen {
 
     /// Whether the unit's settings allow a process of it to live on when the unit is down.
     pub(crate) fn may_leave_processes(&self) -> bool {
-        self.config.service().is_none_or(|service| {
-            let kill = &service.kill;
+        let service = self.config.service().map(|service| &service.kill);
+        let kill = service.or_else(|| Some(&self.config.scope()?.kill));
+        kill.is_none_or(|kill| {
             matches!(kill.mode, KillMode::Process | KillMode::None)
                 || !kill.send_sigkill
                 || kill.final_signal != Signal::KILL

@@ -134,7 +134,7 @@ impl World<'_> {
         }
     }
 
-    fn bear(&mut self, unit: UnitId, manner: Manner, parent: Option<i32>) -> i32 {
+    pub(crate) fn bear(&mut self, unit: UnitId, manner: Manner, parent: Option<i32>) -> i32 {
         let pid = FIRST_PID + self.processes.len() as i32;
         self.processes.push(Process {
             pid,
@@ -160,7 +160,7 @@ impl World<'_> {
     }
 
     /// Sets out what a process is going to do.
-    fn live(&mut self, pid: i32) {
+    pub(crate) fn live(&mut self, pid: i32) {
         let manner = self.process(pid).expect("just born").manner.clone();
         for (after, words) in &manner.words {
             self.plan(*after, Happening::Say(pid, *words));

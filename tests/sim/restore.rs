@@ -2,7 +2,7 @@
 
 use super::checks::{self, Finding};
 use super::scenario::changed_units;
-use super::world::{REALTIME, World};
+use super::world::World;
 use procmgr::engine::{Engine, Event, RequestId, Snapshot, Timestamp};
 use procmgr::unit::config::{LoadState, UnitConfig};
 use procmgr::unit::name::UnitName;
@@ -85,7 +85,7 @@ impl World<'_> {
         let mut engine = Engine::restore(snapshot, journal.configs)
             .map_err(|error| finding(error.to_string()))?;
         let holds = std::mem::replace(&mut self.holds, journal.holds);
-        let now = engine_now(self.now);
+        let now = self.timestamp();
         hold_again(&mut engine, &self.holds, now);
         self.holds = holds;
         while engine.poll_effect().is_some() {}
@@ -137,15 +137,13 @@ impl World<'_> {
 
     /// Holds are those of clients, who do not outlive the daemon; these here come back at once.
     fn hold_again(&mut self) {
-        let now = engine_now(self.now);
+        let now = self.timestamp();
         hold_again(&mut self.engine, &self.holds, now);
     }
 
     /// Some files have changed and some have gone: the engine may have to act on that.
     fn restore_with_other_files(&mut self) -> Result<(), Finding> {
-        let units = self.scenario.units.iter();
-        let units = units.filter(|unit| unit.socket().is_none());
-        let names: Vec<UnitName> = units.map(|unit| unit.name.clone()).collect();
+        let names: Vec<UnitName> = self.scenario.names().cloned().collect();
         let changed = changed_units(&mut self.restore_dice, &names);
         let mut dice = self.restore_dice.aside(1);
         let changed = self.scenario.with_late_settings(&mut dice, changed);
@@ -181,13 +179,6 @@ impl World<'_> {
             .filter(|config| config.load != LoadState::NotFound)
             .chain(missing)
             .collect()
-    }
-}
-
-fn engine_now(now: u64) -> Timestamp {
-    Timestamp {
-        monotonic: now,
-        realtime: REALTIME + now,
     }
 }
 

@@ -74,10 +74,7 @@ fn live(world: &mut World<'_>, steps: &mut usize) -> Result<(), Finding> {
                 }
             }
             for unit in &world.scenario.units {
-                if matches!(
-                    unit.body,
-                    UnitBody::Service(_) | UnitBody::Socket(_) | UnitBody::Target
-                ) {
+                if !matches!(unit.body, UnitBody::Fact | UnitBody::Other) {
                     let stop = Deed::Job(unit.name.clone(), Verb::Stop, JobMode::Replace);
                     world.act(stop)?;
                 }

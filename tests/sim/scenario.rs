@@ -4,7 +4,7 @@ use super::dice::Dice;
 use super::units;
 use procmgr::engine::{KillWhom, Verb};
 use procmgr::unit::config::{JobMode, UnitConfig};
-use procmgr::unit::name::UnitName;
+use procmgr::unit::name::{UnitName, UnitType};
 use procmgr::unit::value::Signal;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,6 +41,14 @@ pub(crate) enum Deed {
     Traffic(UnitName),
     /// Ask for a job of a unit that was read for a connection, if there is one.
     OfInstance(u64, Verb),
+    /// Take a path away, make it, or change what is there.
+    Touch(String, Option<bool>),
+    /// Look after a scope no more.
+    Abandon(UnitName),
+    /// Set the clock on the wall, by so many seconds.
+    ClockJump(i64),
+    /// Take the machine to another time zone.
+    ZoneChange,
     /// Read unit files that have changed.
     Load(Vec<Arc<UnitConfig>>),
     /// End the manager.
@@ -78,6 +86,8 @@ pub(crate) struct Scenario {
     /// Whether descriptors have: connections with a service each, clients that are looked at,
     /// stores.
     pub(crate) descriptors: bool,
+    /// Whether timers, paths and scopes have.
+    pub(crate) activating: bool,
 }
 
 /// What was cut out of a scenario to make it smaller; by number.
@@ -114,6 +124,7 @@ impl Scenario {
             collects: 0,
             later: false,
             descriptors: false,
+            activating: false,
         };
         let mut dice = Dice::of(seed, &[5]);
         scenario.collects = dice.pick(&[0, 0, 2, 50]);
@@ -129,6 +140,7 @@ impl Scenario {
         }
         scenario.acts = acts;
         scenario.add_sockets(&names);
+        scenario.add_activating(&names);
         scenario
     }
 
@@ -207,10 +219,19 @@ impl Scenario {
         unit
     }
 
-    /// The units that people know, but for sockets.
+    /// The units that there are in every scenario: none that activates others, and no scope.
     pub(crate) fn names(&self) -> impl Iterator<Item = &UnitName> {
-        let units = self.units.iter().filter(|unit| unit.socket().is_none());
-        units.map(|unit| &unit.name)
+        let names = self.units.iter().map(|unit| &unit.name);
+        names.filter(|name| match name.unit_type() {
+            UnitType::Socket | UnitType::Timer | UnitType::Path | UnitType::Scope => false,
+            UnitType::Service
+            | UnitType::Target
+            | UnitType::Mount
+            | UnitType::Automount
+            | UnitType::Swap
+            | UnitType::Device
+            | UnitType::Slice => true,
+        })
     }
 
     /// Some want units to stay loaded.
@@ -348,7 +369,8 @@ fn verb(dice: &mut Dice) -> Verb {
     ])
 }
 
-fn mode(dice: &mut Dice) -> JobMode {
+/// One of the job modes.
+pub(crate) fn mode(dice: &mut Dice) -> JobMode {
     dice.weighted(&[
         (JobMode::Replace, 30),
         (JobMode::Fail, 4),

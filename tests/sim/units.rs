@@ -183,7 +183,7 @@ pub(crate) fn socket(dice: &mut Dice, service: &UnitName, names: &[UnitName]) ->
     config
 }
 
-fn section(dice: &mut Dice, config: &mut UnitConfig) {
+pub(crate) fn section(dice: &mut Dice, config: &mut UnitConfig) {
     for list in [&mut config.unit.conditions, &mut config.unit.asserts] {
         while dice.one_in(8) {
             list.push(Condition {

@@ -9,19 +9,18 @@ use super::checks::{self, Check, Finding, Sight};
 use super::descriptors::Held;
 use super::dice::Dice;
 use super::manner::{Manner, Named, Words};
+use super::paths::Paths;
 use super::picture::Picture;
 use super::processes::{Known, Process};
 use super::restore::{Journal, Restores};
 use super::scenario::{Deed, Scenario};
 use super::sockets::Sockets;
+use super::times::Times;
 use procmgr::engine::{
-    DescriptorId, Effect, Engine, Event, ProcessId, ProcessStatus, Spawn, Timestamp, UnitId,
+    DescriptorId, Effect, Engine, Event, ProcessId, ProcessStatus, Spawn, UnitId,
 };
 use procmgr::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What time of day it is when a life begins, in microseconds.
-pub(crate) const REALTIME: u64 = 1_700_000_000_000_000;
 
 /// Something that is going to happen.
 #[derive(Debug)]
@@ -70,7 +69,11 @@ pub(crate) struct World<'a> {
     pub(crate) late_dice: Dice,
     /// What came even later: all that has to do with descriptors.
     pub(crate) new_dice: Dice,
+    /// What came last: timers, paths and scopes.
+    pub(crate) last_dice: Dice,
     pub(crate) bus: Bus,
+    pub(crate) times: Times,
+    pub(crate) paths: Paths,
     pub(crate) sockets: Sockets,
     pub(crate) held: Held,
     /// How many clients were given a connection.
@@ -119,7 +122,10 @@ impl<'a> World<'a> {
             restore_dice: Dice::of(scenario.seed, &[4]),
             late_dice: Dice::of(scenario.seed, &[7]),
             new_dice: Dice::of(scenario.seed, &[10]),
+            last_dice: Dice::of(scenario.seed, &[12]),
             bus: Bus::default(),
+            times: Times::default(),
+            paths: Paths::default(),
             sockets: Sockets::default(),
             held: Held::default(),
             clients: 0,
@@ -261,8 +267,16 @@ impl<'a> World<'a> {
             }
             _ => None,
         };
+        let taken_in = match &event {
+            Event::TakenIn { unit, .. } => Some(*unit),
+            _ => None,
+        };
         self.handle(event, None)?;
-        if let Some(unit) = gone {
+        if let Some(unit) = taken_in {
+            // All of them may have gone meanwhile.
+            self.occupied.insert(unit);
+        }
+        if let Some(unit) = gone.or(taken_in) {
             self.suspect(unit);
         }
         Ok(())
@@ -298,10 +312,7 @@ impl<'a> World<'a> {
     pub(crate) fn handle(&mut self, event: Event, loose: Option<UnitId>) -> Result<(), Finding> {
         self.note(|| format!("> {}", checks::words_of_event(&event)));
         self.seen.insert(checks::kind_of_event(&event));
-        let time = Timestamp {
-            monotonic: self.now,
-            realtime: REALTIME + self.now,
-        };
+        let time = self.timestamp();
         self.check(|check, sight| check.before(sight, &event))?;
         if let Event::Cancel { .. } = event {
             self.picture.displacing = true;

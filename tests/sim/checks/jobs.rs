@@ -83,6 +83,7 @@ impl Check for Replies {
             | Event::Cancel { request, .. }
             | Event::Hold { request, .. }
             | Event::Release { request, .. }
+            | Event::Abandon { request, .. }
             | Event::ResetFailed { request, .. } => Some(*request),
             _ => None,
         };

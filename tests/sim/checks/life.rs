@@ -113,8 +113,8 @@ impl Check for StartLimit {
         for unit in &sight.picture().touched {
             let seen = sight.picture().unit(*unit);
             let before = self.runs.insert(*unit, seen.run).unwrap_or(0);
-            // There is no limit for targets.
-            let limited = !matches!(seen.config.body, UnitBody::Target);
+            // There is no limit for targets, and none for scopes.
+            let limited = !matches!(seen.config.body, UnitBody::Target | UnitBody::Scope(_));
             if limited && seen.run != before && !begun.contains(unit) {
                 self.count(sight, *unit)?;
             }
@@ -176,7 +176,17 @@ impl Check for End {
     }
 }
 
-/// After `Elapsed` no deadline lies in the past, and not every answer to it is a deadline for
+/// Whether a timer unit counts from something so long ago that it is to elapse at once.
+fn is_a_timer_late(sight: &Sight<'_, '_>) -> bool {
+    let mut units = sight.picture().units.iter();
+    units.any(|(unit, seen)| {
+        let view = sight.world.engine.unit_by_id(*unit);
+        let next = view.and_then(|view| Some(view.timer?.next.monotonic));
+        seen.sub == "waiting" && next.is_some_and(|next| next > 0 && next < sight.world.now)
+    })
+}
+
+/// After `Elapsed` no deadline lies in the past but that of a timer unit, and not every answer to it is a deadline for
 /// at once.
 #[derive(Default)]
 pub(crate) struct Deadlines {
@@ -196,7 +206,9 @@ impl Check for Deadlines {
             return Ok(());
         }
         let next = sight.world.engine.next_deadline();
-        if let Some(deadline) = next.filter(|deadline| *deadline < now) {
+        if let Some(deadline) = next.filter(|deadline| *deadline < now)
+            && !is_a_timer_late(sight)
+        {
             let late = now - deadline;
             return Err(format!("the next deadline is {late} µs in the past"));
         }

@@ -1,6 +1,7 @@
 //! What always holds. Each check has a name, sees every event and effect, and keeps its own
 //! books; none asks the engine what it could count itself.
 
+mod activating;
 mod descriptors;
 mod jobs;
 mod life;
@@ -77,6 +78,9 @@ pub(crate) fn all() -> Vec<Box<dyn Check>> {
         Box::<loading::Unloading>::default(),
         Box::new(sockets::OpenSockets),
         Box::new(descriptors::Descriptors),
+        Box::<activating::Timers>::default(),
+        Box::new(activating::Paths),
+        Box::new(activating::Scopes),
     ]
 }
 
