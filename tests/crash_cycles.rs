@@ -37,6 +37,9 @@ fn cycle(daemon: &Daemon, times: u32) {
     });
 }
 
+/// The one with the loop, and the one that writes the log.
+const THREADS: usize = 2;
+
 /// What the daemon holds when nothing goes on: no client is connected, and the threads for what
 /// may block have gone, as they do after some idle seconds.
 fn at_rest(daemon: &Daemon) -> Holdings {
@@ -44,7 +47,7 @@ fn at_rest(daemon: &Daemon) -> Holdings {
     wait_for("the daemon to be at rest", || {
         let now = daemon.holdings();
         let before = std::mem::replace(&mut last, now.clone());
-        if now.threads == 1 && now == before {
+        if now.threads == THREADS && now == before {
             Ok(now)
         } else {
             Err(format!("{now:?}"))
