@@ -89,29 +89,41 @@ pub(crate) fn all() -> Vec<Box<dyn Check>> {
 pub(crate) struct Starts {
     /// Begun by a look-out for a name: their first process comes later.
     watched: BTreeSet<UnitId>,
+    /// Ended; what was last seen of them is of the run before.
+    ended: BTreeSet<UnitId>,
 }
 
 impl Starts {
+    /// Whether a unit is in none of these states of its start.
+    fn is_at_rest(&mut self, sight: &Sight<'_, '_>, unit: UnitId, states: &[&str]) -> bool {
+        self.ended.remove(&unit) || !states.contains(&sight.picture().unit(unit).sub)
+    }
+
     /// The unit whose start begins with this effect.
     pub(crate) fn begun_by(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Option<UnitId> {
         match effect {
             // Unless it comes behind ExecCondition= or ExecStartPre=.
             Effect::WatchBusName { unit, .. }
-                if !matches!(sight.picture().unit(*unit).sub, "condition" | "start-pre") =>
+                if self.is_at_rest(sight, *unit, &["condition", "start-pre"]) =>
             {
                 self.watched.insert(*unit);
                 Some(*unit)
             }
             // Unless they come behind ExecStartPre=.
             Effect::OpenSockets { unit, .. } => {
-                let begins = sight.picture().unit(*unit).sub != "start-pre";
+                let begins = self.is_at_rest(sight, *unit, &["start-pre"]);
                 begins.then_some(*unit)
             }
             Effect::ForgetBusName { unit } => {
                 self.watched.remove(unit);
                 None
             }
+            Effect::CleanUp { unit, .. } => {
+                self.ended.insert(*unit);
+                None
+            }
             Effect::Spawn(spawn) => {
+                self.ended.remove(&spawn.unit);
                 let begins = begins_a_start(sight, spawn);
                 let begun = begins && self.watched.remove(&spawn.unit);
                 (begins && !begun).then_some(spawn.unit)
