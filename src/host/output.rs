@@ -318,8 +318,9 @@ fn look_and_log(
         sink.from.rules.add_dropped(lines as u64);
         return Ok(Looked::More(ended, None));
     }
-    let taken = match count - ended {
-        tail if over || tail > SHORT || count == CHUNK => count,
+    // The beginning of a line stays, also behind whole ones: it would be gone with this daemon.
+    let taken = match ended {
+        0 if over || count > SHORT => count,
         _ => ended,
     };
     if taken == 0 {
