@@ -13,6 +13,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a lock that is held is asked for again. A daemon that was killed may have left a child
+/// that has not executed its program yet, and holds a copy of the descriptor until it does.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a socket or lock cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -52,12 +57,13 @@ impl Lock {
         Ok(self.file.try_clone()?.into())
     }
 
-    /// Takes the lock; `subject` is what it protects.
+    /// Takes the lock; `subject` is what it protects. Blocks for a while where another holds it.
     ///
     /// # Errors
-    /// Another process holds it, or it cannot be made.
+    /// Another process goes on holding it, or it cannot be made.
     pub(super) fn take(path: &Path, subject: &Path) -> Result<Lock, SocketError> {
         let fail = |error| SocketError::Io("make the lock file", path.to_owned(), error);
+        let end = Instant::now() + PATIENCE;
         loop {
             let file = OpenOptions::new()
                 .write(true)
@@ -69,6 +75,10 @@ impl Lock {
                 .map_err(fail)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(20));
+                    continue;
+                }
                 Err(rustix::io::Errno::WOULDBLOCK) => {
                     return Err(SocketError::Taken(subject.to_owned()));
                 }
