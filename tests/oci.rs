@@ -108,18 +108,7 @@ impl Image {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("unshare");
-        command.args([
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            CRUN,
-            "crun",
-        ]);
-        command.arg("--root").arg(self.place.path().join("state"));
-        command
+        crun(&self.place.path().join("state"))
     }
 
     fn crun(&self, arguments: &[&str]) -> String {
@@ -242,6 +231,23 @@ impl Container {
     }
 }
 
+/// crun in private mounts, with what it keeps of containers in this directory.
+fn crun(state: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args([
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        CRUN,
+        "crun",
+        "--root",
+    ]);
+    command.arg(state);
+    command
+}
+
 fn row<'a>(list: &'a str, unit: &str) -> Vec<&'a str> {
     let mut rows = list.lines().map(|line| line.split_whitespace().collect());
     rows.find(|row: &Vec<&str>| row.first() == Some(&unit))
@@ -252,19 +258,8 @@ fn row<'a>(list: &'a str, unit: &str) -> Vec<&'a str> {
 impl Drop for Container {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            let mut kill = Command::new("unshare");
-            kill.args([
-                "--mount",
-                "--propagation",
-                "private",
-                "sh",
-                "-c",
-                CRUN,
-                "crun",
-                "--root",
-            ]);
-            kill.arg(self.state.join("state"))
-                .args(["kill", &self.name, "KILL"]);
+            let mut kill = crun(&self.state.join("state"));
+            kill.args(["kill", &self.name, "KILL"]);
             let _ = kill.stdout(Stdio::null()).stderr(Stdio::null()).status();
             let _ = self.child.wait();
         }
