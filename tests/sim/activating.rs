@@ -6,8 +6,8 @@ use super::scenario::{Act, Deed, Scenario, mode};
 use super::units;
 use procmgr::engine::Verb;
 use procmgr::unit::config::{
-    Dependency, DependencyKind, DependencyOrigin, JobMode, KillMode, LoadState, PathConfig,
-    PathKind, ScopeConfig, TimerBase, TimerConfig, TimerValue, UnitBody, UnitConfig, WatchedPath,
+    Dependency, DependencyKind, DependencyOrigin, JobMode, KillMode, PathConfig, PathKind,
+    ScopeConfig, TimerBase, TimerConfig, TimerValue, UnitBody, UnitConfig, WatchedPath,
 };
 use procmgr::unit::name::{UnitName, UnitType};
 use procmgr::unit::value::{Calendar, TimeSpan, Zones};
@@ -100,10 +100,8 @@ impl Scenario {
 }
 
 /// A unit of this name with such a body, which may need others.
-fn loaded(dice: &mut Dice, name: UnitName, names: &[UnitName], body: UnitBody) -> UnitConfig {
-    let mut config = UnitConfig::not_found(name);
-    config.load = LoadState::Loaded;
-    config.load_error = None;
+fn with_body(dice: &mut Dice, name: UnitName, names: &[UnitName], body: UnitBody) -> UnitConfig {
+    let mut config = units::loaded(name);
     config.body = body;
     units::section(dice, &mut config);
     config.not_applied.clear();
@@ -137,7 +135,7 @@ fn activator(
     unit_type: UnitType,
     body: UnitBody,
 ) -> UnitConfig {
-    let mut config = loaded(dice, activated.with_type(unit_type), names, body);
+    let mut config = with_body(dice, activated.with_type(unit_type), names, body);
     config.dependencies.retain(|edge| edge.target != *activated);
     let kinds = [DependencyKind::Triggers, DependencyKind::Before];
     state(&mut config, &kinds, activated);
@@ -219,5 +217,5 @@ fn scope(dice: &mut Dice, name: &UnitName, names: &[UnitName]) -> UnitConfig {
         (KillMode::Process, 1),
     ]);
     scope.kill.send_sigkill = !dice.one_in(10);
-    loaded(dice, name.clone(), names, UnitBody::Scope(Box::new(scope)))
+    with_body(dice, name.clone(), names, UnitBody::Scope(Box::new(scope)))
 }

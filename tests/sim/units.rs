@@ -12,6 +12,14 @@ use procmgr::unit::diagnostic::Position;
 use procmgr::unit::name::{UnitName, UnitType};
 use procmgr::unit::value::{Signal, TimeSpan};
 
+/// A unit whose files were found and say nothing yet.
+pub(crate) fn loaded(name: UnitName) -> UnitConfig {
+    let mut config = UnitConfig::not_found(name);
+    config.load = LoadState::Loaded;
+    config.load_error = None;
+    config
+}
+
 /// A unit that its files describe.
 pub(crate) fn random(
     dice: &mut Dice,
@@ -19,12 +27,10 @@ pub(crate) fn random(
     index: usize,
     names: &[UnitName],
 ) -> UnitConfig {
-    let mut config = UnitConfig::not_found(name.clone());
     if name.as_str().starts_with("none") {
-        return config;
+        return UnitConfig::not_found(name.clone());
     }
-    config.load = LoadState::Loaded;
-    config.load_error = None;
+    let mut config = loaded(name.clone());
     config.body = match name.as_str().rsplit('.').next() {
         Some("service") => UnitBody::Service(Box::new(service(dice, name))),
         Some("target") => UnitBody::Target,
@@ -93,9 +99,7 @@ pub(crate) fn settle_descriptors(dice: &mut Dice, config: &mut UnitConfig) {
 
 /// The service of one connection.
 pub(crate) fn instance(dice: &mut Dice, name: &UnitName, names: &[UnitName]) -> UnitConfig {
-    let mut config = UnitConfig::not_found(name.clone());
-    config.load = LoadState::Loaded;
-    config.load_error = None;
+    let mut config = loaded(name.clone());
     config.body = UnitBody::Service(Box::new(service(dice, name)));
     section(dice, &mut config);
     config.unit.collect_mode = dice.pick(&[CollectMode::Inactive, CollectMode::InactiveOrFailed]);
@@ -123,10 +127,7 @@ pub(crate) fn instance(dice: &mut Dice, name: &UnitName, names: &[UnitName]) -> 
 
 /// A socket unit that activates a service.
 pub(crate) fn socket(dice: &mut Dice, service: &UnitName, names: &[UnitName]) -> UnitConfig {
-    let name = service.with_type(UnitType::Socket);
-    let mut config = UnitConfig::not_found(name);
-    config.load = LoadState::Loaded;
-    config.load_error = None;
+    let mut config = loaded(service.with_type(UnitType::Socket));
     section(dice, &mut config);
     config.not_applied.clear();
     let mut edges = vec![
