@@ -416,3 +416,59 @@ fn what_is_typed_wrong_is_told() {
         "{text}"
     );
 }
+
+#[test]
+fn what_happens_to_units_is_recorded_under_names_that_stay() {
+    let place = Place::new();
+    place.write_unit(
+        "a.service",
+        "[Service]\nType=exec\nRestart=on-failure\nRestartSec=50ms\nExecStart=/bin/sh -c 'test -e \
+         $STAND_IN_RECORD.ran && exec sleep infinity; touch $STAND_IN_RECORD.ran; exit 3'\n",
+    );
+    let daemon = place.start();
+    daemon.ok(&["start", "a.service"]);
+    wait_until("the second run", || {
+        daemon.show("a.service", "NRestarts") == "1"
+    });
+    daemon.wait_state("a.service", "active/running");
+    daemon.ok(&["stop", "a.service"]);
+    let records = || {
+        let all = lines(&daemon.ok(&["logs", "-o", "json", "a.service"]));
+        let mut all: Vec<Json> = all
+            .into_iter()
+            .filter(|line| line.get("event").is_some())
+            .collect();
+        all.retain(|line| line["unit"] == "a.service");
+        all
+    };
+    let names = |records: &[Json]| -> Vec<String> {
+        let names = records.iter().filter_map(|line| line["event"].as_str());
+        names.map(str::to_owned).collect()
+    };
+    let wanted = [
+        "unit.started",
+        "unit.failed",
+        "unit.restarted",
+        "unit.started",
+        "unit.stopped",
+    ];
+    let records = wait_for("the records", || {
+        let records = records();
+        match names(&records) == wanted {
+            true => Ok(records),
+            false => Err(format!("{records:?}")),
+        }
+    });
+    let failed = &records[1];
+    assert_eq!(
+        (&failed["result"], &failed["status"]),
+        (&"exit-code".into(), &"3".into())
+    );
+    assert_eq!(
+        (&failed["priority"], &records[2]["restarts"]),
+        (&4.into(), &"1".into())
+    );
+    assert_ne!(records[0]["invocation"], records[3]["invocation"]);
+    // For people it is said in words, once.
+    assert!(!daemon.ok(&["logs", "a.service"]).contains("unit.failed"));
+}

@@ -86,6 +86,7 @@ impl Jobs {
                 | News::UnitRemoved(_)
                 | News::Changed(_)
                 | News::Probe(..)
+                | News::Happened(_)
                 | News::StartupFinished(_)
                 | News::RequestStop(..)
                 | News::Reloading(_) => {}
@@ -132,6 +133,7 @@ async fn changed_units(hub: &Hub, turn: &[News]) -> Option<BTreeMap<UnitName, Un
             | News::JobNew(..)
             | News::JobRemoved(..)
             | News::Probe(..)
+            | News::Happened(_)
             | News::StartupFinished(_)
             | News::RequestStop(..)
             | News::Reloading(_) => None,
@@ -173,7 +175,11 @@ fn tell_turn(hub: &Hub, turn: &[News], mut changed: BTreeMap<UnitName, UnitSnaps
                 tell_changes(hub, unit, &mut changed);
                 tell(hub, manager_signal(item));
             }
-            News::UnitNew(_) | News::JobNew(..) | News::StartupFinished(_) | News::Reloading(_) => {
+            News::UnitNew(_)
+            | News::JobNew(..)
+            | News::Happened(_)
+            | News::StartupFinished(_)
+            | News::Reloading(_) => {
                 tell(hub, manager_signal(item));
             }
         }
@@ -225,6 +231,10 @@ fn manager_signal(item: &News) -> Option<zbus::Result<Message>> {
             let words = [unit.as_str(), kind.as_str(), verdict.as_str(), reason];
             let body = Body::of("ssss", words.map(Value::from).to_vec());
             return Some(signal(path::MANAGER, own::INTERFACE, "ProbeChanged", &body));
+        }
+        News::Happened(happening) => {
+            let body = own::happened(happening);
+            return Some(signal(path::MANAGER, own::INTERFACE, "Happened", &body));
         }
         News::Changed(_) | News::RequestStop(..) => return None,
     };

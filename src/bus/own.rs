@@ -16,9 +16,10 @@ use super::value::{Body, Value};
 use super::{transient, unit_files};
 use crate::engine::inspect::UnitView;
 use crate::engine::{ServiceResult, Verb};
-use crate::host::{LogLine, View};
+use crate::host::{Happening, LogLine, View};
 use crate::unit::config::CommandKind;
 use crate::unit::name::UnitName;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use zbus::Message;
 
@@ -63,6 +64,9 @@ pub(super) const PROBES: &str = "Probes";
 /// Lines of log: number, CLOCK_REALTIME in microseconds, unit, pid, stream, text, level of
 /// syslog(3), invocation ID, more fields.
 pub(super) const LINES: &str = "a(ttsissysa{ss})";
+
+/// What happened to a unit: its name, the unit, a sentence, and fields.
+const HAPPENED: &str = "sssa{ss}";
 
 /// One of them.
 const LINE: &str = "ttsissysa{ss}";
@@ -110,6 +114,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         LINE,
         "number,time,unit,pid,stream,text,priority,invocation,fields",
     ),
+    signal("Happened", HAPPENED, "event,unit,text,fields"),
     signal("ProbeChanged", "ssss", "unit,probe,verdict,reason"),
 ];
 
@@ -358,10 +363,27 @@ async fn start_unit(call: &Call<'_>) -> Result<Body, Failure> {
     Ok(Body::of("ob", vec![job, Value::Bool(limited)]))
 }
 
+/// The body of a `Happened` signal.
+pub(super) fn happened(happening: &Happening) -> Body {
+    let words = [
+        happening.what.as_str(),
+        happening.unit.as_str(),
+        &happening.text,
+    ];
+    let mut values = words.map(Value::from).to_vec();
+    values.push(texts(&happening.fields));
+    Body::of(HAPPENED, values)
+}
+
+/// `a{ss}`.
+fn texts(fields: &BTreeMap<String, String>) -> Value {
+    let pair = |(name, value): (&String, &String)| {
+        (Value::from(name.as_str()), Value::from(value.as_str()))
+    };
+    Value::Map(fields.iter().map(pair).collect())
+}
+
 fn line_values(line: &LogLine) -> Vec<Value> {
-    let fields = line.fields.iter();
-    let fields =
-        fields.map(|(name, value)| (Value::from(name.as_str()), Value::from(value.as_str())));
     vec![
         Value::U64(line.number),
         Value::U64(line.realtime),
@@ -371,7 +393,7 @@ fn line_values(line: &LogLine) -> Vec<Value> {
         Value::from(line.text.as_str()),
         Value::Byte(line.priority),
         Value::from(line.invocation.as_str()),
-        Value::Map(fields.collect()),
+        texts(&line.fields),
     ]
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn run(
         .map_or(Ok(0), |text| since::parse(text, time::now()))?;
     let count = lines.unwrap_or(if since.is_some() { u32::MAX } else { LINES });
     if let Some(directory) = directory {
-        let filter = filter(units, begin)?;
+        let filter = filter(units, begin, output)?;
         return from_disk(&printer, directory, filter, count, *follow).await;
     }
     let mut client = match Client::connect(socket).await {
@@ -68,7 +68,7 @@ pub(super) async fn run(
                 let place = directory.display();
                 complain(&format!("no daemon answers; this is the log in {place}"));
             }
-            let filter = filter(units, begin)?;
+            let filter = filter(units, begin, output)?;
             return from_disk(&printer, &directory, filter, count, *follow).await;
         }
     };
@@ -76,14 +76,14 @@ pub(super) async fn run(
     if asked.is_empty() && !units.is_empty() {
         // No loaded unit matches; the disk may know more.
         if let (Some(directory), _) = client.log_files(&[]).await? {
-            let filter = filter(units, begin)?;
+            let filter = filter(units, begin, output)?;
             return from_disk(&printer, &directory, filter, count, *follow).await;
         }
     }
     let (directory, own) = client.log_files(&asked).await?;
     match directory.filter(|directory| std::fs::read_dir(directory).is_ok()) {
         Some(directory) => {
-            let filter = filter(&own, begin)?;
+            let filter = filter(&own, begin, output)?;
             from_disk(&printer, &directory, filter, count, *follow).await
         }
         None => from_daemon(&printer, &mut client, &asked, (begin, count), *follow).await,
@@ -99,7 +99,7 @@ fn left_behind(common: &Common) -> Option<PathBuf> {
     directories.into_iter().find(|directory| directory.is_dir())
 }
 
-fn filter(units: &[String], since: u64) -> Result<LogFilter, Problem> {
+fn filter(units: &[String], since: u64, output: &Output) -> Result<LogFilter, Problem> {
     let pattern = |unit: &String| {
         let name = names::complete_pattern(unit);
         let name = match names::is_pattern(&name) {
@@ -110,6 +110,8 @@ fn filter(units: &[String], since: u64) -> Result<LogFilter, Problem> {
     };
     Ok(LogFilter {
         units: units.iter().map(pattern).collect::<Result<_, _>>()?,
+        // For people it stands there in words.
+        events: !output.is_text(),
         since,
     })
 }

@@ -82,6 +82,7 @@ impl Host {
             | Effect::ProbeTurned { .. }
             | Effect::JobRemoved { .. } => {
                 self.announce(&effect);
+                self.note_life(&effect);
                 self.look_at_decisive(&effect);
             }
         }
@@ -185,6 +186,7 @@ impl Host {
         }
         self.unwatch_paths(unit);
         self.names.remove(&unit);
+        self.lives.remove(&unit);
         if self
             .cleaning
             .get(&name)

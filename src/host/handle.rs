@@ -3,6 +3,7 @@
 
 use super::bus_names::BusNameNews;
 use super::client_units::ClientUnits;
+use super::lifecycle::Happening;
 use super::operations::{Operation, Trouble};
 use super::vitals::Histogram;
 use crate::cgroup::usage::{Places, Usage};
@@ -219,6 +220,8 @@ pub enum News {
     JobRemoved(JobId, UnitName, JobKind, JobResult),
     /// The verdict of a probe has changed, and why if it is bad.
     Probe(UnitName, ProbeKind, Verdict, String),
+    /// Something happened to a unit.
+    Happened(Arc<Happening>),
     /// The first jobs have all ended, this long after the manager began, in microseconds.
     StartupFinished(u64),
     /// A client that looks after a scope, by its name on the bus, is asked to stop it.

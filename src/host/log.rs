@@ -5,7 +5,7 @@
 //! only, never across a wait.
 
 use super::clock;
-use super::console::Console;
+use super::console::{Console, Form};
 use super::handle::LogLine;
 use super::line_rules::{LineRules, Settings};
 use super::log_writer::Writer;
@@ -280,6 +280,32 @@ impl Log {
             if !self.writer.is_behind() {
                 self.writer.write_later(batch, None, false);
             }
+        }
+    }
+
+    /// Takes a record of what happened to a unit. It is said in words, too, so that it is shown only
+    /// where programs read, and not kept in memory.
+    pub(super) fn event(
+        &self,
+        unit: &UnitName,
+        invocation: String,
+        priority: u8,
+        text: &str,
+        fields: &BTreeMap<String, String>,
+    ) {
+        let origin = Origin {
+            invocation,
+            ..Origin::of_manager(Some(unit.clone()))
+        };
+        let mut batch = Batch::new(Arc::new(origin), clock::now().realtime);
+        batch.add_with(priority, text, fields);
+        let mut store = self.lock();
+        store.last += 1;
+        batch.first = store.last;
+        drop(store);
+        let show = matches!(self.console.form(), Form::Json { .. });
+        if !self.writer.is_behind() {
+            self.writer.write_later(Arc::new(batch), None, show);
         }
     }
 

@@ -33,6 +33,7 @@ mod ipc;
 mod isolation;
 mod keep;
 mod killing;
+mod lifecycle;
 mod limits;
 mod line_rules;
 mod lines;
@@ -95,6 +96,7 @@ pub use keep::{
     CONTROL, Carried, Keep, KeepError, ReadError, Recovered, check_state, let_signals_through,
     recover, run_keeper,
 };
+pub use lifecycle::{Happening, What};
 pub use log::{LogPlaces, UNIT_TARGET};
 pub use operations::Trouble;
 pub use passed::receive;

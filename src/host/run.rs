@@ -17,6 +17,7 @@ use super::keep::custody::{Custody, Keep, Kept, Recovered};
 use super::keep::journal::Journal;
 use super::keep::resume::{self, Resumption};
 use super::keep::saved::PipeOf;
+use super::lifecycle::Life;
 use super::limits::Limits;
 use super::loading::Loaded;
 use super::log::{Log, LogPlaces};
@@ -204,6 +205,8 @@ pub struct Host {
     pub(super) client_environment: Vec<(String, String)>,
     /// Units that are frozen or on the way to or from it.
     pub(super) freezers: BTreeMap<UnitId, Freezer>,
+    /// How units were when something happened to them last.
+    pub(super) lives: BTreeMap<UnitId, Life>,
     /// What units had used when their group went.
     pub(super) last_usage: BTreeMap<UnitId, Usage>,
     /// The steps of coming up.
@@ -341,6 +344,7 @@ impl Host {
             told_by_root: BTreeMap::new(),
             client_environment: Vec::new(),
             freezers: BTreeMap::new(),
+            lives: BTreeMap::new(),
             last_usage: BTreeMap::new(),
             startup: Startup {
                 begun: clock::now(),

@@ -101,7 +101,7 @@ impl Follower {
             let mut left = &bytes[..];
             while let Some(batch) = batch::take(&mut left) {
                 if self.filter.takes(&batch) {
-                    lines.extend(batch.lines());
+                    lines.extend(batch.lines().filter(|line| self.filter.takes_line(line)));
                 }
             }
             self.place += (bytes.len() - left.len()) as u64;

@@ -14,11 +14,17 @@ use std::path::Path;
 pub struct Filter {
     /// Of these units, names or patterns; none: all.
     pub units: Vec<Pattern>,
+    /// Records of what happened, too.
+    pub events: bool,
     /// Not older than this, CLOCK_REALTIME in microseconds.
     pub since: u64,
 }
 
 impl Filter {
+    pub(super) fn takes_line(&self, line: &LogLine) -> bool {
+        self.events || !line.fields.contains_key("event")
+    }
+
     pub(super) fn takes(&self, batch: &Stored<'_>) -> bool {
         let options = MatchOptions {
             require_literal_leading_dot: false,
@@ -56,7 +62,7 @@ pub fn last(directory: &Path, filter: &Filter, count: usize) -> io::Result<Vec<L
         while let Some(batch) = batch::take(&mut left) {
             newest = newest.max(batch.realtime);
             if filter.takes(&batch) {
-                lines.extend(batch.lines());
+                lines.extend(batch.lines().filter(|line| filter.takes_line(line)));
             }
         }
         // What waited for the writer stands behind what came later.
