@@ -137,6 +137,7 @@ impl Capture {
                     let sink = Sink {
                         log: self.log.clone(),
                         from: From::new(unit, pid, reader.stream, rules),
+                        cut: None,
                     };
                     let (scratch, at_it) = (self.scratch.clone(), self.at_it.clone());
                     self.tasks
@@ -193,25 +194,37 @@ fn scratch() -> io::Result<Scratch> {
 struct Sink {
     log: Arc<Log>,
     from: From,
+    /// A line that was too long goes on: its level, unless it is left out.
+    cut: Option<Option<u8>>,
 }
 
 /// Word of when lines are written; `None` if nobody is to wait for it.
 type Written = Option<oneshot::Receiver<()>>;
 
 impl Sink {
-    /// Logs the lines that `feed` tells of.
-    fn log(&self, feed: impl FnOnce(&mut dyn FnMut(&[u8], bool))) -> Written {
+    /// Logs the lines that `feed` tells of. What becomes of all pieces of a line is settled by the
+    /// first one.
+    fn log(&mut self, feed: impl FnOnce(&mut dyn FnMut(&[u8], bool))) -> Written {
         let now = clock::now();
         let new = || Batch::new(self.from.origin.clone(), now.realtime);
         let (mut batch, mut last) = (new(), None);
         feed(&mut |line, goes_on| {
             let line = String::from_utf8_lossy(line);
-            let judged = self.from.rules.judge(&line, now.monotonic);
-            if let Some(text) = &judged.notice {
-                let unit = Some(&self.from.unit);
-                self.log.manager(LogLevel::Notice, unit, text);
-            }
-            let Some((level, text)) = judged.line else {
+            let (level, text) = match self.cut {
+                Some(level) => (level, &*line),
+                None => {
+                    let judged = self.from.rules.judge(&line, now.monotonic);
+                    if let Some(text) = &judged.notice {
+                        let unit = Some(&self.from.unit);
+                        self.log.manager(LogLevel::Notice, unit, text);
+                    }
+                    judged
+                        .line
+                        .map_or((None, ""), |(level, text)| (Some(level), text))
+                }
+            };
+            self.cut = goes_on.then_some(level);
+            let Some(level) = level else {
                 return;
             };
             batch.add(level, text, goes_on);
@@ -258,12 +271,12 @@ async fn read(
     readable: Readable,
     scratch: Scratch,
     at_it: Arc<RwLock<()>>,
-    sink: Sink,
+    mut sink: Sink,
 ) {
     let mut splitter = LineSplitter::default();
     loop {
         let guard = at_it.read().await;
-        match look_and_log(&reader.descriptor, &scratch, &mut splitter, &sink) {
+        match look_and_log(&reader.descriptor, &scratch, &mut splitter, &mut sink) {
             Ok(Looked::End) => break,
             Ok(Looked::More(count, written)) => {
                 if let Some(written) = written {
@@ -299,7 +312,7 @@ fn look_and_log(
     pipe: &OwnedFd,
     scratch: &Scratch,
     splitter: &mut LineSplitter,
-    sink: &Sink,
+    sink: &mut Sink,
 ) -> io::Result<Looked> {
     let mut buffer = [0; CHUNK];
     // Before the look: what comes in between is there to be seen.
@@ -314,6 +327,7 @@ fn look_and_log(
     let ended = memchr::memrchr(b'\n', seen).map_or(0, |last| last + 1);
     if ended > 0 && sink.drops() {
         splitter.forget();
+        sink.cut = None;
         let lines = memchr::memchr_iter(b'\n', &seen[..ended]).count();
         sink.from.rules.add_dropped(lines as u64);
         return Ok(Looked::More(ended, None));
@@ -405,13 +419,14 @@ mod tests {
     async fn the_beginning_of_a_line_waits_in_the_pipe() {
         let log = Arc::new(Log::in_memory());
         let (scratch, unit) = (scratch().unwrap(), UnitName::parse("a.service").unwrap());
-        let sink = Sink {
+        let mut sink = Sink {
             log: log.clone(),
             from: From::new(&unit, 7, Stream::Stdout, &log.rules(&unit, None, "a", "")),
+            cut: None,
         };
         let mut splitter = LineSplitter::default();
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-        let mut take = || match look_and_log(&reader, &scratch, &mut splitter, &sink).unwrap() {
+        let mut take = || match look_and_log(&reader, &scratch, &mut splitter, &mut sink).unwrap() {
             Looked::More(count, _) => {
                 take_out(&reader, count).unwrap();
                 "more"
@@ -437,6 +452,37 @@ mod tests {
         let lines = log.last(Some(&unit), 10);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[1].text.len(), 3 + SHORT);
+    }
+
+    #[tokio::test]
+    async fn the_pieces_of_a_line_have_its_level() {
+        let log = Arc::new(Log::in_memory());
+        let unit = UnitName::parse("a.service").unwrap();
+        let mut sink = Sink {
+            log: log.clone(),
+            from: From::new(&unit, 7, Stream::Stdout, &log.rules(&unit, None, "a", "")),
+            cut: None,
+        };
+        let mut log_pieces = |pieces: &[(&str, bool)]| {
+            drop(sink.log(|tell| {
+                for (piece, goes_on) in pieces {
+                    tell(piece.as_bytes(), *goes_on);
+                }
+            }));
+        };
+        log_pieces(&[("<3>bad", true), ("<7>more", true)]);
+        log_pieces(&[("end", false), ("next", false)]);
+        let lines = log.last(Some(&unit), 10);
+        let seen = |line: &Arc<crate::host::LogLine>| (line.priority, line.text.clone());
+        let seen: Vec<_> = lines.iter().map(seen).collect();
+        let text = |level, text: &str| (level, text.to_owned());
+        let all = [
+            text(3, "bad"),
+            text(3, "<7>more"),
+            text(3, "end"),
+            text(6, "next"),
+        ];
+        assert_eq!(seen, all);
     }
 
     #[test]
