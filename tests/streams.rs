@@ -8,6 +8,7 @@ use nix::mount::{MsFlags, mount};
 use nix::unistd::ttyname;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
@@ -238,6 +239,83 @@ fn the_journal_and_the_kernels_log_get_what_is_meant_for_them() {
         assert_eq!(passed_on.count(), 0, "{log}");
         // It is remembered all the same.
         assert!(daemon.ok(&["logs", "journal.service"]).contains("hello"));
+    });
+}
+
+/// The next entry that has this in it.
+#[track_caller]
+fn wait_entry(journal: &UnixDatagram, wanted: &str) -> String {
+    let mut entry = vec![0; 1 << 16];
+    wait_for("an entry of the journal", || {
+        let count = journal
+            .recv(&mut entry)
+            .map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&entry[..count]).into_owned();
+        match text.contains(wanted) {
+            true => Ok(text),
+            false => Err(format!("{wanted:?} is not in {text:?}")),
+        }
+    })
+}
+
+#[test]
+fn where_standard_error_is_a_journals_the_log_goes_there_with_fields() {
+    namespace::private(|| {
+        fs::create_dir_all("/run/systemd/journal").expect("our /run can be written");
+        let journal = UnixDatagram::bind("/run/systemd/journal/socket").expect("it is free");
+        let patience = Some(Duration::from_secs(30));
+        journal.set_read_timeout(patience).expect("it is a time");
+        let place = Place::new();
+        place.write_unit(
+            "talk.service",
+            "[Service]\nSyslogLevel=notice\nLogExtraFields=TEAM=agents\n\
+             ExecStart=/bin/sh -c 'echo \"<3>bad\"; echo good; exec sleep infinity'\n",
+        );
+        // The file that will be standard error.
+        let log = place.file("daemon.log");
+        fs::write(&log, "").expect("it can be made");
+        let file = fs::metadata(&log).expect("it is there");
+        let stream = format!("{}:{}", file.dev(), file.ino());
+        let daemon = place.with_environment("JOURNAL_STREAM", &stream).start();
+        let ready = wait_entry(&journal, "MESSAGE=ready on ");
+        let own = "\nPRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=dd-procmgrd\n";
+        assert!(ready.contains(own), "{ready:?}");
+        daemon.ok(&["start", "talk.service"]);
+        let id = daemon.show("talk.service", "InvocationID");
+        let (unit, run) = match common::skip::is_root() {
+            true => ("\nUNIT=talk.service\n", format!("\nINVOCATION_ID={id}\n")),
+            false => (
+                "\nUSER_UNIT=talk.service\n",
+                format!("\nUSER_INVOCATION_ID={id}\n"),
+            ),
+        };
+        let entries = [
+            wait_entry(&journal, "MESSAGE=talk.service: started"),
+            wait_entry(&journal, "MESSAGE=bad\nPRIORITY=3\n"),
+            wait_entry(&journal, "MESSAGE=good\nPRIORITY=5\n"),
+        ];
+        for entry in &entries {
+            assert!(entry.contains(unit) && entry.contains(&run), "{entry:?}");
+        }
+        let pid = format!("\nOBJECT_PID={}\n", daemon.main_pid("talk.service"));
+        for entry in &entries[1..] {
+            for field in ["\nSYSLOG_IDENTIFIER=sh\n", "\nTEAM=agents\n", &pid] {
+                assert!(entry.contains(field), "{field:?} {entry:?}");
+            }
+        }
+        assert_eq!(daemon.log(), "", "nothing twice");
+        assert!(daemon.ok(&["logs", "talk.service"]).contains("good"));
+    });
+}
+
+#[test]
+fn a_journal_that_is_not_there_is_told_and_the_log_goes_to_standard_error() {
+    namespace::private(|| {
+        let daemon = Place::new().with_argument("--log-target=journal").start();
+        wait_until("word of it", || {
+            let log = daemon.log();
+            log.contains("there is no journal") && log.contains("ready on ")
+        });
     });
 }
 

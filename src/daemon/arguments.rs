@@ -131,6 +131,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "LEVEL")]
     pub(super) log_level: Option<String>,
 
+    /// Where the log goes besides the disk: console (the standard streams), journal, or auto, which
+    /// is the journal where standard error leads there [default: auto] [env: DD_PM_LOG_TARGET=]
+    #[arg(long, value_name = "WHERE")]
+    pub(super) log_target: Option<String>,
+
     /// The log on the disk may have so many bytes; 0 keeps lines in memory only [default: 64M]
     /// [env: DD_PM_LOG_MAX_USE=]
     #[arg(long, value_name = "BYTES")]

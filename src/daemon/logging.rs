@@ -1,7 +1,8 @@
-//! The daemon's own log: lines for people on standard error, or JSON on standard output.
+//! The daemon's own log: lines for people on standard error, JSON on standard output, or entries of
+//! the journal.
 
 use crate::bus::LogControl;
-use crate::host::{Console, LogForm, UNIT_TARGET};
+use crate::host::{Console, JournalEntry, LogForm, UNIT_TARGET};
 use std::fmt::{self, Write};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
@@ -43,6 +44,7 @@ pub(super) fn start(level: LevelFilter, console: Arc<Console>) -> Control {
     let registry = tracing_subscriber::registry().with(targets);
     // Fails only if a test has set another one.
     let form = console.form();
+    let entries = Entries(console.clone());
     let writer = move || Writing(console.clone());
     let _ = match form {
         LogForm::Text { color } => registry
@@ -63,10 +65,15 @@ pub(super) fn start(level: LevelFilter, console: Arc<Console>) -> Control {
                     .with_writer(writer),
             )
             .try_init(),
+        LogForm::Journal => registry.with(entries).try_init(),
     };
     Control {
         handle,
         level: Mutex::new(level),
+        target: match form {
+            LogForm::Text { .. } | LogForm::Json { .. } => "console",
+            LogForm::Journal => "journal",
+        },
     }
 }
 
@@ -95,6 +102,7 @@ fn targets(level: LevelFilter) -> Targets {
 pub(super) struct Control {
     handle: reload::Handle<Targets, Registry>,
     level: Mutex<LevelFilter>,
+    target: &'static str,
 }
 
 impl LogControl for Control {
@@ -120,7 +128,28 @@ impl LogControl for Control {
     }
 
     fn target(&self) -> String {
-        "console".to_owned()
+        self.target.to_owned()
+    }
+}
+
+/// The daemon's lines as entries of the journal, with the fields that systemd gives its own.
+struct Entries(Arc<Console>);
+
+impl<S: Subscriber> Layer<S> for Entries {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        let mut parts = Parts::default();
+        event.record(&mut parts);
+        let mut entry = JournalEntry::of_manager(priority, &parts.to_string());
+        if let Some(unit) = &parts.unit {
+            entry.about(unit, &parts.invocation);
+        }
+        self.0.write_entry(&entry);
     }
 }
 
@@ -166,6 +195,8 @@ fn level_word(level: Level) -> (&'static str, &'static str) {
 struct Parts {
     unit: Option<String>,
     pid: Option<i64>,
+    /// Not shown to people.
+    invocation: String,
     message: String,
     others: String,
 }
@@ -187,6 +218,7 @@ impl Visit for Parts {
         match field.name() {
             "unit" => self.unit = Some(format!("{value:?}")),
             "message" => self.message = format!("{value:?}"),
+            "invocation" => self.invocation = format!("{value:?}"),
             // Writing to a String cannot fail.
             name => drop(write!(self.others, " {name}={value:?}")),
         }
@@ -243,7 +275,7 @@ mod tests {
         );
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(target: "unit", unit = %"a.service", pid = 7, "red \x1b[31m");
-            tracing::warn!(count = 3, "plain");
+            tracing::warn!(count = 3, invocation = Some("0123"), "plain");
         });
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<&str> = text.lines().collect();

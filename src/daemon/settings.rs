@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Settings {
     /// LogLevel=.
     pub(super) log_level: Option<String>,
+    /// LogTarget=.
+    pub(super) log_target: LogTarget,
     /// LogMaxUse=, in bytes.
     pub(super) log_max_use: Option<u64>,
     /// MergeJSON=.
@@ -38,6 +40,31 @@ pub(super) struct Settings {
     pub(super) dogstatsd: Option<String>,
     /// What is worth a warning, each naming the file.
     pub(super) warnings: Vec<String>,
+}
+
+/// Where the log goes besides the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum LogTarget {
+    /// To the journal if standard error leads there, else as [`LogTarget::Console`].
+    #[default]
+    Auto,
+    /// To the standard streams.
+    Console,
+    /// To the journal.
+    Journal,
+}
+
+impl LogTarget {
+    fn parse(word: &str) -> Result<LogTarget, String> {
+        match word {
+            "auto" => Ok(LogTarget::Auto),
+            "console" => Ok(LogTarget::Console),
+            "journal" => Ok(LogTarget::Journal),
+            _ => Err(format!(
+                "LogTarget={word} is none of auto, console, journal"
+            )),
+        }
+    }
 }
 
 /// Who besides root and the daemon's user may connect, to read only.

@@ -4,7 +4,7 @@ use super::arguments::{Arguments, KeepServices, LogFormat, ModeArgument, Switch}
 use super::facade;
 use super::logging;
 use super::serving::Serving;
-use super::settings::{self, ReadAccess, SettingsError};
+use super::settings::{self, LogTarget, ReadAccess, SettingsError};
 use super::termination;
 use crate::bus::{self, BusAddress, Outside, Readers};
 use crate::host::{self, ClientUnits, Console, Keep, KeepError, LogForm, LogPlaces, Mode};
@@ -116,7 +116,7 @@ impl Setup {
         let lookup = |name: &str| variable(&own, name);
         let root = rustix::process::geteuid().is_root();
         let places = Places::of(root, &arguments.name, &lookup);
-        let settings = settings::read(
+        let mut settings = settings::read(
             arguments.config.as_deref().unwrap_or(&places.config),
             arguments.config.is_some(),
         )?
@@ -135,6 +135,14 @@ impl Setup {
             Mode::Host | Mode::Container => LogFormat::Text,
         });
         let log_form = log_form(log_format, settings.merge_json);
+        let console = match wants_journal(settings.log_target, log_form, &lookup) {
+            true => Console::journal().unwrap_or_else(|error| {
+                let warning = format!("there is no journal ({error}); the log goes to the console");
+                settings.warnings.push(warning);
+                Console::new(log_form)
+            }),
+            false => Console::new(log_form),
+        };
         let max_use = settings.log_max_use.unwrap_or(LOG_MAX_USE);
         let system = host::gather_facts(&lookup);
         let runtime = directory(arguments.runtime_dir, &places.runtime, &arguments.name)?;
@@ -165,7 +173,7 @@ impl Setup {
             socket: std::path::absolute(arguments.socket.unwrap_or(places.socket.clone()))?,
             cgroup_label: cgroup_label(&arguments.name, &runtime, &places),
             log: LogPlaces {
-                console: Arc::new(Console::new(log_form)),
+                console: Arc::new(console),
                 directories: log_directories(max_use, &state, &runtime),
             },
             runtime,
@@ -185,6 +193,29 @@ impl Setup {
             log_level,
             warnings: settings.warnings,
         })
+    }
+}
+
+/// By itself where what is written to standard error would go there without its fields, which
+/// JOURNAL_STREAM= tells (systemd.exec(5)).
+fn wants_journal(
+    target: LogTarget,
+    form: LogForm,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> bool {
+    match (target, form) {
+        (LogTarget::Journal, _) => true,
+        (LogTarget::Console, _) => false,
+        (LogTarget::Auto, LogForm::Text { .. }) => {
+            let is_the_same = |stream: String| {
+                let error = rustix::fs::fstat(rustix::stdio::stderr()).ok()?;
+                let (device, inode) = stream.split_once(':')?;
+                let (device, inode) = (device.parse().ok()?, inode.parse().ok()?);
+                Some((error.st_dev, error.st_ino) == (device, inode))
+            };
+            lookup("JOURNAL_STREAM").and_then(is_the_same) == Some(true)
+        }
+        (LogTarget::Auto, LogForm::Json { .. } | LogForm::Journal) => false,
     }
 }
 

@@ -123,6 +123,11 @@ impl Engine {
         jobs.map(|job| self.job_view(job)).collect()
     }
 
+    /// The run of a unit that was begun last; 0 if there was none.
+    pub fn invocation(&self, unit: UnitId) -> u128 {
+        self.graph.lookup(unit).map_or(0, |unit| unit.invocation)
+    }
+
     /// Whether everything is being stopped.
     pub fn is_shutting_down(&self) -> bool {
         self.shutting_down

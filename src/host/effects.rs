@@ -42,7 +42,8 @@ impl Host {
                 message,
             } => {
                 let name = unit.and_then(|unit| self.name(unit));
-                self.log.manager(level, name.as_ref(), &message);
+                let run = unit.map_or(0, |unit| self.engine.invocation(unit));
+                self.log.about(level, name.as_ref(), run, &message);
             }
             Effect::Act {
                 unit,

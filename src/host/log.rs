@@ -241,7 +241,7 @@ impl Log {
         let mut show = true;
         if elsewhere.is_none() && !route.console && batch.size() <= SMALL && self.writer.is_idle() {
             let mut text = Vec::new();
-            self.console.render(&batch, &mut text);
+            self.console.render(&batch, Some(&from.rules), &mut text);
             show = !self.console.write_if_free(&text);
         }
         self.writer.write(batch, Some(from.rules.clone()), show)
@@ -256,23 +256,34 @@ impl Log {
 
     /// Takes a line of the manager, about a unit or not.
     pub(super) fn manager(&self, level: LogLevel, unit: Option<&UnitName>, text: &str) {
+        self.about(level, unit, 0, text);
+    }
+
+    /// The same about a run of the unit, by its invocation ID; 0 if it is of none.
+    pub(super) fn about(&self, level: LogLevel, unit: Option<&UnitName>, run: u128, text: &str) {
         if unit.is_some_and(|unit| self.leaves_out(unit, level)) {
             return;
         }
+        let id = (run != 0).then(|| format!("{run:032x}"));
+        let invocation = id.as_deref();
         match (unit, level) {
-            (Some(unit), LogLevel::Debug) => tracing::debug!(unit = %unit, "{text}"),
-            (Some(unit), LogLevel::Info) => tracing::info!(unit = %unit, "{text}"),
+            (Some(unit), LogLevel::Debug) => tracing::debug!(unit = %unit, invocation, "{text}"),
             // tracing has no notice; it is shown as info.
-            (Some(unit), LogLevel::Notice) => tracing::info!(unit = %unit, "{text}"),
-            (Some(unit), LogLevel::Warning) => tracing::warn!(unit = %unit, "{text}"),
-            (Some(unit), LogLevel::Error) => tracing::error!(unit = %unit, "{text}"),
+            (Some(unit), LogLevel::Info | LogLevel::Notice) => {
+                tracing::info!(unit = %unit, invocation, "{text}");
+            }
+            (Some(unit), LogLevel::Warning) => tracing::warn!(unit = %unit, invocation, "{text}"),
+            (Some(unit), LogLevel::Error) => tracing::error!(unit = %unit, invocation, "{text}"),
             (None, LogLevel::Debug) => tracing::debug!("{text}"),
             (None, LogLevel::Info | LogLevel::Notice) => tracing::info!("{text}"),
             (None, LogLevel::Warning) => tracing::warn!("{text}"),
             (None, LogLevel::Error) => tracing::error!("{text}"),
         }
         if level > LogLevel::Debug {
-            let origin = Origin::of_manager(unit.cloned());
+            let origin = Origin {
+                invocation: id.unwrap_or_default(),
+                ..Origin::of_manager(unit.cloned())
+            };
             let mut batch = Batch::new(Arc::new(origin), clock::now().realtime);
             batch.add(priority(level), text, false);
             let batch = self.keep(batch);

@@ -168,7 +168,7 @@ impl Worker {
         let taken = rules.is_some_and(|rules| self.sinks.take(batch, rules));
         if show && !taken {
             self.text.clear();
-            self.console.render(batch, &mut self.text);
+            self.console.render(batch, rules, &mut self.text);
             self.console.write(&self.text);
             self.text.shrink_to(1024 * 1024);
         }

@@ -31,6 +31,7 @@ mod handle;
 mod input_data;
 mod ipc;
 mod isolation;
+mod journald;
 mod keep;
 mod killing;
 mod lifecycle;
@@ -92,6 +93,7 @@ pub use handle::{
     Vitals,
 };
 pub use input_data::memory_file;
+pub use journald::JournalEntry;
 pub use keep::{
     CONTROL, Carried, Keep, KeepError, ReadError, Recovered, check_state, let_signals_through,
     recover, run_keeper,

@@ -3,7 +3,7 @@
 //! What the command line says beats the environment, which beats the file. process-manager.conf(5) and
 //! the file that the packages install are compared with this table.
 
-use super::{ReadAccess, Settings, assignments, directives};
+use super::{LogTarget, ReadAccess, Settings, assignments, directives};
 use crate::daemon::arguments::{Arguments, KeepServices};
 use crate::unit::value::{parse_boolean, parse_size};
 use clap::ValueEnum;
@@ -33,6 +33,16 @@ pub(super) static TABLE: &[Setting] = &[
             Ok(())
         },
         given: |arguments| arguments.log_level.clone(),
+    },
+    Setting {
+        key: "LogTarget",
+        option: "log-target",
+        variable: "DD_PM_LOG_TARGET",
+        set: |settings, value| {
+            settings.log_target = LogTarget::parse(value)?;
+            Ok(())
+        },
+        given: |arguments| arguments.log_target.clone(),
     },
     Setting {
         key: "LogMaxUse",
