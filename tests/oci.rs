@@ -1,11 +1,13 @@
 //! The image in real containers (crun), made of what packaging/Containerfile copies and says: the daemon as
-//! process 1, read-only, as an ordinary user, without capabilities and network.
+//! process 1, read-only, as an ordinary user, without capabilities and network. And the Containerfile itself,
+//! built and run by podman.
 
 mod common;
 
-use common::process::{lives, status};
+use common::process::{command_line, lives, send, status};
 use common::skip::{has_program, is_root};
 use common::{Missing, programs, skip, wait_for};
+use nix::sys::signal::Signal;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -13,6 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// crun looks for one hierarchy of control groups; hybrid machines have it below.
 const CRUN: &str = "if [ \"$(stat -f -c %T /sys/fs/cgroup)\" != cgroup2fs ]; then \
@@ -31,6 +34,22 @@ fn instruction(name: &str) -> String {
     line.unwrap_or_else(|| panic!("no {name}"))
         .trim()
         .to_owned()
+}
+
+/// Lays the image out, with the stand-in in it.
+fn lay_out(place: &Path) -> PathBuf {
+    let root = place.join("rootfs");
+    let programs = Path::new(programs::DAEMON).parent();
+    let made = Command::new(repository("packaging/image.sh"))
+        .arg(programs.expect("it has a directory"))
+        .arg(&root)
+        .output()
+        .expect("it is a script");
+    assert!(made.status.success(), "{made:?}");
+    let agent = root.join("usr/bin/stand-in-agent");
+    fs::copy(programs::stand_in(), agent).expect("it can be copied");
+    fs::create_dir(root.join("shared")).expect("it can be made");
+    root
 }
 
 /// An image laid out, what several containers share, and the state of crun.
@@ -62,20 +81,7 @@ impl Image {
         }
         let place = tempfile::tempdir().expect("a directory can be made");
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
-        let root = place.path().join("rootfs");
-        let made = Command::new(repository("packaging/image.sh"))
-            .arg(
-                Path::new(programs::DAEMON)
-                    .parent()
-                    .expect("it has a directory"),
-            )
-            .arg(&root)
-            .output()
-            .expect("it is a script");
-        assert!(made.status.success(), "{made:?}");
-        fs::copy(programs::stand_in(), root.join("usr/bin/stand-in-agent"))
-            .expect("it can be copied");
-        fs::create_dir(root.join("shared")).expect("it can be made");
+        let root = lay_out(place.path());
         for entry in fs::read_dir(repository("units/quickstart")).expect("it is here") {
             let from = entry.expect("it can be read").path();
             if from.extension().is_some_and(|it| it == "service") {
@@ -88,6 +94,15 @@ impl Image {
                 .expect("it can be copied");
             }
         }
+        let drop_in = root
+            .join("etc/datadog-agent/process-manager/units")
+            .join("quickstart-trace.service.d");
+        fs::create_dir(&drop_in).expect("it can be made");
+        fs::write(
+            drop_in.join("at-once.conf"),
+            "[Service]\nRestartSec=0\nStartLimitInterval=0\n",
+        )
+        .expect("it can be written");
         let shared = place.path().join("shared");
         fs::create_dir(&shared).expect("it can be made");
         fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).expect("it is ours");
@@ -283,6 +298,119 @@ fn get(socket: &Path, path: &str) -> Result<String, String> {
     Ok(answer.lines().next().unwrap_or_default().to_owned())
 }
 
+/// How often a time is taken.
+const KILLS: usize = 9;
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// A process from its beginning to its end, in a session of its own: on a busy machine that is what
+/// lets it wait for its turn.
+fn time_of_a_process() -> Duration {
+    let begin = Instant::now();
+    let status = Command::new("setsid").arg("/bin/true").status();
+    assert!(status.is_ok_and(|status| status.success()));
+    begin.elapsed()
+}
+
+/// The child of a daemon, as this machine knows it, that runs the stand-in of this name.
+fn agent(daemon: i32, name: &str) -> Option<i32> {
+    let threads = fs::read_dir(format!("/proc/{daemon}/task")).ok()?;
+    let children =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    let children: Vec<i32> = children
+        .flat_map(|list| {
+            let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+            pids.collect::<Vec<i32>>()
+        })
+        .collect();
+    let runs = |pid: &&i32| {
+        let words = command_line(**pid);
+        words.windows(2).any(|pair| pair == ["--name", name])
+    };
+    children.iter().find(runs).copied()
+}
+
+/// From the SIGKILL of an agent until the next one has been executed.
+fn time_of_return(daemon: i32, name: &str) -> Duration {
+    let first = wait_for("the agent", || agent(daemon, name).ok_or(String::new()));
+    let begin = Instant::now();
+    send(first, Signal::SIGKILL);
+    loop {
+        match agent(daemon, name) {
+            Some(next) if next != first => return begin.elapsed(),
+            _ => std::thread::sleep(Duration::from_micros(200)),
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30), "it is gone");
+    }
+}
+
+#[test]
+fn the_containerfile_builds_with_podman_and_the_image_runs() {
+    if !is_root() {
+        return skip(
+            Missing::Privilege,
+            "storage of images of its own needs root",
+        );
+    }
+    for program in ["podman", "crun"] {
+        if !has_program(program) {
+            return skip(Missing::Package, "podman is of podman, crun of crun");
+        }
+    }
+    let place = tempfile::tempdir().expect("a directory can be made");
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let root = lay_out(place.path());
+    let [units, shared] = ["units", "shared"].map(|name| place.path().join(name));
+    for directory in [&units, &shared] {
+        fs::create_dir(directory).expect("it can be made");
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).expect("it is ours");
+    }
+    let agent = "/usr/bin/stand-in-agent --name";
+    for (name, text) in [
+        (
+            "ends",
+            format!("ExecStart={agent} ends --run-for 0.2 --exit-code 7\n"),
+        ),
+        (
+            "stays",
+            format!("ExecStart={agent} stays --listen unix:/shared/up\n"),
+        ),
+    ] {
+        let file = units.join(format!("{name}.service"));
+        fs::write(file, format!("[Service]\n{text}")).expect("it can be written");
+    }
+    let output = Command::new("unshare")
+        .args(["--mount", "--propagation", "private"])
+        .arg(repository("tests/oci/podman.sh"))
+        .arg(repository("packaging/Containerfile"))
+        .arg(&root)
+        .arg(place.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare is there");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.code() == Some(77) {
+        return skip(Missing::Privilege, &format!("podman: {}", said.trim()));
+    }
+    let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}\n{complaints}");
+    for line in [
+        "version: dd-procmgrd ",
+        "the decisive unit: 7",
+        "stopped: 0",
+        "SIGTERM: stopping",
+        "stays.service: stopped",
+    ] {
+        assert!(
+            said.contains(line),
+            "{line:?} is not in {said}\n{complaints}"
+        );
+    }
+}
+
 #[test]
 fn the_set_lives_in_a_container_that_may_do_nothing() {
     let Some(image) = Image::new() else { return };
@@ -323,14 +451,20 @@ fn the_set_lives_in_a_container_that_may_do_nothing() {
         Ok(line) if line.contains(" 200 ") => Ok(()),
         other => Err(format!("{other:?}")),
     });
-    // One agent dies; the container stays.
-    let socket = container.shared.join("pm.sock");
-    container.ask(
-        "DD_PM_SOCKET",
-        &socket,
-        &["kill", "-s", "SIGKILL", "quickstart-trace"],
+    // One agent dies, again and again; the container stays.
+    let mut floors = Vec::new();
+    let mut returns = Vec::new();
+    for _ in 0..KILLS {
+        returns.push(time_of_return(first, "trace"));
+        floors.push(time_of_a_process());
+    }
+    up(&(KILLS + 1).to_string(), "quickstart-trace.service");
+    let (returned, floor) = (median(returns), median(floors));
+    println!("back within {returned:?} (RestartSec=0); any process takes {floor:?}");
+    assert!(
+        returned < Duration::from_millis(20) + 5 * floor,
+        "{returned:?}, any process: {floor:?}"
     );
-    up("2", "quickstart-trace.service");
     assert_eq!(
         row(&container.list(), "quickstart-core.service").get(3),
         Some(&"1")

@@ -9,7 +9,8 @@ needs=("kill procps" "setpriv util-linux" "dbus-daemon dbus")
 # Modules of Debian's Python and their packages.
 modules=()
 if [ "${CI:-}" = true ]; then
-    needs+=("systemd-analyze systemd" "python3 python3" "ip iproute2" "mandoc mandoc" "crun crun")
+    needs+=("systemd-analyze systemd" "python3 python3" "ip iproute2" "mandoc mandoc" "crun crun"
+        "podman podman")
     # What tests/socket_clients.rs puts behind sockets.
     needs+=("cupsd cups-daemon" "sshd openssh-server" "rpcbind rpcbind" "pcscd pcscd"
         "gunicorn gunicorn" "haproxy haproxy" "pg_createcluster postgresql")
