@@ -20,9 +20,10 @@ packages:
 manuals:
 	DD_PM_WRITE_MANUALS=1 cargo test --locked --test directives_manual
 
-# The .deb in a fresh Debian 12: installed, upgraded with services running, purged (root, mmdebstrap).
+# The .deb and the .rpm in a fresh Debian 12: installed, upgraded with services running, purged (root,
+# mmdebstrap, rpm).
 test-packages:
-	@packaging/test-deb.sh
+	@packaging/test-packages.sh
 
 test:
 	@packaging/ci/test.sh
@@ -56,7 +57,7 @@ doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
 deny:
-	cargo deny check
+	@packaging/ci/deny.sh
 
 # TARGET=unit_files, command_lines or values; all of them, ten minutes each, if it is not set.
 fuzz:
