@@ -5,10 +5,13 @@ import os
 import sys
 
 import cases
+import clients
+import matrices
 import packages
 import properties
 import report
 import services
+import support
 import verbs
 import world
 
@@ -17,7 +20,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("properties", "cases", "verbs", "services", "all"))
+    parser.add_argument("what", choices=("properties", "cases", "matrices", "verbs", "clients", "services",
+                                         "all"))
     parser.add_argument("--daemon", default=os.path.join(HERE, "../target/debug/dd-procmgrd"))
     parser.add_argument("--cache", default=packages.default_cache(), help="where packages are unpacked")
     parser.add_argument("--packages", help="only these, separated by commas")
@@ -38,7 +42,7 @@ def main():
     if reason:
         print("SKIP: %s" % reason)
         return 77
-    shown = played = None
+    shown = played = tables = sessions = None
     if options.what in ("properties", "all"):
         shown = properties.compare(options)
         report.print_properties(shown, options.differences)
@@ -53,15 +57,23 @@ def main():
             with open(options.report, "w") as f:
                 f.write(services.text(*started))
         return 0 if all(services.is_fine(row) for row in started[0]) else 1
+    if options.what in ("matrices", "all"):
+        tables = matrices.compare(options.daemon)
+        matrices.show(tables)
     driven = None
     if options.what in ("verbs", "all"):
         driven = verbs.compare(os.path.join(HERE, "verbs"), options.daemon, options.only)
         verbs.show(driven)
+    if options.what in ("clients", "all"):
+        sessions = clients.run()
+        clients.show(sessions)
     if options.report:
         with open(options.report, "w") as f:
-            f.write(report.text(shown, played, os.path.join(HERE, "differences.md")))
+            known = support.of(properties.collect(options)[0].files) if shown else None
+            f.write(report.text(known, shown, played, tables, driven, sessions))
     enough = shown is None or shown.percent() >= options.at_least
     same = (played is None or not cases.failed(played)) and (driven is None or not verbs.failed(driven))
+    same = same and not any(table.different() for table in tables or ()) and not clients.failed(sessions or ())
     return 0 if enough and same else 1
 
 
