@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The Debian package in a fresh Debian 12, in namespaces of its own without a network: installed, run,
-# upgraded with services that do not notice, removed, purged with nothing left. Root, mmdebstrap.
-#     test-deb.sh [PROFILE]
-# PROFILE is cargo's (dev). The Debian is kept in target/packages/debian.tar; DD_PM_BUILT=1 takes the
-# packages that are there.
+# The packages in a fresh Debian 12, in namespaces of its own without a network: installed, run, upgraded with
+# services that do not notice, removed, purged with nothing left. The .rpm is put there by rpm from outside,
+# which knows nothing of what is there. Root, mmdebstrap, rpm.
+#     test-packages.sh [PROFILE [KIND...]]
+# PROFILE is cargo's (dev); the kinds are deb and rpm. The Debian is kept in target/packages/debian.tar;
+# DD_PM_BUILT=1 takes the packages that are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ "${1:-}" = --inside ]; then
@@ -12,30 +13,37 @@ else
     inside=
 fi
 
-say() { echo "test-deb: $*"; }
-fail() { echo "test-deb: FAILED: $*" >&2; exit 1; }
+say() { echo "test-packages: $*"; }
+fail() { echo "test-packages: FAILED: $*" >&2; exit 1; }
 
 # --- Outside: two versions of the package, and a Debian to put them into.
 if [ -z "$inside" ]; then
     [ "$(id -u)" = 0 ] || fail "only root can make a Debian"
     profile=${1:-dev}
+    [ $# -eq 0 ] || shift
     out=$PWD/target/packages
     if [ -z "${DD_PM_BUILT:-}" ]; then
-        rm -f "$out"/*.deb
+        rm -f "$out"/*.deb "$out"/*.rpm
         packaging/build.sh "$profile" 0.1.0~1 >/dev/null
         packaging/build.sh "$profile" 0.1.0 >/dev/null
     fi
     [ -e "$out/debian.tar" ] || mmdebstrap --quiet --variant=minbase bookworm "$out/debian.tar"
-    place=$(mktemp -d /tmp/test-deb.XXXXXX)
-    trap 'rm -rf --one-file-system "$place"' EXIT
-    unshare --mount --pid --fork --kill-child --net --uts --ipc --propagation private \
-        "$0" --inside "$place" "$out"
+    for kind in "${@:-deb rpm}"; do
+        for one in $kind; do
+            place=$(mktemp -d /tmp/test-packages.XXXXXX)
+            trap 'rm -rf --one-file-system "$place"' EXIT
+            say "the .$one"
+            unshare --mount --pid --fork --kill-child --net --uts --ipc --propagation private \
+                "$0" --inside "$place" "$out" "$one"
+            rm -rf --one-file-system "$place"
+        done
+    done
     say "all is as it should be"
     exit
 fi
 
 # --- Inside: this is process 1 of its own namespaces.
-place=$2 out=$3
+place=$2 out=$3 kind=$4
 root=$place/root
 mkdir "$root"
 mount -t tmpfs none "$root"
@@ -43,14 +51,45 @@ tar -C "$root" -xf "$out/debian.tar"
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
-cp "$out"/dd-procmgr_*.deb "$root/tmp"
+cp "$out"/dd-procmgr[_-]*."$kind" "$root/tmp"
+arch=$(uname -m)
+case $kind in
+deb) old=dd-procmgr_0.1.0~1_$(dpkg --print-architecture).deb new=dd-procmgr_0.1.0_$(dpkg --print-architecture).deb ;;
+rpm) old=dd-procmgr-0.1.0~1-1.$arch.rpm new=dd-procmgr-0.1.0-1.$arch.rpm ;;
+esac
 
 here() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive "$@"; }
-install() { here apt-get -qq install -y --no-install-recommends "/tmp/$1" >"$place/apt.log" 2>&1 || { cat "$place/apt.log"; fail "apt install $1"; }; }
+# rpm has no record of what Debian has installed.
+with_rpm() { rpm --root "$root" --dbpath /var/lib/rpm --nodeps "$@"; }
+tried() { "$@" >"$place/apt.log" 2>&1 || { cat "$place/apt.log"; fail "$*"; }; }
+install() {
+    case $kind in
+    deb) tried here apt-get -qq install -y --no-install-recommends "/tmp/$1" ;;
+    rpm) tried with_rpm -U "$root/tmp/$1" ;;
+    esac
+}
+remove() {
+    case $kind in
+    deb) tried here apt-get -qq remove -y dd-procmgr ;;
+    rpm) tried with_rpm -e dd-procmgr ;;
+    esac
+}
+# An .rpm leaves its user, as is usual there, and what was changed and made by hand.
+purge() {
+    case $kind in
+    deb) tried here apt-get -qq purge -y dd-procmgr ;;
+    rpm)
+        rm "$root/etc/datadog-agent/process-manager.conf.rpmsave"
+        rm -r "$root/etc/datadog-agent/process-manager"
+        rmdir "$root/etc/datadog-agent"
+        here userdel dd-agent
+        ;;
+    esac
+}
 # Everything but what apt and dpkg keep for themselves; users with what is known of them.
 picture() {
     (cd "$root" && find . -xdev \( -path ./tmp -o -path ./proc -o -path ./var/log -o -path ./var/cache \
-        -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -name '*-' -path './etc/*' \) -prune -o -print | sort)
+        -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./var/lib/rpm -o -name '*-' -path './etc/*' \) -prune -o -print | sort)
     cat "$root/etc/passwd" "$root/etc/group"
 }
 # Until a command succeeds, for ten seconds.
@@ -75,8 +114,8 @@ daemons() {
 
 picture >"$place/before"
 
-say "install: $(here dpkg --print-architecture), nothing is started"
-install dd-procmgr_0.1.0~1_amd64.deb
+say "install: $arch, nothing is started"
+install "$old"
 [ -z "$(daemons)" ] || fail "the installation started a daemon"
 here getent passwd dd-agent >/dev/null || fail "there is no user dd-agent"
 here dd-procmgrd --version
@@ -98,7 +137,7 @@ first=$(pid_of first.service) second=$(pid_of second.service) daemon=$(daemons |
 echo "LogLevel=debug" >>"$root/etc/datadog-agent/process-manager.conf"
 
 say "upgrade with services running"
-install dd-procmgr_0.1.0_amd64.deb
+install "$new"
 grep 'runs the new program' "$place/apt.log" || fail "it was not executed anew: $(cat "$place/apt.log")"
 [ "$(pid_of first.service) $(pid_of second.service)" = "$first $second" ] || fail "services have other processes"
 [ -e "/proc/$daemon/exe" ] || [ -e "$root/proc/$daemon/exe" ] || fail "the daemon is gone"
@@ -110,7 +149,7 @@ until_ok running first.service
 first=$(pid_of first.service)
 
 say "remove"
-here apt-get -qq remove -y dd-procmgr >"$place/apt.log" 2>&1 || { cat "$place/apt.log"; fail "apt remove"; }
+remove
 [ ! -e "$root/usr/bin/dd-procmgrd" ] || fail "the program is there"
 [ -z "$(daemons)" ] || fail "a daemon is left"
 for pid in $first $second; do
@@ -119,12 +158,15 @@ done
 [ -e "$units/first.service" ] || fail "units of one's own went with the package"
 
 say "purge"
-here apt-get -qq purge -y dd-procmgr >"$place/apt.log" 2>&1 || { cat "$place/apt.log"; fail "apt purge"; }
+purge
 picture >"$place/after"
 diff "$place/before" "$place/after" || fail "this is left, or missing"
 
 say "install and purge with the user there before"
 here useradd --system dd-agent
-install dd-procmgr_0.1.0_amd64.deb
-here apt-get -qq purge -y dd-procmgr >/dev/null 2>&1
+install "$new"
+case $kind in
+deb) purge ;;
+rpm) remove ;;
+esac
 here getent passwd dd-agent >/dev/null || fail "the user was not ours to remove"
