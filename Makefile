@@ -43,7 +43,7 @@ sim:
 		cargo test --locked --profile sim --test sim what_must -- --nocapture
 
 # In an emulated machine with systemd and pure cgroup v2: resource control, and dd-procmgrd as a service
-# of systemd; takes minutes. PARTS="limits same below" picks some of it.
+# of systemd; takes minutes. PARTS="limits same below packages" picks some of it.
 vm:
 	@tests/vm/run.sh $(PARTS)
 

@@ -3,8 +3,9 @@
 
 mod common;
 
+use common::daemon::Place;
 use common::skip::{has_program, is_root};
-use common::{Missing, namespace, programs, skip};
+use common::{Missing, namespace, programs, skip, wait_until};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -137,6 +138,161 @@ fn the_reading_of_the_tour_can_fail() {
     assert_eq!(found[0].command, "a <<END\nb\nEND\n");
     assert_eq!(normal(&found[0].output), normal("out 7 x"));
     assert_ne!(normal("running 1"), normal("failed 1"));
+}
+
+/// The commands of a manual page's examples.
+fn examples(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join("man").join(page)).expect("it is here");
+    let lines = text.lines();
+    lines
+        .filter_map(|line| line.strip_prefix(".Dl $ "))
+        .map(|line| line.replace("\\&", ""))
+        .collect()
+}
+
+/// Types a command, in the place of a daemon or of none; exit status and all that came out.
+fn type_one(command: &str, place: &Place) -> (Option<i32>, String) {
+    let directory = Path::new(programs::DAEMON).parent();
+    let directory = directory.expect("it has a directory").display();
+    let output = Command::new("bash")
+        .args(["--noprofile", "--norc", "-c"])
+        .arg(format!("exec 2>&1\n{command}"))
+        .current_dir(place.path())
+        .env_clear()
+        .env("PATH", format!("{directory}:/usr/sbin:/usr/bin:/sbin:/bin"))
+        .env("LC_ALL", "C.UTF-8")
+        .env("HOME", place.path())
+        .env("XDG_RUNTIME_DIR", place.file("xdg"))
+        .env("DD_PM_SOCKET", place.socket())
+        .stdin(Stdio::null())
+        .output();
+    let output = output.expect("bash is there");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), text)
+}
+
+const TRACE: &str = "[Service]\nExecStart=/bin/sh -c 'echo here it is; exec sleep 1000'\n";
+
+#[test]
+fn the_examples_of_the_command_line_do_what_the_manual_says() {
+    let place = Place::new();
+    place.write_unit("trace.service", TRACE);
+    fs::write(place.file("trace.service"), TRACE).expect("it can be written");
+    let daemon = place.start();
+    daemon.ok(&["start", "trace"]);
+    wait_until("its line", || daemon.log().contains("here it is"));
+    let pid = daemon.main_pid("trace.service").to_string();
+    let expected = [
+        ("list", vec!["trace.service", &pid, "running"]),
+        (
+            "status",
+            vec!["Active: active (running)", &pid, "here it is"],
+        ),
+        ("show", vec!["\"MainPID\"", &pid, "\"NRestarts\""]),
+        ("logs", vec!["here it is"]),
+        ("verify", vec![]),
+    ];
+    let commands = examples("dd-procmgr.1");
+    assert_eq!(commands.len(), expected.len(), "{commands:?}");
+    for (command, (verb, parts)) in commands.iter().zip(expected) {
+        assert!(command.contains(verb), "{command}");
+        // It goes on until it is interrupted.
+        let follows = command.ends_with(" -f");
+        let typed = match follows {
+            true => format!("timeout 3 {command}"),
+            false => command.clone(),
+        };
+        let (status, text) = type_one(&typed, daemon.place());
+        let wanted = if follows { 124 } else { 0 };
+        assert_eq!(status, Some(wanted), "{command}: {text}");
+        for part in parts {
+            assert!(text.contains(part), "{command}: {part} is not in {text}");
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_the_daemon_do_what_the_manual_says() {
+    if !is_root() {
+        return skip(
+            Missing::Privilege,
+            "one has units in /usr, which is the machine's",
+        );
+    }
+    namespace::private_network(|| {
+        let place = Place::new();
+        place.write_unit("trace.service", TRACE);
+        let units = PathBuf::from("/opt/units");
+        fs::create_dir(&units).expect("our /opt can be written");
+        let job = "[Service]\nExecStart=/bin/sh -c 'exit 7'\n";
+        fs::write(units.join("job.service"), job).expect("it can be written");
+        let commands = examples("dd-procmgrd.8");
+        let [check, ends, by_hand] = commands.as_slice() else {
+            panic!("{commands:?}");
+        };
+        let (status, text) = type_one(check, &place);
+        assert_eq!(
+            (status, text.contains("in order")),
+            (Some(0), true),
+            "{text}"
+        );
+        let ends = ends.replace("/usr/lib/units", "/opt/units");
+        let (status, text) = type_one(&ends, &place);
+        assert_eq!(status, Some(7), "{text}");
+        let ask = "exec 3<>/dev/tcp/127.0.0.1/5550; printf 'GET /healthz/ready HTTP/1.0\\r\\n\\r\\n' >&3; \
+                   head -1 <&3";
+        let typed = format!(
+            "{by_hand} >/dev/null 2>&1 & for i in $(seq 100); do ({ask}) 2>/dev/null | grep 200 && break; \
+             sleep 0.1; done; dd-procmgr is-active trace; kill $!; wait $!"
+        );
+        let (status, text) = type_one(&typed, &place);
+        assert_eq!(status, Some(0), "{text}");
+        assert!(
+            text.contains(" 200 ") && text.contains("\nactive\n"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn clients_of_systemd_work_as_the_readme_says() {
+    for program in ["systemctl", "busctl"] {
+        if !has_program(program) {
+            return skip(Missing::Package, "systemctl and busctl are of systemd");
+        }
+    }
+    namespace::private(|| {
+        let text = fs::read_to_string(root().join("README.md")).expect("it is here");
+        let (_, chapter) = text
+            .split_once("\n## With systemctl\n")
+            .expect("there is such a chapter");
+        let chapter = chapter.split("\n## ").next().unwrap_or_default();
+        let commands: Vec<&str> = chapter
+            .lines()
+            .filter_map(|line| line.strip_prefix("    "))
+            .collect();
+        let [daemon, systemctl, busctl] = commands.as_slice() else {
+            panic!("{commands:?}");
+        };
+        let daemon = daemon.split('#').next().unwrap_or_default();
+        // The usual socket, which the others name, in a /run of our own.
+        let place = Place::new().with_socket(Path::new("/run/datadog/process-manager.sock"));
+        let typed = format!(
+            "{daemon} >log 2>&1 & until dd-procmgr list >/dev/null 2>&1; do sleep 0.05; done; \
+             systemctl is-active multi-user.target; {systemctl} && {busctl}; status=$?; kill %1; wait %1; exit $status"
+        );
+        let (status, text) = type_one(&format!("set -m; {typed}"), &place);
+        assert_eq!(status, Some(0), "{text}");
+        for part in [
+            "active\n",
+            "multi-user.target",
+            "loaded units listed",
+            "org.freedesktop.systemd1.Manager",
+            ".ListUnits",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    });
 }
 
 /// Files that a document leads to and that are not there.
