@@ -3,35 +3,10 @@
 # hung, reloaded, executed anew, stopped. A line for each statement; the exit status says whether all
 # hold. For run.sh.
 . /vm/places
+. /vm/checks.sh
 unit=datadog-agent.service
 own=/sys/fs/cgroup/system.slice/$unit
 quickstart=(quickstart-core quickstart-trace quickstart-process quickstart-sysprobe quickstart-security)
-wrong=0 number=0
-
-# check WHAT COMMAND...: the command succeeds.
-check() {
-    local what=$1
-    shift
-    number=$((number + 1))
-    if "$@"; then
-        echo "PASS $what"
-    else
-        echo "FAIL $what"
-        wrong=$((wrong + 1))
-    fi
-}
-# soon WHAT SECONDS COMMAND...: it succeeds within this time.
-soon() {
-    local what=$1 end=$((SECONDS + $2))
-    shift 2
-    until "$@" >/dev/null 2>&1 || [ $SECONDS -ge $end ]; do sleep 0.2; done
-    check "$what" "$@"
-}
-# equal WHAT FOUND WANTED
-equal() {
-    check "$1 ($2)" [ "$2" = "$3" ]
-    [ "$2" = "$3" ] || echo "     wanted: $3"
-}
 above() { systemctl show -P "$1" $unit; }
 below() { dd-procmgr show -p "$2" --value "$1"; }
 active() {

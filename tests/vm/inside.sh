@@ -20,7 +20,7 @@ for part in "${parts[@]}"; do
     echo "PART $part"
     case $part in
     limits) "$tests" --test-threads 2 ;;
-    same | below) bash "/vm/$part.sh" ;;
+    same | below | packages) bash "/vm/$part.sh" ;;
     *) echo "there is no part $part" && false ;;
     esac || status=1
 done

@@ -5,6 +5,7 @@
 #   limits  tests/limits.rs
 #   same    what systemd and dd-procmgrd make of the same settings (same.sh)
 #   below   dd-procmgrd as a service of the machine's systemd, killed, stopped, and so on (below.sh)
+#   packages  the .deb: installed, started, upgraded, removed, purged (packages.sh)
 # Needs root, and from apt: qemu-system-x86 mmdebstrap e2fsprogs. The processor is emulated, which
 # takes about twenty minutes; DD_PM_VM_ACCEL=kvm is faster where it works.
 #
@@ -18,7 +19,7 @@ directory=${DD_PM_VM_DIR:-/tmp/dd-procmgr-vm}
 read -ra qemu <<<"${DD_PM_VM_QEMU:-qemu-system-x86_64}"
 limit=${DD_PM_VM_LIMIT:-3600}
 parts=("$@")
-[ $# -gt 0 ] || parts=(limits same below)
+[ $# -gt 0 ] || parts=(limits same below packages)
 mkdir -p "$directory"
 
 for program in "${qemu[0]}" mke2fs python3; do
@@ -89,7 +90,13 @@ put target/debug/dd-procmgrd /opt/datadog-packages/datadog-agent/experiment/bin/
 mkdir -p "$load/vm/systemd" "$load/vm/units"
 cp -r packaging/systemd/datadog-agent* "$load/vm/systemd/"
 cp units/quickstart/*.service "$here"/units/* "$load/vm/units/"
-cp "$here"/{inside,same,below}.sh "$load/vm/"
+cp "$here"/{inside,checks,same,below,packages}.sh "$load/vm/"
+if [[ " ${parts[*]} " == *" packages "* ]]; then
+    rm -f target/packages/*.deb
+    for version in 0.1.0~1 0.1.0; do packaging/build.sh dev $version >/dev/null; done
+    mkdir "$load/vm/packages"
+    cp target/packages/*.deb "$load/vm/packages/"
+fi
 printf 'root=%q\ntests=%q\nparts=(%s)\n' "$(pwd -P)" "$tests" "${parts[*]}" >"$load/vm/places"
 tar cf "$directory/load.tar" -C "$load" .
 truncate -s %512 "$directory/load.tar"
