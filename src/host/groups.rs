@@ -323,13 +323,27 @@ impl Groups {
         units.flat_map(|(unit, members)| members.guests.iter().map(|guest| (*unit, guest)))
     }
 
+    /// The processes that may be of units: those that the engine knows, guests, and who descends from
+    /// them or the daemon. What units of an earlier daemon have left may be anywhere. The first process
+    /// of a namespace has none but its own around it.
+    fn table(&self, known: &Known) -> Table {
+        let me = std::process::id() as i32;
+        if self.orphaned || me == 1 {
+            return process_table::scan();
+        }
+        let mut roots = BTreeSet::from([me]);
+        roots.extend(known.keys());
+        roots.extend(self.guests().map(|(_, guest)| guest.pid()));
+        process_table::scan_below(&roots)
+    }
+
     /// The living processes of a unit that it has by descent from a guest.
     fn guests_of(&self, unit: UnitId) -> Vec<i32> {
         let has_any = self.units.get(&unit).is_some_and(|m| !m.guests.is_empty());
         if !has_any {
             return Vec::new();
         }
-        let table = process_table::scan();
+        let table = self.table(&Known::new());
         let living = table
             .iter()
             .filter(|(_, stat)| !process_table::is_dead(stat));
@@ -511,9 +525,7 @@ impl Groups {
             return Some(*unit);
         }
         if self.tree.is_none() {
-            return self
-                .classify_all(known, &process_table::scan())
-                .remove(&pid);
+            return self.classify_all(known, &self.table(known)).remove(&pid);
         }
         let name = proc::control_group(pid).ok()??;
         // Slices have groups, too, around those of their units: the innermost one says it.
@@ -526,7 +538,7 @@ impl Groups {
         if by_group.is_some() || self.guests().next().is_none() {
             return by_group;
         }
-        guests::host_of(pid, self.guests(), &process_table::scan())
+        guests::host_of(pid, self.guests(), &self.table(known))
     }
 
     /// Drops the unit's group if nobody is left in it.
@@ -599,13 +611,13 @@ impl Groups {
         let mut pids: BTreeSet<i32> = units
             .flat_map(|unit| self.processes(*unit, known))
             .collect();
-        pids.extend(self.classify_descendants(&process_table::scan()));
+        pids.extend(self.classify_descendants(&self.table(known)));
         pids.into_iter().collect()
     }
 
     /// Living processes by unit, without control groups.
     fn classify(&self, known: &Known) -> BTreeMap<i32, UnitId> {
-        let table = process_table::scan();
+        let table = self.table(known);
         let mut units = self.classify_all(known, &table);
         units.retain(|pid, _| {
             table

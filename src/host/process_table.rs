@@ -1,21 +1,56 @@
-//! All processes of the machine, as /proc has them.
+//! Processes as /proc has them: our own and those that descend from them, or all of the machine.
 //!
 //! A reading is a moment in the past: a number found here is only signalled through a pidfd
 //! after it was looked at again (see `killing`).
 
 use crate::sys::proc::{self, Stat};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 /// Processes by number.
 pub(super) type Table = BTreeMap<i32, Stat>;
 
+/// How often the way down is gone until it is the same twice.
+const WAYS: u32 = 8;
+
 /// Reads all processes; those that go meanwhile are left out.
 pub(super) fn scan() -> Table {
-    let pids = proc::all().unwrap_or_default();
-    pids.into_iter()
-        .filter_map(|pid| Some((pid, proc::stat(pid).ok()?)))
+    read(proc::all().unwrap_or_default())
+}
+
+/// Reads these processes and those that descend from them: nobody else's are looked at. All are
+/// where the kernel does not tell who descends from whom, or nothing stands still.
+pub(super) fn scan_below(roots: &BTreeSet<i32>) -> Table {
+    if proc::children(std::process::id() as i32).is_err() {
+        return scan();
+    }
+    // Whoever loses its parent meanwhile is found elsewhere the next time.
+    let mut before = descendants(roots);
+    for _ in 0..WAYS {
+        let now = descendants(roots);
+        if now == before {
+            return read(now);
+        }
+        before = now;
+    }
+    scan()
+}
+
+fn descendants(roots: &BTreeSet<i32>) -> BTreeSet<i32> {
+    let mut found = BTreeSet::new();
+    let mut left: Vec<i32> = roots.iter().copied().collect();
+    while let Some(pid) = left.pop() {
+        if found.insert(pid) {
+            left.extend(proc::children(pid).unwrap_or_default());
+        }
+    }
+    found
+}
+
+fn read(pids: impl IntoIterator<Item = i32>) -> Table {
+    let pids = pids.into_iter();
+    pids.filter_map(|pid| Some((pid, proc::stat(pid).ok()?)))
         .collect()
 }
 
@@ -51,5 +86,34 @@ mod tests {
         assert!(!is_dead(&scan()[&me]));
         assert!(environment_variable(me, "PATH").is_some());
         assert!(environment_variable(me, "PAT").is_none());
+    }
+
+    #[test]
+    fn looks_at_nobody_elses() {
+        let me = std::process::id() as i32;
+        let mut shell = std::process::Command::new("/bin/sh")
+            .args(["-c", "sleep 100 & echo $!; wait"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = shell.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+        let (child, grandchild) = (shell.id() as i32, line.trim().parse::<i32>().unwrap());
+        let of_child = scan_below(&BTreeSet::from([child]));
+        assert_eq!(
+            of_child.keys().copied().collect::<Vec<_>>(),
+            [child, grandchild]
+        );
+        // Others run tests beside this one; whoever it descends from is nobody of its own.
+        let ours = scan_below(&BTreeSet::from([me]));
+        assert_eq!(ours[&grandchild].parent, child);
+        assert!(!ours.contains_key(&1) && !ours.contains_key(&ours[&me].parent));
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(grandchild),
+            nix::sys::signal::SIGKILL,
+        )
+        .unwrap();
+        shell.wait().unwrap();
     }
 }

@@ -115,6 +115,23 @@ pub fn all() -> io::Result<Vec<i32>> {
     Ok(pids)
 }
 
+/// The children of a process, whichever of its threads made them or got them. One that comes or goes
+/// meanwhile may be missing, and so may another then.
+///
+/// # Errors
+/// There is no such process, or the kernel does not tell (CONFIG_PROC_CHILDREN).
+pub fn children(pid: i32) -> io::Result<Vec<i32>> {
+    let mut pids = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let list = fs::read_to_string(thread?.path().join("children"))?;
+        pids.extend(
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse::<i32>().ok()),
+        );
+    }
+    Ok(pids)
+}
+
 /// The name, second of the fields, may hold anything, also `) `; the last `)` ends it.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
