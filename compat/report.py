@@ -1,5 +1,6 @@
 """The report: directives, counts per package and property, every difference, the cases, the tables, the clients."""
 import collections
+import re
 
 import cases
 import support
@@ -114,11 +115,16 @@ def inside_text(played):
     return lines + [""]
 
 
+CLIENTS = re.compile(r"systemctl|busctl|systemd-[a-z]+")
+
+
 def verbs_text(driven):
     """Debian's clients, by program and way."""
     counted = collections.OrderedDict()
     for where, theirs, ours in driven:
-        program = next((word for word in theirs.command.split() if "=" not in word), "")
+        # Some are called by a shell.
+        found = CLIENTS.search(theirs.command)
+        program = found[0] if found else "others"
         one = counted.setdefault((program, where.rpartition(", ")[2]), collections.Counter())
         one["all"] += 1
         if not theirs.counts:
