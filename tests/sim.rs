@@ -1,7 +1,7 @@
 //! The engine in a simulated world, over many seeds (see `sim/mod.rs`).
 //!
-//! `SIM_SEEDS` and `SIM_FROM` choose the seeds; `SIM_SEED=n cargo test --test sim replay --
-//! --nocapture` replays one, cut down to what its finding needs.
+//! `SIM_SEEDS` and `SIM_FROM` choose the seeds; `SIM_SEED=n cargo test --profile sim --test sim
+//! replay -- --nocapture` replays one, cut down to what its finding needs.
 
 #[path = "sim/mod.rs"]
 mod sim;
@@ -197,7 +197,7 @@ fn tell(findings: &[(u64, Finding)]) -> String {
     }
     if let Some((seed, _)) = findings.first() {
         lines.push(format!(
-            "replay with: SIM_SEED={seed} cargo test --test sim replay -- --nocapture"
+            "replay with: SIM_SEED={seed} cargo test --profile sim --test sim replay -- --nocapture"
         ));
     }
     lines.join("\n")

@@ -10,6 +10,7 @@ else
 fi
 if cargo clippy --version >/dev/null 2>&1; then
     cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --test sim -- -D warnings
 else
     echo "lint: clippy is not installed, lints are not checked"
 fi

@@ -63,6 +63,7 @@ DD_PM_SKIPS=$(mktemp)
 export DD_PM_SKIPS
 trap 'rm -f "$DD_PM_SKIPS"' EXIT
 cargo test --locked
+cargo test --locked --profile sim --test sim
 
 count=$(wc -l <"$DD_PM_SKIPS")
 echo

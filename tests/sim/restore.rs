@@ -32,7 +32,7 @@ impl World<'_> {
         let (due, changed) = match self.restores {
             Restores::Never => (false, false),
             Restores::Seldom => (
-                self.restore_dice.one_in(100),
+                self.restore_dice.one_in(300),
                 !self.calm && self.restore_dice.one_in(10),
             ),
             Restores::Always => (true, false),
@@ -62,7 +62,7 @@ impl World<'_> {
     /// Begins a journal.
     pub(crate) fn make_picture(&mut self) -> Result<(), Finding> {
         // Behind every event there is nothing to be played; and it takes its time.
-        if self.restores != Restores::Seldom || !self.scenario.seed.is_multiple_of(10) {
+        if self.restores != Restores::Seldom || !self.scenario.seed.is_multiple_of(30) {
             return Ok(());
         }
         let picture = serde_json::to_vec(&self.engine.snapshot());

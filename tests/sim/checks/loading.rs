@@ -1,11 +1,12 @@
 //! Which units are loaded.
 
 use super::{Check, Sight, Verdict};
-use crate::sim::picture::Seen;
+use crate::sim::picture::{Picture, Seen};
 use procmgr::engine::{Effect, Event, UnitId};
-use procmgr::unit::config::{CollectMode, LoadState};
+use procmgr::unit::config::{CollectMode, LoadState, UnitConfig};
 use procmgr::unit::name::UnitName;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Units only go when they may: at the time for it, down, without a job, a process or anybody
 /// who wants them, and not while one that stays names them. Then all go that may. What a loaded
@@ -15,6 +16,8 @@ pub(crate) struct Unloading {
     ever: BTreeSet<UnitId>,
     /// The time for it is now.
     collecting: bool,
+    /// What was loaded when it was last looked at.
+    looked_at: Vec<Arc<UnitConfig>>,
     /// The engine had said before that there is nothing to be done.
     nothing_to_do: bool,
     kept: BTreeSet<UnitName>,
@@ -120,22 +123,31 @@ impl Check for Unloading {
     }
 
     fn after(&mut self, sight: &Sight<'_, '_>, _: bool) -> Verdict {
-        let picture = sight.picture();
-        let names: BTreeSet<&UnitName> = picture
-            .units
-            .values()
-            .map(|unit| &unit.config.name)
-            .collect();
-        for unit in picture.units.values() {
-            let mut edges = unit.config.dependencies.iter();
-            if let Some(edge) = edges.find(|edge| !names.contains(&edge.target)) {
-                let (from, to) = (unit.name(), &edge.target);
-                return Err(format!("{from} is loaded, but not {to}, which it names"));
-            }
+        let loaded = || sight.picture().units.values().map(|unit| &unit.config);
+        let as_before = loaded().count() == self.looked_at.len()
+            && loaded()
+                .zip(&self.looked_at)
+                .all(|(one, other)| Arc::ptr_eq(one, other));
+        if !as_before {
+            what_is_named_is_loaded(sight.picture())?;
+            self.looked_at = loaded().cloned().collect();
         }
-        if std::mem::take(&mut self.collecting) && !picture.shutting_down {
+        if std::mem::take(&mut self.collecting) && !sight.picture().shutting_down {
             return self.all_went_that_may(sight);
         }
         Ok(())
     }
+}
+
+fn what_is_named_is_loaded(picture: &Picture) -> Verdict {
+    let units = picture.units.values();
+    let names: BTreeSet<&UnitName> = units.map(|unit| &unit.config.name).collect();
+    for unit in picture.units.values() {
+        let mut edges = unit.config.dependencies.iter();
+        if let Some(edge) = edges.find(|edge| !names.contains(&edge.target)) {
+            let (from, to) = (unit.name(), &edge.target);
+            return Err(format!("{from} is loaded, but not {to}, which it names"));
+        }
+    }
+    Ok(())
 }
