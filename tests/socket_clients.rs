@@ -243,6 +243,66 @@ fn haproxy_answers_on_a_descriptor_it_inherits() {
     });
 }
 
+#[test]
+fn haproxy_is_restarted_with_an_overlap_and_no_request_is_lost() {
+    with("/usr/sbin/haproxy", || {
+        let place = Place::new();
+        let config = "global\n nbthread 1\n hard-stop-after 10s\ndefaults\n mode http\n timeout client 5s\n \
+                      timeout server 5s\n timeout connect 5s\nfrontend passed\n bind fd@3\n \
+                      http-request return status 200 content-type text/plain string haproxy\n";
+        let file = place.file("haproxy.cfg");
+        fs::write(&file, config).expect("it is ours");
+        // SIGUSR1 is its soft stop: connections are served to their end.
+        place.write_unit(
+            "proxy.service",
+            &format!(
+                "[Unit]\nStartLimitIntervalSec=0\n\
+                 [Service]\nType=notify\nKillMode=mixed\nKillSignal=SIGUSR1\n\
+                 ExecStart=/usr/sbin/haproxy -Ws -f {}\n",
+                file.display()
+            ),
+        );
+        place.write_unit("proxy.socket", "[Socket]\nListenStream=127.0.0.1:8080\n");
+        let daemon = place.start();
+        daemon.ok(&["start", "proxy.socket", "proxy.service"]);
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let rounds = 50;
+        let ask = || {
+            let (mut good, mut bad) = (0, Vec::new());
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                match std::panic::catch_unwind(|| tcp(8080).get("/")) {
+                    Ok(answer) if answer.ends_with("haproxy") => good += 1,
+                    Ok(answer) => bad.push(answer),
+                    Err(_) => bad.push("no connection".to_owned()),
+                }
+                std::thread::sleep(std::time::Duration::from_millis(4));
+            }
+            (good, bad)
+        };
+        let begun = std::time::Instant::now();
+        let answers: Vec<(u32, Vec<String>)> = std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..3).map(|_| scope.spawn(ask)).collect();
+            for _ in 0..rounds {
+                let before = daemon.main_pid("proxy.service");
+                daemon.ok(&["restart", "--overlap", "proxy.service"]);
+                assert_ne!(daemon.main_pid("proxy.service"), before);
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            let joined = clients.into_iter().map(|it| it.join());
+            joined.map(|it| it.expect("it only asks")).collect()
+        });
+        let took = begun.elapsed().as_secs_f64();
+        let good: u32 = answers.iter().map(|(good, _)| good).sum();
+        let bad: Vec<&String> = answers.iter().flat_map(|(_, bad)| bad).collect();
+        let rate = f64::from(good) / took;
+        println!(
+            "{rounds} restarts, {good} requests ({rate:.0} a second), {} lost",
+            bad.len()
+        );
+        assert!(bad.is_empty(), "{bad:?}");
+    });
+}
+
 /// A cluster of its own, in private directories; its version.
 fn make_cluster() -> String {
     for directory in ["/var/lib/postgresql", "/var/log", "/etc/postgresql"] {

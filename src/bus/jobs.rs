@@ -144,6 +144,7 @@ fn verb(job_type: &str) -> Result<Verb, Failure> {
         "stop" => Verb::Stop,
         "reload" => Verb::Reload,
         "restart" => Verb::Restart,
+        "restart-overlap" => Verb::RestartOverlap,
         "try-restart" => Verb::TryRestart,
         "reload-or-restart" => Verb::ReloadOrRestart,
         "reload-or-try-restart" => Verb::ReloadOrTryRestart,

@@ -83,6 +83,7 @@ pub(super) const METHODS: &[Method] = &[
     look("FollowLog", "asu", "units,count", LINES, "lines"),
     look("LogFiles", "as", "units", "sas", "directory,units"),
     change("StartUnit", "ss", "name,mode", "ob", "job,reset"),
+    change("RestartUnitOverlapping", "ss", "name,mode", "o", "job"),
     change(
         "SetUnitSettings",
         "sbas",
@@ -137,6 +138,7 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Body, Failure> {
         "FollowLog" => follow_log(call).await,
         "LogFiles" => log_files(call).await,
         "StartUnit" => start_unit(call).await,
+        "RestartUnitOverlapping" => restart_overlapping(call).await,
         "SetUnitSettings" => {
             let (name, runtime, texts): (String, bool, Vec<String>) = call.arguments()?;
             transient::set_written(call, &name, runtime, &texts).await
@@ -381,6 +383,16 @@ fn texts(fields: &BTreeMap<String, String>) -> Value {
         (Value::from(name.as_str()), Value::from(value.as_str()))
     };
     Value::Map(fields.iter().map(pair).collect())
+}
+
+/// `RestartUnitOverlapping(s name, s mode) -> o job`: a restart in which the new process of a service
+/// is ready before the old one is told to stop.
+async fn restart_overlapping(call: &Call<'_>) -> Result<Body, Failure> {
+    let (name, mode): (String, String) = call.arguments()?;
+    let mode = job_mode(&mode)?;
+    let handle = &call.client.hub.handle;
+    let job = handle.job(&name, Verb::RestartOverlap, mode, true).await?;
+    Ok(Body::one("o", Value::String(job_path(call, &name, job))))
 }
 
 fn line_values(line: &LogLine) -> Vec<Value> {

@@ -49,6 +49,7 @@ fn verb(word: &str) -> Option<Verb> {
         "stop" => Verb::Stop,
         "reload" => Verb::Reload,
         "restart" => Verb::Restart,
+        "restart-overlap" => Verb::RestartOverlap,
         "try-restart" => Verb::TryRestart,
         "reload-or-restart" => Verb::ReloadOrRestart,
         "try-reload-or-restart" => Verb::ReloadOrTryRestart,

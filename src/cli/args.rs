@@ -126,6 +126,17 @@ pub(super) struct Show {
     pub(super) unit_path: Option<String>,
 }
 
+/// Units to restart.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Restart {
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    /// Start the new process of a service beside the old one, on the same sockets, and stop the old
+    /// one when the new one is ready
+    #[arg(long)]
+    pub(super) overlap: bool,
+}
+
 /// How to run a command for sockets.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Activation {
@@ -225,7 +236,7 @@ pub(super) enum Command {
     /// Stop units
     Stop(Jobs),
     /// Restart units, or start them
-    Restart(Jobs),
+    Restart(Restart),
     /// Start a unit and stop all that it does not need
     Isolate {
         /// The unit; a name without a type is a .target

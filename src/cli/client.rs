@@ -272,6 +272,16 @@ impl Client {
         Ok((path.as_str().to_owned(), reset))
     }
 
+    /// Queues a restart with an overlap; returns the job's path.
+    pub(super) async fn restart_overlapping(
+        &mut self,
+        unit: &str,
+        mode: &str,
+    ) -> Result<String, Problem> {
+        let reply = self.own("RestartUnitOverlapping", &(unit, mode)).await?;
+        decode::<OwnedObjectPath>(&reply).map(|path| path.as_str().to_owned())
+    }
+
     /// The queued jobs.
     pub(super) async fn jobs(&mut self) -> Result<Vec<QueuedJob>, Problem> {
         queued(&self.manager("ListJobs", &()).await?)

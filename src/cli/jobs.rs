@@ -14,6 +14,8 @@ use serde_json::{Value as Json, json};
 pub(super) enum Verb {
     /// start, with a reset of the start limit.
     Start,
+    /// restart with a new process beside the old one: a method of our own.
+    Overlap,
     /// Any other: the manager's method and the word for messages.
     Other(&'static str, &'static str),
 }
@@ -22,6 +24,7 @@ impl Verb {
     fn word(self) -> &'static str {
         match self {
             Verb::Start => "start",
+            Verb::Overlap => "restart",
             Verb::Other(_, word) => word,
         }
     }
@@ -88,7 +91,12 @@ pub(super) async fn run(
             continue;
         };
         let done = waiting.swap_remove(index);
-        let message = explain(client, &done.unit, &result).await?;
+        let mut message = explain(client, &done.unit, &result).await?;
+        if result == "failed"
+            && let Some(reason) = last_reason(client, &done.unit, &["the new generation is"]).await
+        {
+            message = message.map(|text| format!("{text}\n{reason}"));
+        }
         if let Some(message) = &message {
             complain(message);
             first(&mut status, FAILURE);
@@ -141,6 +149,7 @@ async fn queue(client: &mut Client, verb: Verb, unit: &str, mode: &str) -> Resul
             }
             Ok(job)
         }
+        Verb::Overlap => client.restart_overlapping(unit, mode).await,
         Verb::Other(method, _) => client.job(method, unit, mode).await,
     }
 }
@@ -208,22 +217,22 @@ async fn explain(client: &mut Client, unit: &str, result: &str) -> Result<Option
         return Ok(None);
     };
     if result == "unsupported"
-        && let Some(reason) = last_reason(client, unit).await
+        && let Some(reason) = last_reason(client, unit, &["not started: "]).await
     {
         text.push_str(&format!("\n{reason}"));
     }
     Ok(Some(text))
 }
 
-/// Why a unit was not started, as the manager said it last.
-async fn last_reason(client: &mut Client, unit: &str) -> Option<String> {
+/// Why a job of a unit came to nothing, as the manager said it last in a line that begins so.
+async fn last_reason(client: &mut Client, unit: &str, words: &[&str]) -> Option<String> {
     // A log that cannot be read is no reason to fail: this is a courtesy.
     let lines = client
         .log(&[unit.to_owned()], LINES_LOOKED_AT, false)
         .await
         .ok()?;
     let mut lines = lines.into_iter().rev();
-    let is_reason = |text: &str| text.starts_with("not started: ");
+    let is_reason = |text: &str| words.iter().any(|words| text.starts_with(words));
     let line = lines.find(|line| line.stream == "manager" && is_reason(&line.text))?;
     Some(line.text)
 }

@@ -149,7 +149,7 @@ fn units_of(command: &Command) -> &[String] {
         | Command::Logs { units, .. } => units,
         Command::Start(jobs)
         | Command::Stop(jobs)
-        | Command::Restart(jobs)
+        | Command::Restart(args::Restart { jobs, .. })
         | Command::Reload(jobs)
         | Command::TryRestart(jobs)
         | Command::ReloadOrRestart(jobs)
@@ -369,7 +369,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
         } => plan::run(client, output, *verb, units, job_mode).await,
         Command::Start(jobs)
         | Command::Stop(jobs)
-        | Command::Restart(jobs)
+        | Command::Restart(args::Restart { jobs, .. })
         | Command::Reload(jobs)
         | Command::TryRestart(jobs)
         | Command::ReloadOrRestart(jobs)
@@ -383,6 +383,7 @@ async fn execute(client: &mut Client, output: &Output, command: &Command) -> Res
 fn verb(command: &Command) -> Verb {
     match command {
         Command::Stop(_) => Verb::Other("StopUnit", "stop"),
+        Command::Restart(restart) if restart.overlap => Verb::Overlap,
         Command::Restart(_) => Verb::Other("RestartUnit", "restart"),
         Command::Reload(_) => Verb::Other("ReloadUnit", "reload"),
         Command::TryRestart(_) => Verb::Other("TryRestartUnit", "try-restart"),

@@ -20,6 +20,9 @@ pub struct Spawn {
     /// The configuration to start it with; written down, only its name.
     #[serde(with = "super::snapshot::name_only")]
     pub config: Arc<UnitConfig>,
+    /// Which generation of the unit's processes it belongs to; 0 is the unit's own group.
+    #[serde(default)]
+    pub generation: u32,
     /// What it is for.
     pub role: Role,
     /// Which list of commands the command stands in; that of a probe stands in its section, and
@@ -96,6 +99,9 @@ pub struct KillOrder {
     pub signal: Signal,
     /// What every other process of the group gets; `None` leaves them alone.
     pub group_signal: Option<Signal>,
+    /// The generation that `group_signal` is for; `None` for all of them.
+    #[serde(default)]
+    pub generation: Option<u32>,
     /// SIGCONT behind every signal that is not SIGKILL or SIGCONT, so that stopped processes
     /// see it (M11).
     pub resume: bool,

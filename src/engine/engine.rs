@@ -607,6 +607,9 @@ impl Engine {
         if out.ready {
             self.wake_neighbours(unit);
         }
+        if let Some(result) = out.overlapped {
+            self.overlapped(unit, &result);
+        }
         if out.condition_failed {
             self.graph.get_mut(unit).condition.result = false;
         }

@@ -20,6 +20,8 @@ pub enum Verb {
     Stop,
     Reload,
     Restart,
+    /// With a new generation beside the old one.
+    RestartOverlap,
     TryRestart,
     ReloadOrRestart,
     ReloadOrTryRestart,

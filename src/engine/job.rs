@@ -31,13 +31,15 @@ pub(super) struct Job {
 
 /// What two jobs for the same unit become, if they go together.
 pub(super) fn merge(a: JobKind, b: JobKind, state: ActiveState) -> Option<JobKind> {
-    use JobKind::{Nop, Reload, Restart, Start, Stop, VerifyActive};
+    use JobKind::{Nop, Overlap, Reload, Restart, Start, Stop, VerifyActive};
     match (a, b) {
         (Nop, Nop) => Some(Nop),
         (Nop, _) | (_, Nop) => None,
         (Stop, Stop) => Some(Stop),
         (Stop, _) | (_, Stop) => None,
         (Restart, _) | (_, Restart) => Some(Restart),
+        // It becomes a restart where there is nothing to be beside of.
+        (Overlap, _) | (_, Overlap) => Some(Overlap),
         (Start, Reload) | (Reload, Start) => Some(reload_or_start(state)),
         (Start, Start | VerifyActive) | (VerifyActive, Start) => Some(Start),
         (Reload, Reload | VerifyActive) | (VerifyActive, Reload) => Some(Reload),
@@ -49,21 +51,23 @@ pub(super) fn merge(a: JobKind, b: JobKind, state: ActiveState) -> Option<JobKin
 /// reload that is asked for has to come after what was changed before; a start that meets a
 /// reload is settled only when the job runs again.
 pub(super) fn covers(running: JobKind, new: JobKind) -> bool {
-    use JobKind::{Nop, Reload, Restart, Start, Stop, VerifyActive};
+    use JobKind::{Nop, Overlap, Reload, Restart, Start, Stop, VerifyActive};
     match (running, new) {
         (_, Reload) => false,
         (Start, Start | VerifyActive) => true,
-        (Start, Stop | Restart | Nop) => false,
+        (Start, Stop | Restart | Overlap | Nop) => false,
         (VerifyActive, VerifyActive) => true,
-        (VerifyActive, Start | Stop | Restart | Nop) => false,
+        (VerifyActive, Start | Stop | Restart | Overlap | Nop) => false,
         (Stop, Stop) => true,
-        (Stop, Start | VerifyActive | Restart | Nop) => false,
+        (Stop, Start | VerifyActive | Restart | Overlap | Nop) => false,
         (Reload, VerifyActive) => true,
-        (Reload, Start | Stop | Restart | Nop) => false,
-        (Restart, Start | VerifyActive | Restart) => true,
+        (Reload, Start | Stop | Restart | Overlap | Nop) => false,
+        (Restart, Start | VerifyActive | Restart | Overlap) => true,
+        (Overlap, Start | VerifyActive | Overlap) => true,
+        (Overlap, Stop | Restart | Nop) => false,
         (Restart, Stop | Nop) => false,
         (Nop, Nop) => true,
-        (Nop, Start | VerifyActive | Stop | Restart) => false,
+        (Nop, Start | VerifyActive | Stop | Restart | Overlap) => false,
     }
 }
 
@@ -97,7 +101,7 @@ pub(super) fn is_redundant(kind: JobKind, state: ActiveState) -> bool {
         JobKind::Stop => state.is_inactive_or_failed(),
         JobKind::Reload => state == ActiveState::Reloading,
         // Also where the unit is on its way up: what it was restarted for may be behind it.
-        JobKind::Restart => false,
+        JobKind::Restart | JobKind::Overlap => false,
         JobKind::Nop => true,
     }
 }
@@ -134,12 +138,13 @@ pub(super) fn must_wait(job: Ordered, other: Ordered, edge: Edge) -> bool {
 mod tests {
     use super::*;
 
-    const KINDS: [JobKind; 6] = [
+    const KINDS: [JobKind; 7] = [
         JobKind::Start,
         JobKind::VerifyActive,
         JobKind::Stop,
         JobKind::Reload,
         JobKind::Restart,
+        JobKind::Overlap,
         JobKind::Nop,
     ];
     const STATES: [ActiveState; 7] = [

@@ -23,6 +23,9 @@ pub struct LedgerProcess {
     pub role: Option<Role>,
     /// Its number.
     pub pid: i32,
+    /// The generation it was started for; `None` for one that was found.
+    #[serde(default)]
+    pub generation: Option<u32>,
 }
 
 /// A descriptor in a service's store.
@@ -111,6 +114,7 @@ impl Ledger {
                         unit: spawn.unit,
                         role: Some(spawn.role),
                         pid: *pid,
+                        generation: Some(spawn.generation),
                     };
                     self.processes.insert(*process, entry);
                 }
@@ -127,6 +131,7 @@ impl Ledger {
                         unit,
                         role: None,
                         pid: *pid,
+                        generation: None,
                     };
                     self.processes.insert(*process, entry);
                 }

@@ -180,7 +180,9 @@ impl Engine {
                 && to != ActiveState::Activating)
                 .then(|| ended_as(to))
                 .flatten(),
-            JobKind::Reload if !job.running => None,
+            JobKind::Reload | JobKind::Overlap if !job.running => None,
+            // It ends by its own word.
+            JobKind::Overlap => ended_as(to).map(|_| JobResult::Failed),
             JobKind::Reload => match to {
                 ActiveState::Active if change.reload_failed => Some(JobResult::Failed),
                 ActiveState::Active => Some(JobResult::Done),
@@ -200,7 +202,7 @@ impl Engine {
             JobKind::Start | JobKind::VerifyActive => {
                 to.is_active_or_reloading() || !job.running || to == ActiveState::Activating
             }
-            JobKind::Reload => {
+            JobKind::Reload | JobKind::Overlap => {
                 !job.running
                     || matches!(
                         to,
@@ -411,7 +413,7 @@ impl Engine {
     pub(super) fn restart_if_left_waiting(&mut self, unit: UnitId) {
         let job = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
         let seen_to = job.is_some_and(|job| match job.kind {
-            JobKind::Start | JobKind::Stop | JobKind::Restart => true,
+            JobKind::Start | JobKind::Stop | JobKind::Restart | JobKind::Overlap => true,
             JobKind::VerifyActive | JobKind::Reload | JobKind::Nop => false,
         });
         if !seen_to && !self.shutting_down {
@@ -454,6 +456,7 @@ impl Engine {
             Verb::Stop => JobKind::Stop,
             Verb::Reload => JobKind::Reload,
             Verb::Restart => JobKind::Restart,
+            Verb::RestartOverlap => JobKind::Overlap,
             Verb::TryRestart => super::job::try_restart(state),
             Verb::ReloadOrRestart | Verb::ReloadOrTryRestart => super::job::reload_or_start(state),
         }

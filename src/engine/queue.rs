@@ -228,6 +228,7 @@ impl Engine {
             JobKind::VerifyActive => self.verify_active(unit),
             JobKind::Stop | JobKind::Restart => self.stop_unit(unit),
             JobKind::Reload => self.reload_unit(unit),
+            JobKind::Overlap => self.overlap_unit(id, unit),
             JobKind::Nop => Run::Ended(JobResult::Done),
         };
         self.conclude(id, outcome);
@@ -355,6 +356,73 @@ impl Engine {
         }
     }
 
+    /// A new generation beside the old one; a restart where there is none, or where daemon-reload
+    /// has changed what it takes.
+    fn overlap_unit(&mut self, job: JobId, id: UnitId) -> Run {
+        let unit = self.graph.get(id);
+        let there = match &unit.machine {
+            Machine::Service(service) => service.can_overlap_now(),
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Timer(_)
+            | Machine::Path(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => false,
+        };
+        if unit.active_state() == ActiveState::Reloading {
+            return Run::Again;
+        }
+        if !there || self.refuses_overlap(id).is_some() {
+            if let Some(job) = self.jobs.get_mut(&job) {
+                job.kind = JobKind::Restart;
+            }
+            self.order_suspect = true;
+            return self.stop_unit(id);
+        }
+        match self.with_service(id, |service, cx| service.overlap(cx)) {
+            Some(Ok(())) => Run::Begun,
+            Some(Err(_)) | None => Run::Again,
+        }
+    }
+
+    /// Why a unit cannot be restarted with a new generation beside the old one.
+    pub(super) fn refuses_overlap(&self, id: UnitId) -> Option<&'static str> {
+        let unit = self.graph.get(id);
+        if unit.config.service().is_none() {
+            return Some("it is no service");
+        }
+        if unit.connection.is_some() {
+            return Some("it serves one connection (Accept=yes)");
+        }
+        if let Some(reason) = super::service::overlap_refusal(&unit.config) {
+            return Some(reason);
+        }
+        let has_sockets = unit.edges.of(Edge::TriggeredBy).any(|other| {
+            let other = &self.graph.get(other).machine;
+            matches!(other, Machine::Socket(socket) if socket.has_sockets())
+        });
+        let shares = has_sockets || !unit.store.is_empty();
+        (!shares).then_some(
+            "it has no sockets of a socket unit and nothing in its descriptor store, so that two \
+             generations would share nothing",
+        )
+    }
+
+    /// An overlap restart has ended.
+    pub(super) fn overlapped(&mut self, unit: UnitId, result: &Result<(), String>) {
+        let job = self.graph.get(unit).job.and_then(|id| self.jobs.get(&id));
+        let Some(job) = job.filter(|job| job.kind == JobKind::Overlap) else {
+            return;
+        };
+        let (id, running) = (job.id, job.running);
+        match (running, result) {
+            (true, Ok(())) => self.finish(id, JobResult::Done, true),
+            (true, Err(_)) => self.finish(id, JobResult::Failed, true),
+            (false, _) => self.queue_job(id),
+        }
+    }
+
     /// Ends a job. With `spread`, those who need it fail too.
     pub(super) fn finish(&mut self, id: JobId, result: JobResult, spread: bool) {
         let mut ending = VecDeque::from([(id, result)]);
@@ -458,7 +526,7 @@ impl Engine {
             (_, JobResult::Done) => &[],
             (JobKind::Start | JobKind::VerifyActive, _) => &START_FAILURE,
             (JobKind::Stop, _) => &[Edge::ConflictedBy],
-            (JobKind::Reload | JobKind::Restart | JobKind::Nop, _) => &[],
+            (JobKind::Reload | JobKind::Restart | JobKind::Overlap | JobKind::Nop, _) => &[],
         };
         edges
             .iter()
@@ -513,6 +581,9 @@ impl Engine {
             (JobKind::Start, JobResult::Done) if up => (LogLevel::Info, self.started(job.unit)),
             (JobKind::Stop, JobResult::Done) => (LogLevel::Info, "stopped".to_owned()),
             (JobKind::Reload, JobResult::Done) => (LogLevel::Info, "reloaded".to_owned()),
+            (JobKind::Overlap, JobResult::Done) => {
+                (LogLevel::Info, "restarted without a gap".to_owned())
+            }
             (_, JobResult::Done | JobResult::Canceled | JobResult::Skipped) => return,
             (kind, JobResult::Dependency) => {
                 let text = format!("no {}: a dependency failed", kind.as_str());

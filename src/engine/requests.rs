@@ -64,7 +64,16 @@ impl Engine {
             | Machine::Fact
             | Machine::Inert => false,
         };
+        let up = state.is_active_or_reloading();
         match verb {
+            // There is nothing to be beside of.
+            Verb::RestartOverlap if !up => JobKind::Restart,
+            Verb::Restart if up && unit.config.procmgr.restart_overlap => {
+                match self.refuses_overlap(id) {
+                    None => JobKind::Overlap,
+                    Some(_) => JobKind::Restart,
+                }
+            }
             Verb::ReloadOrRestart if !can_reload => JobKind::Restart,
             Verb::ReloadOrTryRestart if !can_reload => super::job::try_restart(state),
             Verb::ReloadOrTryRestart if state.is_inactive_or_deactivating() => JobKind::Nop,
@@ -88,13 +97,22 @@ impl Engine {
         let refused = match verb {
             Verb::Start => section.refuse_manual_start,
             Verb::Stop => section.refuse_manual_stop,
-            Verb::Restart | Verb::TryRestart | Verb::ReloadOrRestart | Verb::ReloadOrTryRestart => {
-                section.refuse_manual_start || section.refuse_manual_stop
-            }
+            Verb::Restart
+            | Verb::RestartOverlap
+            | Verb::TryRestart
+            | Verb::ReloadOrRestart
+            | Verb::ReloadOrTryRestart => section.refuse_manual_start || section.refuse_manual_stop,
             Verb::Reload => false,
         };
         if refused {
             return Err(Refusal::OnlyByDependency(name));
+        }
+        if verb == Verb::RestartOverlap
+            && unit.active_state().is_active_or_reloading()
+            && let Some(reason) = self.refuses_overlap(id)
+        {
+            let text = format!("{name} cannot be restarted with an overlap: {reason}.");
+            return Err(Refusal::Invalid(text));
         }
         let idle = unit.active_state() == ActiveState::Inactive;
         match (verb, unit.config.load) {
@@ -147,6 +165,7 @@ impl Engine {
             processes,
             signal,
             group_signal,
+            generation: None,
             resume: false,
             hangup: false,
         }));

@@ -557,6 +557,8 @@ pub enum JobKind {
     Stop,
     Reload,
     Restart,
+    /// A restart in which the new process is ready before the old one is told to stop; ours.
+    Overlap,
     Nop,
 }
 
@@ -569,6 +571,7 @@ impl JobKind {
             JobKind::Stop => "stop",
             JobKind::Reload => "reload",
             JobKind::Restart => "restart",
+            JobKind::Overlap => "restart-overlap",
             JobKind::Nop => "nop",
         }
     }

@@ -42,6 +42,8 @@ struct Members {
     memory_kills: u64,
     /// Sessions and process groups that began with a process of the unit.
     sessions: BTreeSet<i32>,
+    /// The generation for which each of these was started, as far as that is known.
+    generations: BTreeMap<i32, u32>,
     /// Invocation IDs in use, as the environment carries them.
     invocations: BTreeSet<String>,
     /// A process was started since the group was last empty.
@@ -285,10 +287,45 @@ impl Groups {
     }
 
     /// Notes that a process of the unit exists; its session is its own.
-    pub(super) fn joined(&mut self, unit: UnitId, pid: i32) {
+    pub(super) fn joined(&mut self, unit: UnitId, pid: i32, generation: Option<u32>) {
         let members = self.units.entry(unit).or_default();
         members.sessions.insert(pid);
+        members.generations.extend(generation.map(|it| (pid, it)));
         members.occupied = true;
+    }
+
+    /// Notes what a process was started for that is known to be of the unit.
+    pub(super) fn started_for(&mut self, unit: UnitId, pid: i32, generation: u32) {
+        if let Some(members) = self.units.get_mut(&unit) {
+            members.generations.insert(pid, generation);
+        }
+    }
+
+    /// The generation that the leader of a session was started for.
+    pub(super) fn session_of(&self, unit: UnitId, pid: i32) -> Option<u32> {
+        self.units.get(&unit)?.generations.get(&pid).copied()
+    }
+
+    /// Whether processes of the unit were started for different generations.
+    pub(super) fn has_generations(&self, unit: UnitId) -> bool {
+        let members = self.units.get(&unit);
+        members.is_some_and(|members| members.generations.values().any(|it| *it > 0))
+    }
+
+    /// Forgets the processes that were started for a generation of which none is left.
+    pub(super) fn forget_started(&mut self, unit: UnitId, generation: u32) {
+        let Some(members) = self.units.get_mut(&unit) else {
+            return;
+        };
+        let gone = |pid: &i32| members.generations.get(pid) == Some(&generation);
+        members.sessions.retain(|pid| !gone(pid));
+        members.generations.retain(|_, of| *of != generation);
+    }
+
+    /// The name of the unit's group, if it has one.
+    pub(super) fn group_name(&self, unit: UnitId) -> Option<&str> {
+        let group = self.units.get(&unit)?.group.as_ref()?;
+        Some(group.name())
     }
 
     /// Takes processes in that are not in the unit's group; notes that it has some.
@@ -457,6 +494,7 @@ impl Groups {
             if let Some(members) = self.units.get_mut(unit) {
                 members.occupied = false;
                 members.sessions.clear();
+                members.generations.clear();
                 members.invocations.clear();
                 members.guests.clear();
             }

@@ -82,8 +82,15 @@ impl Host {
         }
         if let Some(signal) = order.group_signal {
             let shot = Shot::of(order, signal);
-            remaining |= self.shoot_starting(order, shot);
-            remaining |= self.shoot_group(order.unit, shot, &mut done);
+            // One that is being started for another generation is not meant; those of its own
+            // are named.
+            if order.generation.is_none() {
+                remaining |= self.shoot_starting(order, shot);
+            }
+            remaining |= self.shoot_group((order.unit, order.generation), shot, &mut done);
+        }
+        if let (Some(generation), false) = (order.generation, remaining) {
+            self.groups.generation_gone(order.unit, generation);
         }
         self.tell(Event::Killed {
             unit: order.unit,
@@ -155,7 +162,7 @@ impl Host {
             }
         }
         if whom == KillWhom::All {
-            any |= self.shoot_group(id, shot, &mut done);
+            any |= self.shoot_group((id, None), shot, &mut done);
         }
         match any {
             true => Ok(()),
@@ -163,10 +170,16 @@ impl Host {
         }
     }
 
-    fn shoot_group(&self, unit: UnitId, shot: Shot, done: &mut BTreeSet<i32>) -> bool {
+    /// The processes of a unit, or of one generation of it alone.
+    fn shoot_group(
+        &self,
+        meant: (UnitId, Option<u32>),
+        shot: Shot,
+        done: &mut BTreeSet<i32>,
+    ) -> bool {
         let mut any = false;
         for _ in 0..ROUNDS {
-            let fresh = self.open_members(unit, done);
+            let fresh = self.open_members(meant, done);
             if fresh.is_empty() {
                 break;
             }
@@ -180,11 +193,17 @@ impl Host {
 
     /// Opens the members not in `done`. A number read from a list may be somebody else's by
     /// the time it is opened, so only those count that are in the list afterwards too.
-    fn open_members(&self, unit: UnitId, done: &BTreeSet<i32>) -> Vec<(i32, OwnedFd)> {
+    fn open_members(
+        &self,
+        (unit, generation): (UnitId, Option<u32>),
+        done: &BTreeSet<i32>,
+    ) -> Vec<(i32, OwnedFd)> {
         let known = self.known();
-        let opened: Vec<(i32, OwnedFd)> = self
-            .groups
-            .processes(unit, &known)
+        let members = || match generation {
+            None => self.groups.processes(unit, &known),
+            Some(generation) => self.groups.processes_of(unit, generation, &known),
+        };
+        let opened: Vec<(i32, OwnedFd)> = members()
             .into_iter()
             .filter(|pid| !done.contains(pid))
             .filter_map(|pid| Some((pid, pidfd::open(pid).ok()?)))
@@ -192,7 +211,7 @@ impl Host {
         if opened.is_empty() {
             return opened;
         }
-        let still = self.groups.processes(unit, &known);
+        let still = members();
         opened
             .into_iter()
             .filter(|(pid, _)| still.contains(pid))

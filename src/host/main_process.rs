@@ -160,7 +160,7 @@ impl Host {
         self.processes
             .running(process, unit, known, self.ended.clone())
             .map_err(|error| format!("cannot watch process {pid}: {error}"))?;
-        self.groups.joined(unit, pid);
+        self.groups.joined(unit, pid, None);
         Ok(pid)
     }
 }

@@ -25,6 +25,7 @@ mod effects;
 mod environment;
 mod exits;
 mod facts;
+mod generations;
 mod groups;
 mod guests;
 mod handle;

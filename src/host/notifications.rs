@@ -4,8 +4,10 @@
 //! nobody known says is kept while a start is under way, and looked at again when it is told.
 
 use super::notify::Received;
+use super::process_table;
 use super::run::Host;
-use crate::engine::{Event, UnitId};
+use crate::engine::{Event, ProcessId, UnitId};
+use crate::unit::config::NotifyAccess;
 
 /// Messages that are kept at most; more are those of somebody who floods.
 const MAX_EARLY: usize = 1024;
@@ -16,6 +18,16 @@ pub(super) struct Early {
     /// Whose it is, as far as that was to be seen when it came: later the sender may be gone.
     unit: Option<UnitId>,
     received: Received,
+}
+
+/// Whom a message is about.
+enum About {
+    /// A process that the engine knows.
+    Process(ProcessId),
+    /// The unit, whoever is its main process.
+    Unit,
+    /// A generation of it whose main process has gone.
+    Nobody,
 }
 
 impl Host {
@@ -45,6 +57,25 @@ impl Host {
         }
     }
 
+    /// Whom a message is about that comes from a process which the engine does not know: where
+    /// everybody may speak, the generation that it belongs to decides.
+    fn speaks_for(&self, unit: UnitId, pid: i32) -> About {
+        let view = self.engine.unit_by_id(unit);
+        let access = view.and_then(|view| Some(view.config.service()?.notify_access));
+        if access != Some(NotifyAccess::All) || !self.groups.has_generations(unit) {
+            return About::Unit;
+        }
+        let table = (!self.groups.has_tree()).then(process_table::scan);
+        let generation = |pid| self.groups.generation_of(unit, pid, table.as_ref());
+        let Some(own) = generation(pid) else {
+            return About::Unit;
+        };
+        let mains = self.processes.of_unit(unit).filter(|(_, it)| it.is_main());
+        let mut running = mains.filter_map(|(id, _)| Some((id, self.processes.get_running(id)?)));
+        let same = running.find(|(_, it)| generation(it.pid) == Some(own));
+        same.map_or(About::Nobody, |(id, _)| About::Process(id))
+    }
+
     fn notified(&mut self, early: Early) {
         let Early { unit, received } = early;
         let unit = unit.or_else(|| self.groups.unit_of(received.pid, &self.known()));
@@ -62,6 +93,22 @@ impl Host {
                 "a notify message comes from a process of no unit; ignored"
             );
             return;
+        };
+        let about = match process {
+            Some(process) => About::Process(process),
+            None => self.speaks_for(unit, received.pid),
+        };
+        let process = match about {
+            About::Process(process) => Some(process),
+            About::Unit => None,
+            About::Nobody => {
+                let pid = received.pid;
+                tracing::info!(
+                    pid,
+                    "a notify message of a generation that has gone; ignored"
+                );
+                return;
+            }
         };
         let named = received
             .message

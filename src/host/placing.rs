@@ -2,6 +2,7 @@
 //! what a unit gets to know and to own of them (systemd.resource-control(5), Delegate=,
 //! MemoryPressureWatch=).
 
+use super::generations;
 use crate::cgroup::Group;
 use crate::cgroup::devices::{self, Fallback, ThisMachine};
 use crate::engine::Spawn;
@@ -60,7 +61,7 @@ impl Placing {
         let resource = order.config.resource.clone();
         let delegates = resource.delegate.is_some();
         let below = match order.kind {
-            _ if !delegates => None,
+            _ if !delegates => generations::group_of(order.generation),
             CommandKind::StartPost
             | CommandKind::Reload
             | CommandKind::Stop
@@ -152,7 +153,8 @@ impl Placing {
                 .map_err(|error| failed("share the pressure of", error))?;
         }
         let below = self.below.as_deref();
-        let directory = group.open(below, owner.filter(|_| self.below.is_some()));
+        let is_theirs = self.below.is_some() && self.resource.delegate.is_some();
+        let directory = group.open(below, owner.filter(|_| is_theirs));
         directory.map(Some).map_err(|error| failed("open", error))
     }
 

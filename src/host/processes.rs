@@ -25,6 +25,13 @@ pub(super) struct Process {
     pub(super) stage: Stage,
 }
 
+impl Process {
+    /// Whether it was started, or found, as a main process.
+    pub(super) fn is_main(&self) -> bool {
+        matches!(self.role, Some(Role::Main) | None)
+    }
+}
+
 /// How far it is.
 #[derive(Debug)]
 pub(super) enum Stage {

@@ -294,7 +294,7 @@ impl Host {
             self.log.manager(LogLevel::Warning, Some(&name), &text);
         }
         let pid = child.pid;
-        self.groups.joined(order.unit, pid);
+        self.groups.joined(order.unit, pid, Some(order.generation));
         self.note_isolation(order.unit);
         self.look_at_joined(order.unit, joined);
         let lines = self.lines_of(&order);

@@ -212,6 +212,7 @@ impl<'a> Agent<'a> {
 
     /// The end of its own will.
     fn end(&self) -> u8 {
+        net::drain();
         if let Some(file) = &self.options.pidfile {
             // It may be gone or another's by now; nothing depends on it.
             let _ = std::fs::remove_file(file);

@@ -5,9 +5,9 @@ use crate::options::Options;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Whether it is ready, and whether it feels well.
@@ -76,14 +76,33 @@ fn take_passed() -> std::io::Result<Vec<Listener>> {
     for index in 0..from_environment.len() {
         // An error means another kind of socket; it stays for the next try.
         if let Ok(Some(listener)) = from_environment.take_tcp_listener(index) {
-            listener.set_nonblocking(false)?;
             passed.push(Listener::Tcp(listener));
         } else if let Ok(Some(listener)) = from_environment.take_unix_listener(index) {
-            listener.set_nonblocking(false)?;
             passed.push(Listener::Unix(listener));
         }
     }
     Ok(passed)
+}
+
+/// Whether it takes no more connections; held while one is served.
+static CLOSED: RwLock<bool> = RwLock::new(false);
+
+/// Takes no more connections and waits until those that were taken are served.
+pub(crate) fn drain() {
+    *CLOSED.write().unwrap_or_else(PoisonError::into_inner) = true;
+}
+
+fn wait_for_client(listener: &Listener) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let moment = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    let mut watched = [match listener {
+        Listener::Tcp(tcp) => PollFd::new(tcp, PollFlags::IN),
+        Listener::Unix(unix) => PollFd::new(unix, PollFlags::IN),
+    }];
+    let _ = poll(&mut watched, Some(&moment));
 }
 
 fn each_connection(
@@ -91,8 +110,18 @@ fn each_connection(
     answer: impl Fn(&mut dyn Stream) -> std::io::Result<()> + Send + 'static,
 ) {
     let patience = Some(Duration::from_secs(5));
+    // Another process may have the same socket and be quicker.
+    let _ = match &listener {
+        Listener::Tcp(tcp) => tcp.set_nonblocking(true),
+        Listener::Unix(unix) => unix.set_nonblocking(true),
+    };
     std::thread::spawn(move || {
         loop {
+            wait_for_client(&listener);
+            let closed = CLOSED.read().unwrap_or_else(PoisonError::into_inner);
+            if *closed {
+                return;
+            }
             let stream: std::io::Result<Box<dyn Stream>> = match &listener {
                 Listener::Tcp(tcp) => tcp.accept().and_then(|(stream, _)| {
                     stream.set_read_timeout(patience)?;

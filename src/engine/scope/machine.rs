@@ -329,6 +329,7 @@ impl Scope {
             processes: Vec::new(),
             signal,
             group_signal: Some(signal),
+            generation: None,
             resume: signal != Signal::KILL && signal != Signal::CONT,
             hangup: kill.send_sighup && !is_kill && signal != Signal::HUP,
         })

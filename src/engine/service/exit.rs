@@ -17,6 +17,9 @@ impl Service {
         if self.probing.knows(process) {
             return self.probe_ended(cx, process, probes::of_exit(status));
         }
+        if self.exited_beside(cx, process, status) {
+            return;
+        }
         match self.book(process).map(|entry| entry.spawned) {
             Some(true) => {}
             // It was so quick that its end overtook the answer to the order.
@@ -45,6 +48,9 @@ impl Service {
         let Some((main, outcome)) = self.take_ended_main(cx) else {
             return;
         };
+        if self.replace_ended(cx) {
+            return;
+        }
         let next = main.index.map(|index| index + 1);
         let oneshot = settings(cx).service_type == ServiceType::Oneshot;
         if let Some(next) = next
@@ -139,7 +145,7 @@ impl Service {
             // ExecStop= is at it.
             Phase::Stop if self.state == ServiceState::Stop => {}
             Phase::Stop => {
-                if self.control.is_none() {
+                if self.control.is_none() && self.nobody_beside() {
                     self.enter_stop_post(cx, outcome);
                 }
             }
@@ -149,7 +155,7 @@ impl Service {
                 }
             }
             Phase::Final => {
-                if self.control.is_none() {
+                if self.control.is_none() && self.nobody_beside() {
                     self.final_process_gone(cx, outcome);
                 }
             }
@@ -264,12 +270,12 @@ impl Service {
                 }
                 Phase::Reload => self.reload_over(cx, outcome),
                 Phase::Stop => {
-                    if self.main.process().is_none() {
+                    if self.main.process().is_none() && self.nobody_beside() {
                         self.enter_stop_post(cx, outcome);
                     }
                 }
                 Phase::Final => {
-                    if self.main.process().is_none() {
+                    if self.main.process().is_none() && self.nobody_beside() {
                         self.final_process_gone(cx, outcome);
                     }
                 }

@@ -4,6 +4,7 @@ use super::bus::Bus;
 use super::facts;
 use super::find::Search;
 use super::notify::Announced;
+use super::overlap::Overlap;
 use super::probes::Probing;
 use super::process::{Main, MainRecord, Process};
 use super::{Context, Transition};
@@ -88,6 +89,15 @@ pub struct Service {
     /// How often runs ended with each result.
     #[serde(default)]
     pub(super) ends: BTreeMap<ServiceResult, u64>,
+    /// Which generation of main processes the service has: 0, or one that has taken over.
+    #[serde(default)]
+    pub(super) generation: u32,
+    /// The last number that was given to one.
+    #[serde(default)]
+    pub(super) last_generation: u32,
+    /// Another generation beside it.
+    #[serde(default)]
+    pub(super) overlap: Option<Box<Overlap>>,
 }
 
 /// Whether a reload job applies: there is an ExecReload=, or the type has a reload of its own.
@@ -156,6 +166,9 @@ impl Service {
             commands: Vec::new(),
             probing: Probing::default(),
             ends: BTreeMap::new(),
+            generation: 0,
+            last_generation: 0,
+            overlap: None,
         }
     }
 
@@ -167,6 +180,7 @@ impl Service {
         for process in running {
             process.relocate(service.commands.get(process.kind));
         }
+        self.relocate_beside(service);
         self.commands
             .retain(|view| view.index < service.commands.get(view.kind).len());
     }
@@ -193,6 +207,7 @@ impl Service {
         if !facts::keeps_control(to) {
             self.control = None;
         }
+        self.overlap_follows(cx, to);
         if to.active_state().is_active_or_reloading()
             && !from.active_state().is_active_or_reloading()
         {

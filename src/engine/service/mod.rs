@@ -7,12 +7,12 @@
 //!
 //! One file per phase of the life: `start`, `running`, `reload`, `stop`, `dead`; beside them what
 //! ends a process (`exit`), what starts one (`spawn`, `environment`), how main processes are
-//! found (`find`), what a service says (`notify`), its name on a bus (`bus`), waiting until all
+//! found (`find`), a second generation beside the first (`overlap`), what a service says (`notify`), its name on a bus (`bus`), waiting until all
 //! is quiet (`idle`), probes (`probes`), want of memory (`memory`), time (`timeout`), and the pure rules
 //! (`result`, `restart`, `facts`).
 //!
 //! Invariants: every change of state goes through `Service::set_state`; at most one main process
-//! and one control process are on the books; a timer runs only in states that end by it; an
+//! and one control process of each generation are on the books; a timer runs only in states that end by it; an
 //! answer to an order of a state that was left is recognised by its number and ignored.
 
 mod bus;
@@ -25,6 +25,7 @@ mod idle;
 mod machine;
 mod memory;
 mod notify;
+mod overlap;
 mod probes;
 pub(super) mod process;
 mod reload;
@@ -41,6 +42,7 @@ mod view;
 
 pub(in crate::engine) use machine::deadline_after;
 pub use machine::{Service, can_reload};
+pub use overlap::overlap_refusal;
 
 use super::effect::{Effect, LogLevel};
 use super::ids::{ProcessId, Timestamp, UnitId};
@@ -88,6 +90,8 @@ pub struct Outbox {
     pub ready: bool,
     /// ExecCondition= did not hold, which counts as a condition that did not (M3).
     pub condition_failed: bool,
+    /// An overlap restart has ended, well or with the reason why the old generation goes on.
+    pub overlapped: Option<Result<(), String>>,
 }
 
 impl Outbox {

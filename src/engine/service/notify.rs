@@ -33,6 +33,9 @@ impl Service {
         pid: i32,
         message: &Notification,
     ) -> bool {
+        if self.notified_beside(cx, sender, pid, message) {
+            return true;
+        }
         if !self.may_speak(cx, sender, pid) {
             log(
                 cx,
@@ -46,6 +49,9 @@ impl Service {
         }
         self.told_access(cx, message);
         self.told_state(cx, message);
+        if message.get("READY") == Some("1") {
+            self.ready_successor(cx);
+        }
         self.told_status(message);
         self.told_times(cx, message);
         changed(cx);
@@ -75,7 +81,7 @@ impl Service {
         self.access_told.unwrap_or(settings(cx).notify_access)
     }
 
-    fn told_access(&mut self, cx: &mut Context<'_>, message: &Notification) {
+    pub(super) fn told_access(&mut self, cx: &mut Context<'_>, message: &Notification) {
         let Some(word) = message.get("NOTIFYACCESS") else {
             return;
         };
@@ -130,6 +136,10 @@ impl Service {
     }
 
     fn told_stopping(&mut self, cx: &mut Context<'_>) {
+        if self.is_the_old_one() {
+            // The new generation may have told it to; its end is enough.
+            return;
+        }
         match self.state.phase() {
             Phase::Up if self.state == ServiceState::Running => self.enter_stop_by_notify(cx),
             Phase::Reload if self.state != ServiceState::Reload => self.enter_stop_by_notify(cx),
@@ -193,7 +203,7 @@ impl Service {
         }
     }
 
-    fn told_status(&mut self, message: &Notification) {
+    pub(super) fn told_status(&mut self, message: &Notification) {
         if let Some(text) = message.get("STATUS") {
             self.status_text.clear();
             if text.len() <= STATUS_MAX {
@@ -220,7 +230,7 @@ impl Service {
         }
     }
 
-    fn told_times(&mut self, cx: &mut Context<'_>, message: &Notification) {
+    pub(super) fn told_times(&mut self, cx: &mut Context<'_>, message: &Notification) {
         let span = |key| {
             message
                 .get(key)

@@ -234,6 +234,9 @@ impl Service {
 
     /// Takes in the answer to an order of a probe.
     pub fn on_probed(&mut self, cx: &mut Context<'_>, order: u64, took: u64, result: ProbeResult) {
+        if self.probed_beside(cx, order, took, &result) {
+            return;
+        }
         let asked = |asked: Asked| asked.process.is_none() && asked.order == order;
         if let Some(kind) = self.probing.find(asked) {
             self.take_answer_of(cx, kind, Some(took), result);
@@ -255,6 +258,9 @@ impl Service {
     /// The process of an attempt is not made, for no fault of the service's.
     pub fn probe_skipped(&mut self, cx: &mut Context<'_>, process: ProcessId) {
         self.coming = self.coming.saturating_sub(1);
+        if self.probe_ended_beside(cx, process, ProbeResult::NotMade) {
+            return;
+        }
         self.probe_ended(cx, process, ProbeResult::NotMade);
     }
 
@@ -381,7 +387,7 @@ impl Service {
 }
 
 /// Ends an attempt: nobody waits for its answer any more.
-fn call_off(cx: &mut Context<'_>, asked: Asked) {
+pub(super) fn call_off(cx: &mut Context<'_>, asked: Asked) {
     cx.out.effects.extend(called_off(asked));
     if let Some(process) = asked.process {
         let order = cx.numbers.order();
@@ -391,6 +397,7 @@ fn call_off(cx: &mut Context<'_>, asked: Asked) {
             processes: vec![process],
             signal: Signal::KILL,
             group_signal: None,
+            generation: None,
             resume: false,
             hangup: false,
         }));

@@ -56,6 +56,7 @@ impl Service {
             processes: vec![process],
             signal: settings(cx).reload_signal,
             group_signal: None,
+            generation: None,
             resume: true,
             hangup: false,
         }));
@@ -103,6 +104,7 @@ impl Service {
                 processes: vec![control.id],
                 signal: Signal::KILL,
                 group_signal: None,
+                generation: None,
                 resume: false,
                 hangup: false,
             }));

@@ -87,9 +87,24 @@ impl Service {
         (kind, index): (CommandKind, usize),
         notify: bool,
     ) {
-        let spawn = Spawn {
+        let spawn = self.spawn_of(cx, process, role, (kind, index), notify);
+        cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
+        self.coming += 1;
+    }
+
+    /// The same, not given yet.
+    pub(super) fn spawn_of(
+        &mut self,
+        cx: &Context<'_>,
+        process: ProcessId,
+        role: Role,
+        (kind, index): (CommandKind, usize),
+        notify: bool,
+    ) -> Spawn {
+        Spawn {
             process,
             unit: cx.unit,
+            generation: self.generation,
             config: Arc::clone(cx.config),
             role,
             kind,
@@ -102,9 +117,7 @@ impl Service {
             passed: Vec::new(),
             streams: [None; 3],
             client: None,
-        };
-        cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
-        self.coming += 1;
+        }
     }
 
     /// Takes in that an ordered process exists. `executed` is false if it will leave by itself
@@ -118,7 +131,7 @@ impl Service {
     ) {
         self.coming = self.coming.saturating_sub(1);
         self.populated = true;
-        if self.probing.knows(process) {
+        if self.probing.knows(process) || self.spawned_beside(cx, process, pid, executed) {
             return;
         }
         let Some(place) = self.book(process).map(|entry| {
@@ -144,6 +157,8 @@ impl Service {
         changed(cx);
         if is_main && self.state == ServiceState::Start {
             self.main_spawned(cx, executed);
+        } else if is_main && self.is_being_replaced() {
+            self.made_new(cx, executed);
         }
     }
 
@@ -171,6 +186,7 @@ impl Service {
             processes: vec![process],
             signal: Signal::KILL,
             group_signal: None,
+            generation: None,
             resume: false,
             hangup: false,
         }));
@@ -182,6 +198,9 @@ impl Service {
         self.coming = self.coming.saturating_sub(1);
         if self.probing.knows(process) {
             return self.probe_ended(cx, process, ProbeResult::Failure(reason.to_owned()));
+        }
+        if self.spawn_failed_beside(cx, process, reason) {
+            return;
         }
         let Some((kind, index)) = self.book(process).map(|p| (p.kind, p.index)) else {
             return;
@@ -257,7 +276,12 @@ impl Service {
         self.main.process().is_some_and(|main| main.id == process)
     }
 
-    fn begin_record(&mut self, place: (CommandKind, Option<usize>), pid: i32, now: Timestamp) {
+    pub(super) fn begin_record(
+        &mut self,
+        place: (CommandKind, Option<usize>),
+        pid: i32,
+        now: Timestamp,
+    ) {
         let (kind, Some(index)) = place else { return };
         self.commands
             .retain(|view| (view.kind, view.index) != (kind, index));

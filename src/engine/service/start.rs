@@ -43,6 +43,7 @@ impl Service {
         // The next end may be nobody's wish.
         self.forbid_restart = false;
         self.fresh = true;
+        self.generation = 0;
         self.main = Main::Unknown;
         self.main_record = MainRecord::default();
         self.commands.clear();

@@ -108,6 +108,7 @@ impl Service {
             processes,
             signal,
             group_signal: group.then_some(signal),
+            generation: None,
             resume: signal != Signal::KILL && signal != Signal::CONT,
             hangup: kill.send_sighup && asks && signal != Signal::HUP,
         })
@@ -115,7 +116,7 @@ impl Service {
 
     /// Takes in the answer to a kill order: whether anybody was there to be waited for.
     pub fn on_killed(&mut self, cx: &mut Context<'_>, order: u64, remaining: bool) {
-        if self.order != Some(order) {
+        if self.killed_beside(cx, order, remaining) || self.order != Some(order) {
             return;
         }
         self.order = None;
@@ -193,7 +194,8 @@ impl Service {
     /// known, their own ends say more and are waited for.
     pub fn on_group_empty(&mut self, cx: &mut Context<'_>) {
         self.populated = false;
-        if self.main.process().is_some() || self.control.is_some() {
+        let beside = !self.nobody_beside();
+        if self.main.process().is_some() || self.control.is_some() || beside {
             return;
         }
         let fine = ServiceResult::Success;

@@ -33,7 +33,9 @@ impl Service {
     /// When [`Service::on_elapsed`] is due, on the monotonic clock in microseconds.
     pub fn deadline(&self) -> Option<u64> {
         let others = [self.timer, self.watchdog, self.held];
-        let all = others.into_iter().chain([self.probing.deadline()]);
+        let all = others
+            .into_iter()
+            .chain([self.probing.deadline(), self.overlap_deadline()]);
         all.flatten().min()
     }
 
@@ -54,6 +56,7 @@ impl Service {
             );
             self.enter_signal(cx, KillStage::StopWatchdog, ServiceResult::Watchdog);
         }
+        self.overlap_elapsed(cx);
         // Whatever was due besides, unless it has gone with that.
         self.run_probes(cx);
     }

@@ -53,11 +53,12 @@ impl Service {
         self.control.as_ref().map(|process| process.id)
     }
 
-    /// Main and control process, as far as there are any.
+    /// Main and control processes, as far as there are any.
     pub fn processes(&self) -> Vec<ProcessId> {
         self.main_process()
             .into_iter()
             .chain(self.control_process())
+            .chain(self.processes_beside())
             .collect()
     }
 
@@ -69,7 +70,10 @@ impl Service {
 
     /// Whether any process may be in the unit's group, known or not.
     pub fn has_processes(&self) -> bool {
-        self.may_be_populated() || self.main.running().is_some() || self.control.is_some()
+        self.may_be_populated()
+            || self.main.running().is_some()
+            || self.control.is_some()
+            || !self.nobody_beside()
     }
 
     /// A picture of everything that is shown of a service.

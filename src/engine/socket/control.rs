@@ -37,6 +37,7 @@ impl Socket {
         };
         let process = cx.numbers.process();
         let spawn = Spawn {
+            generation: 0,
             process,
             unit: cx.unit,
             config: Arc::clone(cx.config),
@@ -71,6 +72,7 @@ impl Socket {
                 processes: vec![process],
                 signal: Signal::KILL,
                 group_signal: None,
+                generation: None,
                 resume: false,
                 hangup: false,
             }));

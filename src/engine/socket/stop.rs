@@ -87,6 +87,7 @@ impl Socket {
             processes,
             signal,
             group_signal: group.then_some(signal),
+            generation: None,
             resume: signal != Signal::KILL && signal != Signal::CONT,
             hangup: kill.send_sighup && !stage.is_kill() && signal != Signal::HUP,
         })

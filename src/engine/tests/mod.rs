@@ -7,6 +7,7 @@ mod circles;
 mod collect;
 mod limits;
 mod modes;
+mod overlap;
 mod plan;
 mod probes;
 mod returning;

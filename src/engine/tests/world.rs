@@ -1,6 +1,6 @@
 //! For tests: units made in a line, and a world that answers the engine's orders.
 
-use crate::engine::event::{Event, Verb};
+use crate::engine::event::{Event, Notification, Verb};
 use crate::engine::ids::{DescriptorId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use crate::engine::process::ProcessStatus;
 use crate::engine::state::{ActiveState, JobKind, JobResult};
@@ -189,6 +189,8 @@ struct FakeProcess {
     id: ProcessId,
     unit: UnitId,
     program: String,
+    pid: i32,
+    generation: u32,
 }
 
 /// A world in which processes do as their program's name says and time stands still until
@@ -395,6 +397,33 @@ impl World {
         }
     }
 
+    /// The process of a unit that was started last says something.
+    pub(in crate::engine) fn newest_says(
+        &mut self,
+        name: &str,
+        fields: &[(&str, &str)],
+        descriptors: Vec<DescriptorId>,
+    ) {
+        let unit = self.engine.unit(name).unwrap().id;
+        let newest = self.processes.iter().rfind(|p| p.unit == unit).unwrap();
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        self.send(Event::Notified {
+            unit,
+            process: Some(newest.id),
+            pid: newest.pid,
+            message: Notification {
+                fields: fields.iter().map(own).collect(),
+            },
+            descriptors,
+        });
+    }
+
+    /// How many processes a unit has.
+    pub(in crate::engine) fn process_count(&self, name: &str) -> usize {
+        let unit = self.engine.unit(name).unwrap().id;
+        self.processes.iter().filter(|p| p.unit == unit).count()
+    }
+
     /// Unloads what nobody needs, until there is nothing to look at; the names, sorted.
     pub(in crate::engine) fn collect(&mut self) -> Vec<String> {
         while self.engine.has_candidates() {
@@ -586,6 +615,8 @@ impl World {
                 id: ProcessId(1_000_000 + u64::from(self.next_pid.unsigned_abs())),
                 unit,
                 program: program.to_owned(),
+                pid: self.next_pid,
+                generation: 0,
             });
         }
         self.facts.push_back(Event::TakenIn {
@@ -708,6 +739,8 @@ impl World {
             id: process,
             unit: spawn.unit,
             program: program.clone(),
+            pid,
+            generation: spawn.generation,
         });
         self.facts.push_back(Event::Spawned {
             process,
@@ -727,7 +760,10 @@ impl World {
             .processes
             .iter()
             .filter(|p| p.unit == order.unit)
-            .filter(|p| order.processes.contains(&p.id) || order.group_signal.is_some())
+            .filter(|p| {
+                let meant = order.generation.is_none_or(|of| of == p.generation);
+                order.processes.contains(&p.id) || meant && order.group_signal.is_some()
+            })
             .map(|p| {
                 (
                     p.id,
@@ -735,17 +771,18 @@ impl World {
                 )
             })
             .collect();
-        if !hit.is_empty() {
+        let remaining = !hit.is_empty();
+        let asks = order.signal == Signal(0);
+        if remaining && !asks {
             self.trace.push(format!("{name} {}", order.signal));
         }
-        let remaining = !hit.is_empty();
         self.facts.push_back(Event::Killed {
             unit: order.unit,
             order: order.order,
             remaining,
         });
         for (process, stubborn) in hit {
-            if !stubborn {
+            if !stubborn && !asks {
                 self.exit(process, ProcessStatus::Killed(order.signal));
             }
         }

@@ -370,6 +370,7 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
                 Err(Missing::Pointless)
             }
         }
+        (Machine::Service(_), JobKind::Overlap) => Ok(()),
         // Its processes come once: whoever has them may only start and stop it.
         (Machine::Scope(_), JobKind::Restart) if was_begun(unit) => Err(Missing::Pointless),
         (Machine::Scope(_), JobKind::Start | JobKind::Stop | JobKind::Restart) => Ok(()),
@@ -379,10 +380,11 @@ fn admissible(unit: &Unit, kind: JobKind) -> Result<(), Missing> {
             | Machine::Timer(_)
             | Machine::Path(_)
             | Machine::Target { .. },
-            JobKind::Reload,
+            JobKind::Reload | JobKind::Overlap,
         ) => Err(Missing::Pointless),
         (Machine::Target { .. }, _) | (Machine::Fact, JobKind::Start) => Ok(()),
-        (Machine::Fact, _) | (Machine::Inert, JobKind::Stop | JobKind::Reload) => {
+        (Machine::Fact, _)
+        | (Machine::Inert, JobKind::Stop | JobKind::Reload | JobKind::Overlap) => {
             Err(Missing::Pointless)
         }
         (Machine::Inert, JobKind::Start | JobKind::Restart) => {

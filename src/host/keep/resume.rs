@@ -342,6 +342,12 @@ impl Host {
                 }
             }
         }
+        for (_, process) in self.engine.ledger().processes() {
+            if let Some(generation) = process.generation {
+                let (unit, pid) = (process.unit, process.pid);
+                self.groups.started_for(unit, pid, generation);
+            }
+        }
     }
 
     /// Watches the processes that are there; returns those that are not.
@@ -552,7 +558,7 @@ impl Host {
             let reason = format!("cannot watch the process: {error}");
             return self.tell(Event::SpawnFailed { process, reason });
         }
-        self.groups.joined(unit, pid);
+        self.groups.joined(unit, pid, Some(spawn.generation));
         self.tell(Event::Spawned {
             process,
             pid,

@@ -429,6 +429,8 @@ impl Default for UnitSection {
 pub struct ProcmgrSection {
     /// RestartWithDependency=.
     pub restart_with_dependency: bool,
+    /// RestartOverlap=: a restart that is asked for starts the new process beside the old one.
+    pub restart_overlap: bool,
     /// BackoffResetSec=, a minute by default.
     pub backoff_reset: TimeSpan,
     /// ReadyWhen=.
@@ -449,6 +451,7 @@ impl Default for ProcmgrSection {
     fn default() -> ProcmgrSection {
         ProcmgrSection {
             restart_with_dependency: false,
+            restart_overlap: false,
             backoff_reset: TimeSpan::from_secs(60),
             ready_when: ReadyWhen::Active,
         }

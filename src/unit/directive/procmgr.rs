@@ -94,6 +94,21 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::new(
         PROCMGR,
+        "RestartOverlap",
+        33,
+        Kind::Boolean,
+        |r, v| {
+            r.draft.config.procmgr.restart_overlap = boolean(v)?;
+            Ok(())
+        },
+        "Whether a restart that is asked for starts the new process beside the old one, on the \
+         same sockets, and stops the old one when the new one is ready.",
+    )
+    .show("RestartOverlap", "b", |c| {
+        PropertyValue::Bool(c.procmgr.restart_overlap)
+    }),
+    Row::new(
+        PROCMGR,
         "BackoffResetSec",
         33,
         Kind::Span,

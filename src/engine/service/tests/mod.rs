@@ -9,6 +9,7 @@ mod idle;
 mod limits;
 mod memory;
 mod notify;
+mod overlap;
 mod probes;
 mod random;
 mod reload;

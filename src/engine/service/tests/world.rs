@@ -72,6 +72,7 @@ pub(super) fn all_lists(service: &mut ServiceConfig) {
 #[derive(Debug, Default)]
 struct Member {
     names: Vec<ProcessId>,
+    generation: u32,
 }
 
 /// What the host has to say, in order.
@@ -111,6 +112,8 @@ pub(super) struct World {
     /// Commands whose spawn is not answered before [`World::answer_spawns`].
     pub(super) slow: BTreeSet<(CommandKind, usize)>,
     waiting_spawns: Vec<(ProcessId, (CommandKind, usize), Option<Signal>)>,
+    /// Those of the commands of a generation, by their names.
+    generations: BTreeMap<ProcessId, u32>,
     /// Signals that nobody reacts to.
     pub(super) ignored: BTreeSet<Signal>,
     /// What the PID file says.
@@ -134,6 +137,8 @@ pub(super) struct World {
     pub(super) verdicts: Vec<(ProbeKind, Verdict)>,
     /// Readiness that others were told of.
     pub(super) readies: usize,
+    /// How overlap restarts ended.
+    pub(super) overlapped: Vec<Result<(), String>>,
 }
 
 impl World {
@@ -159,6 +164,7 @@ impl World {
             unexecutable: BTreeMap::new(),
             slow: BTreeSet::new(),
             waiting_spawns: Vec::new(),
+            generations: BTreeMap::new(),
             ignored: BTreeSet::new(),
             pid_file: None,
             awaited: None,
@@ -176,6 +182,7 @@ impl World {
             called_off: Vec::new(),
             verdicts: Vec::new(),
             readies: 0,
+            overlapped: Vec::new(),
         }
     }
 
@@ -244,6 +251,7 @@ impl World {
         self.restarts_due += usize::from(out.restart_due);
         self.held |= out.held;
         self.readies += usize::from(out.ready);
+        self.overlapped.extend(out.overlapped);
         for effect in out.effects {
             self.carry_out(effect);
         }
@@ -301,6 +309,7 @@ impl World {
     fn spawn(&mut self, spawn: Spawn) {
         let place = (spawn.kind, spawn.index);
         let process = spawn.process;
+        self.generations.insert(process, spawn.generation);
         self.spawns.push(spawn);
         if self.unspawnable.contains(&place) {
             self.news.push_back(News::SpawnFailed(process));
@@ -316,6 +325,7 @@ impl World {
         self.next_pid += 1;
         let member = Member {
             names: vec![process],
+            generation: self.generations[&process],
         };
         self.members.insert(pid, member);
         let unexecutable = self.unexecutable.get(&place).copied();
@@ -349,10 +359,11 @@ impl World {
         let mut remaining = false;
         for (&pid, member) in &self.members {
             let named = member.names.iter().any(|n| order.processes.contains(n));
+            let meant = order.generation.is_none_or(|it| it == member.generation);
             let signal = if named {
                 Some(order.signal)
             } else {
-                order.group_signal
+                order.group_signal.filter(|_| meant)
             };
             if let Some(signal) = signal {
                 targets.insert((pid, signal));
@@ -373,7 +384,7 @@ impl World {
     }
 
     fn signal(&mut self, pid: i32, signal: Signal) {
-        if !self.ignored.contains(&signal) {
+        if signal != Signal(0) && !self.ignored.contains(&signal) {
             self.end_member(pid, ProcessStatus::Killed(signal));
         }
     }
@@ -424,10 +435,56 @@ impl World {
 
     /// A process of the group that the service did not order; its pid.
     pub(super) fn member(&mut self) -> i32 {
+        self.member_of(0)
+    }
+
+    /// One of a generation.
+    pub(super) fn member_of(&mut self, generation: u32) -> i32 {
         let pid = self.next_pid;
         self.next_pid += 1;
-        self.members.insert(pid, Member::default());
+        let member = Member {
+            generation,
+            ..Member::default()
+        };
+        self.members.insert(pid, member);
         pid
+    }
+
+    /// The living processes.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        self.members.keys().copied().collect()
+    }
+
+    /// The number of a process that was ordered and lives, or 0.
+    pub(super) fn pid_of(&self, process: ProcessId) -> i32 {
+        let mut members = self.members.iter();
+        let found = members.find(|(_, member)| member.names.contains(&process));
+        found.map_or(0, |(pid, _)| *pid)
+    }
+
+    /// That of the last of a list.
+    pub(super) fn spawn_of(&self, kind: CommandKind) -> i32 {
+        let spawn = self.spawns.iter().rfind(|spawn| spawn.kind == kind);
+        spawn.map_or(0, |spawn| self.pid_of(spawn.process))
+    }
+
+    /// Spawns that were slow are never answered.
+    pub(super) fn forget_slow(&mut self) {
+        self.slow.clear();
+        self.waiting_spawns.clear();
+        if self.members.is_empty() {
+            self.news.push_back(News::GroupEmpty);
+        }
+    }
+
+    /// The unit's file is read again and says something else.
+    pub(super) fn reread(&mut self, change: impl FnOnce(&mut ServiceConfig)) {
+        let mut config = (*self.config).clone();
+        if let UnitBody::Service(service) = &mut config.body {
+            change(service);
+        }
+        self.config = Arc::new(config);
+        self.service.config_changed(&self.config);
     }
 
     /// Whether a process lives.
@@ -499,6 +556,17 @@ impl World {
             .get(&pid)
             .and_then(|member| member.names.first().copied());
         self.call(|service, cx| service.on_notified(cx, sender, pid, &message));
+    }
+
+    /// A message of a process that the engine does not know, about one that it does.
+    pub(super) fn say_for(&mut self, main: i32, pid: i32, fields: &[(&str, &str)]) {
+        let names = self.members.get(&main).map(|member| member.names.clone());
+        let own = self.members.get_mut(&pid).expect("it lives");
+        own.names.splice(0..0, names.unwrap_or_default());
+        self.say(pid, fields);
+        if let Some(own) = self.members.get_mut(&pid) {
+            own.names.clear();
+        }
     }
 
     /// A message of the main process.
