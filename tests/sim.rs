@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const SEEDS: u64 = 20_000;
 
 /// Events, states and results of jobs that many seeds together must come by.
-const SEEN: [&str; 81] = [
+const SEEN: [&str; 85] = [
     "Abandon",
     "BusNameOwned",
     "BusNameWatched",
@@ -75,6 +75,10 @@ const SEEN: [&str; 81] = [
     "invalid",
     "listening",
     "loaded again",
+    "new generation",
+    "new generation removed",
+    "new generation took over",
+    "no generation left",
     "reload",
     "reload-notify",
     "reload-signal",

@@ -1,7 +1,7 @@
 //! The simulation: a random scenario, a faulty world, the real engine, and what always holds.
 //!
-//! `dice` decides everything from the seed; `units`, `activating` and `scenario` make units and
-//! requests, `manner` the ways of processes; `world` has the time, `acts` are what people do, and
+//! `dice` decides everything from the seed; `units`, `activating`, `overlaps` and `scenario` make
+//! units and requests, `manner` the ways of processes; `world` has the time, `acts` are what people do, and
 //! `orders`, `processes`, `bus`, `sockets`, `descriptors`, `times`, `paths` and `scopes` carry the
 //! engine's orders out and let things go wrong; `picture` is what an observer knows; `checks`
 //! say what holds; `run` is one life from the first event to rest. Now and then `restore` takes
@@ -15,6 +15,7 @@ pub(crate) mod descriptors;
 pub(crate) mod dice;
 pub(crate) mod manner;
 pub(crate) mod orders;
+pub(crate) mod overlaps;
 pub(crate) mod paths;
 pub(crate) mod picture;
 pub(crate) mod processes;

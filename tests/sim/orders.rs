@@ -2,7 +2,7 @@
 //! own.
 
 use super::manner::Named;
-use super::processes::Known;
+use super::processes::{Known, Process};
 use super::world::{Happening, World};
 use procmgr::engine::{
     Effect, Event, KillOrder, MainSource, ProbeOrder, ProbeResult, ProcessId, UnitId,
@@ -10,6 +10,14 @@ use procmgr::engine::{
 use procmgr::unit::config::Condition;
 use procmgr::unit::value::Signal;
 use std::collections::BTreeSet;
+
+/// What the engine says of restarts with an overlap, and what is seen by that.
+const TOLD: [(&str, &str); 4] = [
+    ("starting a new generation", "new generation"),
+    ("has taken over", "new generation took over"),
+    ("the new generation is removed", "new generation removed"),
+    ("the new generation is no good", "no generation left"),
+];
 
 impl World<'_> {
     /// Carries an order out.
@@ -81,6 +89,11 @@ impl World<'_> {
                 if message.starts_with("started again: what it depends on") {
                     self.seen.insert("started with its dependency");
                 }
+                for (words, seen) in TOLD {
+                    if message.contains(words) {
+                        self.seen.insert(seen);
+                    }
+                }
             }
             Effect::RunProbe(order) => self.probe(&order),
             Effect::CancelProbe { .. }
@@ -143,13 +156,15 @@ impl World<'_> {
             for (name, known) in &mut self.known {
                 if let Known::Starting(unit, _, shots) = known
                     && *unit == order.unit
+                    && order.generation.is_none()
                     && !order.processes.contains(name)
                 {
                     shots.push(signal);
                     remaining = true;
                 }
             }
-            let members = self.members(order.unit).map(|it| it.pid);
+            let meant = |it: &&Process| order.generation.is_none_or(|of| of == it.generation);
+            let members = self.members(order.unit).filter(meant).map(|it| it.pid);
             group.extend(members.filter(|pid| !hit.contains(pid)));
             remaining |= !group.is_empty();
         }

@@ -20,6 +20,8 @@ pub(crate) struct Process {
     /// The engine's names for it.
     pub(crate) names: Vec<ProcessId>,
     pub(crate) parent: Option<i32>,
+    /// The generation of its unit's processes that it belongs to.
+    pub(crate) generation: u32,
     pub(crate) manner: Manner,
     pub(crate) alive: bool,
     /// It is, or was last, the main process.
@@ -106,6 +108,7 @@ impl World<'_> {
         if let Some(it) = self.process_mut(pid) {
             it.names.push(process);
             it.told = false;
+            it.generation = spawn.generation;
             it.excused = stray;
             it.main = role == Role::Main;
         }
@@ -141,6 +144,9 @@ impl World<'_> {
             unit,
             names: Vec::new(),
             parent,
+            generation: parent
+                .and_then(|pid| self.process(pid))
+                .map_or(0, |it| it.generation),
             manner,
             alive: true,
             main: false,
@@ -275,6 +281,9 @@ impl World<'_> {
         let Some(it) = self.process_mut(pid).filter(|it| it.alive) else {
             return;
         };
+        if signal == Signal(0) {
+            return;
+        }
         let killed = ProcessStatus::Killed(signal);
         if signal == Signal::KILL {
             it.killed = true;
@@ -442,6 +451,29 @@ impl World<'_> {
         }
     }
 
+    /// Whether a process is of another generation than that which serves.
+    pub(crate) fn is_beside(&self, pid: i32) -> bool {
+        self.process(pid).is_some_and(|it| {
+            let seen = self.picture.units.get(&it.unit);
+            let main = seen.filter(|seen| seen.is_up()).map(|seen| seen.main_pid);
+            let main = main.and_then(|main| self.process(main));
+            main.is_some_and(|main| main.generation != it.generation)
+        })
+    }
+
+    /// Whether a restart with an overlap goes on somewhere.
+    pub(crate) fn has_some_beside(&self) -> bool {
+        let mut living = self.alive.values().flatten();
+        living.any(|pid| {
+            self.is_beside(*pid)
+                && self.process(*pid).is_some_and(|it| {
+                    let seen = self.picture.unit(it.unit);
+                    let may_stay = seen.may_leave_processes() || it.excused;
+                    !may_stay && !self.picture.reread.contains(&it.unit)
+                })
+        })
+    }
+
     /// Ends the processes of services that wait without a timeout for something these will
     /// never do, such as write a PID file, end although another type was read meanwhile, say
     /// that a reload is done although NotifyAccess= does not let them speak any more, or end
@@ -453,6 +485,8 @@ impl World<'_> {
             let unit = self.process(pid).expect("it lives").unit;
             let sub = self.picture.unit(unit).sub;
             let leaves = sub == "stop-sigterm" && self.leaving.contains(&unit);
+            let leads = self.process(pid).is_some_and(|it| it.main);
+            let leaves = leaves || leads && self.is_beside(pid);
             if leaves || sub.starts_with("start") || sub.starts_with("reload") {
                 self.plan(0, Happening::Exit(pid, ProcessStatus::Exited(0), false));
             }

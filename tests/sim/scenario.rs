@@ -141,6 +141,7 @@ impl Scenario {
         scenario.acts = acts;
         scenario.add_sockets(&names);
         scenario.add_activating(&names);
+        scenario.add_overlaps(&names);
         scenario
     }
 

@@ -216,7 +216,8 @@ impl<'a> World<'a> {
 
     /// Nothing is going on and no job is there.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.calm && self.timeline.is_empty() && self.picture.jobs.is_empty()
+        let idle = self.timeline.is_empty() && self.picture.jobs.is_empty();
+        self.calm && idle && !self.has_some_beside()
     }
 
     /// The next thing happens.
@@ -377,12 +378,14 @@ impl<'a> World<'a> {
                 && (seen.may_leave_processes() || self.picture.reread.contains(&unit));
             let main = seen.main_pid;
             let pids = self.alive.get(&unit).cloned().unwrap_or_default();
+            let generation = self.process(main).map(|it| it.generation);
             for pid in pids {
                 let Some(it) = self.process_mut(pid) else {
                     continue;
                 };
                 it.excused |= leaves;
-                if main != 0 {
+                // In a restart with an overlap another generation has one, too.
+                if generation == Some(it.generation) {
                     it.main = pid == main;
                 }
             }

@@ -3,6 +3,7 @@
 
 mod activating;
 mod descriptors;
+mod generations;
 mod jobs;
 mod life;
 mod loading;
@@ -64,6 +65,7 @@ pub(crate) fn all() -> Vec<Box<dyn Check>> {
     vec![
         Box::new(processes::OneMain),
         Box::new(processes::Owners),
+        Box::<generations::Generations>::default(),
         Box::<relations::Ordering>::default(),
         Box::<relations::Conflicts>::default(),
         Box::new(relations::Bound),

@@ -22,7 +22,8 @@ impl Check for OneMain {
         let picture = sight.picture();
         let left_behind =
             picture.unit(spawn.unit).may_leave_main() || picture.reread.contains(&spawn.unit);
-        if spawn.kind != CommandKind::Start || left_behind {
+        // `Generations` looks at those that come beside another one.
+        if spawn.kind != CommandKind::Start || left_behind || spawn.generation > 0 {
             return Ok(());
         }
         let mut members = sight.world.members(spawn.unit);

@@ -1,0 +1,204 @@
+//! Restarts with an overlap.
+
+use super::{Check, Sight, Verdict};
+use crate::sim::picture::Seen;
+use crate::sim::processes::{Known, Process};
+use procmgr::engine::{Effect, Event, KillOrder, Role, Spawn, UnitId};
+use procmgr::unit::config::{CommandKind, ServiceType};
+use procmgr::unit::value::Signal;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A new generation begins only while the unit is up and has a job, beside one other at most; none
+/// that serves is told to end, nor an old one before the new one is ready; a unit that runs has
+/// somebody who serves; and at rest no two generations are there.
+#[derive(Default)]
+pub(crate) struct Generations {
+    /// The last number that was given to a generation.
+    last: BTreeMap<UnitId, u32>,
+    /// Processes that have said that they are ready.
+    ready: BTreeSet<i32>,
+    /// Generations that were told to end in this step.
+    ended: Vec<(UnitId, u32)>,
+}
+
+impl Generations {
+    fn spawned(&mut self, sight: &Sight<'_, '_>, spawn: &Spawn) -> Verdict {
+        let (unit, generation) = (spawn.unit, spawn.generation);
+        let last = self.last.entry(unit).or_default();
+        let seen = sight.picture().unit(unit);
+        if generation > *last {
+            if generation != *last + 1 {
+                return Err(format!("generation {generation} comes behind {last}"));
+            }
+            *last = generation;
+            if !seen.is_up() {
+                return Err(format!(
+                    "{} is {} and gets a new generation",
+                    seen.name(),
+                    seen.sub
+                ));
+            }
+            if sight.picture().job_of(unit).is_none() {
+                return Err(format!(
+                    "{} gets a new generation that nobody asked for",
+                    seen.name()
+                ));
+            }
+        }
+        if generation == 0 || spawn.kind != CommandKind::Start {
+            return Ok(());
+        }
+        let others: Vec<&Process> = mains(sight, unit, seen).collect();
+        let ordered = sight.world.known.values().any(|known| match known {
+            Known::Starting(of, Role::Main, shots) => *of == unit && !shots.contains(&Signal::KILL),
+            Known::Starting(..) | Known::Running(..) => false,
+        });
+        if others.len() + usize::from(ordered) > 1 {
+            return Err(format!("{} gets a third main process", seen.name()));
+        }
+        match others.first() {
+            Some(other) if other.generation >= generation => Err(format!(
+                "{} gets a main process of generation {generation} while {} lives, of {}",
+                seen.name(),
+                other.pid,
+                other.generation
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether an order to end a generation was right, seen from behind the step.
+    fn judge(&self, sight: &Sight<'_, '_>, unit: UnitId, generation: u32) -> Verdict {
+        let picture = sight.picture();
+        let Some(seen) = picture.units.get(&unit).filter(|seen| seen.is_up()) else {
+            return Ok(());
+        };
+        let Some(main) = sight.world.process(seen.main_pid) else {
+            // The one that ends came for one that had ended well.
+            let nobody_serves = seen.sub != "exited";
+            return match nobody_serves {
+                true => Err(format!("nobody serves for {}", seen.name())),
+                false => Ok(()),
+            };
+        };
+        if main.generation == generation {
+            return Err(format!("{} loses the generation that serves", seen.name()));
+        }
+        let service = seen.config.service();
+        let speaks = service.is_some_and(|it| {
+            matches!(
+                it.service_type,
+                ServiceType::Notify | ServiceType::NotifyReload
+            )
+        });
+        let unready = speaks && !picture.reread.contains(&unit) && !self.ready.contains(&main.pid);
+        if main.generation > generation && unready {
+            return Err(format!(
+                "the old generation of {} has to go before {} is ready",
+                seen.name(),
+                main.pid
+            ));
+        }
+        Ok(())
+    }
+
+    /// A unit that was ever restarted like that and runs has a main process, or gets one.
+    fn is_served(&self, sight: &Sight<'_, '_>, unit: UnitId, seen: &Seen) -> Verdict {
+        let restarted = self.last.get(&unit).is_some_and(|last| *last > 0);
+        if !restarted || sight.picture().reread.contains(&unit) {
+            return Ok(());
+        }
+        let comes = || {
+            let mut known = sight.world.known.values();
+            known.any(|it| match it {
+                Known::Starting(of, role, _) => *of == unit && *role == Role::Main,
+                // The news of its birth, perhaps even that of its end, is on its way.
+                Known::Running(of, pid) => {
+                    *of == unit && sight.world.process(*pid).is_some_and(|it| it.main)
+                }
+            })
+        };
+        match seen.sub == "running" && seen.main_pid == 0 && !comes() {
+            true => Err(format!("{} runs without a main process", seen.name())),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The living main processes that nobody has ended for good and that were not left behind.
+fn mains<'a>(
+    sight: &'a Sight<'_, '_>,
+    unit: UnitId,
+    seen: &Seen,
+) -> impl Iterator<Item = &'a Process> {
+    let may_stay = seen.may_leave_main() || sight.picture().reread.contains(&unit);
+    let members = sight.world.members(unit);
+    members.filter(move |it| it.main && !it.killed && !it.excused && !may_stay)
+}
+
+impl Check for Generations {
+    fn name(&self) -> &'static str {
+        "generations"
+    }
+
+    fn before(&mut self, _: &Sight<'_, '_>, event: &Event) -> Verdict {
+        if let Event::Notified { pid, message, .. } = event
+            && message.get("READY") == Some("1")
+        {
+            self.ready.insert(*pid);
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Verdict {
+        match effect {
+            Effect::Spawn(spawn) => self.spawned(sight, spawn),
+            Effect::Kill(KillOrder {
+                unit,
+                generation: Some(generation),
+                signal,
+                ..
+            }) if *signal != Signal(0) => {
+                self.ended.push((*unit, *generation));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn after(&mut self, sight: &Sight<'_, '_>, _: bool) -> Verdict {
+        for (unit, generation) in std::mem::take(&mut self.ended) {
+            self.judge(sight, unit, generation)?;
+        }
+        let picture = sight.picture();
+        for unit in &picture.touched {
+            if let Some(seen) = picture.units.get(unit) {
+                self.is_served(sight, *unit, seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self, sight: &Sight<'_, '_>) -> Verdict {
+        let picture = sight.picture();
+        for (unit, seen) in &picture.units {
+            let may_stay = seen.may_leave_processes() || picture.reread.contains(unit);
+            let main = sight.world.process(seen.main_pid);
+            let Some(main) = main.filter(|_| seen.is_up() && !may_stay) else {
+                continue;
+            };
+            let mut members = sight.world.members(*unit);
+            let other = members.find(|it| it.generation != main.generation && !it.killed);
+            if let Some(it) = other.filter(|it| !it.excused) {
+                return Err(format!(
+                    "{} has process {} of generation {} beside {}",
+                    seen.name(),
+                    it.pid,
+                    it.generation,
+                    main.generation
+                ));
+            }
+        }
+        Ok(())
+    }
+}
