@@ -74,14 +74,17 @@ remove() {
     rpm) tried with_rpm -e dd-procmgr ;;
     esac
 }
-# An .rpm leaves its user, as is usual there, and what was changed and made by hand.
+# An .rpm leaves its user, as is usual there, what was changed and made by hand, and the log. Directories of
+# others it makes where they are not there, as they would be on a system of that kind.
 purge() {
     case $kind in
     deb) tried here apt-get -qq purge -y dd-procmgr ;;
     rpm)
         rm "$root/etc/datadog-agent/process-manager.conf.rpmsave"
-        rm -r "$root/etc/datadog-agent/process-manager"
-        rmdir "$root/etc/datadog-agent"
+        rm -r "$root/etc/datadog-agent/process-manager" "$root/var/lib/datadog/process-manager"
+        rmdir "$root/etc/datadog-agent" "$root/var/lib/datadog"
+        (cd "$root/usr" && rmdir -p lib/sysusers.d share/dbus-1/system.d share/fish/vendor_completions.d \
+            share/zsh/vendor-completions lib/systemd/system lib/tmpfiles.d 2>/dev/null || true)
         here userdel dd-agent
         ;;
     esac

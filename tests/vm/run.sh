@@ -12,6 +12,7 @@
 #   DD_PM_VM_DIR   where image and kernel are kept (default /tmp/dd-procmgr-vm)
 #   DD_PM_VM_QEMU  the emulator (default qemu-system-x86_64; may have arguments)
 #   DD_PM_VM_LIMIT seconds until it is ended (default 3600)
+#   DD_PM_BUILT    if set, the packages that were built last are taken
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -92,8 +93,10 @@ cp -r packaging/systemd/datadog-agent* "$load/vm/systemd/"
 cp units/quickstart/*.service "$here"/units/* "$load/vm/units/"
 cp "$here"/{inside,checks,same,below,packages}.sh "$load/vm/"
 if [[ " ${parts[*]} " == *" packages "* ]]; then
-    rm -f target/packages/*.deb
-    for version in 0.1.0~1 0.1.0; do packaging/build.sh dev $version >/dev/null; done
+    if [ -z "${DD_PM_BUILT:-}" ]; then
+        rm -f target/packages/*.deb
+        for version in 0.1.0~1 0.1.0; do packaging/build.sh dev $version >/dev/null; done
+    fi
     mkdir "$load/vm/packages"
     cp target/packages/*.deb "$load/vm/packages/"
 fi
