@@ -11,6 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// More steps than any run takes that ends.
 const STEPS: usize = 20_000;
+/// So many steps without anything new to do, and what still starts ends.
+const PATIENCE: usize = 1_000;
 /// More time than any run takes that ends, in microseconds: a day.
 const HORIZON: u64 = 86_400_000_000;
 
@@ -95,13 +97,14 @@ enum Rest {
 
 /// Lets things happen until nothing is going on, then asks all checks about the rest.
 fn settle(world: &mut World<'_>, steps: &mut usize) -> Result<Rest, Finding> {
+    let begun = *steps;
     let mut end = *steps + STEPS;
     let mut rest = Rest::ByItself;
     while !world.is_quiet() {
         *steps += 1;
-        // Twice where probes go on and on, as something may begin to wait right then.
-        let long = [2, 8].map(|part| *steps + STEPS / part);
-        if world.next().is_none() || long.contains(&end) {
+        // Now and then where probes go on and on, as something may begin to wait right then.
+        let long = world.calm && (*steps - begun).is_multiple_of(PATIENCE);
+        if world.next().is_none() || long {
             world.end_what_starts();
         }
         if *steps + STEPS / 4 == end {

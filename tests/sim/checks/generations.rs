@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Generations {
     /// The last number that was given to a generation.
     last: BTreeMap<UnitId, u32>,
+    /// The run of the unit in which its last main process was ordered.
+    ordered: BTreeMap<UnitId, u128>,
     /// Processes that have said that they are ready.
     ready: BTreeSet<i32>,
     /// Generations that were told to end in this step.
@@ -26,6 +28,9 @@ impl Generations {
         let (unit, generation) = (spawn.unit, spawn.generation);
         let last = self.last.entry(unit).or_default();
         let seen = sight.picture().unit(unit);
+        if spawn.role == Role::Main {
+            self.ordered.insert(unit, seen.run);
+        }
         if generation > *last {
             if generation != *last + 1 {
                 return Err(format!("generation {generation} comes behind {last}"));
@@ -106,6 +111,12 @@ impl Generations {
     fn is_served(&self, sight: &Sight<'_, '_>, unit: UnitId, seen: &Seen) -> Verdict {
         let restarted = self.last.get(&unit).is_some_and(|last| *last > 0);
         if !restarted || sight.picture().reread.contains(&unit) {
+            return Ok(());
+        }
+        // One of Type=idle is up before its program is executed.
+        let service = seen.config.service();
+        let idle = service.is_some_and(|it| it.service_type == ServiceType::Idle);
+        if idle && self.ordered.get(&unit) != Some(&seen.run) {
             return Ok(());
         }
         let comes = || {
