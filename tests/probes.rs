@@ -157,7 +157,8 @@ fn units_wait_for_readiness_where_they_are_told_to() {
 fn the_start_waits_for_the_startup_probe() {
     let section = "[X-StartupProbe]\nHTTPGet=unix:@DIR@/http:/ready\nPeriodSec=100ms\n\
                    FailureThreshold=1000\n";
-    let daemon = place("--ready-after 0.5", "", &format!("{section}{LIVENESS}")).start();
+    // Long enough to be looked at on a busy machine.
+    let daemon = place("--ready-after 3", "", &format!("{section}{LIVENESS}")).start();
     daemon.ok(&["start", "--no-block", "agent.service"]);
     wait_until("it was probed", || probes(&daemon).contains("503"));
     assert_eq!(daemon.state("agent.service"), "activating/start");
