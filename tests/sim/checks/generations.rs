@@ -17,8 +17,8 @@ pub(crate) struct Generations {
     last: BTreeMap<UnitId, u32>,
     /// The run of the unit in which its last main process was ordered.
     ordered: BTreeMap<UnitId, u128>,
-    /// Processes that have said that they are ready.
-    ready: BTreeSet<i32>,
+    /// Generations that have said that they are ready, by whichever of their processes.
+    ready: BTreeSet<(UnitId, u32)>,
     /// Generations that were told to end in this step.
     ended: Vec<(UnitId, u32)>,
 }
@@ -96,7 +96,9 @@ impl Generations {
                 ServiceType::Notify | ServiceType::NotifyReload
             )
         });
-        let unready = speaks && !picture.reread.contains(&unit) && !self.ready.contains(&main.pid);
+        let unready = speaks
+            && !picture.reread.contains(&unit)
+            && !self.ready.contains(&(unit, main.generation));
         if main.generation > generation && unready {
             return Err(format!(
                 "the old generation of {} has to go before {} is ready",
@@ -152,11 +154,12 @@ impl Check for Generations {
         "generations"
     }
 
-    fn before(&mut self, _: &Sight<'_, '_>, event: &Event) -> Verdict {
+    fn before(&mut self, sight: &Sight<'_, '_>, event: &Event) -> Verdict {
         if let Event::Notified { pid, message, .. } = event
             && message.get("READY") == Some("1")
+            && let Some(speaker) = sight.world.process(*pid)
         {
-            self.ready.insert(*pid);
+            self.ready.insert((speaker.unit, speaker.generation));
         }
         Ok(())
     }
