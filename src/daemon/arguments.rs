@@ -1,6 +1,6 @@
 //! The command line of the daemon.
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 
 /// Runs systemd unit files where systemd does not run.
@@ -93,6 +93,9 @@ pub(super) struct Arguments {
     /// [env: DD_PM_ALLOW_DEGRADED=]
     #[arg(long, value_name = "NAME ...")]
     pub(super) allow_degraded: Option<String>,
+
+    #[command(flatten)]
+    pub(super) accounting: DefaultAccounting,
 
     /// Check the settings, say what is wrong with them, and start nothing
     #[arg(long)]
@@ -194,6 +197,50 @@ pub(super) enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+/// What is counted of units that do not say (systemd-system.conf(5)).
+#[derive(Debug, Default, Args)]
+pub(super) struct DefaultAccounting {
+    /// Whether processor time is counted of units that do not say [env: DD_PM_DEFAULT_CPU_ACCOUNTING=]
+    #[arg(
+        long = "default-cpu-accounting",
+        id = "default-cpu-accounting",
+        value_name = "SWITCH"
+    )]
+    pub(super) cpu: Option<String>,
+
+    /// Whether memory is counted of units that do not say [env: DD_PM_DEFAULT_MEMORY_ACCOUNTING=]
+    #[arg(
+        long = "default-memory-accounting",
+        id = "default-memory-accounting",
+        value_name = "SWITCH"
+    )]
+    pub(super) memory: Option<String>,
+
+    /// Whether tasks are counted of units that do not say [env: DD_PM_DEFAULT_TASKS_ACCOUNTING=]
+    #[arg(
+        long = "default-tasks-accounting",
+        id = "default-tasks-accounting",
+        value_name = "SWITCH"
+    )]
+    pub(super) tasks: Option<String>,
+
+    /// Whether input and output of block devices are counted of units that do not say [env: DD_PM_DEFAULT_IO_ACCOUNTING=]
+    #[arg(
+        long = "default-io-accounting",
+        id = "default-io-accounting",
+        value_name = "SWITCH"
+    )]
+    pub(super) io: Option<String>,
+
+    /// Whether traffic of the network is counted of units that do not say [env: DD_PM_DEFAULT_IP_ACCOUNTING=]
+    #[arg(
+        long = "default-ip-accounting",
+        id = "default-ip-accounting",
+        value_name = "SWITCH"
+    )]
+    pub(super) ip: Option<String>,
 }
 
 #[cfg(test)]

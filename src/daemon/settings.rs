@@ -5,6 +5,7 @@ mod table;
 
 use super::arguments::KeepServices;
 use crate::bus::Readers;
+use crate::unit::config::Accounting;
 use crate::unit::directive;
 use crate::unit::environment::is_valid_name;
 use crate::unit::words;
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub(super) read_access: ReadAccess,
     /// AllowDegraded=.
     pub(super) allow_degraded: BTreeSet<String>,
+    /// DefaultCPUAccounting= and its kin.
+    pub(super) accounting: Accounting,
     /// KeepServices=.
     pub(super) keep: KeepServices,
     /// HTTP=.

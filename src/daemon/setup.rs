@@ -9,6 +9,7 @@ use super::termination;
 use crate::bus::{self, BusAddress, Outside, Readers};
 use crate::host::{self, ClientUnits, Console, Keep, KeepError, LogForm, LogPlaces, Mode};
 use crate::places::{LOG_DIRECTORY, Places};
+use crate::unit::config::Accounting;
 use crate::unit::load;
 use crate::unit::name::UnitName;
 use crate::unit::specifier::SystemFacts;
@@ -177,7 +178,12 @@ impl Setup {
                 directories: log_directories(max_use, &state, &runtime),
             },
             runtime,
-            load: load_settings(path, &system, settings.allow_degraded, &client_units),
+            load: load_settings(
+                path,
+                &system,
+                (settings.allow_degraded, settings.accounting),
+                &client_units,
+            ),
             state,
             client_units,
             name: arguments.name,
@@ -381,7 +387,7 @@ fn unit_path(given: Option<String>, places: &Places) -> Result<Vec<String>, Star
 fn load_settings(
     path: Vec<String>,
     system: &SystemFacts,
-    allow_degraded: BTreeSet<String>,
+    (allow_degraded, accounting): (BTreeSet<String>, Accounting),
     client_units: &ClientUnits,
 ) -> load::Settings {
     load::Settings {
@@ -389,6 +395,7 @@ fn load_settings(
         system: system.clone(),
         default_dependencies: true,
         allow_degraded,
+        accounting,
         transient: client_units.transient.to_str().map(str::to_owned),
     }
 }

@@ -95,6 +95,9 @@ impl ManagerSnapshot {
             "UnitsLoadFinishTimestampMonotonic" => clock(facts.startup.loaded, true),
             "FinishTimestamp" => clock(facts.startup.finished, false),
             "FinishTimestampMonotonic" => clock(facts.startup.finished, true),
+            "DefaultCPUAccounting" => Value::Bool(facts.load.accounting.cpu.unwrap_or(true)),
+            "DefaultMemoryAccounting" => Value::Bool(facts.load.accounting.counts_memory()),
+            "DefaultTasksAccounting" => Value::Bool(facts.load.accounting.counts_tasks()),
             "SystemState" => Value::from(self.state()),
             _ => return None,
         })

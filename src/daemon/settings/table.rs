@@ -97,6 +97,41 @@ pub(super) static TABLE: &[Setting] = &[
         given: |arguments| arguments.allow_degraded.clone(),
     },
     Setting {
+        key: "DefaultCPUAccounting",
+        option: "default-cpu-accounting",
+        variable: "DD_PM_DEFAULT_CPU_ACCOUNTING",
+        set: |settings, value| switch(value, &mut settings.accounting.cpu),
+        given: |arguments| arguments.accounting.cpu.clone(),
+    },
+    Setting {
+        key: "DefaultMemoryAccounting",
+        option: "default-memory-accounting",
+        variable: "DD_PM_DEFAULT_MEMORY_ACCOUNTING",
+        set: |settings, value| switch(value, &mut settings.accounting.memory),
+        given: |arguments| arguments.accounting.memory.clone(),
+    },
+    Setting {
+        key: "DefaultTasksAccounting",
+        option: "default-tasks-accounting",
+        variable: "DD_PM_DEFAULT_TASKS_ACCOUNTING",
+        set: |settings, value| switch(value, &mut settings.accounting.tasks),
+        given: |arguments| arguments.accounting.tasks.clone(),
+    },
+    Setting {
+        key: "DefaultIOAccounting",
+        option: "default-io-accounting",
+        variable: "DD_PM_DEFAULT_IO_ACCOUNTING",
+        set: |settings, value| switch(value, &mut settings.accounting.io),
+        given: |arguments| arguments.accounting.io.clone(),
+    },
+    Setting {
+        key: "DefaultIPAccounting",
+        option: "default-ip-accounting",
+        variable: "DD_PM_DEFAULT_IP_ACCOUNTING",
+        set: |settings, value| switch(value, &mut settings.accounting.ip),
+        given: |arguments| arguments.accounting.ip.clone(),
+    },
+    Setting {
         key: "KeepServices",
         option: "keep-services",
         variable: "DD_PM_KEEP_SERVICES",
@@ -144,6 +179,12 @@ pub(super) static TABLE: &[Setting] = &[
         given: |arguments| arguments.dogstatsd.clone(),
     },
 ];
+
+fn switch(value: &str, setting: &mut Option<bool>) -> Result<(), String> {
+    let read = parse_boolean(value).map_err(|error| format!("\"{value}\": {error}"))?;
+    *setting = Some(read);
+    Ok(())
+}
 
 /// The row of a key.
 pub(super) fn find(key: &str) -> Option<&'static Setting> {

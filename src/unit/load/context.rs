@@ -3,7 +3,10 @@
 //!
 //! What is implied is changed where it is shown; `sandbox` makes of that what is carried out.
 
-use crate::unit::config::{ExecConfig, InputSource, LoadState, OutputTarget, UnitConfig};
+use super::Settings;
+use crate::unit::config::{
+    Accounting, ExecConfig, InputSource, LoadState, OutputTarget, UnitConfig,
+};
 use crate::unit::directive::PropertyValue;
 use crate::unit::dynamic_user;
 use crate::unit::escape::{escape, unescape_path};
@@ -16,7 +19,8 @@ use crate::unit::value::{CapabilitySet, LimitKind};
 const TASKS_PERCENT: u64 = 15;
 
 /// Fills in what follows from the unit's settings and from the machine.
-pub(super) fn settle(config: &mut UnitConfig, system: &SystemFacts) {
+pub(super) fn settle(config: &mut UnitConfig, settings: &Settings) {
+    let system = &settings.system;
     isolate(config);
     if config.load != LoadState::Loaded || !has_group(config.name.unit_type()) {
         return;
@@ -29,12 +33,29 @@ pub(super) fn settle(config: &mut UnitConfig, system: &SystemFacts) {
         let tasks = PropertyValue::U64(system.tasks * TASKS_PERCENT / 100);
         config.written.entry("TasksMax").or_insert(tasks);
     }
+    count(config, settings.accounting);
     if runs_processes(config.name.unit_type()) {
         inherit_limits(config, system);
         imply(config);
         super::sandbox::settle(config);
     }
     super::resource::settle(config);
+}
+
+/// What is counted where the unit does not say.
+fn count(config: &mut UnitConfig, accounting: Accounting) {
+    for (property, switch) in [
+        ("CPUAccounting", accounting.cpu),
+        ("MemoryAccounting", accounting.memory),
+        ("TasksAccounting", accounting.tasks),
+        ("IOAccounting", accounting.io),
+        ("IPAccounting", accounting.ip),
+    ] {
+        if let Some(switch) = switch {
+            let switch = PropertyValue::Bool(switch);
+            config.written.entry(property).or_insert(switch);
+        }
+    }
 }
 
 /// Whether units of a type have a control group.

@@ -128,7 +128,7 @@ impl<'a> Loader<'a> {
             let allowed = self.settings.allow_degraded.iter().cloned();
             exec.allow_degraded.extend(allowed);
         }
-        context::settle(&mut draft.config, &self.settings.system);
+        context::settle(&mut draft.config, self.settings);
         implicit::add(self, &mut draft, self.settings.default_dependencies);
         finish(draft)
     }

@@ -22,7 +22,7 @@ mod tests;
 pub(super) use index::normal;
 pub use memory::MemorySource;
 
-use super::config::{DependencyKind, UnitConfig};
+use super::config::{Accounting, DependencyKind, UnitConfig};
 use super::diagnostic::Diagnostic;
 use super::name::UnitName;
 use super::specifier::SystemFacts;
@@ -85,6 +85,8 @@ pub struct Settings {
     pub default_dependencies: bool,
     /// Directives that any unit may go without (AllowDegraded= of the daemon's settings).
     pub allow_degraded: BTreeSet<String>,
+    /// What is counted of units that say nothing (DefaultCPUAccounting= and its kin).
+    pub accounting: Accounting,
     /// The directory of units that clients have made, where there is one; scopes come from
     /// nowhere else (systemd.scope(5)).
     pub transient: Option<String>,
@@ -97,6 +99,7 @@ impl Default for Settings {
             system: SystemFacts::default(),
             default_dependencies: true,
             allow_degraded: BTreeSet::new(),
+            accounting: Accounting::default(),
             transient: None,
         }
     }
