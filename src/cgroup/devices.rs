@@ -5,6 +5,10 @@
 //! A list of rules permits; what no rule permits is forbidden. Rules are made from what the
 //! machine has now: a device or a group of devices that is not there adds none.
 
+use super::assembly::{
+    AND, JUMP_UNLESS_NUMBER, JUMP_UNLESS_SAME, SHIFT_RIGHT, answer, by_number, copy, instruction,
+    load,
+};
 use super::controls::Controls;
 use super::{make_directory, own};
 use crate::sys::bpf::{self, Hook, Instruction};
@@ -252,12 +256,12 @@ fn restrict_legacy(root: &Path, path: &[String], rules: &[Rule]) -> io::Result<P
 /// `struct bpf_cgroup_dev_ctx` in registers: 2 kind, 3 access, 4 major, 5 minor.
 fn program(rules: &[Rule]) -> Vec<Instruction> {
     let mut program = vec![
-        load(2, 0),
+        load(2, 1, 0),
         copy(3, 2),
         by_number(AND, 2, 0xffff),
         by_number(SHIFT_RIGHT, 3, 16),
-        load(4, 4),
-        load(5, 8),
+        load(4, 1, 4),
+        load(5, 1, 8),
     ];
     for rule in rules {
         let mut tests = vec![(2, kind_number(rule.kind))];
@@ -285,51 +289,12 @@ fn kind_number(kind: Kind) -> u32 {
     }
 }
 
-// Operation codes of the kernel's instruction set (Documentation/bpf/standardization).
-const LOAD_WORD: u8 = 0x61;
-const COPY: u8 = 0xbf;
-const SET: u8 = 0xb7;
-const AND: u8 = 0x57;
-const SHIFT_RIGHT: u8 = 0x77;
-const JUMP_UNLESS_NUMBER: u8 = 0x55;
-const JUMP_UNLESS_SAME: u8 = 0x5d;
-const EXIT: u8 = 0x95;
-
-fn instruction(code: u8, to: u8, from: u8, offset: i16, immediate: u32) -> Instruction {
-    Instruction {
-        code,
-        registers: from << 4 | to,
-        offset,
-        immediate: immediate as i32,
-    }
-}
-
-/// A word of the context, which register 1 points to.
-fn load(to: u8, offset: i16) -> Instruction {
-    instruction(LOAD_WORD, to, 1, offset, 0)
-}
-
-fn copy(to: u8, from: u8) -> Instruction {
-    instruction(COPY, to, from, 0, 0)
-}
-
-fn by_number(code: u8, register: u8, number: u32) -> Instruction {
-    instruction(code, register, 0, 0, number)
-}
-
 fn skip_unless(register: u8, number: u32, count: usize) -> Instruction {
     instruction(JUMP_UNLESS_NUMBER, register, 0, count as i16, number)
 }
 
 fn skip_unless_same(a: u8, b: u8, count: usize) -> Instruction {
     instruction(JUMP_UNLESS_SAME, a, b, count as i16, 0)
-}
-
-fn answer(value: u32) -> [Instruction; 2] {
-    [
-        instruction(SET, 0, 0, 0, value),
-        instruction(EXIT, 0, 0, 0, 0),
-    ]
 }
 
 #[cfg(test)]
@@ -399,29 +364,12 @@ mod tests {
 
     /// What the kernel would answer.
     fn run(program: &[Instruction], kind: u32, access: u32, major: u32, minor: u32) -> u32 {
-        let context = [access << 16 | kind, major, minor];
-        let mut registers = [0u64; 11];
-        let mut at = 0;
-        loop {
-            let step = program[at];
-            let (to, from) = (step.registers & 15, step.registers >> 4);
-            let (to, from) = (to as usize, from as usize);
-            let number = step.immediate as u64;
-            let jump = step.offset as usize;
-            at += 1;
-            match step.code {
-                LOAD_WORD => registers[to] = u64::from(context[jump / 4]),
-                COPY => registers[to] = registers[from],
-                SET => registers[to] = number,
-                AND => registers[to] &= number,
-                SHIFT_RIGHT => registers[to] >>= number,
-                JUMP_UNLESS_NUMBER if registers[to] != number => at += jump,
-                JUMP_UNLESS_SAME if registers[to] != registers[from] => at += jump,
-                JUMP_UNLESS_NUMBER | JUMP_UNLESS_SAME => {}
-                EXIT => return registers[0] as u32,
-                code => panic!("{code:#x} is no instruction here"),
-            }
-        }
+        let context = vec![access << 16 | kind, major, minor];
+        let mut machine = super::super::assembly::machine::Machine {
+            context,
+            ..Default::default()
+        };
+        machine.run(program)
     }
 
     #[test]

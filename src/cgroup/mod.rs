@@ -5,11 +5,13 @@
 //! none that can be written (then a unit's processes are known by process group, session and
 //! the subreaper). Never touches a group that this daemon did not make.
 
+mod assembly;
 pub mod controller;
 pub mod controls;
 mod device;
 pub mod devices;
 pub mod layout;
+pub mod network;
 mod own;
 pub mod plan;
 pub mod usage;

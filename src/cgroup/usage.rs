@@ -3,6 +3,7 @@
 //! counted is unknown.
 
 use super::controller::Controller;
+use super::network::{self, Traffic};
 use super::plan::set_bits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,6 +31,8 @@ pub struct Usage {
     pub tasks: Option<u64>,
     /// Bytes and operations read and written, of all devices.
     pub io: Option<Io>,
+    /// Packets and bytes of the network.
+    pub traffic: Option<Traffic>,
     /// The processors it may run on, where that is restricted.
     pub processors: Option<BTreeSet<u32>>,
     /// The memory nodes it may use, the same.
@@ -44,6 +47,7 @@ impl Usage {
         Usage {
             cpu: self.cpu,
             io: self.io,
+            traffic: self.traffic,
             memory_peak: self.memory_peak,
             swap_peak: self.swap_peak,
             ..Usage::default()
@@ -73,6 +77,8 @@ pub struct Places {
     pub root: PathBuf,
     /// In version 1.
     pub legacy: BTreeMap<Controller, PathBuf>,
+    /// Whether traffic of the network is counted, which is worth a question to the kernel.
+    pub counts_traffic: bool,
 }
 
 /// Reads the usage of a group.
@@ -118,6 +124,10 @@ pub fn read(places: &Places) -> Usage {
             let operations = legacy(Controller::Io, "blkio.throttle.io_serviced_recursive")?;
             Some(legacy_io(&bytes, &operations))
         }),
+        traffic: match places.counts_traffic {
+            true => places.unified.as_deref().and_then(network::traffic),
+            false => None,
+        },
         processors: set("cpuset.cpus.effective"),
         nodes: set("cpuset.mems.effective"),
         id: places.unified.as_ref().and_then(|directory| id(directory)),
@@ -227,7 +237,7 @@ mod tests {
         Places {
             unified: Some(directory.to_owned()),
             root: directory.to_owned(),
-            legacy: BTreeMap::new(),
+            ..Places::default()
         }
     }
 

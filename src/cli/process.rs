@@ -60,7 +60,7 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// What a unit uses: tasks, memory and CPU time, with their limits; those that are known.
+/// What a unit uses: traffic, tasks, memory and CPU time, with their limits; those that are known.
 pub(super) fn usage(p: &Properties) -> Vec<(&'static str, String)> {
     let known = |name: &str| {
         let number = p.number(name);
@@ -75,10 +75,18 @@ pub(super) fn usage(p: &Properties) -> Vec<(&'static str, String)> {
     let memory = known("MemoryCurrent").map(size);
     let memory = with_limit(memory, known("MemoryMax").map(size));
     let cpu = known("CPUUsageNSec").map(|nanoseconds| super::time::rough(nanoseconds / 1000));
-    [("Tasks", tasks), ("Memory", memory), ("CPU", cpu)]
-        .into_iter()
-        .filter_map(|(label, value)| Some((label, value?)))
-        .collect()
+    let (came, went) = (known("IPIngressBytes"), known("IPEgressBytes"));
+    let traffic = came.zip(went);
+    let traffic = traffic.map(|(came, went)| format!("{} in, {} out", size(came), size(went)));
+    [
+        ("IP", traffic),
+        ("Tasks", tasks),
+        ("Memory", memory),
+        ("CPU", cpu),
+    ]
+    .into_iter()
+    .filter_map(|(label, value)| Some((label, value?)))
+    .collect()
 }
 
 /// The commands beside the main process that ended: `72 ExecStartPre=/bin/x (code=...)`.
@@ -128,10 +136,13 @@ mod tests {
         let p: Properties = vec![
             ("TasksCurrent".to_owned(), json!(3)),
             ("TasksMax".to_owned(), json!(10)),
+            ("IPIngressBytes".to_owned(), json!(0)),
+            ("IPEgressBytes".to_owned(), json!(2048)),
             ("MemoryCurrent".to_owned(), json!(u64::MAX)),
             ("CPUUsageNSec".to_owned(), json!(5_000_000)),
         ];
         let wanted = [
+            ("IP", "0B in, 2.0K out".to_owned()),
             ("Tasks", "3 (limit: 10)".to_owned()),
             ("CPU", "5ms".to_owned()),
         ];

@@ -43,9 +43,9 @@ pub struct PlanInput<'a> {
     pub mounts: Option<MountInput<'a>>,
     /// Control groups of version 1 to join.
     pub joins: Vec<Join>,
-    /// Why the access to devices cannot be restricted as the unit asks for, and by which
-    /// directive.
-    pub no_devices: Option<(&'static str, String)>,
+    /// Why access to devices or to the network cannot be restricted as the unit asks for, each
+    /// with its directive.
+    pub no_access: Vec<(&'static str, String)>,
     /// Namespaces that the unit's processes share.
     pub entered: Entered<'a>,
     /// Why the credentials that the unit asks for are not there.
@@ -265,9 +265,8 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         let operation = Operation::Join(tasks);
         steps.add(join.setting, OnFailure::Skip(0), status::CGROUP, operation);
     }
-    if let Some((directive, reason)) = &input.no_devices {
-        let reason = format!("cannot restrict access to devices: {reason}");
-        let operation = Operation::Refuse(reason);
+    for (directive, reason) in &input.no_access {
+        let operation = Operation::Refuse(reason.clone());
         steps.push_for(directive, exec, status::CGROUP, operation);
     }
     // Files below get exactly the mode they are given.

@@ -215,7 +215,10 @@ impl Host {
     fn clean_up(&mut self, unit: UnitId, runtime_directories: bool) {
         // What it has used is still to be seen when it is gone.
         if let Some(path) = self.groups.path_of(unit) {
-            let last = usage::read(&self.groups.places(path)).after_the_end();
+            let view = self.engine.unit_by_id(unit);
+            let accounting = view.map(|view| view.config.resource.accounting);
+            let places = self.groups.places(path, accounting.unwrap_or_default());
+            let last = usage::read(&places).after_the_end();
             self.last_usage.insert(unit, last);
         }
         self.groups.release(unit);

@@ -19,6 +19,7 @@ use crate::cgroup::watch::{WatchId, Watcher};
 use crate::cgroup::{self, Group, Tree, TreePlace};
 use crate::engine::UnitId;
 use crate::sys::proc::{self, Stat};
+use crate::unit::config::Accounting;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -198,7 +199,7 @@ impl Groups {
     }
 
     /// Where the groups at a path are, as far as they are there.
-    pub(super) fn places(&self, path: &[String]) -> Places {
+    pub(super) fn places(&self, path: &[String], accounting: Accounting) -> Places {
         let unified = self.slice_directory(path);
         let legacy = Controller::ALL.into_iter().filter_map(|controller| {
             let directory = self.controls.legacy_group(path, controller)?;
@@ -212,6 +213,7 @@ impl Groups {
                 .map(|tree| tree.root().to_owned())
                 .unwrap_or_default(),
             legacy: legacy.collect(),
+            counts_traffic: accounting.counts_ip(),
         }
     }
 

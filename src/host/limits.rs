@@ -9,8 +9,9 @@ use super::handle::Answer;
 use super::placing::Placing;
 use super::run::{Fact, Host};
 use crate::cgroup::controls::{Change, GroupPath};
+use crate::cgroup::network::Access as NetworkAccess;
 use crate::cgroup::plan::{Finding, Ground, Plan, plan};
-use crate::cgroup::{Group, devices, group_path};
+use crate::cgroup::{Group, devices, group_path, network};
 use crate::engine::{LogLevel, Spawn, Timestamp, UnitId};
 use crate::unit::config::{DevicePolicy, ResourceConfig, UnitConfig};
 use crate::unit::name::{UnitName, UnitType};
@@ -26,18 +27,18 @@ pub(super) struct Limits {
     pending: BTreeMap<UnitName, JoinHandle<()>>,
     /// What is not, or not wholly, applied.
     findings: BTreeMap<UnitName, Vec<Finding>>,
-    /// The access to devices that groups have.
-    devices: BTreeMap<UnitName, Access>,
+    /// The access to devices and to the network that groups have.
+    access: BTreeMap<UnitName, Access>,
     /// Who waits until the values of a unit are set.
     waiting: BTreeMap<UnitName, Vec<Answer<()>>>,
 }
 
-/// DevicePolicy= and DeviceAllow=.
-type Access = (DevicePolicy, Vec<(String, String)>);
-
-fn access(config: &UnitConfig) -> Access {
-    let resource = &config.resource;
-    (resource.device_policy, resource.device_allow.clone())
+/// What a group is kept from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Access {
+    /// DevicePolicy= and DeviceAllow=.
+    devices: (DevicePolicy, Vec<(String, String)>),
+    network: NetworkAccess,
 }
 
 impl Limits {
@@ -54,7 +55,7 @@ impl Limits {
     /// The unit is gone.
     pub(super) fn forget(&mut self, unit: &UnitName) {
         self.findings.remove(unit);
-        self.devices.remove(unit);
+        self.access.remove(unit);
         self.pending.remove(unit);
     }
 }
@@ -112,7 +113,8 @@ impl Host {
                 let plan = self.plan_for(&config);
                 let change = self.groups.controls.change(&path, plan, true);
                 self.set(slice, change, true);
-                if config.resource.restricts_devices() {
+                let counts = config.resource.accounting.counts_ip();
+                if config.resource.restricts_devices() || counts {
                     self.restrict_anew(&config, &path);
                 }
             }
@@ -121,9 +123,8 @@ impl Host {
             return;
         };
         // The first process is restricted when it is placed.
-        self.limits
-            .devices
-            .insert(config.name.clone(), access(config));
+        let access = self.access(config);
+        self.limits.access.insert(config.name.clone(), access);
         let plan = self.plan_for(config);
         let change = self.groups.controls.change(&path, plan, found);
         let is_empty = !self.groups.is_populated(unit);
@@ -139,7 +140,45 @@ impl Host {
         let path = path.map_or(&[][..], Vec::as_slice);
         let controls = &self.groups.controls;
         let legacy = controls.legacy_groups(path);
-        Placing::new(group, legacy, controls.devices(path), order)
+        let network = self.access(&order.config).network;
+        Placing::new(group, legacy, controls.devices(path), network, order)
+    }
+
+    /// What the group of a unit or slice is kept from.
+    fn access(&self, config: &UnitConfig) -> Access {
+        let resource = &config.resource;
+        let network = match config.name.unit_type() {
+            UnitType::Slice => NetworkAccess::of_slice(resource),
+            UnitType::Service
+            | UnitType::Socket
+            | UnitType::Target
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Scope
+            | UnitType::Mount
+            | UnitType::Automount
+            | UnitType::Swap
+            | UnitType::Device => {
+                let above = self.above(config);
+                NetworkAccess::of_unit(resource, above.iter().map(|config| &config.resource))
+            }
+        };
+        Access {
+            devices: (resource.device_policy, resource.device_allow.clone()),
+            network,
+        }
+    }
+
+    /// The slices that a unit or slice is in, the innermost first, the root last.
+    fn above(&self, config: &UnitConfig) -> Vec<Arc<UnitConfig>> {
+        if config.name.as_str() == ROOT_SLICE {
+            return Vec::new();
+        }
+        let mut names = slices(&config.resource);
+        names.extend(UnitName::parse(ROOT_SLICE));
+        names.sort_by_key(|name| std::cmp::Reverse(name.slices().map_or(0, |s| s.len())));
+        let configs = names.iter().map(|name| self.engine.config(name.as_str()));
+        configs.flatten().collect()
     }
 
     /// A process has come that may know nothing of a limit that was set meanwhile.
@@ -156,15 +195,7 @@ impl Host {
     }
 
     fn plan_for(&self, config: &UnitConfig) -> Plan {
-        let mut above: Vec<Arc<UnitConfig>> = Vec::new();
-        if config.name.as_str() != ROOT_SLICE {
-            let mut names = slices(&config.resource);
-            names.extend(UnitName::parse(ROOT_SLICE));
-            // The innermost first, the root last.
-            names.sort_by_key(|name| std::cmp::Reverse(name.slices().map_or(0, |s| s.len())));
-            let configs = names.iter().map(|name| self.engine.config(name.as_str()));
-            above.extend(configs.flatten());
-        }
+        let above = self.above(config);
         let above: Vec<&ResourceConfig> = above.iter().map(|config| &config.resource).collect();
         plan(
             &config.resource,
@@ -315,23 +346,27 @@ impl Host {
         }
     }
 
-    /// Restricts the access to devices of a scope, whose processes nobody places.
+    /// Restricts the access of a scope, whose processes nobody places.
     pub(super) fn restrict_scope(&mut self, unit: UnitId, config: &UnitConfig) {
         if let Some(path) = self.groups.path_of(unit).cloned()
-            && config.resource.restricts_devices()
+            && (config.resource.restricts_devices() || self.access(config).network.is_any())
         {
-            self.limits.devices.remove(&config.name);
+            self.limits.access.remove(&config.name);
             self.restrict_anew(config, &path);
         }
     }
 
-    /// Restricts the access to devices of a group that has processes, or is a slice's.
+    /// Restricts the access of a group that has processes, or is a slice's.
     fn restrict_anew(&mut self, config: &UnitConfig, path: &GroupPath) {
-        let now = access(config);
-        if self.limits.devices.get(&config.name) == Some(&now) {
+        let now = self.access(config);
+        let before = self.limits.access.get(&config.name);
+        if before == Some(&now) {
             return;
         }
-        self.limits.devices.insert(config.name.clone(), now);
+        let same_devices = before.is_some_and(|before| before.devices == now.devices);
+        let same_network = before.is_some_and(|before| before.network == now.network);
+        let wanted = now.network.clone();
+        self.limits.access.insert(config.name.clone(), now);
         let Some(group) = self.groups.slice_directory(path) else {
             return;
         };
@@ -339,9 +374,18 @@ impl Host {
         let resource = config.resource.clone();
         let (log, name) = (self.log.clone(), config.name.clone());
         tokio::task::spawn_blocking(move || {
-            if let Err(reason) = devices::restrict_running(&group, &fallback, &resource) {
-                let text = format!("access to devices is not restricted anew: {reason}");
-                log.manager(LogLevel::Error, Some(&name), &text);
+            let say = |what: &str, result: Result<(), String>| {
+                if let Err(reason) = result {
+                    let text = format!("access to {what} is not restricted anew: {reason}");
+                    log.manager(LogLevel::Error, Some(&name), &text);
+                }
+            };
+            if !same_devices {
+                let result = devices::restrict_running(&group, &fallback, &resource);
+                say("devices", result);
+            }
+            if !same_network {
+                say("the network", network::enforce_running(&group, &wanted));
             }
         });
     }

@@ -78,6 +78,7 @@ mod wind_up;
 mod zones;
 
 pub use crate::cgroup::make_fit as make_group_fit;
+pub use crate::cgroup::network::Traffic;
 pub use crate::cgroup::usage::{Io, Usage, read as read_usage};
 pub use crate::sys::inherited::take as inherited_descriptor;
 pub use crate::sys::memory::give_back as give_memory_back;

@@ -1,10 +1,11 @@
 //! Where a new process goes: the group of its unit or one below it, the groups of version 1, and
 //! what a unit gets to know and to own of them (systemd.resource-control(5), Delegate=,
-//! MemoryPressureWatch=).
+//! MemoryPressureWatch=), and what it is kept from there.
 
 use super::generations;
 use crate::cgroup::Group;
 use crate::cgroup::devices::{self, Fallback, ThisMachine};
+use crate::cgroup::network::{self, Access};
 use crate::engine::Spawn;
 use crate::exec::Identity;
 use crate::exec::plan::Join;
@@ -12,7 +13,7 @@ use crate::unit::config::{CommandKind, PressureWatch, ResourceConfig, UnitConfig
 use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::value::encode_base64;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(super) struct Placing {
     /// The directive that asks for a restriction of devices and may not be left out. What is only
     /// implied, by PrivateDevices=, is a second lock behind its own.
     asks: Option<&'static str>,
+    /// What the unit and its slices ask of the network.
+    network: Access,
     /// It is the first process of a run.
     first: bool,
     resource: ResourceConfig,
@@ -42,9 +45,9 @@ pub(super) struct Placed {
     /// The groups of version 1 that it joins by itself.
     pub(super) joins: Vec<Join>,
     /// What else is missed.
-    pub(super) reduced: Option<LeftOut>,
-    /// Why its access to devices cannot be restricted, and the directive that asks for it.
-    pub(super) no_devices: Option<(&'static str, String)>,
+    pub(super) reduced: Vec<LeftOut>,
+    /// Why its access to something cannot be restricted, and the directive that asks for it.
+    pub(super) no_access: Vec<(&'static str, String)>,
 }
 
 /// Where commands of a unit go that manages the groups below its own, while its main process
@@ -56,6 +59,7 @@ impl Placing {
         group: Option<Arc<Group>>,
         legacy: Vec<(PathBuf, &'static str)>,
         devices: Fallback,
+        network: Access,
         order: &Spawn,
     ) -> Placing {
         let resource = order.config.resource.clone();
@@ -74,6 +78,7 @@ impl Placing {
             below,
             devices,
             asks: asks(&order.config),
+            network,
             first: order.first,
             resource,
         }
@@ -87,8 +92,8 @@ impl Placing {
         let mut placed = Placed {
             directory: self.directory(identity)?,
             joins: self.joins(),
-            reduced: None,
-            no_devices: None,
+            reduced: Vec::new(),
+            no_access: Vec::new(),
         };
         let group = self.group.as_ref().map(|group| group.directory());
         match devices::rules(&self.resource, &ThisMachine) {
@@ -102,18 +107,41 @@ impl Placing {
                 Ok(Some(directory)) => placed.joins.extend(join(&directory, "DevicePolicy")),
                 Ok(None) => {}
                 Err(reason) => match self.asks {
-                    Some(directive) => placed.no_devices = Some((directive, reason)),
-                    None => {
-                        placed.reduced = Some(LeftOut {
-                            directive: "PrivateDevices".to_owned(),
-                            reason: format!("to a /dev of its own: {reason}"),
-                            extent: Extent::Part,
-                        });
+                    Some(directive) => {
+                        let reason = format!("cannot restrict access to devices: {reason}");
+                        placed.no_access.push((directive, reason));
                     }
+                    None => placed.reduced.push(LeftOut {
+                        directive: "PrivateDevices".to_owned(),
+                        reason: format!("to a /dev of its own: {reason}"),
+                        extent: Extent::Part,
+                    }),
                 },
             },
         }
+        if self.first && (self.network.is_any() || self.may_be_restricted()) {
+            self.restrict_network(group, &mut placed);
+        }
         Ok(placed)
+    }
+
+    /// For the whole run: what is changed meanwhile comes by itself.
+    fn restrict_network(&self, group: Option<BorrowedFd<'_>>, placed: &mut Placed) {
+        for missed in network::enforce(group, &self.network, true) {
+            for directive in missed.directives {
+                let reason = &missed.reason;
+                if directive == network::ACCOUNTING {
+                    placed.reduced.push(LeftOut {
+                        directive: directive.to_owned(),
+                        reason: reason.clone(),
+                        extent: Extent::Nothing,
+                    });
+                } else {
+                    let reason = format!("cannot restrict access to the network: {reason}");
+                    placed.no_access.push((directive, reason));
+                }
+            }
+        }
     }
 
     /// Whether the group was there before the daemon knew of it.

@@ -417,7 +417,7 @@ impl Start {
             }),
             no_credentials,
             joins: placed.joins,
-            no_devices: placed.no_devices,
+            no_access: placed.no_access,
             entered: self.shared.entered(&exec.isolation),
             not_applied: &self.order.config.not_applied,
             no_directory: no_directory.map(|unmade| (unmade.exit_status, unmade.reason)),

@@ -26,6 +26,9 @@ fn counted(mut usage: Usage, accounting: Accounting) -> Usage {
     if !accounting.counts_io() {
         usage.io = None;
     }
+    if !accounting.counts_ip() {
+        usage.traffic = None;
+    }
     usage
 }
 
@@ -70,11 +73,12 @@ impl Facts for HostFacts<'_> {
             UnitType::Slice => slice_path(view.name()).ok(),
             _ => self.0.groups.path_of(view.id).cloned(),
         };
+        let accounting = view.config.resource.accounting;
         let usage = match path {
-            Some(path) => usage::read(&self.0.groups.places(&path)),
+            Some(path) => usage::read(&self.0.groups.places(&path, accounting)),
             None => self.0.last_usage.get(&view.id).cloned().unwrap_or_default(),
         };
-        counted(usage, view.config.resource.accounting)
+        counted(usage, accounting)
     }
 
     fn effective_settings(&self, unit: &UnitName) -> Vec<String> {
@@ -159,7 +163,10 @@ impl Facts for HostFacts<'_> {
                 .0
                 .groups
                 .path_of(view.id)
-                .map(|path| self.0.groups.places(path))
+                .map(|path| {
+                    let accounting = view.config.resource.accounting;
+                    self.0.groups.places(path, accounting)
+                })
                 .unwrap_or_default(),
             cpu: self.0.last_usage.get(&view.id).and_then(|last| last.cpu),
             lines: 0,

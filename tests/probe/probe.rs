@@ -5,13 +5,15 @@
 //! returns, or `E` and the errno · `read:PATH` · `write:PATH` whether it opens for writing, or
 //! if it is a directory whether a file can be made there · `list:PATH` · `stat:PATH` type,
 //! mode, owner, group · `link:PATH` · `mount:PATH` options, type and root of the topmost mount
-//! there · `env:NAME` · `stdin` · `foreign` what a call of 32-bit x86 or x32 does.
+//! there · `env:NAME` · `stdin` · `foreign` what a call of 32-bit x86 or x32 does · `field:N` of
+//! /proc/self/stat · `send:ADDRESS` a datagram · `bind:tcp:ADDRESS`, `bind:udp:ADDRESS`.
 
 #![allow(unsafe_code, missing_docs, clippy::unwrap_used)]
 
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 const CALLS: &[(&str, libc::c_long)] = &[
@@ -58,6 +60,13 @@ fn main() {
             "env" => std::env::var(rest).unwrap_or_else(|_| "unset".to_owned()),
             "stdin" => or_error(io::read_to_string(io::stdin())),
             "foreign" => foreign(),
+            "field" => field(rest),
+            "send" => done(send(rest)),
+            "bind" => match rest.split_once(':') {
+                Some(("tcp", address)) => done(TcpListener::bind(address)),
+                Some(("udp", address)) => done(UdpSocket::bind(address)),
+                _ => "not a question".to_owned(),
+            },
             _ => "not a question".to_owned(),
         };
         let line = format!("{question}={}\n", answer.replace('\n', "\\n"));
@@ -68,6 +77,31 @@ fn main() {
 
 fn or_error(result: io::Result<String>) -> String {
     result.unwrap_or_else(|error| format!("E{}", error.raw_os_error().unwrap_or(0)))
+}
+
+fn done<T>(result: io::Result<T>) -> String {
+    or_error(result.map(|_| "done".to_owned()))
+}
+
+/// Counted as proc(5) does.
+fn field(number: &str) -> String {
+    let text = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, behind) = text.rsplit_once(')').unwrap();
+    let number: usize = number.parse().unwrap();
+    behind
+        .split_whitespace()
+        .nth(number - 3)
+        .unwrap_or("none")
+        .to_owned()
+}
+
+fn send(address: &str) -> io::Result<usize> {
+    let any = if address.starts_with('[') {
+        "[::]:0"
+    } else {
+        "0.0.0.0:0"
+    };
+    UdpSocket::bind(any)?.send_to(b"probe", address)
 }
 
 fn status(name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use super::unit::UnitSnapshot;
 use crate::bus::value::Value;
-use crate::host::{Io, Usage};
+use crate::host::{Io, Traffic, Usage};
 use crate::unit::config::DirectoryKind;
 use std::collections::BTreeSet;
 
@@ -18,12 +18,14 @@ pub(in crate::bus) fn is_usage(property: &str) -> bool {
         "ControlGroupId",
         "ControlGroup",
     ];
-    property.starts_with("IO") || OTHERS.contains(&property)
+    let starts = ["IO", "IPIngress", "IPEgress"];
+    starts.iter().any(|start| property.starts_with(start)) || OTHERS.contains(&property)
 }
 
 /// The value of such a property, if it is known.
 pub(super) fn live(usage: &Usage, name: &str) -> Option<Value> {
     let io = |field: fn(&Io) -> u64| usage.io.as_ref().map(field);
+    let traffic = |field: fn(&Traffic) -> u64| usage.traffic.as_ref().map(field);
     let number = match name {
         "EffectiveCPUs" => return usage.processors.as_ref().map(bits),
         "EffectiveMemoryNodes" => return usage.nodes.as_ref().map(bits),
@@ -36,6 +38,10 @@ pub(super) fn live(usage: &Usage, name: &str) -> Option<Value> {
         "IOReadOperations" => io(|io| io.reads),
         "IOWriteBytes" => io(|io| io.written_bytes),
         "IOWriteOperations" => io(|io| io.writes),
+        "IPIngressBytes" => traffic(|traffic| traffic.bytes_in),
+        "IPIngressPackets" => traffic(|traffic| traffic.packets_in),
+        "IPEgressBytes" => traffic(|traffic| traffic.bytes_out),
+        "IPEgressPackets" => traffic(|traffic| traffic.packets_out),
         _ => None,
     };
     number.map(Value::U64)

@@ -18,7 +18,7 @@ fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> 
         not_applied: &[],
         no_directory: None,
         joins: Vec::new(),
-        no_devices: None,
+        no_access: Vec::new(),
         stdout_pipe: None,
         stderr_pipe: None,
         passed: vec![],

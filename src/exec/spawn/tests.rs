@@ -85,7 +85,7 @@ impl Try {
             not_applied: &[],
             no_directory: None,
             joins: Vec::new(),
-            no_devices: None,
+            no_access: Vec::new(),
             stdout_pipe: Some(output.as_fd()),
             stderr_pipe: None,
             passed: passed.to_vec(),

@@ -193,7 +193,7 @@ fn start(
         not_applied: &[],
         no_directory: None,
         joins: Vec::new(),
-        no_devices: None,
+        no_access: Vec::new(),
         stdout_pipe: Some(stdout.as_fd()),
         stderr_pipe: Some(stderr.as_fd()),
         names: Vec::new(),

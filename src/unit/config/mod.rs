@@ -9,6 +9,7 @@ mod filter;
 mod isolation;
 mod kill;
 mod logging;
+mod network;
 mod path;
 mod probe;
 mod resource;
@@ -31,6 +32,7 @@ pub use isolation::{
 };
 pub use kill::{KillConfig, KillMode};
 pub use logging::{Backpressure, LogPattern, LogSink, Logging};
+pub use network::{BindRule, Interfaces, NetworkAccess, Prefix};
 pub use path::{PathConfig, PathKind, WatchedPath};
 pub use probe::{HttpTarget, ProbeAction, ProbeAddress, ProbeConfig, ProbeKind, Probes};
 pub use resource::{

@@ -1,6 +1,7 @@
 //! systemd.resource-control(5): what the processes of a unit, or of the units of a slice, may
 //! use. Kernel files and controllers are the business of `cgroup`.
 
+use super::network::NetworkAccess;
 use crate::unit::name::UnitName;
 
 /// A value that may be another one while the manager starts and stops (StartupCPUWeight= ...).
@@ -64,6 +65,11 @@ impl Accounting {
     /// Whether input and output are counted; no unless switched on.
     pub fn counts_io(self) -> bool {
         self.io.unwrap_or(false)
+    }
+
+    /// Whether traffic of the network is counted; no unless switched on.
+    pub fn counts_ip(self) -> bool {
+        self.ip.unwrap_or(false)
     }
 }
 
@@ -219,6 +225,8 @@ pub struct ResourceConfig {
     pub device_policy: DevicePolicy,
     /// DeviceAllow=: a device, or a group of devices, and what may be done with it.
     pub device_allow: Vec<(String, String)>,
+    /// IPAddressAllow= and its kin.
+    pub network: NetworkAccess,
     /// MemoryPressureWatch=.
     pub pressure_watch: PressureWatch,
     /// MemoryPressureThresholdSec=, in microseconds.

@@ -339,6 +339,11 @@ impl Reading<'_> {
         }
     }
 
+    /// The type of the unit that is read.
+    pub fn unit_type(&self) -> UnitType {
+        self.draft.config.name.unit_type()
+    }
+
     /// Keeps a value that is carried out: what acts on it is made from what was kept once all
     /// files are read (`unit::load`).
     ///

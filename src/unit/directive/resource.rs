@@ -3,15 +3,18 @@
 //! or ports is carried out or keeps it from starting.
 
 use super::parse::text;
+use super::read::{Reading, Trouble};
 use super::row::{Kind, PropertyValue, Row, Support};
 use super::shape;
 use super::unit::dropped;
 use super::{Parse, RESOURCE};
 use crate::unit::config::UnitConfig;
+use crate::unit::name::UnitType;
 
-const ACCESS: &str = "control of access to the network is not built yet, and a unit does not \
-                      start without its own";
-const TRAFFIC: &str = "network traffic is not counted yet";
+const FOREIGN: &str = "programs and tables of others are not attached, and a unit does not start \
+                       without what it is to be filtered by";
+const OF_SOCKETS: &str = "of socket units access to the network is neither restricted nor counted, only \
+                          of the processes that a unit has";
 const NO_OOMD: &str = "there is no systemd-oomd here that would act on it";
 const NO_CORE_DUMPS: &str = "there is no systemd-coredump here that would act on it";
 
@@ -26,10 +29,25 @@ const fn for_oomd(name: &'static str, since: u16, kind: Kind, doc: &'static str)
     resource(name, since, kind, doc).left_out(parse, Support::Accepted(NO_OOMD))
 }
 
+/// What is asked of the groups that processes are in, which the sockets of a socket unit are not.
+fn of_processes(r: &mut Reading<'_>, value: &str, refuses: bool) -> Result<(), Trouble> {
+    if r.unit_type() == UnitType::Socket {
+        return r.not_applied(value, OF_SOCKETS, refuses);
+    }
+    r.of_group(value)
+}
+
+/// Access to the network.
 const fn access(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
-    let parse: Parse = |r, v| r.not_applied(v, ACCESS, true);
+    let parse: Parse = |r, v| of_processes(r, v, true);
+    Row::new(RESOURCE, name, since, kind, parse, doc).settable()
+}
+
+/// What needs programs or tables that others have made.
+const fn foreign(name: &'static str, since: u16, kind: Kind, doc: &'static str) -> Row {
+    let parse: Parse = |r, v| r.not_applied(v, FOREIGN, true);
     Row::new(RESOURCE, name, since, kind, parse, doc)
-        .support(Support::Planned(ACCESS))
+        .support(Support::Refused(FOREIGN))
         .settable()
 }
 
@@ -508,10 +526,7 @@ pub(super) static ROWS: &[Row] = &[
         "Whether network traffic is counted.",
     )
     .off()
-    .left_out(
-        |r, v| r.not_applied(v, TRAFFIC, false),
-        Support::Planned(TRAFFIC),
-    ),
+    .left_out(|r, v| of_processes(r, v, false), Support::Full),
     resource(
         "CoredumpReceive",
         255,
@@ -555,21 +570,21 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("IPAddressDeny", "a(iayu)", empty)
     .kept(shape::addresses),
-    access(
+    foreign(
         "IPIngressFilterPath",
         243,
         Kind::List,
         "BPF programs that filter what comes in from the network.",
     )
     .no_list(),
-    access(
+    foreign(
         "IPEgressFilterPath",
         243,
         Kind::List,
         "BPF programs that filter what goes out to the network.",
     )
     .no_list(),
-    access(
+    foreign(
         "BPFProgram",
         249,
         Kind::List,
@@ -582,14 +597,16 @@ pub(super) static ROWS: &[Row] = &[
         Kind::List,
         "The ports that the unit may bind.",
     )
-    .show("SocketBindAllow", "a(iiqq)", empty),
+    .show("SocketBindAllow", "a(iiqq)", empty)
+    .kept(shape::bind_rules),
     access(
         "SocketBindDeny",
         249,
         Kind::List,
         "The ports that the unit may not bind.",
     )
-    .show("SocketBindDeny", "a(iiqq)", empty),
+    .show("SocketBindDeny", "a(iiqq)", empty)
+    .kept(shape::bind_rules),
     access(
         "RestrictNetworkInterfaces",
         250,
@@ -598,13 +615,13 @@ pub(super) static ROWS: &[Row] = &[
     )
     .show("RestrictNetworkInterfaces", "(bas)", no_filter)
     .kept(shape::name_filter),
-    access(
+    foreign(
         "NFTSet",
         255,
         Kind::List,
         "Sets of the packet filter that the unit's control group joins.",
     ),
-    access(
+    foreign(
         "BindNetworkInterface",
         260,
         Kind::Text,

@@ -10,7 +10,7 @@ mod filter;
 mod resource;
 mod stream;
 
-pub(super) use access::{addresses, devices};
+pub(super) use access::{addresses, bind_rules, devices};
 pub(super) use filter::{
     address_families, architectures, call_error, name_filter, namespaces, system_calls,
 };

@@ -3,11 +3,13 @@
 
 use super::sandbox::{Written, pair};
 use crate::unit::config::{
-    Accounting, CpuLimits, DeviceLimit, DevicePolicy, IoLimits, MemoryLimits, Phased,
-    PressureWatch, ResourceConfig, UnitConfig,
+    Accounting, BindRule, CpuLimits, DeviceLimit, DevicePolicy, Interfaces, IoLimits, MemoryLimits,
+    NetworkAccess, Phased, Prefix, PressureWatch, ResourceConfig, UnitConfig,
 };
 use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
+// From core: a value that knows nothing of the network.
+use core::net::IpAddr;
 
 /// Makes the part of the configuration that is about the control group.
 pub(super) fn settle(config: &mut UnitConfig) {
@@ -32,6 +34,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
             Some(_) | None => DevicePolicy::Auto,
         },
         device_allow: written.rows("DeviceAllow").filter_map(pair).collect(),
+        network: network(&written),
         pressure_watch: match written.text("MemoryPressureWatch") {
             Some("auto") => PressureWatch::Auto,
             Some("yes") => PressureWatch::On,
@@ -108,6 +111,58 @@ fn io(written: &Written<'_>) -> IoLimits {
         block_read_bytes: devices(written, "BlockIOReadBandwidth"),
         block_write_bytes: devices(written, "BlockIOWriteBandwidth"),
     }
+}
+
+fn network(written: &Written<'_>) -> NetworkAccess {
+    let prefixes = |property| written.rows(property).filter_map(prefix).collect();
+    let binds = |property| written.rows(property).filter_map(bind_rule).collect();
+    // Nothing left of a list is no list.
+    let interfaces = written.filter("RestrictNetworkInterfaces");
+    let interfaces = interfaces.filter(|(_, names)| !names.is_empty());
+    NetworkAccess {
+        allow: prefixes("IPAddressAllow"),
+        deny: prefixes("IPAddressDeny"),
+        bind_allow: binds("SocketBindAllow"),
+        bind_deny: binds("SocketBindDeny"),
+        interfaces: interfaces.map(|(permits, names)| Interfaces {
+            permits,
+            names: names.to_vec(),
+        }),
+    }
+}
+
+/// Family, address, length.
+fn prefix(fields: &[PropertyValue]) -> Option<Prefix> {
+    let [_, PropertyValue::Bytes(bytes), PropertyValue::U32(length)] = fields else {
+        return None;
+    };
+    let four = <[u8; 4]>::try_from(bytes.as_slice()).map(IpAddr::from);
+    let sixteen = <[u8; 16]>::try_from(bytes.as_slice()).map(IpAddr::from);
+    Some(Prefix {
+        address: four.or(sixteen).ok()?,
+        length: u8::try_from(*length).ok()?,
+    })
+}
+
+/// Family and protocol, 0 for any; number of ports, 0 for all, and the first.
+fn bind_rule(fields: &[PropertyValue]) -> Option<BindRule> {
+    let [
+        PropertyValue::I32(family),
+        PropertyValue::I32(protocol),
+        PropertyValue::U32(count),
+        PropertyValue::U32(first),
+    ] = fields
+    else {
+        return None;
+    };
+    let number = |number: i32| u8::try_from(number).ok().filter(|number| *number != 0);
+    let first = u16::try_from(*first).ok()?;
+    let last = u16::try_from(u32::from(first) + count.saturating_sub(1)).ok()?;
+    Some(BindRule {
+        family: number(*family),
+        protocol: number(*protocol),
+        ports: (*count != 0).then_some((first, last)),
+    })
 }
 
 fn weight(written: &Written<'_>, normal: &str, startup: &str) -> Phased<u64> {

@@ -1,5 +1,5 @@
-//! Access to devices and network addresses (systemd.resource-control(5), DeviceAllow= and
-//! IPAddressAllow=).
+//! Access to devices, network addresses and ports (systemd.resource-control(5), DeviceAllow=,
+//! IPAddressAllow= and SocketBindAllow=).
 
 use super::{After, Before, items};
 use crate::unit::directive::parse;
@@ -106,4 +106,72 @@ fn masked(mut bytes: Vec<u8>, length: u32) -> Vec<u8> {
         *byte &= u8::try_from((0xff00u32 >> kept) & 0xff).unwrap_or(0);
     }
     bytes
+}
+
+/// As many rules as there may be of SocketBindAllow= or SocketBindDeny=.
+const MOST_BIND_RULES: usize = 128;
+
+/// SocketBindAllow= and SocketBindDeny=: `a(iiqq)`, family and protocol, 0 for any; number of
+/// ports, 0 for all, and the first.
+pub(in crate::unit::directive) fn bind_rules(
+    _: &mut Reading<'_>,
+    value: &str,
+    before: Before<'_>,
+) -> After {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let Some(rule) = bind_rule(value) else {
+        let message = format!("\"{value}\" is no rule such as ipv4:tcp:1024-65535 or any");
+        return Err(Trouble::ignored(message));
+    };
+    if matches!(before, Some(PropertyValue::Array(list)) if list.len() >= MOST_BIND_RULES) {
+        let message = format!("more than {MOST_BIND_RULES} rules");
+        return Err(Trouble::ignored(message));
+    }
+    let mut list = items(before);
+    // systemd shows the last one first.
+    list.insert(0, rule);
+    Ok(Some(PropertyValue::Array(list)))
+}
+
+fn bind_rule(text: &str) -> Option<PropertyValue> {
+    let (mut family, mut protocol, mut ports) = (0, 0, (0, 0));
+    let mut parts = text.split(':').peekable();
+    if text == "any" {
+        parts.next();
+    }
+    if let Some(number) = parts.peek().and_then(|part| match *part {
+        "ipv4" => Some(2),
+        "ipv6" => Some(10),
+        _ => None,
+    }) {
+        family = number;
+        parts.next();
+    }
+    if let Some(number) = parts.peek().and_then(|part| match *part {
+        "tcp" => Some(6),
+        "udp" => Some(17),
+        _ => None,
+    }) {
+        protocol = number;
+        parts.next();
+    }
+    if let Some(range) = parts.next() {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
+        if first == 0 || last < first {
+            return None;
+        }
+        // All ports are one less than 2^16.
+        ports = (last - first + 1, first);
+    }
+    parts.next().is_none().then(|| {
+        PropertyValue::Struct(vec![
+            PropertyValue::I32(family),
+            PropertyValue::I32(protocol),
+            PropertyValue::U32(ports.0.into()),
+            PropertyValue::U32(ports.1.into()),
+        ])
+    })
 }

@@ -194,7 +194,8 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
     };
     for asked in [
         "LoadCredentialEncrypted=a:/b",
-        "IPAddressDeny=any",
+        "BPFProgram=egress:/sys/fs/bpf/a",
+        "IPIngressFilterPath=/sys/fs/bpf/a",
         "RootImage=/srv/image",
         "PrivateTmp=disconnected",
         "ProtectControlGroups=strict",
@@ -215,10 +216,12 @@ fn protections_that_are_asked_for_refuse_the_start_and_others_do_not() {
         "PrivateNetwork=nonsense",
         "MemoryMax=infinity",
         "SyslogLevelPrefix=yes",
+        "IPAddressDeny=any",
+        "IPAccounting=yes",
     ] {
         assert_eq!(refuses(nothing), (0, false), "{nothing}");
     }
-    for limit in ["ManagedOOMSwap=kill", "IPAccounting=yes"] {
+    for limit in ["ManagedOOMSwap=kill", "CoredumpReceive=yes"] {
         assert_eq!(refuses(limit), (1, false), "{limit}");
     }
     let draft = service(
