@@ -28,7 +28,8 @@ pub(super) struct Unmade {
 const SET_ID: u32 = 0o6000;
 
 /// Makes everything that a unit's settings ask for; what is there already gets mode and owner.
-/// A configuration directory (M13) stays as the administrator made it.
+/// A configuration directory (M13) stays as the administrator made it; one that is made here gets
+/// its owner as well, as in systemd 252, whose manual says otherwise.
 ///
 /// # Errors
 /// The first that cannot be made.
@@ -38,7 +39,6 @@ pub(super) fn make(
     owner: Option<(u32, u32)>,
 ) -> Result<(), Unmade> {
     for directory in wanted(exec, system) {
-        let owner = owner.filter(|_| !directory.configuration);
         let made = make_one(&directory, owner, exec.dynamic_user);
         made.map_err(|(attempt, path, error)| Unmade {
             exit_status: directory.exit_status,
@@ -312,7 +312,8 @@ mod tests {
         let old = place.path().join("etc/c");
         fs::create_dir_all(&old).unwrap();
         fs::set_permissions(&old, fs::Permissions::from_mode(0o700)).unwrap();
-        make(&exec, &system, Some((1, 1))).unwrap();
+        let own = old.metadata().unwrap();
+        make(&exec, &system, Some((own.uid(), own.gid()))).unwrap();
         assert_eq!(mode(&old), 0o700);
         assert_eq!(mode(&place.path().join("etc/a/b")), 0o750);
     }
