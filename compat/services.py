@@ -28,8 +28,6 @@ HOLDERS = PACKAGES + ("nginx-common", "postgresql-common", "containerd", "php8.2
 # Unit files of the root are read from where they are installed; what enable made is of interest, too.
 UNIT_PATH = "/etc/systemd/system:/run/systemd/system:/lib/systemd/system"
 
-SETTINGS = "/etc/dd-procmgr-compat.conf"
-
 # What the packages leave to the administrator, or what wants a machine: the same on both sides.
 FILES = {
     "/etc/machine-id": "0123456789abcdef0123456789abcdef\n",
@@ -41,10 +39,6 @@ FILES = {
     "/etc/default/chrony": 'DAEMON_OPTS="-x -F 1"\n',
     # Its log files are written by services that are not up all the time.
     "/etc/fail2ban/jail.d/defaults-debian.conf": "[sshd]\nenabled = false\n",
-    # Access to devices and addresses takes BPF in control groups, which such worlds may not have; systemd goes
-    # without by itself where it has none.
-    SETTINGS: "[Manager]\nAllowDegraded=%s\n" % " ".join(
-        ("IPAddressAllow", "IPAddressDeny", "DeviceAllow", "DevicePolicy", "RestrictFileSystems")),
     "/srv/index.php": "<?php echo 6 * 7;",
     # Nothing to forward packets to, and no file system below but an overlay.
     "/etc/docker/daemon.json": '{"iptables": false, "ip6tables": false, "ip-forward": false, "bridge": "none", '
@@ -244,7 +238,6 @@ class Root(world.World):
     def __init__(self, kind, root, daemon, clock=False):
         super().__init__(kind, dict(FILES), daemon=daemon, unit_path=UNIT_PATH)
         self.spec["root"] = root
-        self.options = ["--config", SETTINGS]
         if clock:
             self.spec["keep"] = [CAP_SYS_TIME]
 
@@ -297,7 +290,7 @@ def text(rows, left_out):
              "Written by `make services` (compat/README.md); not to be edited.", "",
              "Each service is started, asked something and stopped by Debian's `systemctl`, once under systemd 252 "
              "and once under dd-procmgrd, in the same kind of namespaces, with all its dependencies and its own "
-             "unit files; here with AllowDegraded= for access to devices and addresses. What one side alone does stands as systemd's → ours.", "",
+             "unit files. What one side alone does stands as systemd's → ours.", "",
              "**%d services, %d equal**" % (len(rows), sum(map(same, rows))), "",
              "| service | package | started | ready | answers a request | stopped | |", "|---|---|---|---|---|---|---|"]
     for unit, package, theirs, ours in rows:

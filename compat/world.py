@@ -69,7 +69,6 @@ class World:
         self.spec = {"files": files, "links": dict(links or {}), "executable": list(executable),
                      "copies": dict(copies or {})}
         self.environment = dict(env or {})
-        self.options = []
         self.process = self.channel = self.group = self.stream = None
 
     def __enter__(self):
@@ -96,7 +95,7 @@ class World:
             self.spec["links"]["/run/systemd/private"] = place
         env.update(DD_PM_SOCKET=place, container="compat")
         return [inside, "--unit-path", self.unit_path, "--socket", place, "--runtime-dir", "/run/compat/state",
-                "--mode", "host", *(["--systemd-facade"] if self.facade else []), *self.options, GOAL], env
+                "--mode", "host", *(["--systemd-facade"] if self.facade else []), GOAL], env
 
     def _start(self):
         self.spec["argv"], self.spec["env"] = self._manager()
