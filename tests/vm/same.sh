@@ -19,6 +19,9 @@ env | grep ^MEMORY_PRESSURE
 for node in null full kmsg mem; do
     (: </dev/$node) 2>/dev/null && echo "opens $node"
 done
+for address in 127.0.0.1 127.0.0.2; do
+    (echo x >/dev/udp/$address/9) 2>/dev/null && echo "sends to $address"
+done
 exit 0
 SH
 chmod +x /vm/observe
@@ -45,8 +48,11 @@ until client list >/dev/null 2>&1; do
 done
 
 printf '[Slice]\nMemoryMax=200M\nTasksMax=500\n' >/run/same/units/limited.slice
+printf '[Slice]\nDisableControllers=pids io\nDefaultMemoryMin=1M\nDefaultMemoryLow=2M\n' \
+    >/run/same/units/lesser.slice
+printf '[Slice]\nIPAddressDeny=any\n' >/run/same/units/closed.slice
 mkdir -p /run/systemd/system
-cp /run/same/units/limited.slice /run/systemd/system/
+cp /run/same/units/*.slice /run/systemd/system/
 
 number=0 wrong=0
 compare() {
@@ -105,17 +111,96 @@ compare "IOReadIOPSMax=$disk 100"
 compare "IOWriteIOPSMax=/ 50"
 compare "IODeviceLatencyTargetSec=$disk 25ms"
 compare "BlockIOReadBandwidth=$disk 3M"
+compare "IODeviceWeight=$disk 60"
+compare "BlockIOWriteBandwidth=$disk 3M" BlockIOAccounting=yes
+compare BlockIOWeight=60
+compare "BlockIODeviceWeight=$disk 70"
+compare CPUAccounting=yes
+compare CPUAccounting=no
+compare AllowedMemoryNodes=0
 compare OOMPolicy=kill
 compare OOMPolicy=continue
 compare Delegate=yes
 compare "Delegate=cpu memory"
 compare Slice=limited.slice
 compare Slice=limited.slice MemoryMax=10M
+compare Slice=lesser.slice MemoryMax=30M
+compare Slice=lesser.slice MemoryMin=3M MemoryLow=4M
+compare Slice=closed.slice
+compare Slice=closed.slice IPAddressAllow=127.0.0.2
+compare IPAddressDeny=any
+compare IPAddressDeny=127.0.0.0/8 IPAddressAllow=127.0.0.1
+compare IPAccounting=yes
 compare DevicePolicy=closed
 compare DevicePolicy=strict "DeviceAllow=/dev/null rw"
 compare "DeviceAllow=/dev/kmsg r"
 compare "DeviceAllow=char-mem r"
 compare PrivateDevices=yes
+
+# What was counted of a service that is over: three datagrams, one of them denied.
+cat >/vm/talk <<'SH'
+#!/bin/bash
+for address in 127.0.0.1 127.0.0.2 127.0.0.3; do
+    (echo 1234 >/dev/udp/$address/9) 2>/dev/null
+done
+exit 0
+SH
+chmod +x /vm/talk
+text='[Service]
+Type=oneshot
+RemainAfterExit=yes
+IPAccounting=yes
+IPAddressDeny=127.0.0.2
+ExecStart=/vm/talk'
+echo "$text" | tee /run/systemd/system/talk.service >/run/same/units/talk.service
+systemctl daemon-reload && systemctl start talk.service
+client daemon-reload && client start talk.service
+counted=IPIngressBytes,IPIngressPackets,IPEgressBytes,IPEgressPackets
+report() { # WHAT, with what both sides say in out.systemd and out.ours
+    number=$((number + 1))
+    if [ -s /run/same/out.systemd ] && diff /run/same/out.systemd /run/same/out.ours >/run/same/difference; then
+        echo "same     $1: $(tr '\n' ' ' </run/same/out.ours)"
+    else
+        echo "DIFFERS  $1"
+        cat /run/same/out.systemd
+        sed 's/^/         /' /run/same/difference
+        wrong=$((wrong + 1))
+    fi
+}
+systemctl show -p $counted talk.service | sort >/run/same/out.systemd
+client show -p $counted talk.service | sort >/run/same/out.ours
+report "traffic that was counted"
+
+# A socket of virtual machines, asked from within: what the service hears, and knows of who asks.
+modprobe vsock_loopback
+cat >/vm/ask-vsock <<'PL'
+use strict;
+my ($port) = @ARGV;
+socket(my $peer, 40, 1, 0) or die "socket: $!\n";
+connect($peer, pack("S S L L x4", 40, 0, $port, 1)) or die "connect: $!\n";
+syswrite($peer, "a word\n");
+print while <$peer>;
+PL
+cat >/vm/answer-vsock <<'SH'
+#!/bin/bash
+read -r line
+echo "heard $line, from $REMOTE_ADDR, $(env | grep -c ^REMOTE_PORT) port"
+SH
+chmod +x /vm/answer-vsock
+vsock() { # DIRECTORY PORT
+    printf '[Socket]\nListenStream=vsock::%s\nAccept=yes\n' "$2" >"$1/virtual.socket"
+    printf '[Service]\nStandardInput=socket\nExecStart=/vm/answer-vsock\n' >"$1/virtual@.service"
+}
+vsock /run/systemd/system 7001
+vsock /run/same/units 7002
+systemctl daemon-reload && systemctl start virtual.socket
+client daemon-reload && client start virtual.socket
+perl /vm/ask-vsock 7001 >/run/same/out.systemd 2>&1
+perl /vm/ask-vsock 7002 >/run/same/out.ours 2>&1
+report "a client of ListenStream=vsock::PORT"
+systemctl show -p Listen,ActiveState,NAccepted virtual.socket | sed s/7001/PORT/ | sort >/run/same/out.systemd
+client show -p Listen,ActiveState,NAccepted virtual.socket | sed s/7002/PORT/ | sort >/run/same/out.ours
+report "virtual.socket"
 
 cat /run/same/log | grep -v ' info ' | tail -n 5
 kill $daemon
