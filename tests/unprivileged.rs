@@ -18,9 +18,10 @@ const DEMANDING: &str = "User=root\nGroup=root\nSupplementaryGroups=root\nPrivat
     ProtectSystem=strict\nProtectHome=yes\nPrivateDevices=yes\nNoNewPrivileges=yes\n\
     CapabilityBoundingSet=CAP_NET_RAW\nReadOnlyPaths=/nonexistent\nNice=-5\nOOMScoreAdjust=-500\n\
     LimitNOFILE=100:1048576\nLimitCORE=0\nUMask=0077\nRestrictRealtime=yes\nSystemCallFilter=~@swap\n\
-    RuntimeDirectory=agent\nStateDirectory=agent\nRemainAfterExit=yes";
+    RuntimeDirectory=agent\nStateDirectory=agent\nRemainAfterExit=yes\nMemoryMax=64M\nTasksMax=50\n\
+    CPUQuota=50%\nIPAccounting=yes\nIPAddressDeny=any";
 const MAY_GO: &str = "User Group SupplementaryGroups PrivateTmp ProtectSystem ProtectHome \
-    PrivateDevices CapabilityBoundingSet ReadOnlyPaths";
+    PrivateDevices CapabilityBoundingSet ReadOnlyPaths IPAddressDeny";
 
 fn contained(allowed: &str) -> Option<Place> {
     if !is_root() {
@@ -118,6 +119,11 @@ fn what_may_go_goes_and_the_report_says_so() {
         "PrivateDevices",
         "ReadOnlyPaths",
         "OOMScoreAdjust",
+        "MemoryMax",
+        "TasksMax",
+        "CPUQuota",
+        "IPAccounting",
+        "IPAddressDeny",
     ] {
         has(&format!("{left_out}: not applied ("));
     }
@@ -130,6 +136,7 @@ fn what_may_go_goes_and_the_report_says_so() {
         "User: not applied",
         "PrivateTmp: not applied",
         "Nice: reduced",
+        "IPAddressDeny: not applied",
     ] {
         assert!(before.contains(foreseen), "{foreseen}: {before}");
     }
@@ -145,6 +152,8 @@ fn what_may_not_go_ends_the_start_and_is_told_of_beforehand() {
         ("view", "ProtectSystem=yes", "226", "ProtectSystem="),
         ("network", "PrivateNetwork=yes", "225", "PrivateNetwork="),
         ("bits", "SecureBits=noroot", "213", "SecureBits="),
+        ("address", "IPAddressDeny=any", "219", "IPAddressDeny="),
+        ("port", "SocketBindDeny=any", "219", "SocketBindDeny="),
     ];
     for (name, settings, ..) in cases {
         let text = inside::unit(&place, name, settings, &["status:Uid"]);

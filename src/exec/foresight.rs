@@ -4,7 +4,7 @@
 //! Only what is certain: what is not named here may fail all the same when it is tried.
 
 use super::identity::Identity;
-use crate::unit::config::ExecConfig;
+use crate::unit::config::{ExecConfig, ResourceConfig};
 use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::LimitKind;
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 const SETGID: u32 = 6;
 const SETUID: u32 = 7;
 const SETPCAP: u32 = 8;
+const NETWORK: u32 = 12;
 const ADMINISTRATION: u32 = 21;
 const NICE: u32 = 23;
 const RESOURCE: u32 = 24;
@@ -84,12 +85,13 @@ pub fn accounts(exec: &ExecConfig) -> Vec<&'static str> {
 }
 
 /// What has to be expected of a start.
-pub fn foresee(exec: &ExecConfig, standing: &Standing) -> Vec<LeftOut> {
+pub fn foresee(exec: &ExecConfig, resource: &ResourceConfig, standing: &Standing) -> Vec<LeftOut> {
     let mut list = Foreseen::default();
     foresee_identity(&mut list, exec, standing);
     foresee_isolation(&mut list, exec, standing);
     foresee_capabilities(&mut list, exec, standing);
     foresee_scheduling(&mut list, exec, standing);
+    foresee_access(&mut list, resource, standing);
     list.0
 }
 
@@ -212,6 +214,22 @@ fn foresee_scheduling(list: &mut Foreseen, exec: &ExecConfig, standing: &Standin
     }
 }
 
+fn foresee_access(list: &mut Foreseen, resource: &ResourceConfig, standing: &Standing) {
+    if standing.has(NETWORK) || standing.has(ADMINISTRATION) {
+        return;
+    }
+    let network = &resource.network;
+    let asked = [
+        ("IPAddressDeny", !network.deny.is_empty()),
+        ("SocketBindDeny", !network.bind_deny.is_empty()),
+        ("RestrictNetworkInterfaces", network.interfaces.is_some()),
+    ];
+    for (directive, _) in asked.into_iter().filter(|(_, set)| *set) {
+        let reason = "it takes CAP_NET_ADMIN to filter what a control group does in the network";
+        list.add(directive, Extent::Nothing, reason);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +237,7 @@ mod tests {
     use crate::unit::value::{CapabilitySet, Limit};
 
     fn directives(exec: &ExecConfig, standing: &Standing) -> Vec<String> {
-        let all = foresee(exec, standing).into_iter();
+        let all = foresee(exec, &ResourceConfig::default(), standing).into_iter();
         all.map(|found| found.directive).collect()
     }
 

@@ -117,7 +117,7 @@ impl Host {
         let mut lines = findings(unit);
         let standing = &self.common.standing;
         if let Some(exec) = unit.exec() {
-            let foreseen = foresight::foresee(exec, standing).into_iter();
+            let foreseen = foresight::foresee(exec, &unit.resource, standing).into_iter();
             lines.extend(foreseen.map(|found| warning(exec, &found)));
         }
         if self.said.get(&unit.name) == Some(&lines) {

@@ -103,7 +103,11 @@ impl Facts for HostFacts<'_> {
             (Some(left_out), _) => limits.extend(left_out.iter().cloned()),
             // It was never started: what has to be expected.
             (None, Some(exec)) => {
-                limits.extend(foresight::foresee(exec, &self.0.common.standing));
+                limits.extend(foresight::foresee(
+                    exec,
+                    &view.config.resource,
+                    &self.0.common.standing,
+                ));
             }
             (None, None) => {}
         }
