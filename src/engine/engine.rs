@@ -20,6 +20,9 @@ use crate::unit::name::UnitName;
 use crate::unit::value::Zone;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Room is kept for so many effects.
+const MANY_EFFECTS: usize = 64;
+
 /// What a timer is armed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timed {
@@ -274,7 +277,13 @@ impl Engine {
 
     /// The next effect, in order.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        let effect = self.effects.pop_front()?;
+        let Some(effect) = self.effects.pop_front() else {
+            // After a rush.
+            if self.effects.capacity() > MANY_EFFECTS {
+                self.effects.shrink_to(MANY_EFFECTS);
+            }
+            return None;
+        };
         self.ledger.note_effect(&effect);
         Some(effect)
     }

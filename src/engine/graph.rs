@@ -11,6 +11,7 @@ use crate::unit::config::{DependencyKind, UnitConfig};
 use crate::unit::name::UnitName;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A kind of edge as seen from one end; the names are systemd's D-Bus properties.
@@ -166,6 +167,16 @@ impl Edges {
             .flat_map(|ends| ends.keys().copied())
     }
 
+    /// The same, from a number downwards and then those above it, the highest first.
+    pub(super) fn down_from(&self, edge: Edge, begin: UnitId) -> impl Iterator<Item = UnitId> + '_ {
+        let ends = self.0.get(&edge).into_iter();
+        ends.flat_map(move |ends| {
+            let above = ends.range((Bound::Excluded(begin), Bound::Unbounded));
+            let ends = ends.range(..=begin).rev().chain(above.rev());
+            ends.map(|(id, _)| *id)
+        })
+    }
+
     /// Whether there is such an edge to that unit.
     pub(super) fn has(&self, edge: Edge, other: UnitId) -> bool {
         self.0
@@ -232,7 +243,8 @@ impl Edges {
 /// All units, by number and by name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Graph {
-    units: BTreeMap<UnitId, Unit>,
+    // In boxes: half of a tree's room is empty where numbers only go up.
+    units: BTreeMap<UnitId, Box<Unit>>,
     names: BTreeMap<UnitName, UnitId>,
     /// The number of the next unit; those of units that went are not given again.
     next: u32,
@@ -257,7 +269,7 @@ impl Graph {
 
     /// A unit by a number that came from outside: the unit may have gone since.
     pub(super) fn lookup(&self, id: UnitId) -> Option<&Unit> {
-        self.units.get(&id)
+        self.units.get(&id).map(Box::as_ref)
     }
 
     /// The unit that answers to a name or alias.
@@ -267,7 +279,7 @@ impl Graph {
 
     /// All units by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Unit> {
-        self.units.values()
+        self.units.values().map(Box::as_ref)
     }
 
     /// Whether every unit stands in its place.
@@ -304,7 +316,7 @@ impl Graph {
                 self.get_mut(id).reconfigure(config);
             } else {
                 self.next += 1;
-                self.units.insert(id, Unit::new(id, config));
+                self.units.insert(id, Box::new(Unit::new(id, config)));
                 fresh.push(id);
             }
             for name in names {
@@ -379,7 +391,7 @@ impl Graph {
             self.loose.insert(other);
         }
         self.loose.remove(&id);
-        Some(unit)
+        Some(*unit)
     }
 
     /// Whether [`Graph::take_loose`] has any.

@@ -27,6 +27,9 @@ pub(super) struct Job {
     pub(super) details: Vec<(String, String)>,
     /// When it has taken too long, monotonic microseconds (JobTimeoutSec= and kin).
     pub(super) deadline: Option<u64>,
+    /// The unit whose job was in the way when it was last looked; where the next look begins.
+    #[serde(skip)]
+    pub(super) blocked_by: Option<UnitId>,
 }
 
 /// What two jobs for the same unit become, if they go together.

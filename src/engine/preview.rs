@@ -170,6 +170,7 @@ impl Engine {
                 monitor: Vec::new(),
                 details: Vec::new(),
                 deadline: None,
+                blocked_by: None,
             };
             let view = PlannedJob {
                 unit: self.name_of(unit),

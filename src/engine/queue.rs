@@ -147,6 +147,7 @@ impl Engine {
                 monitor: Vec::new(),
                 details: Vec::new(),
                 deadline: None,
+                blocked_by: None,
             },
         );
         self.limit_job(id, self.graph.get(unit).config.unit.job_timeout);
@@ -211,12 +212,17 @@ impl Engine {
         let Some(job) = self.jobs.get(&id) else {
             return;
         };
-        if job.running || !self.is_runnable(job) {
+        if job.running {
             return;
         }
+        let blocker = self.blocker(job);
         let (unit, kind, monitor) = (job.unit, job.kind, job.monitor.clone());
         if let Some(job) = self.jobs.get_mut(&id) {
-            job.running = true;
+            job.running = blocker.is_none();
+            job.blocked_by = blocker;
+        }
+        if blocker.is_some() {
+            return;
         }
         let limit = self.graph.get(unit).config.unit.job_running_timeout();
         self.limit_job(id, limit);
@@ -255,26 +261,33 @@ impl Engine {
         }
     }
 
-    fn is_runnable(&self, job: &Job) -> bool {
+    /// A unit that a job has to wait for, if there is any. A job that waits for thousands is
+    /// looked at whenever one of them is done: the look begins where the last one ended, so that
+    /// all of them together are passed about once.
+    fn blocker(&self, job: &Job) -> Option<UnitId> {
         let mine = Ordered {
             kind: job.kind,
             ignore_order: job.ignore_order,
         };
-        let edges = &self.graph.get(job.unit).edges;
-        [Edge::After, Edge::Before].into_iter().all(|edge| {
-            edges.of(edge).all(|other| {
-                if edge == Edge::After && self.is_yet_to_be_ready(other, mine) {
-                    return false;
-                }
-                let other = self.graph.get(other).job.and_then(|id| self.jobs.get(&id));
-                other.is_none_or(|o| {
-                    let theirs = Ordered {
-                        kind: o.kind,
-                        ignore_order: o.ignore_order,
-                    };
-                    !job::must_wait(mine, theirs, edge)
-                })
+        let blocks = |edge: Edge, other: UnitId| {
+            if edge == Edge::After && self.is_yet_to_be_ready(other, mine) {
+                return true;
+            }
+            let other = self.graph.get(other).job.and_then(|id| self.jobs.get(&id));
+            other.is_some_and(|o| {
+                let theirs = Ordered {
+                    kind: o.kind,
+                    ignore_order: o.ignore_order,
+                };
+                job::must_wait(mine, theirs, edge)
             })
+        };
+        let edges = &self.graph.get(job.unit).edges;
+        let begin = job.blocked_by.unwrap_or(UnitId(u32::MAX));
+        let mut both = [Edge::After, Edge::Before].into_iter();
+        both.find_map(|edge| {
+            let mut others = edges.down_from(edge, begin);
+            others.find(|other| blocks(edge, *other))
         })
     }
 
