@@ -253,7 +253,8 @@ mod tests {
                 private_tmp: true,
                 private_network: true,
                 ..Isolation::default()
-            },
+            }
+            .into(),
             ..ExecConfig::default()
         };
         let limit = Limit {

@@ -202,7 +202,10 @@ impl Removal {
             pid_file: pid_file.map(str::to_owned),
             directories: going.flat_map(Wanted::all_places).collect(),
             kept: kept.clone(),
-            terminal: Some(&exec.terminal).filter(|it| it.is_reverted()).cloned(),
+            terminal: exec
+                .terminal
+                .is_reverted()
+                .then(|| Terminal::clone(&exec.terminal)),
             ..Removal::default()
         }
     }

@@ -160,7 +160,7 @@ impl Host {
             | UnitType::Swap
             | UnitType::Device => {
                 let above = self.above(config);
-                NetworkAccess::of_unit(resource, above.iter().map(|config| &config.resource))
+                NetworkAccess::of_unit(resource, above.iter().map(|config| &*config.resource))
             }
         };
         Access {
@@ -196,7 +196,7 @@ impl Host {
 
     fn plan_for(&self, config: &UnitConfig) -> Plan {
         let above = self.above(config);
-        let above: Vec<&ResourceConfig> = above.iter().map(|config| &config.resource).collect();
+        let above: Vec<&ResourceConfig> = above.iter().map(|config| &*config.resource).collect();
         plan(
             &config.resource,
             &Ground {

@@ -4,7 +4,7 @@
 
 use super::handle::Stream;
 use super::lines::split_level;
-use crate::unit::config::{Backpressure, ExecConfig, LogSink, Logging, OutputTarget};
+use crate::unit::config::{Backpressure, Cold, ExecConfig, LogSink, Logging, OutputTarget};
 use crate::unit::name::UnitName;
 use regex_lite::Regex;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,7 @@ struct Dropped {
 /// What does not change while a process runs.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
-    pub(super) logging: Logging,
+    pub(super) logging: Cold<Logging>,
     /// What the lines are called in a journal where the unit says nothing: the program.
     program: String,
     /// INVOCATION_ID=.

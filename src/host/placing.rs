@@ -9,7 +9,7 @@ use crate::cgroup::network::{self, Access};
 use crate::engine::Spawn;
 use crate::exec::Identity;
 use crate::exec::plan::Join;
-use crate::unit::config::{CommandKind, PressureWatch, ResourceConfig, UnitConfig};
+use crate::unit::config::{Cold, CommandKind, PressureWatch, ResourceConfig, UnitConfig};
 use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::value::encode_base64;
 use std::ffi::CString;
@@ -34,7 +34,7 @@ pub(super) struct Placing {
     network: Access,
     /// It is the first process of a run.
     first: bool,
-    resource: ResourceConfig,
+    resource: Cold<ResourceConfig>,
 }
 
 /// A place that is ready.

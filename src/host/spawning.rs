@@ -28,7 +28,7 @@ use crate::exec::plan::{Inherited, PlanInput, plan};
 use crate::exec::{Child, Identity, IdentityError, identity, spawn};
 use crate::sys::personality;
 use crate::unit::config::{
-    Command, CommandKind, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget,
+    Command, CommandKind, Common as _, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget,
     SecurityLabel, UnitConfig,
 };
 use crate::unit::effective::{Extent, LeftOut};
@@ -676,7 +676,7 @@ fn is_simple(config: &UnitConfig) -> bool {
         && exec.supplementary_groups.is_empty()
         && exec.environment_files.is_empty()
         && exec.directories.is_empty()
-        && exec.isolation == Isolation::default()
+        && *exec.isolation == *Isolation::common()
         && !exec.credentials.any()
         && exec.working_directory.is_none()
         && !exec.terminal.is_prepared()

@@ -216,7 +216,7 @@ mod tests {
         asked.rows = Some(17);
         asked.clear = true;
         let exec = ExecConfig {
-            terminal: asked,
+            terminal: asked.into(),
             ..ExecConfig::default()
         };
         let none: [&str; 0] = [];

@@ -28,7 +28,7 @@ fn config(name: &str, lines: &str) -> ResourceConfig {
         complaints.iter().all(|c| c.contains("ExecStart")),
         "{complaints:?}"
     );
-    unit.resource.clone()
+    ResourceConfig::clone(&unit.resource)
 }
 
 fn service(lines: &str) -> ResourceConfig {

@@ -1,5 +1,6 @@
 //! The execution environment of a unit's processes (systemd.exec(5)).
 
+use super::cold::Cold;
 use super::credential::Credentials;
 use super::filter::Filters;
 use super::isolation::{Isolation, SecurityLabel};
@@ -244,15 +245,15 @@ pub struct ExecConfig {
     /// Personality=, as personality(2) takes it.
     pub personality: Option<u32>,
     /// How processes are scheduled.
-    pub scheduling: Scheduling,
+    pub scheduling: Cold<Scheduling>,
     /// KeyringMode=; unset it is private for services as far as that is possible.
     pub keyring: Option<KeyringMode>,
     /// LoadCredential= and its kin.
-    pub credentials: Credentials,
+    pub credentials: Cold<Credentials>,
     /// What processes see of the machine.
-    pub isolation: Isolation,
+    pub isolation: Cold<Isolation>,
     /// What processes may ask of the kernel.
-    pub filters: Filters,
+    pub filters: Cold<Filters>,
     /// IgnoreSIGPIPE=.
     pub ignore_sigpipe: bool,
     /// RuntimeDirectory= and kin.
@@ -268,9 +269,9 @@ pub struct ExecConfig {
     /// StandardError=.
     pub standard_error: OutputTarget,
     /// The lines that are captured.
-    pub logging: Logging,
+    pub logging: Cold<Logging>,
     /// The terminal of streams that are one.
-    pub terminal: Terminal,
+    pub terminal: Cold<Terminal>,
 }
 
 impl Default for ExecConfig {
@@ -298,11 +299,11 @@ impl Default for ExecConfig {
             labels: Vec::new(),
             secure_bits: 0,
             personality: None,
-            scheduling: Scheduling::default(),
+            scheduling: Cold::default(),
             keyring: None,
-            credentials: Credentials::default(),
-            isolation: Isolation::default(),
-            filters: Filters::default(),
+            credentials: Cold::default(),
+            isolation: Cold::default(),
+            filters: Cold::default(),
             ignore_sigpipe: true,
             directories: BTreeMap::new(),
             runtime_directory_preserve: PreserveMode::No,
@@ -310,8 +311,8 @@ impl Default for ExecConfig {
             input_data: Vec::new(),
             standard_output: OutputTarget::Log,
             standard_error: OutputTarget::Inherit,
-            logging: Logging::default(),
-            terminal: Terminal::default(),
+            logging: Cold::default(),
+            terminal: Cold::default(),
         }
     }
 }

@@ -3,10 +3,12 @@
 //! Only data. What a default is stands in the `Default` of each section, once; the directive
 //! table writes here and the engine, exec plan and D-Bus properties read.
 
+mod cold;
 mod credential;
 mod exec;
 mod filter;
 mod isolation;
+mod kept;
 mod kill;
 mod logging;
 mod network;
@@ -21,6 +23,7 @@ mod terminal;
 mod timer;
 mod unit;
 
+pub use cold::{Cold, Common};
 pub use credential::{Credentials, Secret};
 pub use exec::{
     Directories, DirectoryKind, EnvironmentFile, ExecConfig, InputSource, OutputTarget,
@@ -30,6 +33,7 @@ pub use filter::{CallAction, CallList, FamilyList, Filters};
 pub use isolation::{
     Bind, Isolation, PathRule, ProtectHome, ProtectSystem, SecurityLabel, SecurityModule, Temporary,
 };
+pub use kept::{KeptValues, SharedValues};
 pub use kill::{KillConfig, KillMode};
 pub use logging::{Backpressure, LogPattern, LogSink, Logging};
 pub use network::{BindRule, Interfaces, NetworkAccess, Prefix};

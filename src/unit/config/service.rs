@@ -1,6 +1,6 @@
 //! The \[Service\] section.
 
-use super::{ExecConfig, KillConfig, PreserveMode, Probes};
+use super::{Cold, ExecConfig, KillConfig, PreserveMode, Probes};
 use crate::unit::diagnostic::Position;
 use crate::unit::value::{ExitStatusSet, Signal, TimeSpan};
 use serde::{Deserialize, Serialize};
@@ -306,7 +306,7 @@ pub struct ServiceConfig {
     /// FileDescriptorEnvironment= in [X-Procmgr].
     pub descriptor_variables: Vec<DescriptorVariable>,
     /// [X-LivenessProbe] and its kin.
-    pub probes: Probes,
+    pub probes: Cold<Probes>,
     /// The execution environment.
     pub exec: ExecConfig,
     /// How processes are ended.
@@ -355,7 +355,7 @@ impl Default for ServiceConfig {
             descriptor_store_preserve: PreserveMode::Restart,
             open_files: Vec::new(),
             descriptor_variables: Vec::new(),
-            probes: Probes::default(),
+            probes: Cold::default(),
             exec: ExecConfig::default(),
             kill: KillConfig::default(),
         }

@@ -1,15 +1,14 @@
 //! What every unit has: names, load state, \[Unit\] and \[Install\].
 
 use super::{
-    Commands, ExecConfig, KillConfig, PathConfig, ResourceConfig, ScopeConfig, ServiceConfig,
-    SocketConfig, TimerConfig,
+    Cold, Commands, ExecConfig, KeptValues, KillConfig, PathConfig, ResourceConfig, ScopeConfig,
+    ServiceConfig, SocketConfig, TimerConfig,
 };
 use crate::unit::diagnostic::Diagnostic;
-use crate::unit::directive::PropertyValue;
 use crate::unit::name::UnitName;
 use crate::unit::value::TimeSpan;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Whether the unit's files could be read (systemctl(1), LOAD).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -532,11 +531,11 @@ pub struct UnitConfig {
     /// All edges: files, links, implicit, default; sorted, no duplicates of kind and target.
     pub dependencies: Vec<Dependency>,
     /// \[Install\].
-    pub install: InstallSection,
+    pub install: Cold<InstallSection>,
     /// [X-Procmgr].
     pub procmgr: ProcmgrSection,
     /// Its control group, if units of the type have one.
-    pub resource: ResourceConfig,
+    pub resource: Cold<ResourceConfig>,
     /// What the type adds.
     pub body: UnitBody,
     /// Directives about processes that are set, by name.
@@ -545,7 +544,7 @@ pub struct UnitConfig {
     pub not_applied: Vec<NotApplied>,
     /// What settings that are read, but that nothing here acts on yet, were set to: by the
     /// name of the D-Bus property that shows them. What is not in it has its default.
-    pub written: BTreeMap<&'static str, PropertyValue>,
+    pub written: KeptValues,
 }
 
 impl UnitConfig {
@@ -564,13 +563,13 @@ impl UnitConfig {
             drop_ins: Vec::new(),
             diagnostics: Vec::new(),
             dependencies: Vec::new(),
-            install: InstallSection::default(),
+            install: Cold::default(),
             procmgr: ProcmgrSection::default(),
-            resource: ResourceConfig::default(),
+            resource: Cold::default(),
             body: UnitBody::Other,
             requested: BTreeSet::new(),
             not_applied: Vec::new(),
-            written: BTreeMap::new(),
+            written: KeptValues::default(),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::Settings;
 use crate::unit::config::{
-    Accounting, ExecConfig, InputSource, LoadState, OutputTarget, UnitConfig,
+    Accounting, ExecConfig, InputSource, LoadState, OutputTarget, SharedValues, UnitConfig,
 };
 use crate::unit::directive::PropertyValue;
 use crate::unit::dynamic_user;
@@ -18,24 +18,50 @@ use crate::unit::value::{CapabilitySet, LimitKind};
 /// (systemd-system.conf(5), DefaultTasksMax=).
 const TASKS_PERCENT: u64 = 15;
 
+/// What all units have from the machine unless their files say otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Units that run processes.
+    running: SharedValues,
+    /// Those that only hold some.
+    tasks: SharedValues,
+}
+
+impl Shared {
+    /// What this machine gives.
+    pub(super) fn of(system: &SystemFacts) -> Shared {
+        let tasks = PropertyValue::U64(system.tasks * TASKS_PERCENT / 100);
+        let tasks = (system.tasks > 0).then_some(("TasksMax", tasks));
+        let limits = INHERITED.iter().flat_map(|(kind, hard, soft)| {
+            let limit = system.limits.get(kind).into_iter();
+            limit.flat_map(|limit| {
+                let hard = (*hard, PropertyValue::U64(limit.hard));
+                [hard, (*soft, PropertyValue::U64(limit.soft))]
+            })
+        });
+        Shared {
+            running: limits.chain(tasks.clone()).collect(),
+            tasks: tasks.into_iter().collect(),
+        }
+    }
+}
+
 /// Fills in what follows from the unit's settings and from the machine.
-pub(super) fn settle(config: &mut UnitConfig, settings: &Settings) {
-    let system = &settings.system;
+pub(super) fn settle(config: &mut UnitConfig, settings: &Settings, shared: &Shared) {
     isolate(config);
     if config.load != LoadState::Loaded || !has_group(config.name.unit_type()) {
         return;
     }
     if let Some(slice) = default_slice(config) {
         let slice = PropertyValue::String(slice);
-        config.written.entry("Slice").or_insert(slice);
+        config.written.insert_default("Slice", slice);
     }
-    if !matches!(config.name.unit_type(), UnitType::Slice) && system.tasks > 0 {
-        let tasks = PropertyValue::U64(system.tasks * TASKS_PERCENT / 100);
-        config.written.entry("TasksMax").or_insert(tasks);
+    if config.name.unit_type() == UnitType::Scope {
+        config.written.share(shared.tasks.clone());
     }
     count(config, settings.accounting);
     if runs_processes(config.name.unit_type()) {
-        inherit_limits(config, system);
+        inherit_limits(config, shared);
         imply(config);
         super::sandbox::settle(config);
     }
@@ -53,7 +79,7 @@ fn count(config: &mut UnitConfig, accounting: Accounting) {
     ] {
         if let Some(switch) = switch {
             let switch = PropertyValue::Bool(switch);
-            config.written.entry(property).or_insert(switch);
+            config.written.insert_default(property, switch);
         }
     }
 }
@@ -131,16 +157,12 @@ fn isolate(config: &mut UnitConfig) {
 
 /// What is shown of a unit without usable files: settings that depend on others were never
 /// decided, the machine's limits stand.
-pub(super) fn unusable(config: &mut UnitConfig, system: &SystemFacts) {
+pub(super) fn unusable(config: &mut UnitConfig, shared: &Shared) {
     if !runs_processes(config.name.unit_type()) {
         return;
     }
-    inherit_limits(config, system);
+    inherit_limits(config, shared);
     let written = &mut config.written;
-    if system.tasks > 0 {
-        let tasks = PropertyValue::U64(system.tasks * TASKS_PERCENT / 100);
-        written.insert("TasksMax", tasks);
-    }
     written.insert("Slice", word(""));
     written.insert("StandardOutput", word("inherit"));
     if config.name.unit_type() == UnitType::Service {
@@ -172,15 +194,14 @@ const INHERITED: [(LimitKind, &str, &str); 13] = [
 ];
 
 /// Limits that the unit does not set are the manager's.
-fn inherit_limits(config: &mut UnitConfig, system: &SystemFacts) {
-    let set = config.exec().map(|exec| exec.limits.clone());
-    for (kind, hard, soft) in INHERITED {
-        let own = set.as_ref().is_some_and(|set| set.contains_key(&kind));
-        if let Some(limit) = system.limits.get(&kind).filter(|_| !own) {
-            config.written.insert(hard, PropertyValue::U64(limit.hard));
-            config.written.insert(soft, PropertyValue::U64(limit.soft));
-        }
-    }
+fn inherit_limits(config: &mut UnitConfig, shared: &Shared) {
+    let set = config.exec().map(|exec| &exec.limits);
+    let own = INHERITED
+        .iter()
+        .filter(|(kind, ..)| set.is_some_and(|set| set.contains_key(kind)))
+        .flat_map(|(_, hard, soft)| [*hard, *soft]);
+    let own: Vec<&str> = own.collect();
+    config.written.share(shared.running.without(&own));
 }
 
 /// What is implied by PrivateDevices=, ProtectClock=, ProtectKernelModules=,
@@ -306,9 +327,9 @@ fn imply_dynamic_user(config: &mut UnitConfig) {
         written.insert(switch, PropertyValue::Bool(true));
     }
     written.insert("ProtectSystem", word("strict"));
-    let home = written.entry("ProtectHome").or_insert_with(|| word("no"));
-    if *home == word("no") {
-        *home = word("read-only");
+    let home = written.get("ProtectHome");
+    if home.is_none_or(|home| *home == word("no")) {
+        written.insert("ProtectHome", word("read-only"));
     }
 }
 

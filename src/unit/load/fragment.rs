@@ -3,7 +3,8 @@
 use super::index::{self, Found, Index, normal};
 use super::{Entry, EntryKind, Settings, Source, builtin, context, implicit, verify};
 use crate::unit::config::{
-    Dependency, DependencyKind, DependencyOrigin, DirectoryKind, LoadState, UnitBody, UnitConfig,
+    Cold, Dependency, DependencyKind, DependencyOrigin, DirectoryKind, LoadState, ResourceConfig,
+    UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, apply, is_about_processes};
@@ -24,6 +25,9 @@ pub(super) struct Loader<'a> {
     settings: &'a Settings,
     source: &'a dyn Source,
     index: &'a Index,
+    shared: context::Shared,
+    /// What the last unit may use.
+    resource: Cold<ResourceConfig>,
     /// Directories that were listed, for those that many units share.
     listings: BTreeMap<String, Vec<Entry>>,
     /// Directories that could not be read.
@@ -41,6 +45,8 @@ impl<'a> Loader<'a> {
             settings,
             source,
             index,
+            shared: context::Shared::of(&settings.system),
+            resource: Cold::default(),
             listings: BTreeMap::new(),
             unreadable: index.unreadable().to_vec(),
         }
@@ -103,7 +109,7 @@ impl<'a> Loader<'a> {
             Ok(draft) => draft,
             Err(mut unusable) => {
                 unusable.aliases = aliases;
-                context::unusable(&mut unusable, &self.settings.system);
+                context::unusable(&mut unusable, &self.shared);
                 return *unusable;
             }
         };
@@ -112,7 +118,7 @@ impl<'a> Loader<'a> {
             match self.source.read(&path) {
                 Ok(content) if content.is_empty() => {
                     let mut unit = masked(draft.config, path);
-                    context::unusable(&mut unit, &self.settings.system);
+                    context::unusable(&mut unit, &self.shared);
                     return unit;
                 }
                 Ok(content) => self.parse_main(&path, &content, &mut draft),
@@ -128,7 +134,13 @@ impl<'a> Loader<'a> {
             let allowed = self.settings.allow_degraded.iter().cloned();
             exec.allow_degraded.extend(allowed);
         }
-        context::settle(&mut draft.config, self.settings);
+        context::settle(&mut draft.config, self.settings, &self.shared);
+        // Neighbours mostly have the same.
+        if draft.config.resource == self.resource {
+            draft.config.resource = self.resource.clone();
+        } else {
+            self.resource = draft.config.resource.clone();
+        }
         implicit::add(self, &mut draft, self.settings.default_dependencies);
         finish(draft)
     }
@@ -346,6 +358,7 @@ fn unreadable(named: UnitConfig, path: &str, error: &io::Error) -> UnitConfig {
 /// The configuration with its edges in order.
 fn finish(draft: Draft) -> UnitConfig {
     let mut config = draft.config;
+    config.written.shrink();
     let edges = draft.dependencies.into_iter();
     config.dependencies = edges
         .map(|((kind, target), origin)| Dependency {

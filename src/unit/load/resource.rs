@@ -44,7 +44,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
         },
         pressure_threshold: written.unsigned("MemoryPressureThresholdUSec"),
     };
-    config.resource = resource;
+    config.resource = resource.into();
 }
 
 fn accounting(written: &Written<'_>) -> Accounting {

@@ -3,13 +3,12 @@
 
 use super::context::is_on;
 use crate::unit::config::{
-    Bind, CallAction, CallList, FamilyList, Filters, Isolation, KeyringMode, Logging, PathRule,
-    ProcessorPolicy, ProtectHome, ProtectSystem, Scheduling, SecurityLabel, SecurityModule,
-    Temporary, Terminal, UnitConfig,
+    Bind, CallAction, CallList, FamilyList, Filters, Isolation, KeptValues, KeyringMode, Logging,
+    PathRule, ProcessorPolicy, ProtectHome, ProtectSystem, Scheduling, SecurityLabel,
+    SecurityModule, Temporary, Terminal, UnitConfig,
 };
 use crate::unit::directive::PropertyValue;
 use crate::unit::value::{CapabilitySet, address_family, parse_errno};
-use std::collections::BTreeMap;
 
 /// Makes the parts of the execution environment that follow from what is shown.
 pub(super) fn settle(config: &mut UnitConfig) {
@@ -27,7 +26,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
     };
     let scheduling = scheduling(&written);
     let isolation = isolation(config);
-    let load = written.rows("LoadCredential").filter_map(pair).collect();
+    let load: Vec<_> = written.rows("LoadCredential").filter_map(pair).collect();
     let keyring = written.text("KeyringMode").and_then(keyring);
     let dynamic_user = is_on(config, "DynamicUser");
     let remove_ipc = is_on(config, "RemoveIPC");
@@ -45,19 +44,23 @@ pub(super) fn settle(config: &mut UnitConfig) {
         exec.user = exec.user.take().or(user);
         exec.group = exec.group.take().or(group);
     }
-    exec.logging = Logging {
-        identifier: exec.logging.identifier.take(),
-        patterns: std::mem::take(&mut exec.logging.patterns),
-        backpressure: exec.logging.backpressure,
+    let own = Logging::clone(&exec.logging);
+    let logging = Logging {
+        identifier: own.identifier,
+        patterns: own.patterns,
+        backpressure: own.backpressure,
         ..logging
     };
-    exec.terminal = terminal;
+    exec.logging = logging.into();
+    exec.terminal = terminal.into();
     exec.labels = labels;
-    exec.scheduling = scheduling;
+    exec.scheduling = scheduling.into();
     exec.keyring = keyring;
-    exec.isolation = isolation;
-    exec.credentials.load = load;
-    exec.filters = filters;
+    exec.isolation = isolation.into();
+    if !load.is_empty() {
+        exec.credentials.load = load;
+    }
+    exec.filters = filters.into();
     exec.secure_bits = u32::try_from(secure_bits).unwrap_or(0);
     exec.personality = personality;
     exec.no_new_privileges |= no_new_privileges;
@@ -67,7 +70,7 @@ pub(super) fn settle(config: &mut UnitConfig) {
 }
 
 /// Values that were written or implied, by the kind they are kept as.
-pub(super) struct Written<'a>(pub(super) &'a BTreeMap<&'static str, PropertyValue>);
+pub(super) struct Written<'a>(pub(super) &'a KeptValues);
 
 impl<'a> Written<'a> {
     pub(super) fn text(&self, property: &str) -> Option<&'a str> {

@@ -1,0 +1,134 @@
+//! Parts of a configuration that most units leave as they are: those take no memory for them.
+
+use super::{
+    Credentials, Filters, InstallSection, Isolation, Logging, Probes, ResourceConfig, Scheduling,
+    Terminal,
+};
+use std::fmt::{self, Debug, Formatter};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, LazyLock};
+
+/// A value that is its default for most; used like the value itself. Copies share it until one of
+/// them is changed.
+#[derive(Clone, Default)]
+pub struct Cold<T>(Option<Arc<T>>);
+
+/// A type with a default value that all share.
+pub trait Common: Clone + Default + PartialEq + 'static {
+    /// That value.
+    fn common() -> &'static Self;
+}
+
+impl<T: Common> Deref for Cold<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_deref().unwrap_or_else(|| T::common())
+    }
+}
+
+impl<T: Common> DerefMut for Cold<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+}
+
+impl<T: Common> From<T> for Cold<T> {
+    fn from(value: T) -> Cold<T> {
+        Cold((value != *T::common()).then(|| Arc::new(value)))
+    }
+}
+
+impl<T: Common> PartialEq for Cold<T> {
+    fn eq(&self, other: &Cold<T>) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Common + Eq> Eq for Cold<T> {}
+
+impl<T: Common + Debug> Debug for Cold<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&**self, f)
+    }
+}
+
+impl Common for Credentials {
+    fn common() -> &'static Credentials {
+        static COMMON: LazyLock<Credentials> = LazyLock::new(Credentials::default);
+        &COMMON
+    }
+}
+
+impl Common for Filters {
+    fn common() -> &'static Filters {
+        static COMMON: LazyLock<Filters> = LazyLock::new(Filters::default);
+        &COMMON
+    }
+}
+
+impl Common for InstallSection {
+    fn common() -> &'static InstallSection {
+        static COMMON: LazyLock<InstallSection> = LazyLock::new(InstallSection::default);
+        &COMMON
+    }
+}
+
+impl Common for Isolation {
+    fn common() -> &'static Isolation {
+        static COMMON: LazyLock<Isolation> = LazyLock::new(Isolation::default);
+        &COMMON
+    }
+}
+
+impl Common for Logging {
+    fn common() -> &'static Logging {
+        static COMMON: LazyLock<Logging> = LazyLock::new(Logging::default);
+        &COMMON
+    }
+}
+
+impl Common for Probes {
+    fn common() -> &'static Probes {
+        static COMMON: LazyLock<Probes> = LazyLock::new(Probes::default);
+        &COMMON
+    }
+}
+
+impl Common for ResourceConfig {
+    fn common() -> &'static ResourceConfig {
+        static COMMON: LazyLock<ResourceConfig> = LazyLock::new(ResourceConfig::default);
+        &COMMON
+    }
+}
+
+impl Common for Scheduling {
+    fn common() -> &'static Scheduling {
+        static COMMON: LazyLock<Scheduling> = LazyLock::new(Scheduling::default);
+        &COMMON
+    }
+}
+
+impl Common for Terminal {
+    fn common() -> &'static Terminal {
+        static COMMON: LazyLock<Terminal> = LazyLock::new(Terminal::default);
+        &COMMON
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_as_always_takes_no_memory() {
+        let mut kept: Cold<Logging> = Logging::default().into();
+        assert!(kept.0.is_none());
+        let before = kept.clone();
+        kept.level = 3;
+        assert_eq!((before.level, kept.level), (Logging::default().level, 3));
+        assert_ne!(before, kept);
+        kept.level = before.level;
+        assert_eq!(before, kept);
+    }
+}
