@@ -191,13 +191,7 @@ impl Tree {
     /// # Errors
     /// A directory cannot be made or opened.
     pub fn group(&self, path: &[String]) -> io::Result<Group> {
-        let found = self.directory(path).is_dir();
-        let mut at = self.root.clone();
-        for part in path {
-            at.push(part);
-            make_directory(&at)?;
-        }
-        let path = at;
+        let (path, found) = self.make_group(path)?;
         let leaf = path.strip_prefix(&self.root).unwrap_or(&path);
         let leaf = leaf.to_string_lossy().into_owned();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -207,6 +201,23 @@ impl Tree {
             name: join_names(&self.name, &leaf),
             found,
         })
+    }
+
+    /// The directory of a group, and whether it was there. Those above it mostly are.
+    fn make_group(&self, path: &[String]) -> io::Result<(PathBuf, bool)> {
+        let whole = self.directory(path);
+        match fs::create_dir(&whole) {
+            Ok(()) => return Ok((whole, false)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok((whole, true)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let mut at = self.root.clone();
+        for part in path {
+            at.push(part);
+            make_directory(&at)?;
+        }
+        Ok((at, false))
     }
 
     /// Where the group at a path is, whether it is there or not.
@@ -348,7 +359,20 @@ impl Group {
     /// # Errors
     /// It cannot be read.
     pub fn processes(&self) -> io::Result<Vec<i32>> {
+        // Most are asked when their last process has ended.
+        if !self.populated().unwrap_or(true) {
+            return Ok(Vec::new());
+        }
         processes_below(&self.path)
+    }
+
+    /// Reads what fits of one of its files, in the fewest calls: this is done at every end of a
+    /// process.
+    fn read<'a>(&self, file: &str, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.directory, file, flags, Mode::empty())?;
+        let count = rustix::io::read(&file, &mut *buffer)?;
+        Ok(&buffer[..count])
     }
 
     /// Whether any process is in it or below (cgroup.events `populated`).
@@ -356,8 +380,15 @@ impl Group {
     /// # Errors
     /// It cannot be read.
     pub fn populated(&self) -> io::Result<bool> {
-        let events = fs::read_to_string(self.events_path())?;
-        Ok(events.lines().any(|line| line == "populated 1"))
+        let mut buffer = [0; 256];
+        let events = self.read("cgroup.events", &mut buffer)?;
+        let mut lines = events.split(|byte| *byte == b'\n');
+        Ok(lines.any(|line| line == b"populated 1"))
+    }
+
+    /// Removes it if it has neither processes nor groups below; whether it did.
+    pub fn remove_if_bare(&self) -> bool {
+        fs::remove_dir(&self.path).is_ok()
     }
 
     /// Removes it, with the groups the processes made below.
@@ -538,13 +569,18 @@ fn collect_processes(path: &Path, pids: &mut Vec<i32>) -> io::Result<()> {
 }
 
 fn remove_recursively(path: &Path) -> io::Result<()> {
+    let remove = || match fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    };
+    // Most have none below.
+    if remove().is_ok() {
+        return Ok(());
+    }
     for child in children(path)? {
         remove_recursively(&child)?;
     }
-    match fs::remove_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
+    remove()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::network::{self, Traffic};
 use super::plan::set_bits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What a group uses; `None` where the kernel does not say.
@@ -41,20 +42,6 @@ pub struct Usage {
     pub id: Option<u64>,
 }
 
-impl Usage {
-    /// What is still worth knowing when the group is gone.
-    pub fn after_the_end(self) -> Usage {
-        Usage {
-            cpu: self.cpu,
-            io: self.io,
-            traffic: self.traffic,
-            memory_peak: self.memory_peak,
-            swap_peak: self.swap_peak,
-            ..Usage::default()
-        }
-    }
-}
-
 /// Input and output of block devices.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Io {
@@ -81,56 +68,90 @@ pub struct Places {
     pub counts_traffic: bool,
 }
 
-/// Reads the usage of a group.
-pub fn read(places: &Places) -> Usage {
-    let unified = |file: &str| {
-        let directory = places.unified.as_ref()?;
+impl Places {
+    fn unified(&self, file: &str) -> Option<String> {
+        let directory = self.unified.as_ref()?;
+        read_text(&directory.join(file))
+    }
+
+    fn legacy(&self, controller: Controller, file: &str) -> Option<String> {
+        let directory = self.legacy.get(&controller)?;
         fs::read_to_string(directory.join(file)).ok()
+    }
+
+    fn one(&self, ours: &str, controller: Controller, theirs: &str) -> Option<u64> {
+        number(self.unified(ours)).or_else(|| number(self.legacy(controller, theirs)))
+    }
+}
+
+/// A file of the kernel's, mostly in one read: some are asked for at every end of a unit.
+fn read_text(path: &Path) -> Option<String> {
+    let mut buffer = [0; 4096];
+    let mut file = fs::File::open(path).ok()?;
+    let count = file.read(&mut buffer).ok()?;
+    let mut bytes = buffer[..count].to_vec();
+    if count == buffer.len() {
+        file.read_to_end(&mut bytes).ok()?;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn number(text: Option<String>) -> Option<u64> {
+    text?.trim().parse().ok()
+}
+
+/// Reads what is still worth knowing of a group when it is gone.
+pub fn read_last(places: &Places) -> Usage {
+    let io = || {
+        let bytes = places.legacy(Controller::Io, "blkio.throttle.io_service_bytes_recursive")?;
+        let operations = places.legacy(Controller::Io, "blkio.throttle.io_serviced_recursive")?;
+        Some(legacy_io(&bytes, &operations))
     };
-    let legacy = |controller: Controller, file: &str| {
-        let directory = places.legacy.get(&controller)?;
-        fs::read_to_string(directory.join(file)).ok()
-    };
-    let number = |text: Option<String>| text?.trim().parse::<u64>().ok();
-    let one = |ours: &str, controller, theirs: &str| {
-        number(unified(ours)).or_else(|| number(legacy(controller, theirs)))
-    };
-    let memory = one(
-        "memory.current",
-        Controller::Memory,
-        "memory.usage_in_bytes",
-    );
-    let both = number(legacy(Controller::Memory, "memory.memsw.usage_in_bytes"));
-    let both = both.and_then(|both| both.checked_sub(memory?));
-    let set = |file: &str| unified(file).map(|text| set_bits(&text));
     Usage {
-        memory,
-        memory_peak: one(
+        memory_peak: places.one(
             "memory.peak",
             Controller::Memory,
             "memory.max_usage_in_bytes",
         ),
-        memory_available: available(places),
-        swap: number(unified("memory.swap.current")).or(both),
-        swap_peak: number(unified("memory.swap.peak")),
-        zswap: number(unified("memory.zswap.current")),
-        cpu: unified("cpu.stat")
+        swap_peak: number(places.unified("memory.swap.peak")),
+        cpu: places
+            .unified("cpu.stat")
             .and_then(|text| cpu(&text))
-            .or_else(|| number(legacy(Controller::CpuAccounting, "cpuacct.usage"))),
-        tasks: one("pids.current", Controller::Tasks, "pids.current")
-            .or_else(|| threads(places.unified.as_ref()?)),
-        io: unified("io.stat").map(|text| io(&text)).or_else(|| {
-            let bytes = legacy(Controller::Io, "blkio.throttle.io_service_bytes_recursive")?;
-            let operations = legacy(Controller::Io, "blkio.throttle.io_serviced_recursive")?;
-            Some(legacy_io(&bytes, &operations))
-        }),
+            .or_else(|| number(places.legacy(Controller::CpuAccounting, "cpuacct.usage"))),
+        io: places
+            .unified("io.stat")
+            .map(|text| self::io(&text))
+            .or_else(io),
         traffic: match places.counts_traffic {
             true => places.unified.as_deref().and_then(network::traffic),
             false => None,
         },
+        ..Usage::default()
+    }
+}
+
+/// Reads the usage of a group.
+pub fn read(places: &Places) -> Usage {
+    let memory = places.one(
+        "memory.current",
+        Controller::Memory,
+        "memory.usage_in_bytes",
+    );
+    let both = number(places.legacy(Controller::Memory, "memory.memsw.usage_in_bytes"));
+    let both = both.and_then(|both| both.checked_sub(memory?));
+    let set = |file: &str| places.unified(file).map(|text| set_bits(&text));
+    Usage {
+        memory,
+        memory_available: available(places),
+        swap: number(places.unified("memory.swap.current")).or(both),
+        zswap: number(places.unified("memory.zswap.current")),
+        tasks: places
+            .one("pids.current", Controller::Tasks, "pids.current")
+            .or_else(|| threads(places.unified.as_ref()?)),
         processors: set("cpuset.cpus.effective"),
         nodes: set("cpuset.mems.effective"),
         id: places.unified.as_ref().and_then(|directory| id(directory)),
+        ..read_last(places)
     }
 }
 

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 /// Runs the daemon; returns its exit status: 0 after a clean shutdown, 1 if it could not
 /// start, 2 for a command line it does not understand.
 pub fn main() -> ExitCode {
+    host::be_frugal_with_memory();
     let arguments = arguments::Arguments::parse();
     if arguments.keeper {
         return host::run_keeper();

@@ -14,12 +14,15 @@ pub use form::{Form, merged_name, message_of, object};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use target::Target;
 
 /// What is kept for a stream that takes nothing, in bytes.
 const KEPT: usize = 256 * 1024;
+/// No more than this waits for the end of a turn, in bytes.
+const GATHERED: usize = 16 * 1024;
 
 /// A stream or a journal, and what waits for it.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Console {
     form: Form,
     target: Target,
     waiting: Mutex<Waiting>,
+    /// Lines wait for [`Console::pass_on`].
+    gathering: AtomicBool,
     /// Held by who writes; never taken while `waiting` is held.
     writing: Mutex<()>,
     /// Wakes the thread that may wait.
@@ -86,6 +91,7 @@ impl Console {
             form,
             target,
             waiting: Mutex::default(),
+            gathering: AtomicBool::new(false),
             writing: Mutex::default(),
             waker: OnceLock::new(),
         }
@@ -114,7 +120,21 @@ impl Console {
             return;
         }
         waiting.bytes.extend_from_slice(lines);
+        let many = waiting.bytes.len() > GATHERED;
         drop(waiting);
+        if many || !self.gathering.load(Ordering::Relaxed) {
+            self.flush_what_goes();
+        }
+    }
+
+    /// Lines that need not wait do so from here on until [`Console::pass_on`].
+    pub(super) fn gather(&self) {
+        self.gathering.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes what has waited, as far as it goes without a wait.
+    pub(super) fn pass_on(&self) {
+        self.gathering.store(false, Ordering::Relaxed);
         self.flush_what_goes();
     }
 

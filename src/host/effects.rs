@@ -218,7 +218,7 @@ impl Host {
             let view = self.engine.unit_by_id(unit);
             let accounting = view.map(|view| view.config.resource.accounting);
             let places = self.groups.places(path, accounting.unwrap_or_default());
-            let last = usage::read(&places).after_the_end();
+            let last = usage::read_last(&places);
             self.last_usage.insert(unit, last);
         }
         self.groups.release(unit);

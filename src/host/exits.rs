@@ -147,11 +147,10 @@ impl Host {
     /// not been told to have ended is not among them: exits come before the emptiness they
     /// cause.
     pub(super) fn tell_empty_groups(&mut self) {
-        let known = self.known();
         let processes = &self.processes;
-        let empty = self
-            .groups
-            .take_empty(&known, |unit| processes.has_any(unit));
+        let known = || processes.known();
+        let busy = |unit| processes.has_any(unit);
+        let empty = self.groups.take_empty(known, busy);
         for unit in empty {
             self.tell(Event::GroupEmpty { unit });
         }

@@ -71,6 +71,8 @@ pub(super) struct Groups {
     pub(super) controls: Controls,
     watcher: Option<(Watcher, Readable)>,
     units: BTreeMap<UnitId, Members>,
+    /// Whose the watches are that `units` has.
+    watches: BTreeMap<WatchId, UnitId>,
     /// Units whose group may have become empty.
     suspects: BTreeSet<UnitId>,
     /// Units one of whose processes was killed for want of memory.
@@ -98,6 +100,7 @@ impl Groups {
             controls,
             watcher,
             units: BTreeMap::new(),
+            watches: BTreeMap::new(),
             suspects: BTreeSet::new(),
             out_of_memory: BTreeSet::new(),
             orphaned: false,
@@ -257,7 +260,9 @@ impl Groups {
         }
         let group = Arc::new(tree.group(&path)?);
         if let Some((watcher, _)) = &self.watcher {
-            members.watch = Some(watcher.add(&group)?);
+            let watch = watcher.add(&group)?;
+            members.watch = Some(watch);
+            self.watches.insert(watch, unit);
         }
         members.path = path;
         members.group = Some(group.clone());
@@ -276,6 +281,8 @@ impl Groups {
             (&members.group, members.memory_watch, &self.watcher)
         {
             members.memory_watch = watcher.add_memory(group)?;
+            self.watches
+                .extend(members.memory_watch.map(|watch| (watch, unit)));
         }
         let legacy = self
             .controls
@@ -423,12 +430,17 @@ impl Groups {
                 return self.look_at_all();
             }
         };
-        let of = |watch: Option<WatchId>| watch.is_some_and(|watch| changed.contains(&watch));
-        let units = self.units.iter().filter(|(_, members)| of(members.watch));
-        self.suspects.extend(units.map(|(unit, _)| *unit));
-        let units = self.units.iter().filter(|(_, m)| of(m.memory_watch));
-        for unit in units.map(|(unit, _)| *unit).collect::<Vec<_>>() {
-            self.look_at_memory(unit);
+        for watch in changed {
+            let unit = self.watches.get(&watch).copied();
+            let members = unit.and_then(|unit| Some((unit, self.units.get(&unit)?)));
+            let Some((unit, members)) = members else {
+                continue;
+            };
+            if members.memory_watch == Some(watch) {
+                self.look_at_memory(unit);
+            } else {
+                self.suspects.insert(unit);
+            }
         }
     }
 
@@ -462,6 +474,9 @@ impl Groups {
     /// # Errors
     /// The kernel refuses.
     pub(super) fn kill_together(&self, unit: UnitId, together: bool) -> io::Result<()> {
+        if !together && self.is_untouched(unit) {
+            return Ok(());
+        }
         let group = self.units.get(&unit).and_then(|m| m.group.as_ref());
         group.map_or(Ok(()), |group| group.kill_together(together))
     }
@@ -475,7 +490,7 @@ impl Groups {
     /// the engine knows a process of the unit; such a unit is left for later.
     pub(super) fn take_empty(
         &mut self,
-        known: &Known,
+        known: impl FnOnce() -> Known,
         busy: impl Fn(UnitId) -> bool,
     ) -> Vec<UnitId> {
         let suspects: Vec<UnitId> = std::mem::take(&mut self.suspects)
@@ -486,7 +501,7 @@ impl Groups {
         if suspects.is_empty() {
             return suspects;
         }
-        let table = self.tree.is_none().then(|| self.classify(known));
+        let table = self.tree.is_none().then(|| self.classify(&known()));
         let is_empty = |unit: &UnitId| match &table {
             Some(table) => !table.values().any(|of| of == unit),
             None => !self.populated(*unit),
@@ -509,6 +524,15 @@ impl Groups {
         let units = self.units.iter();
         let named = units.filter_map(|(unit, members)| Some((members.name.clone()?, *unit)));
         named.collect()
+    }
+
+    /// Whether the unit's group is as the kernel makes one: it was not there before, and nobody was
+    /// in it yet.
+    pub(super) fn is_untouched(&self, unit: UnitId) -> bool {
+        self.units.get(&unit).is_some_and(|members| {
+            let made = members.group.as_ref().is_some_and(|it| !it.was_found());
+            made && !members.occupied && members.guests.is_empty()
+        })
     }
 
     /// Whether there may be processes in the unit's group.
@@ -544,18 +568,19 @@ impl Groups {
 
     /// How many processes that the engine does not know are in the unit's group: left by an
     /// earlier run, or by a daemon that was killed.
-    pub(super) fn left_over(&self, unit: UnitId, known: &Known) -> usize {
+    pub(super) fn left_over(&self, unit: UnitId, known: impl FnOnce() -> Known) -> usize {
         let Some(members) = self.units.get(&unit) else {
             return 0;
         };
         let possible = match &members.group {
-            Some(_) => self.populated(unit),
+            Some(_) => !self.is_untouched(unit) && self.populated(unit),
             None => members.occupied,
         };
         if !possible {
             return 0;
         }
-        let pids = self.processes(unit, known);
+        let known = known();
+        let pids = self.processes(unit, &known);
         pids.iter().filter(|pid| !known.contains_key(pid)).count()
     }
 
@@ -586,8 +611,15 @@ impl Groups {
         let Some(members) = self.units.get(&unit) else {
             return;
         };
+        // Whoever else holds it is about to start a process in it.
+        let held = |group: &Arc<Group>| Arc::strong_count(group) > 1;
+        let removed = members.guests.is_empty()
+            && members
+                .group
+                .as_ref()
+                .is_some_and(|group| !held(group) && group.remove_if_bare());
         let populated = match &members.group {
-            Some(_) => self.populated(unit),
+            Some(_) => !removed && self.populated(unit),
             None => members.occupied,
         };
         if populated {
@@ -597,8 +629,10 @@ impl Groups {
         let Some(members) = self.units.remove(&unit) else {
             return;
         };
-        let group = members.group;
-        // Somebody still holding it is about to start a process in it.
+        for watch in [members.watch, members.memory_watch].into_iter().flatten() {
+            self.watches.remove(&watch);
+        }
+        let group = members.group.filter(|_| !removed);
         match group.map(|group| Arc::into_inner(group).map(Group::remove)) {
             Some(None) => return,
             Some(Some(Err(error))) => tracing::warn!(
@@ -672,7 +706,7 @@ impl Groups {
         let me = std::process::id() as i32;
         let mut units = BTreeMap::new();
         for pid in table.keys() {
-            let Some(way) = way_up(*pid, me, table) else {
+            let Some(way) = process_table::way_up(*pid, me, table) else {
                 if self.orphaned
                     && let Some(unit) = self.orphan_of(*pid, known, table)
                 {
@@ -730,7 +764,7 @@ impl Groups {
     /// is known, or was executed with the invocation ID of the unit, which nobody can guess.
     fn orphan_of(&self, pid: i32, known: &Known, table: &Table) -> Option<UnitId> {
         let root = known.iter().find(|(root, _)| {
-            let descends = way_up(pid, **root, table).is_some();
+            let descends = process_table::way_up(pid, **root, table).is_some();
             descends || pid == **root
         });
         if let Some((_, unit)) = root {
@@ -747,7 +781,7 @@ impl Groups {
         table
             .iter()
             .filter(|(pid, stat)| {
-                !process_table::is_dead(stat) && way_up(**pid, me, table).is_some()
+                !process_table::is_dead(stat) && process_table::way_up(**pid, me, table).is_some()
             })
             .map(|(pid, _)| *pid)
             .collect()
@@ -756,22 +790,6 @@ impl Groups {
 
 /// Numbers of the processes the engine knows, with their units.
 pub(super) type Known = BTreeMap<i32, UnitId>;
-
-/// A process and its ancestors below `top`; `None` if it does not descend from it.
-fn way_up(pid: i32, top: i32, table: &Table) -> Option<Vec<(i32, &Stat)>> {
-    let mut way = Vec::new();
-    let mut current = pid;
-    while current != top {
-        let stat = table.get(&current)?;
-        // The table is no snapshot: numbers used again could make a circle.
-        if way.len() > table.len() {
-            return None;
-        }
-        way.push((current, stat));
-        current = stat.parent;
-    }
-    (!way.is_empty()).then_some(way)
-}
 
 #[cfg(test)]
 mod tests {
@@ -844,29 +862,5 @@ mod tests {
         assert!(!plain.join("memory.oom.group").exists());
         groups.look_at_memory(UnitId(2));
         assert!(groups.take_out_of_memory().is_empty());
-    }
-
-    #[test]
-    fn ways_up_end_at_the_daemon_or_nowhere() {
-        let stat = |parent| Stat {
-            state: 'S',
-            parent,
-            group: 0,
-            session: 0,
-            start_time: 0,
-            exit_code: 0,
-        };
-        let table: Table = [(1, 0), (10, 1), (11, 10), (12, 11), (50, 51), (51, 50)]
-            .map(|(pid, parent)| (pid, stat(parent)))
-            .into();
-        let way: Vec<i32> = way_up(12, 10, &table)
-            .unwrap()
-            .iter()
-            .map(|(pid, _)| *pid)
-            .collect();
-        assert_eq!(way, [12, 11]);
-        assert!(way_up(1, 10, &table).is_none());
-        assert!(way_up(10, 10, &table).is_none());
-        assert!(way_up(50, 10, &table).is_none());
     }
 }

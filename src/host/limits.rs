@@ -127,7 +127,7 @@ impl Host {
         self.limits.access.insert(config.name.clone(), access);
         let plan = self.plan_for(config);
         let change = self.groups.controls.change(&path, plan, found);
-        let is_empty = !self.groups.is_populated(unit);
+        let is_empty = self.groups.is_untouched(unit) || !self.groups.is_populated(unit);
         self.set(config.name.clone(), change, is_empty);
         if let Err(error) = self.groups.watch_memory(unit) {
             tracing::warn!("cannot watch the memory of {}: {error}", config.name);

@@ -7,6 +7,7 @@ use super::run::{Fact, Host};
 use super::view::HostFacts;
 use crate::engine::{Event, LogLevel, Timestamp, Verb};
 use crate::exec::foresight;
+use crate::sys::memory::give_back;
 use crate::unit::config::{ExecConfig, JobMode, LoadState, UnitConfig};
 use crate::unit::diagnostic::{Diagnostic, Severity};
 use crate::unit::effective::{Extent, LeftOut};
@@ -15,6 +16,8 @@ use crate::unit::name::UnitName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// With so many units read at once the memory that it took is worth giving back.
+const MANY: usize = 500;
 /// Units of which it is remembered what was said; instances may come and go without end.
 const MOST_REMEMBERED: usize = 1000;
 
@@ -90,8 +93,13 @@ impl Host {
         if self.startup.loaded == Timestamp::default() {
             self.startup.loaded = clock::now();
         }
+        let many = loaded.units.len() >= MANY;
         self.take_units(loaded.units, &loaded.unreadable);
         self.picture_is_due();
+        if many {
+            // What was there before, and what it took to read them.
+            tokio::task::spawn_blocking(give_back);
+        }
         self.go_on(loaded.after);
         self.next_requests();
     }

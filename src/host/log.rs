@@ -227,6 +227,19 @@ impl Log {
         self.last.send_replace(store.last);
     }
 
+    /// From here on lines of the manager wait for [`Log::pass_on`], or for a line of a unit: to
+    /// wake a thread for each would take the processor from what is being started.
+    pub(super) fn gather(&self) {
+        self.console.gather();
+        self.writer.gather();
+    }
+
+    /// Passes on what has waited.
+    pub(super) fn pass_on(&self) {
+        self.console.pass_on();
+        self.writer.pass_on();
+    }
+
     /// Whether lines have to wait for those before them.
     pub(super) fn is_behind(&self) -> bool {
         self.writer.is_behind()

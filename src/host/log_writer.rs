@@ -10,16 +10,20 @@ use super::sinks::Sinks;
 use super::store::Segments;
 use super::store::batch::Batch;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Bytes on their way; whoever does not wait adds no more.
 const BEHIND: usize = 1024 * 1024;
 
+/// So many orders wait for the end of a turn.
+const GATHERED: usize = 256;
+
 /// What is to be written.
+#[derive(Debug)]
 enum Order {
     Write {
         batch: Arc<Batch>,
@@ -40,6 +44,8 @@ enum Order {
 #[derive(Debug)]
 pub(super) struct Writer {
     orders: Sender<Order>,
+    /// What waits for [`Writer::pass_on`]; `None`: nothing is to wait.
+    gathered: Mutex<Option<Vec<Order>>>,
     behind: Arc<AtomicUsize>,
 }
 
@@ -63,7 +69,42 @@ impl Writer {
         std::thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || worker.run(&inbox))?;
-        Ok(Writer { orders, behind })
+        Ok(Writer {
+            orders,
+            gathered: Mutex::default(),
+            behind,
+        })
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Option<Vec<Order>>> {
+        // Every change is one step.
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be written some time waits from here on.
+    pub(super) fn gather(&self) {
+        self.gathered().get_or_insert_default();
+    }
+
+    /// Passes on what has waited; nothing waits any more.
+    pub(super) fn pass_on(&self) {
+        let waited = self.gathered().take();
+        self.pass_on_all(waited.unwrap_or_default());
+    }
+
+    fn pass_on_all(&self, waited: Vec<Order>) {
+        for order in waited {
+            // As below.
+            let _ = self.orders.send(order);
+        }
+    }
+
+    /// Has an order carried out, behind all that were given before.
+    fn order(&self, order: Order) {
+        let waited = self.gathered().as_mut().map(std::mem::take);
+        self.pass_on_all(waited.unwrap_or_default());
+        // The thread ends only after this; if it did, nobody would wait for an answer.
+        let _ = self.orders.send(order);
     }
 
     /// Whether it is so far behind that nothing should be added but by who waits.
@@ -84,44 +125,50 @@ impl Writer {
         show: bool,
     ) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
-        self.send(batch, rules, show, Some(sender));
+        self.order(self.writing(batch, rules, show, Some(sender)));
         receiver
     }
 
     /// Writes a batch some time.
     pub(super) fn write_later(&self, batch: Arc<Batch>, rules: Option<Arc<LineRules>>, show: bool) {
-        self.send(batch, rules, show, None);
+        let order = self.writing(batch, rules, show, None);
+        let mut gathered = self.gathered();
+        match gathered.as_mut() {
+            Some(waiting) if waiting.len() < GATHERED => waiting.push(order),
+            Some(_) | None => {
+                drop(gathered);
+                self.order(order);
+            }
+        }
     }
 
-    fn send(
+    fn writing(
         &self,
         batch: Arc<Batch>,
         rules: Option<Arc<LineRules>>,
         show: bool,
         done: Option<oneshot::Sender<()>>,
-    ) {
+    ) -> Order {
         self.behind.fetch_add(batch.size(), Ordering::Relaxed);
-        let order = Order::Write {
+        Order::Write {
             batch,
             rules,
             show,
             done,
-        };
-        // The thread ends only after this; if it did, nobody would wait for an answer.
-        let _ = self.orders.send(order);
+        }
     }
 
     /// Word of when everything so far is written.
     pub(super) fn mark(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
-        let _ = self.orders.send(Order::Mark(sender));
+        self.order(Order::Mark(sender));
         receiver
     }
 
     /// Waits until everything so far is written, but not for ever; whether it is.
     pub(super) fn wait(&self, patience: Duration) -> bool {
         let (sender, receiver) = mpsc::channel();
-        let _ = self.orders.send(Order::MarkForThread(sender));
+        self.order(Order::MarkForThread(sender));
         receiver.recv_timeout(patience).is_ok()
     }
 }

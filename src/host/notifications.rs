@@ -78,8 +78,11 @@ impl Host {
 
     fn notified(&mut self, early: Early) {
         let Early { unit, received } = early;
-        let unit = unit.or_else(|| self.groups.unit_of(received.pid, &self.known()));
-        let process = self.processes.with_pid(received.pid).first().copied();
+        let known = self.processes.with_pid(received.pid);
+        let process = known.first().copied();
+        let unit = unit
+            .or_else(|| self.processes.unit_of(*known.last()?))
+            .or_else(|| self.groups.unit_of(received.pid, &self.known()));
         let may_be_starting = match unit {
             Some(unit) => self.processes.is_starting(unit),
             None => self.processes.any_starting(),

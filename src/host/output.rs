@@ -36,6 +36,8 @@ const SHORT: usize = 4096;
 /// The reading end of a stream.
 #[derive(Debug)]
 pub(super) struct Reader {
+    /// The pipe's.
+    pub(super) number: u64,
     pub(super) stream: Stream,
     pub(super) descriptor: Arc<OwnedFd>,
     /// Its place in custody.
@@ -71,6 +73,7 @@ impl Pipes {
     fn add(&mut self, stream: Stream) -> io::Result<OwnedFd> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         self.readers.push(Reader {
+            number: 0,
             stream,
             descriptor: Arc::new(reader),
             kept: None,

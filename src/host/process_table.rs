@@ -76,6 +76,22 @@ pub(super) fn runs_our_program(pid: i32) -> bool {
     matches!((own.map(place), its.map(place)), (Ok(own), Ok(its)) if own == its)
 }
 
+/// A process and its ancestors below `top`; `None` if it does not descend from it.
+pub(super) fn way_up(pid: i32, top: i32, table: &Table) -> Option<Vec<(i32, &Stat)>> {
+    let mut way = Vec::new();
+    let mut current = pid;
+    while current != top {
+        let stat = table.get(&current)?;
+        // The table is no snapshot: numbers used again could make a circle.
+        if way.len() > table.len() {
+            return None;
+        }
+        way.push((current, stat));
+        current = stat.parent;
+    }
+    (!way.is_empty()).then_some(way)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +131,29 @@ mod tests {
         )
         .unwrap();
         shell.wait().unwrap();
+    }
+
+    #[test]
+    fn ways_up_end_at_the_daemon_or_nowhere() {
+        let stat = |parent| Stat {
+            state: 'S',
+            parent,
+            group: 0,
+            session: 0,
+            start_time: 0,
+            exit_code: 0,
+        };
+        let table: Table = [(1, 0), (10, 1), (11, 10), (12, 11), (50, 51), (51, 50)]
+            .map(|(pid, parent)| (pid, stat(parent)))
+            .into();
+        let way: Vec<i32> = way_up(12, 10, &table)
+            .unwrap()
+            .iter()
+            .map(|(pid, _)| *pid)
+            .collect();
+        assert_eq!(way, [12, 11]);
+        assert!(way_up(1, 10, &table).is_none());
+        assert!(way_up(10, 10, &table).is_none());
+        assert!(way_up(50, 10, &table).is_none());
     }
 }

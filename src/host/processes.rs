@@ -10,7 +10,7 @@ use super::keep::identity::Identity;
 use super::killing::Shot;
 use super::readiness::Readable;
 use crate::engine::{ProcessId, Role, UnitId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -69,24 +69,36 @@ pub(super) struct Known {
     pub(super) kept: Option<Kept>,
 }
 
-/// All of them.
+/// All of them, found by unit and by number, too: with thousands of them nothing is looked for one
+/// after the other. Invariant: `units`, `pids` and `starting` say the same as `map`.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     map: BTreeMap<ProcessId, Process>,
+    units: BTreeSet<(UnitId, ProcessId)>,
+    pids: BTreeSet<(i32, ProcessId)>,
+    starting: BTreeSet<ProcessId>,
 }
 
 impl Processes {
     /// A process that an earlier daemon has started, to be told of as [`Processes::running`].
     pub(super) fn expected(&mut self, process: ProcessId, unit: UnitId, role: Option<Role>) {
         let stage = Stage::Starting(Vec::new());
-        self.map.insert(process, Process { unit, role, stage });
+        self.put(process, Process { unit, role, stage });
     }
 
     /// A process that a pool thread starts.
     pub(super) fn starting(&mut self, process: ProcessId, unit: UnitId, role: Role) {
-        let stage = Stage::Starting(Vec::new());
-        let role = Some(role);
-        self.map.insert(process, Process { unit, role, stage });
+        self.expected(process, unit, Some(role));
+    }
+
+    fn put(&mut self, id: ProcessId, process: Process) {
+        self.remove(id);
+        self.units.insert((process.unit, id));
+        match &process.stage {
+            Stage::Starting(_) => self.starting.insert(id),
+            Stage::Running(running) => self.pids.insert((running.pid, id)),
+        };
+        self.map.insert(id, process);
     }
 
     /// The process exists: it is watched from here on, `ended` gets its name when it ends.
@@ -119,9 +131,9 @@ impl Processes {
             _kept: kept,
             watcher: watcher.abort_handle(),
         });
-        let old = self.map.remove(&process);
+        let old = self.remove(process);
         let role = old.as_ref().and_then(|old| old.role);
-        self.map.insert(process, Process { unit, role, stage });
+        self.put(process, Process { unit, role, stage });
         Ok(match old.map(|old| old.stage) {
             Some(Stage::Starting(shots)) => shots,
             Some(Stage::Running(_)) | None => Vec::new(),
@@ -130,9 +142,16 @@ impl Processes {
 
     /// Takes a process out: it ended, could not be started, or is not to be watched any more.
     pub(super) fn remove(&mut self, process: ProcessId) -> Option<Process> {
-        self.map.remove(&process)
+        let old = self.map.remove(&process)?;
+        self.units.remove(&(old.unit, process));
+        match &old.stage {
+            Stage::Starting(_) => self.starting.remove(&process),
+            Stage::Running(running) => self.pids.remove(&(running.pid, process)),
+        };
+        Some(old)
     }
 
+    /// To change what is known of it, but not its unit, its number or how far it is.
     pub(super) fn get_mut(&mut self, process: ProcessId) -> Option<&mut Process> {
         self.map.get_mut(&process)
     }
@@ -152,10 +171,8 @@ impl Processes {
 
     /// All names a number has; more than one after MAINPID= named a process of ours again.
     pub(super) fn with_pid(&self, pid: i32) -> Vec<ProcessId> {
-        self.all_running()
-            .filter(|(_, _, running)| running.pid == pid)
-            .map(|(process, _, _)| process)
-            .collect()
+        let all = (pid, ProcessId(0))..=(pid, ProcessId(u64::MAX));
+        self.pids.range(all).map(|(_, process)| *process).collect()
     }
 
     /// Every process that exists.
@@ -168,12 +185,18 @@ impl Processes {
             })
     }
 
+    /// The numbers of all processes that exist, with their units.
+    pub(super) fn known(&self) -> BTreeMap<i32, UnitId> {
+        let all = self.all_running();
+        all.map(|(_, process, running)| (running.pid, process.unit))
+            .collect()
+    }
+
     /// The names of all processes of a unit.
     pub(super) fn of_unit(&self, unit: UnitId) -> impl Iterator<Item = (ProcessId, &Process)> {
-        self.map
-            .iter()
-            .filter(move |(_, process)| process.unit == unit)
-            .map(|(id, process)| (*id, process))
+        let all = (unit, ProcessId(0))..=(unit, ProcessId(u64::MAX));
+        let ids = self.units.range(all).map(|(_, id)| *id);
+        ids.filter_map(|id| Some((id, self.map.get(&id)?)))
     }
 
     /// Whether the engine knows any process of the unit, started or being started.
@@ -183,16 +206,13 @@ impl Processes {
 
     /// Whether a process of this unit is being started: one that nobody knows may then be it.
     pub(super) fn is_starting(&self, unit: UnitId) -> bool {
-        self.map
-            .values()
-            .any(|process| process.unit == unit && matches!(process.stage, Stage::Starting(_)))
+        let mut all = self.of_unit(unit);
+        all.any(|(_, process)| matches!(process.stage, Stage::Starting(_)))
     }
 
     /// Whether any process at all is being started: a child nobody knows may then be it.
     pub(super) fn any_starting(&self) -> bool {
-        self.map
-            .values()
-            .any(|process| matches!(process.stage, Stage::Starting(_)))
+        !self.starting.is_empty()
     }
 }
 

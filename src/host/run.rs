@@ -60,6 +60,8 @@ use tokio::task::JoinHandle;
 
 /// Requests that may wait for the loop.
 const REQUESTS: usize = 64;
+/// Facts that are taken in one turn.
+const FACTS: usize = 16;
 /// News a slow listener may lag behind before it loses some.
 const NEWS: usize = 4096;
 
@@ -120,7 +122,7 @@ pub(super) enum Fact {
     GuestEnded(UnitId, i32),
     Socket(SocketFact),
     Probed(Attempt),
-    Pictured(io::Result<()>),
+    Pictured(io::Result<usize>),
     Stamp(Stamp),
     Path(PathFact),
     /// Limits of a unit were set.
@@ -230,6 +232,8 @@ pub struct Host {
     /// Whose output each pipe in custody carries.
     pub(super) pipes: BTreeMap<u64, PipeOf>,
     pub(super) last_pipe: u64,
+    /// When there are so many, those that nobody reads any more are forgotten.
+    pub(super) most_pipes: usize,
     /// Something was asked for.
     pub(super) begun: bool,
     /// Who asked for the program to be executed anew.
@@ -363,6 +367,7 @@ impl Host {
             journal: None,
             pipes: BTreeMap::new(),
             last_pipe: 0,
+            most_pipes: keep::state::MOST_PIPES,
             begun: false,
             reexecute: None,
             inbox: Inbox {
@@ -386,16 +391,14 @@ impl Host {
     pub async fn run(mut self) -> Outcome {
         while !self.is_over() {
             let woken = self.wait().await;
+            self.custody.gather();
             if woken.is_an_end() {
                 // Last words first: the tasks that read pipes learn of them when the first
                 // wait ends, and get their turn before the second one does.
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
             }
-            let begun = Instant::now();
-            self.take(woken);
-            self.settle();
-            self.pulse.turn(begun.elapsed());
+            self.turn(woken);
             if let Some(answer) = self.reexecute.take() {
                 // Not on this function's stack.
                 let error = Box::pin(self.reexecute()).await;
@@ -406,6 +409,25 @@ impl Host {
         let outcome = self.outcome();
         self.wind_up().await;
         outcome
+    }
+
+    /// Takes one thing in and does what comes of it.
+    fn turn(&mut self, woken: Woken) {
+        let (begun, at) = (Instant::now(), clock::now().monotonic);
+        self.log.gather();
+        self.take(woken);
+        self.settle();
+        // What is to happen without a delay (RestartSec=0) does, and not after everything else
+        // that waits; once, or what fails at once would keep the loop for ever. What was due before is
+        // left until the kernel was asked for what has happened before.
+        let due = self.engine.next_deadline();
+        if !self.is_over() && due.is_some_and(|due| due >= at && due <= clock::now().monotonic) {
+            self.tell(Event::Elapsed);
+            self.settle();
+        }
+        self.log.pass_on();
+        self.custody.pass_on();
+        self.pulse.turn(begun.elapsed());
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -419,6 +441,8 @@ impl Host {
             .map(|deadline| Duration::from_micros(deadline.saturating_sub(clock::now().monotonic)));
         let deadline = async move {
             match delay {
+                // The runtime counts in whole milliseconds, rounded up: due is due.
+                Some(Duration::ZERO) => {}
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => std::future::pending().await,
             }
@@ -459,7 +483,24 @@ impl Host {
             Woken::Quiet => self.make_picture(),
             Woken::Word => self.speak(),
             Woken::TimeChanged(news) => self.time_changed(news),
-            Woken::Fact(fact) => self.take_fact(fact),
+            Woken::Fact(fact) => {
+                self.take_fact(fact);
+                self.take_some_facts();
+            }
+        }
+    }
+
+    /// Takes in what else has been found out, when it is much; not for long.
+    fn take_some_facts(&mut self) {
+        for _ in 1..FACTS {
+            self.settle();
+            if self.is_over() {
+                return;
+            }
+            let Ok(fact) = self.inbox.facts.try_recv() else {
+                return;
+            };
+            self.take_fact(fact);
         }
     }
 
@@ -526,10 +567,7 @@ impl Host {
 
     /// The numbers of the processes the engine knows, with their units.
     pub(super) fn known(&self) -> Known {
-        self.processes
-            .all_running()
-            .map(|(_, process, running)| (running.pid, process.unit))
-            .collect()
+        self.processes.known()
     }
 }
 

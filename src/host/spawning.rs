@@ -183,6 +183,7 @@ impl Host {
             let name = &order.config.name;
             let number = self.note_pipe(order.process, name, reader.stream);
             let key = keep::pipe_key(number);
+            reader.number = number;
             reader.kept = Some(self.custody.keep(key, &reader.descriptor));
         }
         let invocation = invocation_id(order.invocation);
@@ -262,7 +263,7 @@ impl Host {
 
     /// As systemd does: what an earlier run left behind is told of and left alone.
     fn warn_of_left_over(&self, order: &Spawn) {
-        let count = self.groups.left_over(order.unit, &self.known());
+        let count = self.groups.left_over(order.unit, || self.known());
         if count > 0 {
             let text = format!("{count} processes of an earlier run are still there");
             self.log
@@ -298,12 +299,12 @@ impl Host {
         self.note_isolation(order.unit);
         self.look_at_joined(order.unit, joined);
         let lines = self.lines_of(&order);
-        self.capture.start(&name, pid, readers, &lines);
-        for pipe in self.pipes.values_mut() {
-            if pipe.process == process {
+        for reader in &readers {
+            if let Some(pipe) = self.pipes.get_mut(&reader.number) {
                 pipe.pid = pid;
             }
         }
+        self.capture.start(&name, pid, readers, &lines);
         if let Err(reason) = self.watch_started(process, order.unit, pid, child.pidfd) {
             return self.tell(Event::SpawnFailed { process, reason });
         }

@@ -1,4 +1,22 @@
-//! malloc_trim(3): memory that is free goes back to the kernel.
+//! malloc_trim(3) and mallopt(3): how much memory the C library keeps for later.
+
+/// Free memory at the end of the heap that is kept, and the size from which a block is a mapping of
+/// its own, in bytes.
+#[cfg(target_env = "gnu")]
+const KEPT: libc::c_int = 256 * 1024;
+
+/// Has the allocator keep little for later: one heap for all threads, since those of the pool only
+/// read units and write pictures, each of which would leave half a heap behind; and no more at
+/// the end of it for a large block that was there once. To be called before there are threads.
+pub fn be_frugal() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: changes numbers of the allocator's own, under its lock.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
+    }
+}
 
 /// Gives back what the allocator keeps for later. Takes some milliseconds of a big heap: for after
 /// a rush, not for every day. Does nothing where the C library has no such call.

@@ -4,7 +4,7 @@
 //! and asks the pidfd whether the process is still there.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 
 /// A part of /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,10 @@ pub struct Stat {
 /// # Errors
 /// There is no such process, or the kernel's answer cannot be read.
 pub fn stat(pid: i32) -> io::Result<Stat> {
-    let text = fs::read(format!("/proc/{pid}/stat"))?;
-    parse_stat(&String::from_utf8_lossy(&text))
+    // More than it can be long, so that one read is enough: every start of a process asks for it.
+    let mut buffer = [0; 2048];
+    let count = fs::File::open(format!("/proc/{pid}/stat"))?.read(&mut buffer)?;
+    parse_stat(&String::from_utf8_lossy(&buffer[..count]))
         .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not as expected")))
 }
 

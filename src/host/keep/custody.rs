@@ -110,6 +110,9 @@ pub(in crate::host) struct Custody {
     keep: Keep,
     path: PathBuf,
     held: Mutex<BTreeMap<String, Arc<OwnedFd>>>,
+    /// Keys that were given up and are to be told of by [`Custody::pass_on`]; `None`: they are told
+    /// of at once.
+    given_up: Mutex<Option<Vec<String>>>,
     keeper: Mutex<Option<OwnedFd>>,
     lost: AtomicBool,
 }
@@ -130,6 +133,7 @@ impl Custody {
             keep: Keep::Nobody,
             path: PathBuf::new(),
             held: Mutex::default(),
+            given_up: Mutex::default(),
             keeper: Mutex::default(),
             lost: AtomicBool::new(false),
         })
@@ -146,6 +150,7 @@ impl Custody {
             keep,
             path: runtime.join(SOCKET),
             held: Mutex::default(),
+            given_up: Mutex::default(),
             keeper: Mutex::new(keeper),
         };
         custody.mend();
@@ -203,8 +208,33 @@ impl Custody {
         }
     }
 
+    /// From here on it waits for [`Custody::pass_on`] to be told what is given up: there is no
+    /// hurry, and whoever holds it would take the processor from what is being started.
+    pub(in crate::host) fn gather(&self) {
+        lock(&self.given_up).get_or_insert_default();
+    }
+
+    /// Tells of what was given up; nothing waits any more.
+    pub(in crate::host) fn pass_on(&self) {
+        let given_up = lock(&self.given_up).take();
+        self.forget_all(given_up);
+    }
+
+    fn forget_all(&self, given_up: Option<Vec<String>>) {
+        for key in given_up.into_iter().flatten() {
+            self.forget(&key);
+        }
+    }
+
+    /// Tells of what was given up so far.
+    fn catch_up(&self) {
+        let given_up = lock(&self.given_up).as_mut().map(std::mem::take);
+        self.forget_all(given_up);
+    }
+
     /// Waits until what was given up is closed elsewhere, too; not for long.
     pub(in crate::host) fn settle(&self) {
+        self.catch_up();
         match self.keep {
             Keep::Nobody => {}
             Keep::Keeper(_) => {
@@ -219,6 +249,12 @@ impl Custody {
     }
 
     fn put(&self, key: &str, descriptor: BorrowedFd<'_>) {
+        let given_up = lock(&self.given_up);
+        let again = given_up.iter().flatten().any(|given_up| given_up == key);
+        drop(given_up);
+        if again {
+            self.catch_up();
+        }
         match self.keep {
             Keep::Nobody => {}
             Keep::Keeper(_) => self.tell(b'+', key, Some(descriptor)),
@@ -316,6 +352,11 @@ impl Drop for Kept {
         {
             held.remove(&self.key);
             drop(held);
+            let mut given_up = lock(&self.custody.given_up);
+            if let Some(given_up) = given_up.as_mut() {
+                return given_up.push(std::mem::take(&mut self.key));
+            }
+            drop(given_up);
             self.custody.forget(&self.key);
         }
     }

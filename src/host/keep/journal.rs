@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A journal of this length makes a new picture due, in bytes.
+/// A journal of this length, and longer than the picture it follows, makes a new picture due, in
+/// bytes: so the work for pictures stays in proportion to what happens, however many units there are.
 const LONG: usize = 256 * 1024;
 /// So does a time without an event; and no two pictures come closer than this for less.
 const QUIET: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub(in crate::host) struct Journal {
     last: Instant,
     /// When the last picture was made.
     pictured: Instant,
+    /// How long it is, in bytes.
+    picture: usize,
     /// A pool thread is writing a picture.
     writing: bool,
     /// What has changed is not all in the journal.
@@ -48,7 +51,7 @@ impl Journal {
         }
         let number = saved::last_number(&directory) + 1;
         let file = open(&directory, number)?;
-        saved::write(&directory, number, saved)?;
+        let picture = saved::write(&directory, number, saved)?;
         saved::remove_before(&directory, number);
         Ok(Journal {
             directory,
@@ -57,6 +60,7 @@ impl Journal {
             length: 0,
             last: Instant::now(),
             pictured: Instant::now(),
+            picture,
             writing: false,
             due: false,
             line: Vec::new(),
@@ -88,7 +92,7 @@ impl Journal {
     /// A picture is to be made before the next event.
     pub(in crate::host) fn is_due(&self) -> bool {
         let may_be = self.due && self.pictured.elapsed() >= QUIET;
-        !self.writing && (may_be || self.length >= LONG)
+        !self.writing && (may_be || self.length >= self.picture.max(LONG))
     }
 
     /// There is more to be known than the journal says: units were read, or clients have set
@@ -118,9 +122,10 @@ impl Journal {
         Ok((self.directory.clone(), self.number))
     }
 
-    /// The picture is there.
-    pub(in crate::host) fn written(&mut self) {
+    /// The picture is there, and so long.
+    pub(in crate::host) fn written(&mut self, length: usize) {
         self.writing = false;
+        self.picture = length;
     }
 
     /// Removes everything: nobody is to take over.
@@ -138,7 +143,7 @@ fn open(directory: &Path, number: u64) -> io::Result<File> {
     options.open(saved::journal(directory, number))
 }
 
-/// Writes a picture and removes what came before it; on a pool thread.
+/// Writes a picture and removes what came before it; on a pool thread. Returns its length in bytes.
 ///
 /// # Errors
 /// It cannot be written.
@@ -146,8 +151,8 @@ pub(in crate::host) fn write_picture(
     directory: &Path,
     number: u64,
     saved: &Saved,
-) -> io::Result<()> {
-    saved::write(directory, number, saved)?;
+) -> io::Result<usize> {
+    let length = saved::write(directory, number, saved)?;
     saved::remove_before(directory, number);
-    Ok(())
+    Ok(length)
 }

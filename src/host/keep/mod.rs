@@ -18,7 +18,7 @@ pub(super) mod keeper;
 mod reexec;
 pub(super) mod resume;
 pub(super) mod saved;
-mod state;
+pub(super) mod state;
 #[cfg(test)]
 mod tests;
 

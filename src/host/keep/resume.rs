@@ -465,6 +465,7 @@ impl Host {
             let descriptor = Arc::new(found);
             let kept = self.custody.keep(pipe_key(number), &descriptor);
             let reader = Reader {
+                number,
                 stream: pipe.stream,
                 descriptor,
                 kept: Some(kept),

@@ -14,11 +14,13 @@ use crate::unit::name::UnitName;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 /// The version of the form that this build writes, and the only one it reads.
 const VERSION: u32 = 1;
+/// A picture is written in pieces of so many bytes.
+const BLOCK: usize = 64 * 1024;
 /// Where it is, below the runtime directory.
 pub(in crate::host) const DIRECTORY: &str = "saved";
 
@@ -302,15 +304,19 @@ pub(in crate::host) fn remove_before(directory: &Path, number: u64) {
     }
 }
 
-/// Writes a picture, whole or not at all.
+/// Writes a picture, whole or not at all, without holding all of its text; its length in bytes.
 ///
 /// # Errors
 /// It cannot be written.
-pub(in crate::host) fn write(directory: &Path, number: u64, saved: &Saved) -> io::Result<()> {
+pub(in crate::host) fn write(directory: &Path, number: u64, saved: &Saved) -> io::Result<usize> {
     let path = picture(directory, number);
     let aside = directory.join("new");
-    fs::write(&aside, serde_json::to_vec(saved).map_err(io::Error::other)?)?;
-    fs::rename(aside, path)
+    let mut file = BufWriter::with_capacity(BLOCK, fs::File::create(&aside)?);
+    serde_json::to_writer(&mut file, saved).map_err(io::Error::other)?;
+    let file = file.into_inner().map_err(|error| error.into_error())?;
+    let length = file.metadata()?.len();
+    fs::rename(aside, path)?;
+    Ok(usize::try_from(length).unwrap_or(usize::MAX))
 }
 
 /// Reads the last picture and what follows; `None` if there is none, or if it is of another boot

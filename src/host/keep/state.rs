@@ -8,12 +8,16 @@ use super::saved::{self, Entry, HostState, Line, PipeOf, Saved, UnitState};
 use super::{identity::Identity, pipe_key};
 use crate::engine::{Event, ProcessId, Timestamp, UnitId};
 use crate::host::handle::Stream;
+use crate::sys::memory::give_back;
 use crate::unit::effective::Extent;
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsFd;
 use tokio::time::Instant;
+
+/// From so many pipes on it is looked which of them are still read.
+pub(in crate::host) const MOST_PIPES: usize = 64;
 
 impl Host {
     /// Everything as it is between two events.
@@ -118,8 +122,19 @@ impl Host {
             let written = journal.write(&Entry::Pipe(number, &pipe));
             self.check_journal(written);
         }
+        if self.pipes.len() >= self.most_pipes {
+            self.forget_pipes();
+            self.most_pipes = MOST_PIPES.max(2 * self.pipes.len());
+        }
         self.pipes.insert(number, pipe);
         number
+    }
+
+    /// Forgets the pipes that nobody reads any more.
+    fn forget_pipes(&mut self) {
+        let custody = &self.custody;
+        self.pipes
+            .retain(|number, _| custody.has(&pipe_key(*number)));
     }
 
     /// What the processes of a unit share, after one was started.
@@ -180,25 +195,26 @@ impl Host {
             Err(error) => return self.check_journal(Err(error)),
         };
         let begun = clock::now().monotonic;
-        let custody = self.custody.clone();
-        self.pipes
-            .retain(|number, _| custody.has(&pipe_key(*number)));
+        self.forget_pipes();
         let saved = self.saved();
         let took = clock::now().monotonic - begun;
         tracing::trace!(took, number, "a picture was made");
         let facts = self.facts.clone();
         tokio::task::spawn_blocking(move || {
             let written = journal::write_picture(&directory, number, &saved);
+            drop(saved);
+            // As much as everything there is was copied for it.
+            give_back();
             let _ = facts.send(Fact::Pictured(written));
         });
     }
 
     /// The picture is written, or cannot be.
-    pub(in crate::host) fn pictured(&mut self, written: io::Result<()>) {
+    pub(in crate::host) fn pictured(&mut self, written: io::Result<usize>) {
         if let Some(journal) = &mut self.journal {
-            journal.written();
+            journal.written(*written.as_ref().unwrap_or(&0));
         }
-        self.check_journal(written);
+        self.check_journal(written.map(|_| ()));
     }
 
     /// Begins a journal with a picture that is there before anything else is done.

@@ -10,6 +10,7 @@ pub mod ad_hoc;
 mod held;
 mod node;
 mod open;
+mod openers;
 mod options;
 mod passing;
 mod peer;
@@ -30,6 +31,7 @@ use crate::unit::diagnostic::Diagnostic;
 use crate::unit::load;
 use crate::unit::name::UnitName;
 use open::Opened;
+use openers::{Openers, ToOpen};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -53,6 +55,7 @@ pub(super) struct Registry {
     open: BTreeMap<UnitId, Sockets>,
     /// Orders that pool threads carry out.
     opening: BTreeMap<UnitId, u64>,
+    openers: Openers,
     held: Held,
     /// For the units of connections.
     listings: Listings,
@@ -64,6 +67,7 @@ impl Registry {
         Registry {
             open: BTreeMap::new(),
             opening: BTreeMap::new(),
+            openers: Openers::default(),
             held: Held::new(custody.clone()),
             custody,
             listings: Listings::default(),
@@ -204,19 +208,12 @@ impl Host {
     /// Paths may lie on a file system that hangs, and names may be asked for: off the loop.
     fn open_sockets(&mut self, unit: UnitId, order: u64, config: Arc<UnitConfig>) {
         self.sockets.opening.insert(unit, order);
-        let facts = self.facts.clone();
-        tokio::task::spawn_blocking(move || {
-            let result = match config.socket() {
-                Some(section) => open::open(section),
-                None => Err(OpenFailure::Resources("it is no socket".to_owned())),
-            };
-            let _ = facts.send(Fact::Socket(SocketFact::Opened {
-                unit,
-                order,
-                config,
-                result,
-            }));
-        });
+        let to_open = ToOpen {
+            unit,
+            order,
+            config,
+        };
+        self.sockets.openers.open(to_open, &self.facts);
     }
 
     fn sockets_opened(
