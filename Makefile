@@ -1,6 +1,6 @@
 # Thin targets: what each one does stands in the script or the cargo command it calls.
 
-.PHONY: run build release manuals packages test-packages test sim compat services vm lint fmt doc deny fuzz bench bench-parts load ci
+.PHONY: run build release manuals packages test-packages test sim compat services vm lint fmt doc deny fuzz bench bench-parts bench-pure load ci
 
 # PROGRAMS=DIR takes built programs from there instead of building them.
 run:
@@ -71,6 +71,10 @@ bench:
 # What no budget is for: loading alone, slow stops, probes that nobody answers, keeping.
 bench-parts:
 	@tests/bench/run.sh parts
+
+# Reading units, a transaction, one step of the engine, encoding properties: by criterion, without root.
+bench-pure:
+	@tests/bench/run.sh pure
 
 # Five hundred clients of all manners for 30 s.
 load:

@@ -56,7 +56,7 @@ mod watch;
 mod tests;
 
 pub use log_control::LogControl;
-pub use offline::unit_properties;
+pub use offline::{encoded_properties, unit_properties};
 pub use outside::{DEFAULT_NAME, Outside, Readers};
 pub use watch::{BusAddress, watch_names};
 

@@ -1,12 +1,15 @@
 //! Properties without a daemon: of a unit in an engine that nobody runs, by the same tables.
 
+use super::MANAGER_UNIQUE_NAME;
+use super::encode::{self, Envelope};
 use super::properties::UnitSnapshot;
 use super::unit::get_all;
-use super::value::Value;
+use super::value::{Body, Value};
 use crate::engine::Engine;
 use crate::host::{Facts, LogLine, ManagerFacts, View};
 use crate::unit::name::UnitName;
 use serde_json::Value as Json;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// All properties of a unit as GetAll sends them, in that order, with values as JSON: structs
@@ -24,6 +27,23 @@ pub fn unit_properties(engine: &Engine, unit: &str) -> Option<Vec<(String, Json)
             .map(|(name, _, value)| (name.to_owned(), json(value)))
             .collect(),
     )
+}
+
+/// The same as a whole answer to GetAll on the wire.
+pub fn encoded_properties(engine: &Engine, unit: &str) -> Option<Vec<u8>> {
+    let view = View {
+        engine,
+        facts: &NoHost,
+    };
+    let unit = UnitSnapshot::take(&view, unit)?;
+    let shown = Value::properties(get_all(&unit, "").ok()?);
+    let envelope = Envelope {
+        answers: NonZeroU32::MIN,
+        destination: None,
+        sender: MANAGER_UNIQUE_NAME,
+        error: None,
+    };
+    encode::reply(&envelope, &Body::of("a{sv}", vec![shown])).ok()
 }
 
 /// Nothing runs, nothing was logged.

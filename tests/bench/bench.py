@@ -69,6 +69,8 @@ def main():
                 report.skip(name, "%s" % trouble)
             print("%s: %.0f s" % (name, time.monotonic() - begun), file=sys.stderr, flush=True)
     print(report.table())
+    print()
+    print(report.kept())
     report.write(given.json, not given.no_results)
 
 

@@ -8,6 +8,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULTS = os.path.join(HERE, "RESULTS.md")
 BUDGETS = os.path.join(HERE, "budgets.json")
+# Why a budget is missed, what was tried, what comes next: a section for each key of a row.
+NOTES = os.path.join(HERE, "notes.md")
 BEGIN, END = "<!-- what make bench wrote begins -->", "<!-- what make bench wrote ends -->"
 US = "dd-procmgrd"
 
@@ -31,22 +33,25 @@ class Report:
         """Notes what could not be measured."""
         self.skipped.append("%s: %s" % (what, why))
 
-    def verdicts(self, key):
-        """Each budget of a row: its text, what was measured, whether it was kept."""
-        found = []
+    def judged(self, key):
+        """For each budget of a row what was measured and whether it was kept; None without who it needs."""
+        samples = self.rows[key]["samples"]
         for budget in self.budgets.get(key, []):
-            samples = self.rows[key]["samples"]
             ours = samples.get(budget.get("who", US))
             base = samples.get(budget.get("against"))
             if not ours or ("against" in budget and not base):
+                yield None
                 continue
             measured = figure(ours, budget.get("of", "median"))
             if base:
                 measured /= figure(base, budget.get("base", "median"))
             bound = budget.get("at_most", budget.get("at_least"))
-            kept = measured <= bound if "at_most" in budget else measured >= bound
-            found.append((describe(budget, self.rows[key]["unit"]), measured, kept))
-        return found
+            yield measured, measured <= bound if "at_most" in budget else measured >= bound
+
+    def verdicts(self, key):
+        """Each budget of a row that can be judged: its text, what was measured, whether it was kept."""
+        budgets = zip(self.budgets.get(key, []), self.judged(key))
+        return [(describe(budget, self.rows[key]["unit"]), *verdict) for budget, verdict in budgets if verdict]
 
     def table(self):
         """All rows as Markdown."""
@@ -58,10 +63,32 @@ class Report:
                 shown = [number(figure(numbers, what)) for what in ("min", "median", "p99", "max")]
                 lines.append("| %s, %s | %s | %s | %d | %s |" % (
                     row["title"], row["unit"], who, " | ".join(shown), len(numbers), ratio))
-        lines += ["", "| what | budget | measured | |", "|---|---|---:|---|"]
-        for key, row in self.rows.items():
-            for text, measured, kept in self.verdicts(key):
-                lines.append("| %s | %s | %s | %s |" % (row["title"], text, number(measured), "kept" if kept else "MISSED"))
+        return "\n".join(lines)
+
+    def kept(self):
+        """Every budget with what was measured, the peers beside it, and what is to be said of misses."""
+        lines = ["| what | budget | measured | | medians beside it |", "|---|---|---:|---|---|"]
+        notes, missed = read_notes(), []
+        for key, budgets in self.budgets.items():
+            row = self.rows.get(key)
+            if not row:
+                lines.append("| %s | | | not measured | |" % key)
+                continue
+            others = {who: numbers for who, numbers in row["samples"].items() if who != US}
+            beside = ", ".join("%s %s" % (who, number(figure(numbers, "median"))) for who, numbers in others.items())
+            for budget, verdict in zip(budgets, self.judged(key)):
+                text = describe(budget, row["unit"])
+                if verdict is None:
+                    lines.append("| %s | %s | | not there | %s |" % (row["title"], text, beside))
+                    continue
+                value, fine = verdict
+                lines.append("| %s | %s | %s | %s | %s |" % (
+                    row["title"], text, number(value), "kept" if fine else "MISSED", beside))
+                if not fine and (key, row["title"]) not in missed:
+                    missed.append((key, row["title"]))
+        if missed:
+            lines += ["", "### Why a budget is missed", ""]
+            lines += ["- **%s**: %s" % (title, notes.get(key, "not looked into.")) for key, title in missed]
         if self.skipped:
             lines += ["", "Not measured here:", ""] + ["- " + text for text in self.skipped]
         return "\n".join(lines)
@@ -80,9 +107,20 @@ class Report:
         before, _, rest = text.partition(BEGIN)
         behind = rest.partition(END)[2]
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.begun))
-        part = "%s\n## %s\n\n%s\n\n%s\n%s" % (BEGIN, day, self.machine, self.table(), END)
+        part = "%s\n## %s\n\n%s\n\n%s\n\n### All that was measured\n\n%s\n%s" % (
+            BEGIN, day, self.machine, self.kept(), self.table(), END)
         with open(RESULTS, "w") as f:
             f.write(before + part + behind)
+
+
+def read_notes():
+    """{key: text} of notes.md."""
+    notes = {}
+    with open(NOTES) as f:
+        for section in f.read().split("\n## ")[1:]:
+            keys, _, text = section.partition("\n")
+            notes.update({key.strip(): " ".join(text.split()) for key in keys.split(",")})
+    return notes
 
 
 def figure(numbers, what):

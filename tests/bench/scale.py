@@ -105,7 +105,7 @@ def sockets(report, daemon):
 
 def storm(report, daemon, tool, ask):
     with place_of("dd-procmgrd", daemon, processes.storm_files(), tool) as place:
-        processes.storm(report, place, int(os.environ.get("BENCH_STORM", "20")), ask)
+        processes.storm(report, place, int(os.environ.get("BENCH_STORM", "60")), ask)
 
 
 def logs(report, daemon):
