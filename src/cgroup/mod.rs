@@ -487,7 +487,11 @@ pub fn group_path<'a>(
 
 /// The directory of a group in a subtree.
 fn below(root: &Path, path: &[String]) -> PathBuf {
-    path.iter().fold(root.to_owned(), |at, part| at.join(part))
+    let length: usize = path.iter().map(|part| part.len() + 1).sum();
+    let mut directory = PathBuf::with_capacity(root.as_os_str().len() + length);
+    directory.push(root);
+    directory.extend(path);
+    directory
 }
 
 fn join_names(parent: &str, leaf: &str) -> String {

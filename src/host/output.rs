@@ -26,8 +26,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, oneshot};
 use tokio::task::JoinSet;
 
-/// Read at once, in bytes. On the stack while reading: hundreds of silent services must not
-/// each keep a buffer.
+/// Read at once, in bytes. What is read is kept only while it is looked at: hundreds of silent
+/// services must not each keep a buffer.
 const CHUNK: usize = 64 * 1024;
 /// An unended line longer than this is taken out of the pipe. Of what is shorter the kernel keeps
 /// at most two buffers, so that it never keeps anybody from writing on.
@@ -317,17 +317,18 @@ fn look_and_log(
     splitter: &mut LineSplitter,
     sink: &mut Sink,
 ) -> io::Result<Looked> {
-    let mut buffer = [0; CHUNK];
     // Before the look: what comes in between is there to be seen.
     let over = has_no_writer(pipe);
-    let count = match look(pipe, scratch, &mut buffer) {
-        Ok(0) => return Ok(if over { Looked::End } else { Looked::Nothing }),
-        Ok(count) => count,
+    let seen = match look(pipe, scratch) {
+        Ok(seen) if seen.is_empty() => {
+            return Ok(if over { Looked::End } else { Looked::Nothing });
+        }
+        Ok(seen) => seen,
         Err(Errno::WOULDBLOCK | Errno::INTR) => return Ok(Looked::Nothing),
         Err(error) => return Err(error.into()),
     };
-    let seen = &buffer[..count];
-    let ended = memchr::memrchr(b'\n', seen).map_or(0, |last| last + 1);
+    let count = seen.len();
+    let ended = memchr::memrchr(b'\n', &seen).map_or(0, |last| last + 1);
     if ended > 0 && sink.drops() {
         splitter.forget();
         sink.cut = None;
@@ -349,7 +350,7 @@ fn look_and_log(
 
 /// Takes bytes out of a pipe that are in it.
 fn take_out(pipe: &OwnedFd, count: usize) -> io::Result<()> {
-    let mut buffer = [0; CHUNK];
+    let mut buffer = vec![0; count];
     let mut left = count;
     while left > 0 {
         match rustix::io::read(pipe, &mut buffer[..left]) {
@@ -372,15 +373,17 @@ fn has_no_writer(pipe: &OwnedFd) -> bool {
 }
 
 /// Copies what is in a pipe, as far as it fits; it stays there.
-fn look(pipe: &OwnedFd, scratch: &Scratch, buffer: &mut [u8]) -> Result<usize, Errno> {
+fn look(pipe: &OwnedFd, scratch: &Scratch) -> Result<Vec<u8>, Errno> {
     let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
     let (out, into) = &*scratch;
-    let count = tee(pipe, into, buffer.len(), SpliceFlags::NONBLOCK)?;
+    let count = tee(pipe, into, CHUNK, SpliceFlags::NONBLOCK)?;
+    // No larger than needed: there is nothing at the end of most processes.
+    let mut buffer = vec![0; count];
     let mut copied = 0;
     while copied < count {
-        copied += rustix::io::read(out, &mut buffer[copied..count])?;
+        copied += rustix::io::read(out, &mut buffer[copied..])?;
     }
-    Ok(count)
+    Ok(buffer)
 }
 
 #[cfg(test)]
