@@ -83,7 +83,8 @@ def split(events, totals):
                 moments["exec"] = when
                 break
         moments["main"] = moments["signal"] + total
-        if "exec" in moments:
+        # Where a processor was not to be had, the next kill may come before the start is over.
+        if "exec" in moments and moments["main"] >= moments["exec"]:
             rows.append(moments)
     return rows
 
@@ -114,7 +115,7 @@ def measure(report, all):
             continue
         who.begin("crash", processes.CRASHING)
         time.sleep(1.1)
-        trace = Trace(host_pid(who.place, who.pid))
+        trace = Trace(host_pid(who.place, int(who.pid)))
         try:
             out = processes.run(who.place, processes.TOOL, "crash", str(CRASHES), processes.OUT, "60")
             events = trace.read()
