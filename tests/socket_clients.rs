@@ -247,7 +247,7 @@ fn haproxy_answers_on_a_descriptor_it_inherits() {
 fn haproxy_is_restarted_with_an_overlap_and_no_request_is_lost() {
     with("/usr/sbin/haproxy", || {
         let place = Place::new();
-        let config = "global\n nbthread 1\n hard-stop-after 10s\ndefaults\n mode http\n timeout client 5s\n \
+        let config = "global\n nbthread 4\n hard-stop-after 10s\ndefaults\n mode http\n timeout client 5s\n \
                       timeout server 5s\n timeout connect 5s\nfrontend passed\n bind fd@3\n \
                       http-request return status 200 content-type text/plain string haproxy\n";
         let file = place.file("haproxy.cfg");

@@ -39,6 +39,9 @@ impl Registry {
         };
         let service = order.config.service();
         let blocks = service.is_none_or(|service| !service.non_blocking);
+        // Who comes beside another process leaves it as that one has set it, or a thread of it
+        // would wait in accept(2) for a client that somebody else has taken.
+        let shares = order.generation > 0;
         for Passed { source, name } in &order.passed {
             let (descriptor, is_socket) = match source {
                 PassedSource::Socket { unit, index } => {
@@ -52,7 +55,7 @@ impl Registry {
             let Some(descriptor) = descriptor else {
                 continue;
             };
-            if is_socket {
+            if is_socket && !shares {
                 // One open file for all who have it: the last word is that of the service.
                 let _ = rustix::io::ioctl_fionbio(&descriptor, !blocks);
             }
