@@ -102,7 +102,7 @@ impl Console {
         self.form
     }
 
-    /// Who is to call [`Console::flush`] when something waits.
+    /// Who is to call [`Console::write`] when something waits.
     pub(super) fn set_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
         // A second one would be of a second log, in tests.
         let _ = self.waker.set(Waker(Box::new(waker)));
