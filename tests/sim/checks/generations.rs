@@ -79,8 +79,9 @@ impl Generations {
             return Ok(());
         };
         let Some(main) = sight.world.process(seen.main_pid) else {
-            // The one that ends came for one that had ended well.
-            let nobody_serves = seen.sub != "exited";
+            // The one that ends came for one that had ended well; or a PIDFile= that the files have
+            // only now is being looked for.
+            let nobody_serves = seen.sub != "exited" && !picture.reread.contains(&unit);
             return match nobody_serves {
                 true => Err(format!("nobody serves for {}", seen.name())),
                 false => Ok(()),

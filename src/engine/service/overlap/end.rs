@@ -39,6 +39,8 @@ impl Service {
         overlap.killed |= stage == Stage::Kill;
         overlap.timer = timer;
         overlap.order = order;
+        // The answer to this order says when to look again.
+        overlap.look = None;
         let alone = overlap.process.is_none() && overlap.control.is_none();
         if alone && reaches_group {
             // The answer says whether anybody else is there.
