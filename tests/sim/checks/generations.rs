@@ -79,9 +79,10 @@ impl Generations {
             return Ok(());
         };
         let Some(main) = sight.world.process(seen.main_pid) else {
-            // The one that ends came for one that had ended well; or a PIDFile= that the files have
-            // only now is being looked for.
-            let nobody_serves = seen.sub != "exited" && !picture.reread.contains(&unit);
+            // The one that ends came for one that had ended well, which may be reloading all the
+            // same; or a PIDFile= that the files have only now is being looked for.
+            let ended_well = seen.sub == "exited" || seen.sub.starts_with("reload");
+            let nobody_serves = !ended_well && !picture.reread.contains(&unit);
             return match nobody_serves {
                 true => Err(format!("nobody serves for {}", seen.name())),
                 false => Ok(()),
