@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// More steps than any run takes that ends.
-const STEPS: usize = 6_000;
+const STEPS: usize = 20_000;
 /// So many steps without anything new to do, and what still starts ends.
 const PATIENCE: usize = 1_000;
 /// More time than any run takes that ends, in microseconds: a day.

@@ -16,6 +16,11 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
+use std::time::Duration;
+
+/// So long an address that is in use may take to become free, and how often it is asked for meanwhile.
+const RELEASE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What was made.
 #[derive(Debug)]
@@ -122,7 +127,7 @@ fn open_address(
         node::make_parents(path, config.directory_mode)?;
         node::clear_way_for_socket(path, kind)?;
     }
-    socket.bind(&target).map_err(failed("bind the socket"))?;
+    bind(&socket, &target).map_err(failed("bind the socket"))?;
     if let Some(path) = address.path() {
         node::set_mode(path, config.mode)?;
     }
@@ -202,6 +207,21 @@ fn interface_number(interface: &str) -> Result<u32, String> {
             error.desc()
         )
     })
+}
+
+/// bind(2); an address that is in use gets a moment to become free: a process that is being started
+/// holds what the daemon had open until its program is executed, even of a unit that has stopped.
+fn bind(socket: &Socket, target: &SockAddr) -> io::Result<()> {
+    let mut patience = RELEASE;
+    loop {
+        match socket.bind(target) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !patience.is_zero() => {
+                std::thread::sleep(PAUSE);
+                patience = patience.saturating_sub(PAUSE);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// What has to be set before the address is taken.
