@@ -10,6 +10,8 @@ use common::records::Records;
 use common::{Daemon, corpus, wait_for, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 const AGENT: &str = "datadog-agent.service";
@@ -448,11 +450,21 @@ fn the_socket_outlives_a_runtime_directory_that_it_lies_in() {
 fn the_privileged_helper_runs_in_its_sandbox() {
     on_a_machine(|machine| {
         const HELPER: &str = "datadog-agent-rshell-privileged.service";
+        const SOCKET: &str = "datadog-agent-rshell-privileged.socket";
         install_stand_in("/opt/datadog-agent/embedded/bin/rshell");
         let daemon = &machine.daemon;
         daemon.ok(&["start", AGENT]);
         machine.wait_stable_set();
-        daemon.ok(&["start", HELPER]);
+        daemon.ok(&["start", SOCKET]);
+        let socket = Path::new("/run/datadog/rshell-privileged.sock");
+        let mode = fs::metadata(socket)
+            .expect("it listens")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        assert_eq!(daemon.state(HELPER), "inactive/dead");
+        let _client = UnixStream::connect(socket).expect("it is listened on");
+        daemon.wait_state(HELPER, "active/running");
         let pid = daemon.main_pid(HELPER);
         let facts = status(pid);
         assert_eq!(facts["Seccomp"], "2");
@@ -478,5 +490,7 @@ fn the_privileged_helper_runs_in_its_sandbox() {
             assert!(!there || read_only(path), "{path}:\n{mounts}");
         }
         assert!(!read_only("/"), "{mounts}");
+        daemon.ok(&["stop", SOCKET, HELPER]);
+        assert!(!socket.exists(), "RemoveOnStop=");
     });
 }
