@@ -6,7 +6,7 @@ use super::graph::Edge;
 use super::ids::{JobId, UnitId};
 use super::job::{self, Job, Ordered};
 use super::propagate::Often;
-use super::service::{NotNow, can_reload};
+use super::service::{NotNow, Service, can_reload};
 use super::state::{ActiveState, JobKind, JobResult, ServiceResult};
 use super::transaction::{self, Installed, Wish};
 use super::unit::Machine;
@@ -373,16 +373,8 @@ impl Engine {
     /// has changed what it takes.
     fn overlap_unit(&mut self, job: JobId, id: UnitId) -> Run {
         let unit = self.graph.get(id);
-        let there = match &unit.machine {
-            Machine::Service(service) => service.can_overlap_now(),
-            Machine::Socket(_)
-            | Machine::Scope(_)
-            | Machine::Timer(_)
-            | Machine::Path(_)
-            | Machine::Target { .. }
-            | Machine::Fact
-            | Machine::Inert => false,
-        };
+        let service = unit.machine.service();
+        let there = service.is_some_and(Service::can_overlap_now);
         if unit.active_state() == ActiveState::Reloading {
             return Run::Again;
         }
@@ -554,16 +546,8 @@ impl Engine {
     /// Whether the job would be done by now if processes were made in no time.
     fn is_as_good_as_started(&self, job: &Job) -> bool {
         let unit = self.graph.get(job.unit);
-        match &unit.machine {
-            Machine::Service(service) => job.running && service.is_being_made(&unit.config),
-            Machine::Socket(_)
-            | Machine::Scope(_)
-            | Machine::Timer(_)
-            | Machine::Path(_)
-            | Machine::Target { .. }
-            | Machine::Fact
-            | Machine::Inert => false,
-        }
+        let service = unit.machine.service();
+        job.running && service.is_some_and(|service| service.is_being_made(&unit.config))
     }
 
     /// Jobs that may have waited for this unit's get another look.

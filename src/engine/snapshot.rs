@@ -17,7 +17,6 @@ use super::ids::{CheckId, JobId, ProcessId, Timestamp, UnitId};
 use super::job::Job;
 use super::ledger::Ledger;
 use super::service::{Numbers, Service};
-use super::unit::Machine;
 use crate::unit::config::UnitConfig;
 use crate::unit::name::UnitName;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -156,16 +155,10 @@ impl Engine {
         let limits = state.jobs.values();
         let of_jobs = limits.filter_map(|job| Some((job.deadline?, Timed::Job(job.id))));
         let deadlines = of_units.chain(of_jobs).collect();
-        let held = state.graph.iter().filter(|unit| match &unit.machine {
-            Machine::Service(service) => service.is_held(),
-            Machine::Socket(_)
-            | Machine::Scope(_)
-            | Machine::Timer(_)
-            | Machine::Path(_)
-            | Machine::Target { .. }
-            | Machine::Fact
-            | Machine::Inert => false,
-        });
+        let held = state
+            .graph
+            .iter()
+            .filter(|unit| unit.machine.service().is_some_and(Service::is_held));
         let idle_queue = held.map(|unit| unit.id).collect();
         let mut engine = Engine {
             now: state.now,

@@ -57,6 +57,20 @@ impl Machine {
         }
     }
 
+    /// That of a service; none of any other kind of unit.
+    pub(super) fn service(&self) -> Option<&Service> {
+        match self {
+            Machine::Service(service) => Some(service),
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Timer(_)
+            | Machine::Path(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => None,
+        }
+    }
+
     /// What the unit is doing.
     pub(super) fn active_state(&self) -> ActiveState {
         match self {
