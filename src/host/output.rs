@@ -3,7 +3,9 @@
 //!
 //! Lines are taken out of a pipe after they were written to where the log goes, and a line without
 //! its end stays there: whoever reads on when this daemon was killed finds every line, the last ones
-//! perhaps once more. A service that writes faster than that waits, as its pipe is full; unless
+//! perhaps once more. While something stays there, the kernel does not always tell of more: somebody
+//! whose one write fills the pipe is put to sleep, and only who waits at an empty pipe hears of it.
+//! So a pipe that is left with something in it is looked at again after a while. A service that writes faster than that waits, as its pipe is full; unless
 //! LogBackpressure=drop says that its lines are to be thrown away then.
 
 use super::clock;
@@ -23,6 +25,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, tee};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, oneshot};
 use tokio::task::JoinSet;
 
@@ -32,6 +35,11 @@ const CHUNK: usize = 64 * 1024;
 /// An unended line longer than this is taken out of the pipe. Of what is shorter the kernel keeps
 /// at most two buffers, so that it never keeps anybody from writing on.
 const SHORT: usize = 4096;
+/// How soon a pipe is looked at again that was left with the beginning of a line; twice as long
+/// each time, as long as nothing comes.
+const SOON: Duration = Duration::from_millis(1);
+/// And no later than this.
+const LATE: Duration = Duration::from_secs(1);
 
 /// The reading end of a stream.
 #[derive(Debug)]
@@ -263,8 +271,10 @@ impl Sink {
 enum Looked {
     /// So many bytes are to be taken out of it once they are written: there may be more.
     More(usize, Written),
-    /// There is nothing, or no more than the beginning of a line.
+    /// There is nothing.
     Nothing,
+    /// There is no more than the beginning of a line.
+    Beginning,
     /// The last writer is gone, and everything is taken.
     End,
 }
@@ -277,6 +287,7 @@ async fn read(
     mut sink: Sink,
 ) {
     let mut splitter = LineSplitter::default();
+    let mut patience = SOON;
     loop {
         let guard = at_it.read().await;
         match look_and_log(&reader.descriptor, &scratch, &mut splitter, &mut sink) {
@@ -290,12 +301,19 @@ async fn read(
                     return tell_unreadable(&sink, &error);
                 }
                 drop(guard);
+                patience = SOON;
                 // One loud service must not keep the others' exits waiting.
                 tokio::task::yield_now().await;
             }
             Ok(Looked::Nothing) => {
                 drop(guard);
                 readable.wait().await;
+            }
+            Ok(Looked::Beginning) => {
+                drop(guard);
+                // Whether there is more is found by looking.
+                let _ = tokio::time::timeout(patience, readable.wait()).await;
+                patience = (patience * 2).min(LATE);
             }
             Err(error) => return tell_unreadable(&sink, &error),
         }
@@ -342,7 +360,7 @@ fn look_and_log(
         _ => ended,
     };
     if taken == 0 {
-        return Ok(Looked::Nothing);
+        return Ok(Looked::Beginning);
     }
     let written = sink.log(|tell| splitter.feed(&seen[..taken], tell));
     Ok(Looked::More(taken, written))
@@ -438,11 +456,12 @@ mod tests {
                 "more"
             }
             Looked::Nothing => "nothing",
+            Looked::Beginning => "beginning",
             Looked::End => "end",
         };
         assert_eq!(take(), "nothing");
         rustix::io::write(&writer, b"one\ntwo").unwrap();
-        assert_eq!((take(), take()), ("more", "nothing"));
+        assert_eq!((take(), take()), ("more", "beginning"));
         assert_eq!(rustix::io::ioctl_fionread(&reader).unwrap(), 3);
         // A long one does not, or it would keep the writer from writing on.
         rustix::io::write(&writer, &[b'x'; SHORT]).unwrap();
@@ -458,6 +477,42 @@ mod tests {
         let lines = log.last(Some(&unit), 10);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[1].text.len(), 3 + SHORT);
+    }
+
+    #[tokio::test]
+    async fn who_fills_a_pipe_behind_the_beginning_of_a_line_is_heard() {
+        let log = Arc::new(Log::in_memory());
+        let mut capture = Capture::new(log.clone()).unwrap();
+        let mut pipes = Pipes::open(&ExecConfig::default()).unwrap();
+        let unit = UnitName::parse("a.service").unwrap();
+        let rules = log.rules(&unit, None, "a", "");
+        let readers = pipes.take_readers();
+        let reader = readers[0].descriptor.clone();
+        capture.start(&unit, 7, readers, &rules);
+        let stdout = pipes.stdout.take().unwrap();
+        rustix::io::write(&stdout, b"one\nbegin").unwrap();
+        while rustix::io::ioctl_fionread(&reader).unwrap() != 5 {
+            tokio::task::yield_now().await;
+        }
+        // Now it has been looked at, or will have been: many times over.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        // More than fits, at once.
+        let writing = tokio::task::spawn_blocking(move || {
+            let line = [&[b'x'; 99][..], b"\n"].concat();
+            let mut left = &*line.repeat(4000);
+            while !left.is_empty() {
+                left = &left[rustix::io::write(&stdout, left).unwrap()..];
+            }
+        });
+        let patience = Duration::from_secs(20);
+        let all = tokio::time::timeout(patience, async {
+            writing.await.unwrap();
+            capture.finish().await;
+        });
+        all.await.expect("the writer is waited for in vain");
+        assert_eq!(log.counts()[&unit], 4001);
     }
 
     #[tokio::test]
