@@ -375,7 +375,9 @@ impl Engine {
         let unit = self.graph.get(id);
         let service = unit.machine.service();
         let there = service.is_some_and(Service::can_overlap_now);
-        if unit.active_state() == ActiveState::Reloading {
+        // While another one goes on this one waits for its end, whatever becomes of its sockets.
+        let another = there && service.is_some_and(Service::is_overlapping);
+        if another || unit.active_state() == ActiveState::Reloading {
             return Run::Again;
         }
         if !there || self.refuses_overlap(id).is_some() {

@@ -4,7 +4,7 @@ use super::dice::Dice;
 use super::manner::{Manner, Named, Words, calm, of_command};
 use super::world::{Happening, World};
 use procmgr::engine::{
-    Event, Notification, PassedSource, ProcessId, ProcessStatus, Role, Spawn, UnitId,
+    Event, JobKind, Notification, PassedSource, ProcessId, ProcessStatus, Role, Spawn, UnitId,
 };
 use procmgr::unit::config::{CommandKind, ServiceConfig, ServiceType};
 use procmgr::unit::value::Signal;
@@ -461,6 +461,12 @@ impl World<'_> {
         })
     }
 
+    /// Whether a restart with an overlap has the unit's job.
+    fn is_overlapping(&self, unit: UnitId) -> bool {
+        let job = self.picture.job_of(unit);
+        job.is_some_and(|(_, job)| job.kind == JobKind::Overlap)
+    }
+
     /// Whether a restart with an overlap goes on somewhere.
     pub(crate) fn has_some_beside(&self) -> bool {
         let mut living = self.alive.values().flatten();
@@ -486,7 +492,7 @@ impl World<'_> {
             let sub = self.picture.unit(unit).sub;
             let leaves = sub == "stop-sigterm" && self.leaving.contains(&unit);
             let leads = self.process(pid).is_some_and(|it| it.main);
-            let leaves = leaves || leads && self.is_beside(pid);
+            let leaves = leaves || leads && (self.is_beside(pid) || self.is_overlapping(unit));
             if leaves || sub.starts_with("start") || sub.starts_with("reload") {
                 self.plan(0, Happening::Exit(pid, ProcessStatus::Exited(0), false));
             }

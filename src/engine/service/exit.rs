@@ -51,6 +51,7 @@ impl Service {
         if self.replace_ended(cx) {
             return;
         }
+        self.successor_ended(cx);
         let next = main.index.map(|index| index + 1);
         let oneshot = settings(cx).service_type == ServiceType::Oneshot;
         if let Some(next) = next

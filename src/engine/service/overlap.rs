@@ -157,6 +157,11 @@ impl Service {
         self.state == ServiceState::Running && (is_there || self.overlap.is_some())
     }
 
+    /// Whether a restart with an overlap goes on.
+    pub fn is_overlapping(&self) -> bool {
+        self.overlap.is_some()
+    }
+
     /// The main process that is beside the one of the service, if there is one.
     pub fn process_beside(&self) -> Option<ProcessId> {
         self.overlap.as_ref()?.process.as_ref().map(|it| it.id)

@@ -217,6 +217,42 @@ fn a_job_that_is_canceled_leaves_it_to_itself() {
 }
 
 #[test]
+fn it_brings_what_a_restart_brings() {
+    let mut world = World::new([
+        unit("web.socket").listens(),
+        unit("rival.service"),
+        unit("more.service"),
+        unit(WEB),
+    ]);
+    for name in ["web.socket", WEB, "rival.service"] {
+        world.must(Verb::Start, name);
+    }
+    let changed = unit(WEB).conflicts("rival.service");
+    world.load([changed.wants("more.service")]);
+    world.must(Verb::RestartOverlap, WEB);
+    assert_eq!(world.state("rival.service"), ActiveState::Inactive);
+    assert_eq!(world.state("more.service"), ActiveState::Active);
+    assert_eq!(world.state(WEB), ActiveState::Active);
+}
+
+#[test]
+fn one_that_waits_for_another_does_not_look_at_the_sockets_meanwhile() {
+    let mut world = web(speaks);
+    let first = world.ask(Verb::RestartOverlap, WEB).unwrap();
+    world.cancel(Some(first)).unwrap();
+    let second = world.ask(Verb::RestartOverlap, WEB).unwrap();
+    world.must(Verb::Stop, "web.socket");
+    // All jobs are looked at.
+    world.load([unit("app.service").requires(WEB).after(WEB)]);
+    assert_eq!(world.process_count(WEB), 2);
+    world.newest_says(WEB, &[("READY", "1")], Vec::new());
+    // Now there is nothing that two could share.
+    world.newest_says(WEB, &[("READY", "1")], Vec::new());
+    assert_eq!(world.results[&second], JobResult::Done);
+    assert_eq!(world.process_count(WEB), 1);
+}
+
+#[test]
 fn who_is_held_back_is_restarted_as_ever() {
     let idle = |unit: UnitBuilder| unit.service(|it| it.service_type = ServiceType::Idle);
     let busy = unit("busy.service").oneshot("stay");

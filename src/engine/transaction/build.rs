@@ -332,7 +332,8 @@ impl Transaction {
 }
 
 fn rules(kind: JobKind, restart_dependents: bool) -> impl Iterator<Item = &'static Follow> {
-    let starts = matches!(kind, JobKind::Start | JobKind::Restart);
+    // A restart with an overlap may have to become a start, too.
+    let starts = matches!(kind, JobKind::Start | JobKind::Restart | JobKind::Overlap);
     let restarts = kind == JobKind::Restart || (kind == JobKind::Start && restart_dependents);
     let pick = |list: &'static [Follow], wanted: bool| if wanted { list } else { &[] };
     pick(&ON_START, starts)

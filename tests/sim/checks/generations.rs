@@ -3,7 +3,7 @@
 use super::{Check, Sight, Verdict};
 use crate::sim::picture::Seen;
 use crate::sim::processes::{Known, Process};
-use procmgr::engine::{Effect, Event, KillOrder, Role, Spawn, UnitId};
+use procmgr::engine::{Effect, Event, KillOrder, ProcessId, Role, Spawn, UnitId};
 use procmgr::unit::config::{CommandKind, ServiceType};
 use procmgr::unit::value::Signal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,8 @@ pub(crate) struct Generations {
     ordered: BTreeMap<UnitId, u128>,
     /// Generations that have said that they are ready, by whichever of their processes.
     ready: BTreeSet<(UnitId, u32)>,
+    /// Who looks for a main process, and of which unit.
+    searches: BTreeMap<ProcessId, UnitId>,
     /// Generations that were told to end in this step.
     ended: Vec<(UnitId, u32)>,
 }
@@ -133,7 +135,10 @@ impl Generations {
                 }
             })
         };
-        match seen.sub == "running" && seen.main_pid == 0 && !comes() {
+        // It has ended, but said before who comes after it, or its PID file may.
+        let is_looked_for = || self.searches.values().any(|of| *of == unit);
+        let nobody = seen.sub == "running" && seen.main_pid == 0;
+        match nobody && !comes() && !is_looked_for() {
             true => Err(format!("{} runs without a main process", seen.name())),
             false => Ok(()),
         }
@@ -163,12 +168,23 @@ impl Check for Generations {
         {
             self.ready.insert((speaker.unit, speaker.generation));
         }
+        if let Event::MainFound { process, .. } | Event::MainNotFound { process, .. } = event {
+            self.searches.remove(process);
+        }
         Ok(())
     }
 
     fn effect(&mut self, sight: &Sight<'_, '_>, effect: &Effect) -> Verdict {
         match effect {
             Effect::Spawn(spawn) => self.spawned(sight, spawn),
+            Effect::FindMain { process, unit, .. } => {
+                self.searches.insert(*process, *unit);
+                Ok(())
+            }
+            Effect::ForgetMain { process } => {
+                self.searches.remove(process);
+                Ok(())
+            }
             Effect::Kill(KillOrder {
                 unit,
                 generation: Some(generation),

@@ -68,7 +68,11 @@ impl Service {
         self.forget_told(cx);
         self.forget_successor(cx);
         self.hear_anew(cx, &Notification { fields: said });
-        log(cx, LogLevel::Info, format!("process {pid} has taken over"));
+        let text = match pid {
+            0 => "the new process takes over as soon as it is there".to_owned(),
+            pid => format!("process {pid} has taken over"),
+        };
+        log(cx, LogLevel::Info, text);
         self.settle_in(cx);
         changed(cx);
     }
@@ -132,6 +136,18 @@ impl Service {
         }
         self.take_place(cx);
         true
+    }
+
+    /// The main process has ended. If that was the new one, in the place of an old one that had
+    /// ended before, and it was not ready yet, the overlap has failed; what becomes of the service
+    /// is decided by how it ended.
+    pub(in crate::engine::service) fn successor_ended(&mut self, cx: &mut Context<'_>) {
+        let Some(overlap) = self.overlap.as_mut().filter(|it| it.is_in_place()) else {
+            return;
+        };
+        overlap.failure = Some("it ended before it was ready".to_owned());
+        self.end_probe_beside(cx);
+        self.end_beside(cx);
     }
 
     /// The new generation is no good: it is removed.

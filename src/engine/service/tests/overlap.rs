@@ -311,6 +311,28 @@ fn without_the_old_one_a_new_one_that_fails_is_the_end() {
 }
 
 #[test]
+fn without_the_old_one_a_new_one_that_ends_well_leaves_nobody_waiting() {
+    for slow in [false, true] {
+        let mut w = notify(|s| {
+            s.remain_after_exit = true;
+            s.timeout_start = TimeSpan::INFINITY;
+        });
+        if slow {
+            w.slow.insert(MAIN);
+        }
+        w.overlap();
+        w.end_main(Exited(0));
+        w.assert(S::Running, R::Success);
+        w.answer_spawns();
+        w.end_main(Exited(0));
+        w.assert(S::Exited, R::Success);
+        assert!(w.overlapped.last().expect("it is over").is_err());
+        assert!(w.pids().is_empty());
+        assert!(!w.service.is_overlapping());
+    }
+}
+
+#[test]
 fn an_old_one_that_ends_before_there_is_a_new_one_ends_the_service() {
     for restart in [Restart::No, Restart::OnFailure] {
         let mut w = notify(|s| {
