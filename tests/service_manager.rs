@@ -4,10 +4,12 @@ mod common;
 
 use common::daemon::Place;
 use common::process::send;
-use common::{Daemon, wait_for};
+use common::{Daemon, programs, wait_for};
 use nix::sys::signal::Signal;
+use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A service manager that only listens.
@@ -135,4 +137,58 @@ fn what_it_stores_is_given_to_it_under_names() {
     let gone = manager.wait("FDSTOREREMOVE=1", pidfd);
     assert!(manager.said[gone - 1].1.contains("FDNAME=p"));
     assert!(!daemon.file("state/keeper").exists());
+}
+
+/// One daemon below another, which has its control socket for it, among others of the same name.
+#[test]
+fn its_own_socket_may_come_from_a_socket_unit() {
+    let place = Place::new();
+    let path = |name: &str| place.file(name).display().to_string();
+    place.write_unit(
+        "below.socket",
+        &format!(
+            "[Socket]\nListenStream={}\nListenStream={}\n",
+            path("below.sock"),
+            path("other.sock")
+        ),
+    );
+    fs::create_dir(place.file("below-units")).expect("a directory can be made");
+    let command = format!(
+        "{} --socket {} --unit-path {} --runtime-dir {} --state-dir {}",
+        programs::DAEMON,
+        path("below.sock"),
+        path("below-units"),
+        path("below-state"),
+        path("below-lasting"),
+    );
+    place.write_unit(
+        "below.service",
+        &format!("[Service]\nType=notify\nExecStart={command}\n"),
+    );
+    let daemon = place.start();
+    daemon.ok(&["start", "below.socket"]);
+    assert_eq!(daemon.state("below.service"), "inactive/dead");
+    let ask = |arguments: &[&str]| {
+        let socket = daemon.file("below.sock");
+        let output = Command::new(programs::CLIENT)
+            .arg("--socket")
+            .arg(&socket)
+            .args(arguments)
+            .output()
+            .expect("the command line is built");
+        assert!(output.status.success(), "{output:?}\n{}", daemon.log());
+    };
+    // The first call starts it and waits in the queue meanwhile.
+    ask(&["list"]);
+    daemon.wait_state("below.service", "active/running");
+    let main = daemon.main_pid("below.service");
+    daemon.ok(&["restart", "below.service"]);
+    assert_ne!(daemon.main_pid("below.service"), main);
+    ask(&["list"]);
+    ask(&["daemon-reexec"]);
+    ask(&["list"]);
+    // It does not remove what is not its own.
+    daemon.ok(&["stop", "below.service"]);
+    assert!(daemon.file("below.sock").exists());
+    ask(&["list"]);
 }

@@ -11,14 +11,17 @@ use std::path::Path;
 
 /// The first descriptor that a service manager passes.
 const FIRST: i32 = 3;
+/// The key of a control socket that somebody else has bound, and removes.
+pub(super) const GIVEN: &str = "control-given";
 
 /// What came over execve.
 #[derive(Debug, Default)]
 pub(super) struct Inherited {
     /// From an earlier program in this process.
     pub(super) carried: Option<Recovered>,
-    /// From the service manager, by name: out of its store, or the sockets of a unit.
-    passed: BTreeMap<String, OwnedFd>,
+    /// From the service manager, with their names: out of its store, or the sockets of a unit,
+    /// which all have the same name if it says nothing else.
+    passed: Vec<(String, OwnedFd)>,
 }
 
 impl Inherited {
@@ -38,7 +41,7 @@ impl Inherited {
         if carried.is_some() {
             return Ok(Inherited {
                 carried,
-                passed: BTreeMap::new(),
+                passed: Vec::new(),
             });
         }
         Ok(Inherited {
@@ -47,14 +50,14 @@ impl Inherited {
         })
     }
 
-    /// What the service manager passed; a socket that is bound to our own path is the control
-    /// socket, whatever its name.
+    /// What the service manager passed, by name; a socket that is bound to our own path and was not
+    /// stored by us is the control socket, under [`GIVEN`].
     pub(super) fn passed(&mut self, socket: &Path) -> BTreeMap<String, OwnedFd> {
         let passed = std::mem::take(&mut self.passed).into_iter();
         passed
             .map(
-                |(name, descriptor)| match is_bound_to(&descriptor, socket) {
-                    true => (CONTROL.to_owned(), descriptor),
+                |(name, descriptor)| match name != CONTROL && is_bound_to(&descriptor, socket) {
+                    true => (GIVEN.to_owned(), descriptor),
                     false => (name, descriptor),
                 },
             )
@@ -71,20 +74,20 @@ fn is_bound_to(descriptor: &OwnedFd, path: &Path) -> bool {
 }
 
 /// LISTEN_FDS, if it is meant for this process.
-fn passed(variable: impl Fn(&str) -> Option<String>) -> io::Result<BTreeMap<String, OwnedFd>> {
+fn passed(variable: impl Fn(&str) -> Option<String>) -> io::Result<Vec<(String, OwnedFd)>> {
     let number = |name: &str| variable(name)?.parse::<u32>().ok();
     if number("LISTEN_PID") != Some(std::process::id()) {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     }
     let count = number("LISTEN_FDS").unwrap_or(0);
     let names = variable("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
-    let mut all = BTreeMap::new();
+    let mut all = Vec::new();
     for index in 0..count {
         let name = names.next().filter(|name| !name.is_empty());
         let name = name.map_or_else(|| format!("unnamed-{index}"), str::to_owned);
         let descriptor = FIRST + i32::try_from(index).unwrap_or(i32::MAX);
-        all.insert(name, inherited_descriptor(descriptor)?);
+        all.push((name, inherited_descriptor(descriptor)?));
     }
     Ok(all)
 }

@@ -2,7 +2,7 @@
 
 use super::directories::MadeDirectories;
 use super::facade::Facade;
-use super::inherited::Inherited;
+use super::inherited::{GIVEN, Inherited};
 use super::logging;
 use super::setup::{Setup, StartError};
 use super::signals::Signals;
@@ -110,18 +110,22 @@ impl Ground {
             Some(lock) => Lock::take_over(lock, &lock_path),
             None => Lock::take(&lock_path, &setup.runtime)?,
         };
-        let control = passed.remove(CONTROL);
+        let mut given = passed.remove(GIVEN);
+        let stored = passed.remove(CONTROL);
         if recovered.is_none() {
             recovered = host::recover(&setup.runtime, &setup.keep, passed)?;
             if let Some(recovered) = &recovered {
                 directories = MadeDirectories::take_over(recovered.directories());
             }
         }
-        let control = control.or_else(|| recovered.as_mut()?.take(CONTROL));
-        let socket_lock = recovered.as_mut().and_then(|it| it.take(SOCKET_LOCK));
-        let (socket, listener) = match control {
+        let mut earlier = |key| recovered.as_mut().and_then(|it| it.take(key));
+        given = given.or_else(|| earlier(GIVEN));
+        let stored = earlier(CONTROL).or(stored);
+        let socket_lock = earlier(SOCKET_LOCK);
+        let is_given = given.is_some();
+        let (socket, listener) = match given.or(stored) {
             Some(listener) => {
-                let socket = ControlSocket::take_over(&setup.socket, socket_lock)?;
+                let socket = ControlSocket::take_over(&setup.socket, socket_lock, is_given)?;
                 (socket, listener)
             }
             None => {
@@ -143,11 +147,16 @@ impl Ground {
     fn carried(&self) -> std::io::Result<Vec<(String, Arc<OwnedFd>)>> {
         let lock = self.lock.copy()?;
         let socket_lock = self.socket.lock().copy()?;
-        Ok(vec![
+        let mut carried = vec![
             (CONTROL.to_owned(), self.listener.clone()),
             (LOCK.to_owned(), Arc::new(lock)),
             (SOCKET_LOCK.to_owned(), Arc::new(socket_lock)),
-        ])
+        ];
+        if self.socket.is_given() {
+            let again = self.listener.try_clone()?;
+            carried.push((GIVEN.to_owned(), Arc::new(again)));
+        }
+        Ok(carried)
     }
 }
 

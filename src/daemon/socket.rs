@@ -103,11 +103,14 @@ impl Drop for Lock {
     }
 }
 
-/// The bound control socket; unlinked when dropped, before its lock is released.
+/// The bound control socket; unlinked when dropped, before its lock is released, unless it is
+/// somebody else's.
 #[derive(Debug)]
 pub(super) struct ControlSocket {
     path: PathBuf,
     lock: Lock,
+    /// Whoever has bound it for us passes it to our next process, too, and removes it.
+    given: bool,
 }
 
 impl ControlSocket {
@@ -118,13 +121,14 @@ impl ControlSocket {
         name.into()
     }
 
-    /// The socket that an earlier daemon has bound, or somebody for us.
+    /// The socket that an earlier daemon has bound, or, if it is `given`, somebody for us.
     ///
     /// # Errors
     /// Another daemon has it.
     pub(super) fn take_over(
         path: &Path,
         lock: Option<OwnedFd>,
+        given: bool,
     ) -> Result<ControlSocket, SocketError> {
         let lock_path = ControlSocket::lock_path(path);
         let lock = match lock {
@@ -132,7 +136,12 @@ impl ControlSocket {
             None => Lock::take(&lock_path, path)?,
         };
         let path = path.to_owned();
-        Ok(ControlSocket { path, lock })
+        Ok(ControlSocket { path, lock, given })
+    }
+
+    /// Whether somebody else has bound it.
+    pub(super) fn is_given(&self) -> bool {
+        self.given
     }
 
     /// The lock beside it.
@@ -155,6 +164,7 @@ impl ControlSocket {
         let socket = ControlSocket {
             path: path.to_owned(),
             lock,
+            given: false,
         };
         Ok((socket, listener))
     }
@@ -162,7 +172,9 @@ impl ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.given {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
