@@ -5,6 +5,7 @@ mod common;
 
 use common::daemon::Place;
 use common::process::{self, lives};
+use common::skip::{Missing, is_root, skip};
 use common::{Daemon, wait_until};
 use std::fs;
 use std::io::Read;
@@ -21,7 +22,30 @@ const OVERLAP: &[&str] = &["restart", "--overlap", UNIT];
 /// A service of Type=notify with a socket; `text` is more of its section, and what the file `more`
 /// holds becomes arguments of its next process.
 fn start_web(text: &str, first: &str) -> Daemon {
-    let place = Place::new();
+    start_web_at(Place::new(), text, first, "")
+}
+
+/// For a daemon that is an ordinary user in a container and has no control groups.
+fn without_groups() -> Option<Place> {
+    if !is_root() {
+        skip(Missing::Privilege, "a container takes root to set up");
+        return None;
+    }
+    Some(Place::new().in_container(43_210))
+}
+
+/// As [`start_web`], by such a daemon.
+fn start_web_without_groups(text: &str, first: &str) -> Option<Daemon> {
+    let daemon = start_web_at(without_groups()?, text, first, "");
+    assert_eq!(daemon.show(UNIT, "ControlGroup"), "");
+    Some(daemon)
+}
+
+/// Has a child that makes itself independent.
+const SETSID: &str = "setsid -f sleep 7777; ";
+
+/// The same at a place of the caller's; its shell runs `script` first.
+fn start_web_at(place: Place, text: &str, first: &str, script: &str) -> Daemon {
     let socket = place.file("web");
     let socket = format!("[Socket]\nListenStream={}\n", socket.display());
     place.write_unit("web.socket", &socket);
@@ -29,7 +53,7 @@ fn start_web(text: &str, first: &str) -> Daemon {
     fs::write(&more, first).expect("it is ours");
     let service = format!(
         "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\n{text}\
-         ExecStart=/bin/sh -c 'exec stand-in-agent --name web --listen passed $(cat {})'\n",
+         ExecStart=/bin/sh -c '{script}exec stand-in-agent --name web --listen passed $(cat {})'\n",
         more.display()
     );
     place.write_unit(UNIT, &service);
@@ -91,21 +115,32 @@ fn processes(daemon: &Daemon) -> Vec<i32> {
     all
 }
 
+const COMMANDS: &str = "ExecStartPre=/bin/true\nExecStop=/bin/kill -0 $MAINPID\n";
+
 #[test]
 fn no_request_is_lost() {
-    let text = "ExecStartPre=/bin/true\nExecStop=/bin/kill -0 $MAINPID\n";
-    let daemon = start_web(text, "--notify");
+    let daemon = start_web(COMMANDS, "--notify");
+    assert_no_request_is_lost(&daemon, 25);
+}
+
+#[test]
+fn no_request_is_lost_without_control_groups() {
+    if let Some(daemon) = start_web_without_groups(COMMANDS, "--notify") {
+        assert_no_request_is_lost(&daemon, 15);
+    }
+}
+
+fn assert_no_request_is_lost(daemon: &Daemon, rounds: u32) {
     let since = daemon.show(UNIT, "ActiveEnterTimestampMonotonic");
     let over = Arc::new(AtomicBool::new(false));
     let clients = begin_load(daemon.file("web"), &over);
-    let rounds = 25;
     for _ in 0..rounds {
         let before = daemon.main_pid(UNIT);
         daemon.ok(OVERLAP);
         let after = daemon.main_pid(UNIT);
         assert_ne!(before, after);
         assert!(!lives(before), "the old one has gone");
-        assert_eq!(processes(&daemon), [after]);
+        assert_eq!(processes(daemon), [after]);
     }
     let good = end_load(clients, &over);
     println!("{rounds} restarts, {good} requests, none lost");
@@ -113,12 +148,22 @@ fn no_request_is_lost() {
     assert_eq!(daemon.state(UNIT), "active/running");
     // An end of the one that took over is seen as ever, and nothing else is left.
     daemon.ok(&["stop", UNIT, "web.socket"]);
-    assert!(processes(&daemon).is_empty());
+    assert!(processes(daemon).is_empty());
 }
 
 #[test]
 fn one_that_does_not_become_ready_leaves_the_old_one_serving() {
-    let daemon = start_web("TimeoutStartSec=3\n", "--notify");
+    assert_the_old_one_goes_on(&start_web("TimeoutStartSec=3\n", "--notify"));
+}
+
+#[test]
+fn one_that_does_not_become_ready_leaves_the_old_one_serving_without_control_groups() {
+    if let Some(daemon) = start_web_without_groups("TimeoutStartSec=3\n", "--notify") {
+        assert_the_old_one_goes_on(&daemon);
+    }
+}
+
+fn assert_the_old_one_goes_on(daemon: &Daemon) {
     let more = |text: &str| fs::write(daemon.file("more"), text).expect("it is ours");
     let old = daemon.main_pid(UNIT);
     for (arguments, reason) in [
@@ -143,7 +188,7 @@ fn one_that_does_not_become_ready_leaves_the_old_one_serving() {
         assert_eq!(daemon.main_pid(UNIT), old);
         assert_eq!(daemon.state(UNIT), "active/running");
         assert_eq!(ask(&daemon.file("web")), Ok(old));
-        wait_until("the new one to be gone", || processes(&daemon) == [old]);
+        wait_until("the new one to be gone", || processes(daemon) == [old]);
     }
     more("--notify");
     daemon.ok(OVERLAP);
@@ -152,8 +197,21 @@ fn one_that_does_not_become_ready_leaves_the_old_one_serving() {
 
 #[test]
 fn a_daemon_that_takes_over_goes_on_with_both() {
-    let text = "[X-Procmgr]\nRestartOverlap=yes\n[Service]\n";
-    let mut daemon = start_web(text, "--notify --ready-after 2 --stop-delay 2");
+    let daemon = start_web(BY_ITSELF, TAKES_TIME);
+    assert_a_daemon_that_takes_over_goes_on(daemon);
+}
+
+#[test]
+fn a_daemon_that_takes_over_goes_on_with_both_without_control_groups() {
+    if let Some(daemon) = start_web_without_groups(BY_ITSELF, TAKES_TIME) {
+        assert_a_daemon_that_takes_over_goes_on(daemon);
+    }
+}
+
+const BY_ITSELF: &str = "[X-Procmgr]\nRestartOverlap=yes\n[Service]\n";
+const TAKES_TIME: &str = "--notify --ready-after 2 --stop-delay 2";
+
+fn assert_a_daemon_that_takes_over_goes_on(mut daemon: Daemon) {
     for way in ["reexec", "kill"] {
         let old = daemon.main_pid(UNIT);
         let starts = daemon.records().of("web", "start").len();
@@ -180,6 +238,50 @@ fn a_daemon_that_takes_over_goes_on_with_both() {
         });
         assert_eq!(daemon.state(UNIT), "active/running");
         assert_eq!(processes(&daemon), [daemon.main_pid(UNIT)]);
+    }
+}
+
+/// Processes that a generation leaves behind under a session of their own go with it, and no other.
+fn assert_nobody_is_left_behind(daemon: &Daemon) {
+    let more = |text: &str| fs::write(daemon.file("more"), text).expect("it is ours");
+    let sleepers = || -> Vec<i32> {
+        let mut all = daemon.survivors();
+        all.retain(|pid| process::command_line(*pid).contains(&"7777".to_owned()));
+        all
+    };
+    let old = daemon.main_pid(UNIT);
+    wait_until("its child to be there", || sleepers().len() == 1);
+    let first = sleepers();
+    more("--notify --ready-after 3600 --crash-after 0.5");
+    let run = daemon.run(OVERLAP);
+    assert!(run.stderr.contains("the old one goes on"), "{run:?}");
+    assert_eq!(daemon.main_pid(UNIT), old);
+    wait_until("the child of the new one to be gone", || {
+        sleepers() == first
+    });
+    more("--notify");
+    daemon.ok(OVERLAP);
+    assert!(!lives(old));
+    wait_until("the child of the old one to be gone", || {
+        let now = sleepers();
+        now.len() == 1 && now != first
+    });
+    daemon.ok(&["stop", UNIT]);
+    assert!(sleepers().is_empty() && processes(daemon).is_empty());
+}
+
+const INDEPENDENT: &str = "ExecStartPre=/bin/true\nTimeoutStopSec=5\n";
+
+#[test]
+fn nobody_is_left_behind() {
+    let daemon = start_web_at(Place::new(), INDEPENDENT, "--notify", SETSID);
+    assert_nobody_is_left_behind(&daemon);
+}
+
+#[test]
+fn nobody_is_left_behind_without_control_groups() {
+    if let Some(place) = without_groups() {
+        assert_nobody_is_left_behind(&start_web_at(place, INDEPENDENT, "--notify", SETSID));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Generations of a unit's processes: while a restart with an overlap goes on, each has a control
-//! group of its own below that of the unit, or a session where there are no control groups.
+//! group of its own below that of the unit. Where there are no control groups it has a session and who
+//! descends from it, and a variable by which those are known that made themselves independent.
 //!
 //! Generation 0 is whoever is in the unit's own group. A process that cannot be counted to any
 //! generation is counted to none, so that no signal for one of them hits it.
@@ -13,6 +14,14 @@ use std::path::Path;
 
 /// The beginning of the names of their groups; the number follows.
 const PREFIX: &str = "generation-";
+
+/// The variable that tells a generation but the first, where there are no control groups.
+const VARIABLE: &str = "DD_PM_GENERATION";
+
+/// The variable of a generation where there are no control groups.
+pub(super) fn variable_of(generation: u32) -> Option<(String, String)> {
+    (generation > 0).then(|| (VARIABLE.to_owned(), generation.to_string()))
+}
 
 /// The group of a generation, below that of its unit.
 pub(super) fn group_of(generation: u32) -> Option<String> {
@@ -58,7 +67,9 @@ impl Groups {
         // The way up from the process leads to one that was started for a generation.
         let mut current = pid;
         for _ in 0..table.len() {
-            let stat = table.get(&current)?;
+            let Some(stat) = table.get(&current) else {
+                break;
+            };
             let found = [stat.session, stat.group, current];
             let mut found = found.iter().filter_map(|it| self.session_of(unit, *it));
             if let Some(generation) = found.next() {
@@ -66,6 +77,15 @@ impl Groups {
             }
             current = stat.parent;
         }
-        None
+        self.executed_for(unit, pid)
+    }
+
+    /// The generation that a process was executed for, by its environment.
+    fn executed_for(&self, unit: UnitId, pid: i32) -> Option<u32> {
+        let variable = |name| process_table::environment_variable(pid, name);
+        if !self.has_invocation(unit, &variable("INVOCATION_ID")?) {
+            return None;
+        }
+        variable(VARIABLE).map_or(Some(0), |number| number.parse().ok())
     }
 }

@@ -315,6 +315,12 @@ impl Groups {
         self.units.get(&unit)?.generations.get(&pid).copied()
     }
 
+    /// Whether processes of the unit were started with this invocation ID.
+    pub(super) fn has_invocation(&self, unit: UnitId, invocation: &str) -> bool {
+        let members = self.units.get(&unit);
+        members.is_some_and(|members| members.invocations.contains(invocation))
+    }
+
     /// Whether processes of the unit were started for different generations.
     pub(super) fn has_generations(&self, unit: UnitId) -> bool {
         let members = self.units.get(&unit);

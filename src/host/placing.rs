@@ -194,6 +194,11 @@ impl Placing {
         }
     }
 
+    /// Whether the process gets into a group of the unit's.
+    pub(super) fn has_group(&self) -> bool {
+        self.group.is_some()
+    }
+
     /// What the process is told of its group.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let watch = |value: String| ("MEMORY_PRESSURE_WATCH".to_owned(), value);

@@ -6,6 +6,7 @@ use super::credentials;
 use super::directories;
 use super::dynamic_users::{DynamicUsers, Found};
 use super::environment;
+use super::generations;
 use super::input_data;
 use super::isolation::{Ground, MachineFiles, Shared};
 use super::keep;
@@ -617,6 +618,9 @@ impl Start {
         }
         built_in.extend(directories::variables(exec, &self.common.system));
         built_in.extend(self.placing.environment());
+        if !self.placing.has_group() {
+            built_in.extend(generations::variable_of(self.order.generation));
+        }
         built_in.extend(self.parcel.environment(config));
         built_in.extend(self.order.environment.iter().cloned());
         let input = EnvironmentInput {
