@@ -10,6 +10,7 @@ use crate::engine::{Event, ProcessId, ProcessStatus};
 use crate::sys::pidfd::{self, Ended, How};
 use crate::sys::proc;
 use crate::unit::value::Signal;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -59,10 +60,6 @@ impl Host {
         process: ProcessId,
         descriptor: BorrowedFd<'_>,
     ) -> Option<ProcessStatus> {
-        let told = pidfd::exit_of(descriptor);
-        if let Ok(Some(ended)) = told {
-            return Some(status_of(ended));
-        }
         let Some(Process {
             role,
             stage: Stage::Running(running),
@@ -71,23 +68,20 @@ impl Host {
         else {
             return Some(ProcessStatus::Unknown);
         };
-        if let Some(ended) = exit_code_of_zombie(running.pid, descriptor) {
-            return Some(status_of(ended));
-        }
-        if running.asked < MOST_ASKED && told.is_ok() {
+        let (pid, asked) = (running.pid, running.asked);
+        let told = Told::by(pidfd::exit_of(descriptor), || {
+            exit_code_of_zombie(pid, descriptor)
+        });
+        let status = told.status(asked, role.is_some());
+        if status.is_none() {
             running.asked += 1;
             let ended = self.ended.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(ASK_AGAIN).await;
                 let _ = ended.send(process);
             });
-            return None;
         }
-        // As systemd has it of a main process that somebody else has started.
-        Some(match role {
-            Some(_) => ProcessStatus::Unknown,
-            None => ProcessStatus::Exited(0),
-        })
+        status
     }
 
     fn tell_ended(&mut self, pid: i32, status: ProcessStatus) {
@@ -157,6 +151,39 @@ impl Host {
     }
 }
 
+/// What the kernel says of the end of a process that is no child of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// How it ended.
+    Ended(Ended),
+    /// Its parent has not waited for it yet: afterwards it is told.
+    Later,
+    /// It is never told: the kernel does not know such requests.
+    Never,
+}
+
+impl Told {
+    fn by(told: io::Result<Option<Ended>>, zombie: impl FnOnce() -> Option<Ended>) -> Told {
+        let (ended, otherwise) = match told {
+            Ok(ended) => (ended, Told::Later),
+            Err(_) => (None, Told::Never),
+        };
+        ended.or_else(zombie).map_or(otherwise, Told::Ended)
+    }
+
+    /// What that comes to after so many times; `None`: it is asked again. `ours`: some daemon of
+    /// ours has started it.
+    fn status(self, asked: u32, ours: bool) -> Option<ProcessStatus> {
+        match self {
+            Told::Ended(ended) => Some(status_of(ended)),
+            Told::Later if asked < MOST_ASKED => None,
+            Told::Later | Told::Never if ours => Some(ProcessStatus::Unknown),
+            // As systemd has it of a main process that somebody else has started.
+            Told::Later | Told::Never => Some(ProcessStatus::Exited(0)),
+        }
+    }
+}
+
 /// While nobody has waited for it, /proc has the status of a process that has ended, for whoever
 /// may look at it.
 fn exit_code_of_zombie(pid: i32, descriptor: BorrowedFd<'_>) -> Option<Ended> {
@@ -175,5 +202,52 @@ fn status_of(ended: Ended) -> ProcessStatus {
         How::Exited => ProcessStatus::Exited(ended.status as u8),
         How::Killed => ProcessStatus::Killed(Signal(ended.status)),
         How::Dumped => ProcessStatus::Dumped(Signal(ended.status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEVEN: Ended = Ended {
+        pid: 9,
+        how: How::Exited,
+        status: 7,
+    };
+    const EXITED: Option<ProcessStatus> = Some(ProcessStatus::Exited(7));
+    const UNKNOWN: Option<ProcessStatus> = Some(ProcessStatus::Unknown);
+
+    fn old_kernel() -> io::Result<Option<Ended>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[test]
+    fn the_end_of_a_process_of_an_earlier_daemon_is_what_the_kernel_tells() {
+        let told = Told::by(Ok(Some(SEVEN)), || None);
+        assert_eq!(told.status(0, true), EXITED);
+        // Its parent has not waited for it yet, but /proc knows; on every kernel.
+        for told in [Ok(None), old_kernel()] {
+            assert_eq!(Told::by(told, || Some(SEVEN)).status(0, true), EXITED);
+        }
+        let killed = Ended {
+            how: How::Killed,
+            status: 10,
+            ..SEVEN
+        };
+        let told = Told::by(Ok(Some(killed)), || None);
+        let by_signal = ProcessStatus::Killed(Signal(10));
+        assert_eq!(told.status(0, true), Some(by_signal));
+    }
+
+    #[test]
+    fn an_end_that_nobody_tells_is_unknown_and_no_success() {
+        // Nothing is gained by asking such a kernel again.
+        let never = Told::by(old_kernel(), || None);
+        assert_eq!(never.status(0, true), UNKNOWN);
+        let later = Told::by(Ok(None), || None);
+        assert_eq!(later.status(0, true), None);
+        assert_eq!(later.status(MOST_ASKED, true), UNKNOWN);
+        // A main process that none of our daemons has started.
+        assert_eq!(never.status(0, false), Some(ProcessStatus::Exited(0)));
     }
 }

@@ -2,11 +2,11 @@
 
 use super::world::{SECOND, SEGV, World, add, all_lists};
 use crate::engine::ids::ProcessId;
-use crate::engine::process::ProcessStatus::{Dumped, Exited, Killed};
+use crate::engine::process::ProcessStatus::{Dumped, Exited, Killed, Unknown};
 use crate::engine::service::Service;
 use crate::engine::state::ServiceResult as R;
 use crate::engine::state::ServiceState as S;
-use crate::unit::config::{CommandKind as K, PreserveMode, ServiceType};
+use crate::unit::config::{CommandKind as K, PreserveMode, Restart, ServiceType};
 use crate::unit::value::{Signal, TimeSpan};
 
 #[test]
@@ -40,6 +40,29 @@ fn results_by_status() {
         w.end_main(status);
         assert_eq!(w.result(), result, "{status:?}");
     }
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_called_unknown_and_counts_as_a_failure() {
+    let mut w = World::new(|s| {
+        all_lists(s);
+        // No code is taken for the one that is not known.
+        s.success_exit_status.codes.insert(0);
+        s.restart_prevent_exit_status.codes.insert(0);
+        s.restart = Restart::OnFailure;
+    });
+    w.start();
+    w.end_main(Unknown);
+    assert_eq!(w.state(), S::AutoRestart);
+    assert_eq!(w.result(), R::ExitCode);
+    for (name, value) in [
+        ("SERVICE_RESULT", "exit-code"),
+        ("EXIT_CODE", "unknown"),
+        ("EXIT_STATUS", "unknown"),
+    ] {
+        assert_eq!(w.variable(K::StopPost, name), Some(value), "{name}");
+    }
+    assert_eq!(w.service.view().exec_main_status, Some(Unknown));
 }
 
 #[test]
