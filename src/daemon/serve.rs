@@ -10,7 +10,7 @@ use super::socket::{ControlSocket, Lock};
 use super::termination;
 use crate::bus::{self, LogControl};
 use crate::host::{
-    self, BusNameOrder, CONTROL, ControlError, Handle, Host, Job, Options, Outcome, Recovered,
+    self, BusNameOrder, CONTROL, ControlError, Handle, Host, Options, Outcome, Recovered,
 };
 use crate::http::Listening;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -265,7 +265,8 @@ fn seed() -> std::io::Result<u128> {
     Ok(u128::from_ne_bytes(bytes))
 }
 
-/// Asks for the first units; whether any job was queued.
+/// Asks for the first units, as far as an earlier daemon (`has_begun`) has not done so already;
+/// whether there is anything to run for.
 async fn start(
     units: Vec<String>,
     exit_with: Option<String>,
@@ -275,16 +276,17 @@ async fn start(
 ) -> bool {
     if has_begun {
         tracing::info!("took over from an earlier daemon");
-        announce_ready(&socket);
-        return true;
     }
-    let mut queued = units.is_empty() && start_default(&handle).await;
+    let mut queued = has_begun;
+    if units.is_empty() {
+        queued |= start_default(&handle).await;
+    }
     for unit in &units {
-        queued |= report(unit, start_to_stay(&handle, unit).await);
+        queued |= report(unit, handle.start_once(unit).await);
     }
     if let Some(unit) = exit_with {
         // Without it the daemon would never end.
-        queued = report(&unit, start_to_stay(&handle, &unit).await);
+        queued = report(&unit, handle.start_once(&unit).await);
     }
     if queued {
         announce_ready(&socket);
@@ -298,21 +300,15 @@ async fn start(
 
 async fn start_default(handle: &Handle) -> bool {
     let [first, second] = DEFAULT_UNITS;
-    match start_to_stay(handle, first).await {
-        Err(error) if error.is_not_found() => report(second, start_to_stay(handle, second).await),
+    match handle.start_once(first).await {
+        Err(error) if error.is_not_found() => report(second, handle.start_once(second).await),
         result => report(first, result),
     }
 }
 
-/// Starts a unit that stays loaded whether it runs or not.
-async fn start_to_stay(handle: &Handle, unit: &str) -> Result<Job, ControlError> {
-    handle.keep(unit).await?;
-    handle.start(unit).await
-}
-
-fn report(unit: &str, result: Result<Job, ControlError>) -> bool {
+fn report(unit: &str, result: Result<(), ControlError>) -> bool {
     match result {
-        Ok(_) => true,
+        Ok(()) => true,
         Err(error) => {
             tracing::error!("cannot start {unit}: {error}");
             false

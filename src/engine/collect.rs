@@ -98,6 +98,12 @@ impl Engine {
         }
     }
 
+    /// Whether the daemon was told to run it, and has asked for its start.
+    pub fn is_kept(&self, name: &str) -> bool {
+        let unit = self.graph.find(name);
+        unit.is_some_and(|id| self.graph.get(id).kept)
+    }
+
     /// A client wants it to stay loaded.
     pub(super) fn hold(&mut self, name: &UnitName, holder: u64) -> Result<(), Refusal> {
         let id = self.graph.find(name.as_str());

@@ -270,6 +270,8 @@ pub(super) enum Message {
         verb: Verb,
         mode: JobMode,
         reset: bool,
+        /// The daemon itself was told to run it: it stays loaded as long as it has a file.
+        stays: bool,
         answer: Answer<Job>,
     },
     /// Loads units that are not, and looks before anything else happens.
@@ -278,10 +280,6 @@ pub(super) enum Message {
         look: Look,
     },
     Compare(Compare),
-    Keep {
-        unit: UnitName,
-        answer: Answer<()>,
-    },
     Hold {
         unit: UnitName,
         holder: u64,
@@ -352,17 +350,10 @@ impl Handle {
             verb,
             mode,
             reset,
+            stays: false,
             answer,
         })
         .await
-    }
-
-    /// Asks for a start in the usual mode.
-    ///
-    /// # Errors
-    /// As [`Handle::job`].
-    pub async fn start(&self, unit: &str) -> Result<Job, ControlError> {
-        self.job(unit, Verb::Start, JobMode::Replace, false).await
     }
 
     /// As [`Handle::look`], with these units loaded first (if only as not found); one that
@@ -406,13 +397,27 @@ impl Handle {
         .await
     }
 
-    /// Loads a unit that the daemon was told to run; it stays loaded as long as it has a file.
+    /// Asks for the start of a unit that the daemon was told to run: once, also over the lives of
+    /// several daemons that took over from each other. It stays loaded as long as it has a file.
     ///
     /// # Errors
-    /// The name is bad.
-    pub async fn keep(&self, unit: &str) -> Result<(), ControlError> {
-        let unit = parse(unit)?;
-        self.ask(|answer| Message::Keep { unit, answer }).await
+    /// As [`Handle::job`].
+    pub async fn start_once(&self, unit: &str) -> Result<(), ControlError> {
+        let name = parse(unit)?;
+        let known = name.clone();
+        let reading = move |view: &View<'_>| view.engine.is_kept(known.as_str());
+        if self.look(reading).await? {
+            return Ok(());
+        }
+        let job = self.ask(|answer| Message::Job {
+            unit: name,
+            verb: Verb::Start,
+            mode: JobMode::Replace,
+            reset: false,
+            stays: true,
+            answer,
+        });
+        job.await.map(|_| ())
     }
 
     /// Loads a unit and keeps it so for a client, until as many [`Handle::release`] or

@@ -29,10 +29,9 @@ pub(super) enum After {
         verb: Verb,
         mode: JobMode,
         reset: bool,
+        stays: bool,
         answer: Answer<Job>,
     },
-    /// It stays loaded, for the daemon itself.
-    Keep { unit: UnitName, answer: Answer<()> },
     /// It stays loaded for a client.
     Hold {
         unit: UnitName,

@@ -90,6 +90,7 @@ impl Host {
                 verb,
                 mode,
                 reset,
+                stays,
                 answer,
             } => {
                 let after = After::Job {
@@ -97,18 +98,12 @@ impl Host {
                     verb,
                     mode,
                     reset,
+                    stays,
                     answer,
                 };
                 self.with_loaded([unit].into(), after);
             }
             Message::Load { units, look } => self.with_loaded(units, After::Look(look)),
-            Message::Keep { unit, answer } => {
-                let after = After::Keep {
-                    unit: unit.clone(),
-                    answer,
-                };
-                self.with_loaded([unit].into(), after);
-            }
             Message::Hold {
                 unit,
                 holder,
@@ -202,11 +197,15 @@ impl Host {
                 verb,
                 mode,
                 reset,
+                stays,
                 answer,
-            } => self.request_job(unit, verb, mode, reset, answer),
-            After::Keep { unit, answer } => {
-                self.tell(Event::Keep { unit });
-                let _ = answer.send(Ok(()));
+            } => {
+                let kept = stays.then(|| unit.clone());
+                self.request_job(unit, verb, mode, reset, answer);
+                // Not before: whoever takes over asks for what is not kept.
+                if let Some(unit) = kept {
+                    self.tell(Event::Keep { unit });
+                }
             }
             After::Hold {
                 unit,

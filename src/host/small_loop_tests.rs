@@ -88,9 +88,6 @@ impl SmallLoop {
                     }
                     self.show(look);
                 }
-                Message::Keep { answer, .. } => {
-                    let _ = answer.send(Ok(()));
-                }
                 Message::Hold {
                     unit,
                     holder,

@@ -167,14 +167,19 @@ impl Place {
     /// Starts the daemon and waits until it answers.
     #[track_caller]
     pub fn start(self) -> Daemon {
+        let mut daemon = self.begin();
+        daemon.wait_answer();
+        daemon
+    }
+
+    /// The same without waiting.
+    pub fn begin(self) -> Daemon {
         let child = self.spawn();
-        let mut daemon = Daemon {
+        Daemon {
             place: self,
             child,
             ended: None,
-        };
-        daemon.wait_answer();
-        daemon
+        }
     }
 
     fn spawn(&self) -> Child {

@@ -94,6 +94,7 @@ impl Resumption {
         if !sockets {
             engine.without_socket_activation();
         }
+        recovered.saved.host.begun = recovered.has_begun();
         let journal = std::mem::take(&mut recovered.journal);
         let host = &mut recovered.saved.host;
         let mut resumption = Resumption {
@@ -237,7 +238,7 @@ impl Host {
         let host = std::mem::take(&mut resumption.recovered.saved.host);
         let same_process = resumption.recovered.same_process;
         let mut left = std::mem::take(&mut resumption.recovered.descriptors);
-        self.begun = true;
+        self.begun = host.begun;
         self.client_environment = host.environment;
         self.renew_environment();
         self.startup = host.startup.into();
