@@ -7,6 +7,13 @@
 unit=datadog-agent.service
 own=/sys/fs/cgroup/system.slice/$unit
 quickstart=(quickstart-core quickstart-trace quickstart-process quickstart-sysprobe quickstart-security)
+# The Datadog Agent's own units, unmodified, with stand-ins at the paths they name.
+corpus=() programs=/opt/datadog-agent
+if [ -d /vm/corpus ]; then
+    corpus=(datadog-agent datadog-agent-{installer,trace,process,sysprobe,security,data-plane,action,ddot})
+else
+    echo "SKIP the set of the Datadog Agent: its units are not here"
+fi
 above() { systemctl show -P "$1" $unit; }
 below() { dd-procmgr show -p "$2" --value "$1"; }
 active() {
@@ -20,7 +27,7 @@ reads() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
 group() { echo "/sys/fs/cgroup$(cut -d: -f3 "/proc/$(below "$1" MainPID)/cgroup")"; }
 pids() {
     local name
-    for name in "${quickstart[@]}" limited slow echoed; do
+    for name in "${quickstart[@]}" "${corpus[@]}" limited slow echoed; do
         echo "$name $(below "$name" MainPID)"
     done
 }
@@ -31,6 +38,31 @@ in_limits() {
     directory=$(group limited)
     reads "$directory/memory.max" 67108864 && reads "$directory/pids.max" 20 &&
         reads "$directory/cpu.max" "50000 100000"
+}
+# Puts the Datadog Agent's set on the machine: its user, its programs, its files.
+install_corpus() {
+    local program
+    useradd --system --home-dir $programs --shell /usr/sbin/nologin dd-agent
+    for program in bin/agent/agent ext/ddot/embedded/bin/otel-agent embedded/bin/{installer,trace-loader} \
+        embedded/bin/{process-agent,system-probe-discovery,security-agent,agent-data-plane,privateactionrunner}; do
+        mkdir -p "$programs/${program%/*}"
+        ln -f /usr/bin/stand-in-agent "$programs/$program"
+    done
+    # What it does when it is told to crash, by SIGUSR1.
+    echo 'crash-with 7' >$programs/embedded/bin/trace-loader.stand-in
+    install -d -o dd-agent -g dd-agent $programs/run
+    mkdir -p /etc/datadog-agent
+    touch /etc/datadog-agent/{system-probe,security-agent}.yaml
+    mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+    cp /vm/corpus/* /usr/lib/dd-procmgr/units/
+    mkdir /usr/lib/dd-procmgr/units/datadog-agent-process.service.d
+    printf '[Service]\nMemoryMax=48M\nTasksMax=12\n' >/usr/lib/dd-procmgr/units/datadog-agent-process.service.d/limits.conf
+    ln -s ../datadog-agent.service /usr/lib/dd-procmgr/units/multi-user.target.wants/
+}
+corpus_in_limits() {
+    local directory
+    directory=$(group datadog-agent-process)
+    reads "$directory/memory.max" 50331648 && reads "$directory/pids.max" 12
 }
 answers() { [ -n "$(dd-procmgr list 2>/dev/null)" ]; }
 nothing_left() {
@@ -56,6 +88,9 @@ for name in quickstart-core limited slow; do
     mkdir -p /usr/lib/dd-procmgr/units/multi-user.target.wants
     ln -s ../$name.service /usr/lib/dd-procmgr/units/multi-user.target.wants/
 done
+[ ${#corpus[@]} = 0 ] || install_corpus
+# The services that run: those, limited, slow and, once it is asked for, echoed.
+text="Running $((${#quickstart[@]} + ${#corpus[@]} + 3)) services"
 mkdir -p /usr/lib/dd-procmgr/units/sockets.target.wants
 ln -s ../echoed.socket /usr/lib/dd-procmgr/units/sockets.target.wants/
 
@@ -63,19 +98,24 @@ echo "-- start"
 check "systemctl start waits until it is ready" systemctl start $unit
 equal "the service is up" "$(above ActiveState)/$(above SubState)" active/running
 soon "the set is up" 60 active "${quickstart[@]}" limited slow echoed.socket
+[ ${#corpus[@]} = 0 ] || soon "the Datadog Agent's set is up" 120 active "${corpus[@]}"
 soon "a service with a socket is up" 60 dd-procmgr start echoed
-soon "the status text says so" 10 eval '[ "$(above StatusText)" = "Running 8 services" ]'
+soon "the status text says so" 10 eval '[ "$(above StatusText)" = "$text" ]'
 systemctl status --no-pager -l $unit | tee /run/below/status
-check "systemctl status shows the text" grep -q 'Status: "Running 8 services"' /run/below/status
+check "systemctl status shows the text" grep -q "Status: \"$text\"" /run/below/status
 check "and the services in its tree" grep -q '─limited.service' /run/below/status
 
 echo "-- groups and limits"
-for name in "${quickstart[@]}" limited; do
+for name in "${quickstart[@]}" "${corpus[@]}" limited; do
     check "$name is in the delegated group" eval '[[ $(group '"$name"') == '"$own"'/dd-procmgr-main/*'"$name"'.service ]]'
 done
 check "the daemon is beside them" eval \
     'grep -q "/$unit/dd-procmgr-main-daemon$" /proc/$(above MainPID)/cgroup'
 check "limits are in force" in_limits
+if [ ${#corpus[@]} != 0 ]; then
+    check "and on a service of the Datadog Agent" corpus_in_limits
+    equal "which runs as its user" "$(stat -c %U "/proc/$(below datadog-agent MainPID)")" dd-agent
+fi
 dd-procmgr start hog
 soon "a hog is killed for want of memory, which is told" 60 eval '[ "$(below hog Result)" = oom-kill ]'
 equal "the service around it goes on" "$(above ActiveState)/$(above NRestarts)" active/0
@@ -106,7 +146,7 @@ pids >/run/below/after
 check "all services are the same processes" diff /run/below/before /run/below/after
 check "limits are in force again" in_limits
 check "EffectiveSettings says so" eval 'below limited EffectiveSettings | grep -q "MemoryMax: applied"'
-soon "the status text is as before" 20 eval '[[ $(above StatusText) == "Running 8 services"* ]]'
+soon "the status text is as before" 20 eval '[[ $(above StatusText) == "$text"* ]]'
 echo 7 >/run/below/limited
 soon "the end of a service is seen" 30 eval '! active limited'
 release=$(uname -r)
@@ -118,6 +158,14 @@ else
         'dd-procmgr status limited | grep -q unknown'
 fi
 dd-procmgr status limited
+if [ ${#corpus[@]} != 0 ]; then
+    check "limits of the Datadog Agent's service are in force again" corpus_in_limits
+    main=$(below datadog-agent-trace MainPID)
+    kill -USR1 "$main"
+    soon "a service of the Datadog Agent that crashes is started anew" 30 eval \
+        '[ "$(below datadog-agent-trace NRestarts)" = 1 ] && active datadog-agent-trace'
+    dd-procmgr logs datadog-agent-trace | tail -n 4
+fi
 dd-procmgr start limited
 echo 7 >/run/below/limited
 soon "that of one started since comes with its code" 30 eval '[ "$(below limited ExecMainStatus)" = 7 ]'

@@ -12,6 +12,7 @@
 #   DD_PM_VM_DIR   where image and kernel are kept (default /tmp/dd-procmgr-vm)
 #   DD_PM_VM_QEMU  the emulator (default qemu-system-x86_64; may have arguments)
 #   DD_PM_VM_LIMIT seconds until it is ended (default 3600)
+#   DD_PM_CORPUS   the Datadog Agent's own units, for the part `below` (looked for beside the checkout)
 #   DD_PM_BUILT    if set, the packages that were built last are taken
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -91,6 +92,14 @@ put target/debug/dd-procmgrd /opt/datadog-packages/datadog-agent/experiment/bin/
 mkdir -p "$load/vm/systemd" "$load/vm/units"
 cp -r packaging/systemd/datadog-agent* "$load/vm/systemd/"
 cp units/quickstart/*.service "$here"/units/* "$load/vm/units/"
+# The Datadog Agent's own units are not part of the project: where they are beside the checkout.
+for corpus in ${DD_PM_CORPUS:+"$DD_PM_CORPUS"} "$root"/../*/corpus/datadog "$root"/../../*/corpus/datadog; do
+    if [ -d "$corpus/sd-debrpm" ]; then
+        mkdir "$load/vm/corpus"
+        cp "$corpus"/sd-debrpm/datadog-agent*.{service,socket} "$load/vm/corpus/"
+        break
+    fi
+done
 cp "$here"/{inside,checks,same,below,packages}.sh "$load/vm/"
 if [[ " ${parts[*]} " == *" packages "* ]]; then
     if [ -z "${DD_PM_BUILT:-}" ]; then
