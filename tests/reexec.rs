@@ -10,6 +10,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -113,7 +114,7 @@ fn nothing_is_left_when_it_ends() {
 fn a_program_that_does_not_understand_the_state_does_not_get_it() {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("dd-procmgrd");
-    fs::copy(programs::DAEMON, &program).unwrap();
+    copy_daemon(&program);
     let daemon = place_with_socket().with_program(&program).start();
     daemon.ok(&["start", "stays.service"]);
     let (inode, main) = (inode(daemon.pid()), daemon.main_pid("stays.service"));
@@ -142,12 +143,17 @@ fn a_program_that_does_not_understand_the_state_does_not_get_it() {
         assert_eq!(daemon.main_pid("stays.service"), main);
     }
     // The upgraded one takes over.
-    replace(&|path| {
-        fs::copy(programs::DAEMON, path).unwrap();
-    });
+    replace(&copy_daemon);
     daemon.ok(&["daemon-reexec"]);
     assert_ne!(self::inode(daemon.pid()), inode);
     assert_eq!(daemon.main_pid("stays.service"), main);
+}
+
+/// By another process: a program that is open for writing cannot be executed, and what this one
+/// opens is open in all children of other tests until they execute theirs.
+fn copy_daemon(to: &Path) {
+    let copied = Command::new("cp").arg(programs::DAEMON).arg(to).status();
+    assert!(copied.expect("cp is there").success());
 }
 
 /// The program file that a process runs.
