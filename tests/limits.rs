@@ -44,6 +44,44 @@ fn value(daemon: &Daemon, unit: &str, unified: &str, legacy: (&str, &str)) -> St
         .unwrap_or_else(|| panic!("neither {unified} nor {legacy:?} in {groups:?}"))
 }
 
+/// What a process may have open: soft and hard.
+fn open_files(pid: i32) -> [u64; 2] {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("limits");
+    let line = limits.lines().find(|it| it.starts_with("Max open files"));
+    let words: Vec<&str> = line.expect("the line").split_whitespace().collect();
+    [words[3], words[4]].map(|word| word.parse().expect("a number"))
+}
+
+/// As many files as one process can have open here: what the kernel knows, if we may raise limits.
+fn most_open_files() -> u64 {
+    let own = open_files(std::process::id().cast_signed())[1];
+    let known = fs::read_to_string("/proc/sys/fs/nr_open").expect("nr_open");
+    let known: u64 = known.trim().parse().expect("a number");
+    let status = fs::read_to_string("/proc/self/status").expect("status");
+    let line = status.lines().find_map(|it| it.strip_prefix("CapEff:\t"));
+    let capabilities = u64::from_str_radix(line.expect("the line"), 16).expect("a number");
+    // CAP_SYS_RESOURCE.
+    match capabilities >> 24 & 1 {
+        1 => own.max(known),
+        _ => own,
+    }
+}
+
+#[test]
+fn the_daemon_may_open_all_files_that_it_can_and_a_service_what_it_should() {
+    let most = most_open_files();
+    let units = [
+        ("a.service", &service("") as &str),
+        ("b.service", &service("LimitNOFILE=100:1000")),
+    ];
+    let daemon = Daemon::with(&units);
+    daemon.ok(&["start", "a.service", "b.service"]);
+    assert_eq!(open_files(daemon.pid()), [most, most]);
+    let usual = [1024, 524_288.min(most)];
+    assert_eq!(open_files(daemon.main_pid("a.service")), usual);
+    assert_eq!(open_files(daemon.main_pid("b.service")), [100, 1000]);
+}
+
 #[test]
 fn limits_are_in_the_group_of_the_process() {
     if lacks(&[CPU, MEMORY, PIDS]) {

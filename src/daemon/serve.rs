@@ -47,6 +47,8 @@ pub(super) fn run(setup: Setup, mut inherited: Inherited) -> Result<ExitCode, St
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
+    // An earlier daemon may have had more than the limit that this one was given.
+    raise_open_files();
     let passed = inherited.passed(&setup.socket);
     let mut ground = Ground::prepare(&setup, inherited.carried, passed)?;
     let mut warnings = Vec::new();
@@ -58,7 +60,6 @@ pub(super) fn run(setup: Setup, mut inherited: Inherited) -> Result<ExitCode, St
         tracing::warn!("{warning}");
     }
     let web = setup.serving.bind()?;
-    raise_open_files();
     let client_units = setup.client_units.clone();
     let earlier = ground.recovered.take();
     if earlier.is_none() {
@@ -245,15 +246,24 @@ fn options(
     })
 }
 
-/// Lets the daemon open as many files as it may: it holds a few for every process. Services
-/// get their own limit (LimitNOFILE=, or systemd's default).
+/// Lets the daemon open as many files as the kernel knows for one process, or, where that is not
+/// permitted, as it was given: it holds a few for every process. Services get their own limit
+/// (LimitNOFILE=, or systemd's default).
 fn raise_open_files() {
     let before = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: before.maximum,
-        maximum: before.maximum,
+    let known = std::fs::read_to_string("/proc/sys/fs/nr_open").ok();
+    let most = known.and_then(|text| text.trim().parse().ok());
+    let set = |most: Option<u64>| {
+        let raised = Rlimit {
+            current: most,
+            maximum: most,
+        };
+        setrlimit(Resource::Nofile, raised)
     };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+    if most.is_some() && set(most.max(before.maximum)).is_ok() {
+        return;
+    }
+    if let Err(error) = set(before.maximum) {
         tracing::warn!("cannot raise the limit of open files: {error}");
     }
 }

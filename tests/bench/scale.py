@@ -21,10 +21,8 @@ def place_of(kind, daemon, files, tool=None, **more):
     executable = [processes.LOOK]
     files[processes.LOOK] = processes.LOOKER
     path = "/etc/systemd/system:" + PATH
-    place = world.World(kind, files, executable=executable, daemon=daemon, facade=True, unit_path=path, copies=copies,
-                        **more)
-    place.__enter__()
-    return place
+    return world.World(kind, files, executable=executable, daemon=daemon, facade=True, unit_path=path, copies=copies,
+                       **more)
 
 
 def keep(names):
@@ -56,7 +54,7 @@ def loading(report, daemon):
     files = some_units(UNITS)
     try:
         for kind in world.KINDS:
-            places[kind] = place_of(kind, daemon, files)
+            places[kind] = place_of(kind, daemon, files).__enter__()
         for _ in range(ROUNDS):
             for kind in reversed(world.KINDS):
                 place = places[kind]
