@@ -42,7 +42,7 @@ def parts(report, daemon, directory):
         "activation": lambda: activation.measure(report, daemon, visitor),
         "control": lambda: control.measure(report, daemon, client),
         "logs": lambda: scale.logs(report, daemon),
-        "storm": lambda: scale.storm(report, daemon, tool, control.ask_for),
+        "storm": lambda: scale.storm(report, daemon, tool),
     }
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import control
 import processes
 import world
 
@@ -14,15 +15,15 @@ UNITS, LOADED, SOCKETS = 5000, 10000, 16000
 PATH = "/run/many"
 
 
-def place_of(kind, daemon, files, tool=None, **more):
+def place_of(kind, daemon, files, tool=None, tools=None):
+    """A world with these units, and tools that are executed inside."""
     files = {"%s/%s" % (PATH, name): text for name, text in files.items()}
     files["%s/%s" % (PATH, world.GOAL)] = "[Unit]\nDefaultDependencies=no\n"
     copies = {tool: processes.TOOL} if tool else {}
-    executable = [processes.LOOK]
-    files[processes.LOOK] = processes.LOOKER
+    tools = {processes.LOOK: processes.LOOKER, **(tools or {})}
+    files.update(tools)
     path = "/etc/systemd/system:" + PATH
-    return world.World(kind, files, executable=executable, daemon=daemon, facade=True, unit_path=path, copies=copies,
-                       **more)
+    return world.World(kind, files, executable=list(tools), daemon=daemon, facade=True, unit_path=path, copies=copies)
 
 
 def keep(names):
@@ -101,9 +102,10 @@ def sockets(report, daemon):
         report.add("sockets-reload", title + ": daemon-reload", "s", {"dd-procmgrd": times})
 
 
-def storm(report, daemon, tool, ask):
-    with place_of("dd-procmgrd", daemon, processes.storm_files(), tool) as place:
-        processes.storm(report, place, int(os.environ.get("BENCH_STORM", "60")), ask)
+def storm(report, daemon, tool):
+    place = place_of("dd-procmgrd", daemon, processes.storm_files(), tool, {control.TOOL: control.ASK})
+    with place:
+        processes.storm(report, place, int(os.environ.get("BENCH_STORM", "60")), control.ask_for)
 
 
 def logs(report, daemon):
