@@ -31,10 +31,13 @@ pub(super) fn main_pid(p: &Properties) -> String {
     }
     let pid = p.number("ExecMainPID");
     let code = p.signed("ExecMainCode");
-    if pid == 0 || code == 0 {
-        return String::new();
+    match code {
+        _ if pid == 0 => String::new(),
+        // Nobody saw its end, but that.
+        0 if p.number("ExecMainExitTimestamp") != 0 => format!("{pid} (exit status unknown)"),
+        0 => String::new(),
+        code => format!("{pid} ({})", ended(code, p.signed("ExecMainStatus"))),
     }
-    format!("{pid} ({})", ended(code, p.signed("ExecMainStatus")))
 }
 
 /// The name of a process, if it is in our pid namespace.
@@ -127,6 +130,28 @@ fn finished(p: &Properties, list: &str, command: &[Json]) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_main_process_or_how_it_ended() {
+        let of = |code: i64, status: i64, exit: u64| {
+            let entries = [
+                ("ExecMainPID", json!(71)),
+                ("ExecMainCode", json!(code)),
+                ("ExecMainStatus", json!(status)),
+                ("ExecMainExitTimestamp", json!(exit)),
+            ];
+            let entries = entries.into_iter();
+            main_pid(
+                &entries
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            )
+        };
+        assert_eq!(of(1, 7, 5), "71 (code=exited, status=7/NOTRUNNING)");
+        assert_eq!(of(2, 9, 5), "71 (code=killed, signal=KILL)");
+        assert_eq!(of(0, 0, 5), "71 (exit status unknown)");
+        assert_eq!(of(0, 0, 0), "");
+    }
 
     #[test]
     fn sizes_and_usage() {

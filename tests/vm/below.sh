@@ -66,7 +66,8 @@ corpus_in_limits() {
 }
 answers() { [ -n "$(dd-procmgr list 2>/dev/null)" ]; }
 nothing_left() {
-    [ ! -e "$own" ] && ! pgrep -x dd-procmgrd >/dev/null && ! pgrep -x stand-in-agent >/dev/null
+    [ ! -e "$own" ] && ! pgrep -x dd-procmgrd >/dev/null && ! pgrep -x stand-in-agent >/dev/null &&
+        ! pgrep -f "^$programs/" >/dev/null
 }
 show_failure() {
     [ $wrong = 0 ] && return
@@ -155,7 +156,7 @@ if [ "$(printf '%s\n' 6.15 "$release" | sort -V | head -n 1)" = 6.15 ]; then
 else
     # PIDFD_GET_INFO tells it from 6.15 on.
     check "that kernel $release tells no exit code is said" eval \
-        'dd-procmgr status limited | grep -q unknown'
+        'dd-procmgr status limited | grep -q "Main PID: .*exit status unknown"'
 fi
 dd-procmgr status limited
 if [ ${#corpus[@]} != 0 ]; then
@@ -211,6 +212,10 @@ check "the control socket is there before the daemon" systemctl start datadog-ag
 equal "which does not run" "$(above ActiveState)" inactive
 soon "a client starts it" 60 active quickstart-core
 equal "the service is up" "$(above ActiveState)" active
+daemon=$(above MainPID)
+check "it is restarted" systemctl restart $unit
+check "by another process" back "$daemon"
+check "and found at the same socket" answers
 
 echo "-- experiment"
 soon "the set is up" 60 active "${quickstart[@]}"
