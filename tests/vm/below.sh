@@ -21,7 +21,12 @@ active() {
     for name; do dd-procmgr is-active "$name" >/dev/null || return; done
 }
 # The service is up, with another daemon than this one.
-back() { [ "$(above ActiveState)" = active ] && [ "$(above MainPID)" != "$1" ]; }
+# Both are of one moment.
+back() {
+    local both
+    both=$(systemctl show --value -p MainPID -p ActiveState $unit | sort | tr '\n' ' ')
+    [[ $both =~ ^([1-9][0-9]*)\ active\ $ ]] && [ "${BASH_REMATCH[1]}" != "$1" ]
+}
 # Says whether a file has this text.
 reads() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
 group() { echo "/sys/fs/cgroup$(cut -d: -f3 "/proc/$(below "$1" MainPID)/cgroup")"; }
