@@ -38,7 +38,9 @@ impl Timer {
                     let Some(from) = self.base(*base, cx) else {
                         continue;
                     };
-                    if !clock_jumped {
+                    // A clock that is set changes no time on this one. One that never was computed,
+                    // as what it counts from had not been, has still to be.
+                    if !clock_jumped || self.elapses[at].next == 0 {
                         self.elapses[at].next = from.saturating_add(span.as_micros());
                     }
                     let next = self.elapses[at].next;

@@ -6,7 +6,7 @@ use crate::engine::ids::Timestamp;
 use crate::engine::process::ProcessStatus;
 use crate::engine::state::{ActiveState, JobResult};
 use crate::engine::tests::world::{UnitBuilder, World, unit};
-use crate::unit::config::{TimerBase, TimerConfig, TimerValue};
+use crate::unit::config::{LoadState, TimerBase, TimerConfig, TimerValue};
 use crate::unit::value::{Calendar, TimeSpan, Zone, Zones};
 
 const SECOND: u64 = 1_000_000;
@@ -175,6 +175,26 @@ fn a_clock_that_is_set_is_heard_of() {
     world.send(Event::ClockJumped);
     world.send(Event::ZoneChanged);
     assert_eq!((world.sub("a.timer"), runs(&world)), ("waiting", 2));
+}
+
+#[test]
+fn a_clock_that_is_set_makes_no_time_of_one_that_was_never_computed() {
+    let values = [
+        after(TimerBase::UnitInactive, 5),
+        after(TimerBase::Active, 3600),
+    ];
+    let change = |t: &mut TimerConfig| t.values.extend(values);
+    let mut world = World::new([timer(change), unit("a.service")]);
+    for name in ["a.service", "a.timer"] {
+        world.must(Verb::Start, name);
+    }
+    // Of a unit without a file it is not told that it is down.
+    world.load([unit("a.service").config(|it| it.load = LoadState::NotFound)]);
+    pass(&mut world, 60);
+    world.must(Verb::Stop, "a.service");
+    let down = world.now.monotonic / SECOND;
+    world.send(Event::ClockJumped);
+    assert_eq!(next(&world), down + 5);
 }
 
 fn world_on_change() -> World {
