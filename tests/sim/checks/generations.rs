@@ -4,7 +4,7 @@ use super::{Check, Sight, Verdict};
 use crate::sim::picture::Seen;
 use crate::sim::processes::{Known, Process};
 use procmgr::engine::{Effect, Event, KillOrder, ProcessId, Role, Spawn, UnitId};
-use procmgr::unit::config::{CommandKind, ServiceType};
+use procmgr::unit::config::{CommandKind, NotifyAccess, ServiceType};
 use procmgr::unit::value::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -167,6 +167,18 @@ impl Check for Generations {
             && let Some(speaker) = sight.world.process(*pid)
         {
             self.ready.insert((speaker.unit, speaker.generation));
+            // With NotifyAccess=all others speak for the main process, even those that were left
+            // behind by an earlier run, as in systemd.
+            let seen = sight.picture().units.get(&speaker.unit);
+            let all = |seen: &&Seen| {
+                let service = seen.config.service();
+                service.is_some_and(|it| it.notify_access == NotifyAccess::All)
+            };
+            let main = seen.filter(all).map(|seen| seen.main_pid);
+            let main = main.and_then(|main| sight.world.process(main));
+            if let Some(main) = main.filter(|_| !speaker.main) {
+                self.ready.insert((main.unit, main.generation));
+            }
         }
         if let Event::MainFound { process, .. } | Event::MainNotFound { process, .. } = event {
             self.searches.remove(process);
