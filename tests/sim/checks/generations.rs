@@ -9,7 +9,7 @@ use procmgr::unit::value::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A new generation begins only while the unit is up and has a job, beside one other at most; none
-/// that serves is told to end, nor an old one before the new one is ready; a unit that runs has
+/// that serves is told to end, alone or with all others of its unit, nor an old one before the new one is ready; a unit that runs has
 /// somebody who serves; and at rest no two generations are there.
 #[derive(Default)]
 pub(crate) struct Generations {
@@ -23,6 +23,10 @@ pub(crate) struct Generations {
     searches: BTreeMap<ProcessId, UnitId>,
     /// Generations that were told to end in this step.
     ended: Vec<(UnitId, u32)>,
+    /// Units all of whose processes got a signal in this step.
+    signaled: BTreeSet<UnitId>,
+    /// It is what somebody asked for.
+    asked: bool,
 }
 
 impl Generations {
@@ -162,6 +166,7 @@ impl Check for Generations {
     }
 
     fn before(&mut self, sight: &Sight<'_, '_>, event: &Event) -> Verdict {
+        self.asked = matches!(event, Event::Kill { .. });
         if let Event::Notified { pid, message, .. } = event
             && message.get("READY") == Some("1")
             && let Some(speaker) = sight.world.process(*pid)
@@ -206,6 +211,15 @@ impl Check for Generations {
                 self.ended.push((*unit, *generation));
                 Ok(())
             }
+            Effect::Kill(KillOrder {
+                unit,
+                generation: None,
+                group_signal: Some(signal),
+                ..
+            }) if *signal != Signal(0) && !self.asked => {
+                self.signaled.insert(*unit);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -213,6 +227,15 @@ impl Check for Generations {
     fn after(&mut self, sight: &Sight<'_, '_>, _: bool) -> Verdict {
         for (unit, generation) in std::mem::take(&mut self.ended) {
             self.judge(sight, unit, generation)?;
+        }
+        for unit in std::mem::take(&mut self.signaled) {
+            let seen = sight.picture().units.get(&unit);
+            if let Some(seen) = seen.filter(|seen| seen.is_up()) {
+                return Err(format!(
+                    "{} is up, and all of it gets a signal",
+                    seen.name()
+                ));
+            }
         }
         let picture = sight.picture();
         for unit in &picture.touched {
