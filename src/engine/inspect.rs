@@ -82,6 +82,19 @@ pub struct ListedUnit<'a> {
     pub job: Option<(JobId, JobKind)>,
 }
 
+/// How far a unit is, without a copy of any of it: for who looks at every change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// ActiveState.
+    pub active: ActiveState,
+    /// SubState.
+    pub sub: &'static str,
+    /// NRestarts; 0 of what is no service.
+    pub restarts: u32,
+    /// Result is `success`, or the unit is no service.
+    pub succeeded: bool,
+}
+
 /// A job as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobView {

@@ -3,9 +3,9 @@
 use super::engine::Engine;
 use super::graph::Edge;
 use super::ids::{JobId, UnitId};
-use super::inspect::{JobView, ListedUnit, UnitView};
+use super::inspect::{JobView, ListedUnit, Standing, UnitView};
 use super::job::Job;
-use super::state::{ActiveState, ServiceState};
+use super::state::{ActiveState, ServiceResult, ServiceState};
 use super::unit::{Machine, Unit};
 use crate::unit::config::{LoadState, UnitConfig};
 use crate::unit::name::UnitName;
@@ -66,6 +66,27 @@ impl Engine {
     /// A unit by its number.
     pub fn unit_by_id(&self, id: UnitId) -> Option<UnitView> {
         self.graph.lookup(id).map(|unit| self.view(unit))
+    }
+
+    /// How far a unit is.
+    pub fn standing(&self, id: UnitId) -> Option<Standing> {
+        let unit = self.graph.lookup(id)?;
+        let (restarts, result) = match &unit.machine {
+            Machine::Service(service) => (service.restarts(), service.result()),
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Timer(_)
+            | Machine::Path(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => (0, ServiceResult::Success),
+        };
+        Some(Standing {
+            active: unit.active_state(),
+            sub: unit.machine.sub_state(),
+            restarts,
+            succeeded: result == ServiceResult::Success,
+        })
     }
 
     /// What the files of a unit say, by any of its names.

@@ -5,7 +5,7 @@
 
 use super::handle::News;
 use super::run::Host;
-use crate::engine::inspect::UnitView;
+use crate::engine::inspect::{Standing, UnitView};
 use crate::engine::{ActiveState, Effect, ProcessStatus, UnitId, Verdict};
 use crate::unit::config::ProbeKind;
 use crate::unit::name::UnitName;
@@ -85,8 +85,7 @@ enum Phase {
 }
 
 impl Life {
-    fn of(unit: &UnitView) -> Life {
-        let service = unit.service.as_ref();
+    fn of(unit: Standing) -> Life {
         Life {
             phase: match unit.active {
                 ActiveState::Failed => Phase::Failed,
@@ -95,8 +94,8 @@ impl Life {
                 _ if unit.sub.starts_with("auto-restart") => Phase::Waiting,
                 _ => Phase::Between,
             },
-            restarts: service.map_or(0, |service| service.restarts),
-            succeeded: service.is_none_or(|service| service.result.as_str() == "success"),
+            restarts: unit.restarts,
+            succeeded: unit.succeeded,
         }
     }
 
@@ -134,12 +133,19 @@ impl Host {
     }
 
     fn note_change(&mut self, unit: UnitId) {
+        let Some(standing) = self.engine.standing(unit) else {
+            return;
+        };
+        let now = Life::of(standing);
+        let before = self.lives.insert(unit, now).unwrap_or_default();
+        let since = now.since(before);
+        if since.is_empty() {
+            return;
+        }
         let Some(view) = self.engine.unit_by_id(unit) else {
             return;
         };
-        let now = Life::of(&view);
-        let before = self.lives.insert(unit, now).unwrap_or_default();
-        for what in now.since(before) {
+        for what in since {
             let happening = of_unit(what, &view);
             self.tell_happening(happening, &view);
         }

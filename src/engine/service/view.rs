@@ -76,6 +76,11 @@ impl Service {
             || !self.nobody_beside()
     }
 
+    /// NRestarts.
+    pub fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
     /// A picture of everything that is shown of a service.
     pub fn view(&self) -> ServiceView {
         let pid = |process: Option<&Process>| process.map_or(0, |process| process.pid);
