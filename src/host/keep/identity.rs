@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub(in crate::host) struct Identity {
     /// Its number.
     pub(in crate::host) pid: i32,
-    /// When it started, in ticks since boot.
+    /// When it started, in ticks since boot, where there is no better.
     start: u64,
     /// The inode of its pidfd; `None` before Linux 6.9.
     inode: Option<u64>,
@@ -22,10 +22,15 @@ pub(in crate::host) struct Identity {
 impl Identity {
     /// That of a process which is held by a descriptor.
     pub(in crate::host) fn of(pid: i32, process: BorrowedFd<'_>, foreign: bool) -> Identity {
+        let inode = pidfd::inode(process).ok().flatten();
         Identity {
             pid,
-            start: proc::stat(pid).map_or(0, |stat| stat.start_time),
-            inode: pidfd::inode(process).ok().flatten(),
+            start: match inode {
+                // No other process ever has it, and it takes no look into a file of /proc.
+                Some(_) => 0,
+                None => started(pid),
+            },
+            inode,
             foreign,
         }
     }
@@ -39,11 +44,19 @@ impl Identity {
         let process =
             pidfd::open(pid).map_err(|error| format!("process {pid} is gone ({error})"))?;
         let found = Identity::of(pid, process.as_fd(), self.foreign);
-        if found.inode != self.inode || found.start != self.start {
+        let same = match self.inode {
+            Some(_) => found.inode == self.inode,
+            None => started(pid) == self.start,
+        };
+        if !same {
             return Err(format!("process {pid} is another one by now"));
         }
         Ok(process)
     }
+}
+
+fn started(pid: i32) -> u64 {
+    proc::stat(pid).map_or(0, |stat| stat.start_time)
 }
 
 #[cfg(test)]
@@ -56,9 +69,16 @@ mod tests {
         let descriptor = pidfd::open(me).unwrap();
         let own = Identity::of(me, descriptor.as_fd(), false);
         assert!(own.find().is_ok());
-        let earlier = Identity {
-            start: own.start - 1,
+        // As on a kernel whose descriptors have no inodes of their own.
+        let by_time = Identity {
+            inode: None,
+            start: started(me),
             ..own
+        };
+        assert!(by_time.find().is_ok());
+        let earlier = Identity {
+            start: by_time.start - 1,
+            ..by_time
         };
         assert!(earlier.find().unwrap_err().contains("another one"));
         let other = Identity {
