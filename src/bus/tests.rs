@@ -223,6 +223,11 @@ fn all_properties_of_a_unit_come_with_the_type_first() {
         assert!(place("KillMode") < place("InvocationID"));
         let unit = client.get_all(UNIT, "org.freedesktop.systemd1.Unit").await;
         assert!(unit.contains_key("ActiveState") && !unit.contains_key("MainPID"));
+        let of_type = "org.freedesktop.systemd1.Service";
+        let of_type = client.get_all(UNIT, of_type).await;
+        assert!(of_type.contains_key("MainPID") && !of_type.contains_key("ActiveState"));
+        let same = of_type.iter().filter(|(name, value)| all[*name] == **value);
+        assert_eq!(same.count(), of_type.len());
     });
 }
 

@@ -5,13 +5,13 @@ use super::failure::{Failure, names};
 use super::own;
 use super::properties::row::Row;
 use super::properties::{
-    Shown, UNIT_INTERFACE, UnitSnapshot, is_usage, type_interface, type_rows, unit_rows,
+    OF_TYPE, Shown, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows, unit_rows,
 };
 use super::unit_files;
 use super::value::{Body, Value};
 use super::{jobs, manager, scope, transient};
 use crate::host::View;
-use crate::unit::name::UnitType;
+use crate::unit::name::{UnitName, UnitType};
 use zbus::{OwnedVariant, Variant};
 
 /// Answers a method of org.freedesktop.systemd1.Unit.
@@ -67,9 +67,6 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
                 let state = unit_files::state_of(&call.client.hub, &unit).await?;
                 unit.file_state = Some(state);
             }
-            if is_usage(&property) {
-                add_usage(call, &mut unit).await?;
-            }
             let of_ours = interface.is_empty() || interface == own::UNIT_INTERFACE;
             if of_ours && own::is_of_unit(&property) {
                 let shown = own::unit_properties(call, &unit).await?.into_iter();
@@ -83,6 +80,10 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
         }
         "GetAll" => {
             let interface: String = call.arguments()?;
+            if is_of_type(name, &interface) {
+                let unit = snapshot_for(call, name, Some(OF_TYPE)).await?;
+                return Ok(all(get_all(&unit, &interface)?));
+            }
             let mut unit = snapshot(call, name).await?;
             if interface.is_empty() || interface == UNIT_INTERFACE {
                 let state = unit_files::state_of(&call.client.hub, &unit).await?;
@@ -91,7 +92,7 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
             if interface == own::UNIT_INTERFACE {
                 return Ok(all(own::unit_properties(call, &unit).await?));
             }
-            if interface != UNIT_INTERFACE {
+            if interface.is_empty() {
                 add_usage(call, &mut unit).await?;
             }
             Ok(all(get_all(&unit, &interface)?))
@@ -102,6 +103,11 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
         }
         _ => Err(call.unknown_method()),
     }
+}
+
+/// Whether an interface is that of a unit's type.
+fn is_of_type(name: &str, interface: &str) -> bool {
+    UnitName::parse(name).is_ok_and(|name| type_interface(name.unit_type()) == interface)
 }
 
 async fn add_usage(call: &Call<'_>, unit: &mut UnitSnapshot) -> Result<(), Failure> {

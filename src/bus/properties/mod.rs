@@ -29,8 +29,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub(super) use manager::ManagerSnapshot;
-pub(super) use unit::UnitSnapshot;
-pub(super) use usage::{NEWER as NEWER_USAGE, is_usage, newer as newer_usage};
+pub(super) use unit::{OF_TYPE, UnitSnapshot};
+pub(super) use usage::{NEWER as NEWER_USAGE, newer as newer_usage};
 
 /// A property ready to be sent: name, type, value.
 pub(super) type Shown = (&'static str, &'static str, Value);

@@ -12,6 +12,9 @@ use crate::unit::directive::{self, PropertyValue};
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
 
+/// The one property that everything has to be looked for that the interface of a unit's type has.
+pub(in crate::bus) const OF_TYPE: &str = "ControlGroup";
+
 /// Everything that is shown of a unit.
 #[derive(Debug, Clone)]
 pub(in crate::bus) struct UnitSnapshot {
@@ -37,7 +40,8 @@ impl UnitSnapshot {
         UnitSnapshot::take_for(view, name, None)
     }
 
-    /// The same, of what has to be looked for only what this property needs, or all if `None`.
+    /// The same, of what has to be looked for only what this property needs, or all but the usage
+    /// if `None`. For all of a type's interface [`OF_TYPE`] is enough.
     pub(in crate::bus) fn take_for(
         view: &View<'_>,
         name: &str,
@@ -63,13 +67,17 @@ impl UnitSnapshot {
             true => view.facts.freezer(unit.name()),
             false => None,
         };
+        let usage = match wanted.is_some_and(usage::is_usage) {
+            true => view.facts.usage(unit.name()),
+            false => Usage::default(),
+        };
         Some(UnitSnapshot {
             view: unit,
             dependencies,
             control_group,
             transient,
             freezer,
-            usage: Usage::default(),
+            usage,
             file_state: None,
         })
     }

@@ -7,7 +7,7 @@ use crate::unit::config::DirectoryKind;
 use std::collections::BTreeSet;
 
 /// Whether a property is read from the control group.
-pub(in crate::bus) fn is_usage(property: &str) -> bool {
+pub(super) fn is_usage(property: &str) -> bool {
     const OTHERS: [&str; 8] = [
         "MemoryCurrent",
         "MemoryAvailable",
