@@ -27,7 +27,8 @@ fn duration() -> Duration {
 fn units() -> Vec<(String, String)> {
     let name = |number: usize| format!("crowd{number}.service");
     let names: Vec<String> = (0..UNITS).map(name).collect();
-    let service = "[Service]\nExecStart=/bin/sleep 1000\n".to_owned();
+    // What the daemon says of their starts is kept in the log, which is none of the clients' concern.
+    let service = "[Service]\nExecStart=/bin/sleep 1000\nLogLevelMax=err\n".to_owned();
     let keep = format!("[Unit]\nAfter={}\n", names.join(" "));
     let services = names.into_iter().map(|name| (name, service.clone()));
     services.chain([("keep.target".to_owned(), keep)]).collect()
@@ -201,6 +202,6 @@ fn five_hundred_clients_of_all_manners() {
     );
     daemon.ok(&["stop", "crowd[1-9]*"]);
     // Nothing of it is in use any more, but what was allocated meanwhile and stays keeps some pages
-    // from going back: a tenth, mostly, never a leak, which would be many megabytes.
-    wait_holds(&daemon, memory * 5 / 4, descriptors);
+    // from going back.
+    wait_holds(&daemon, memory * 11 / 10, descriptors);
 }
