@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const UNIT: &str = "web.service";
 const OVERLAP: &[&str] = &["restart", "--overlap", UNIT];
@@ -90,12 +90,12 @@ fn begin_load(socket: PathBuf, over: &Arc<AtomicBool>) -> Clients {
                     Ok(_) => good += 1,
                     Err(error) => bad.push(error),
                 }
-                thread::sleep(Duration::from_millis(3));
+                thread::sleep(Duration::from_millis(2));
             }
             (good, bad)
         })
     };
-    (0..2).map(client).collect()
+    (0..3).map(client).collect()
 }
 
 fn end_load(clients: Clients, over: &AtomicBool) -> u32 {
@@ -120,7 +120,7 @@ const COMMANDS: &str = "ExecStartPre=/bin/true\nExecStop=/bin/kill -0 $MAINPID\n
 #[test]
 fn no_request_is_lost() {
     let daemon = start_web(COMMANDS, "--notify");
-    assert_no_request_is_lost(&daemon, 25);
+    assert_no_request_is_lost(&daemon, 50);
 }
 
 #[test]
@@ -134,6 +134,7 @@ fn assert_no_request_is_lost(daemon: &Daemon, rounds: u32) {
     let since = daemon.show(UNIT, "ActiveEnterTimestampMonotonic");
     let over = Arc::new(AtomicBool::new(false));
     let clients = begin_load(daemon.file("web"), &over);
+    let begin = Instant::now();
     for _ in 0..rounds {
         let before = daemon.main_pid(UNIT);
         daemon.ok(OVERLAP);
@@ -143,7 +144,8 @@ fn assert_no_request_is_lost(daemon: &Daemon, rounds: u32) {
         assert_eq!(processes(daemon), [after]);
     }
     let good = end_load(clients, &over);
-    println!("{rounds} restarts, {good} requests, none lost");
+    let rate = f64::from(good) / begin.elapsed().as_secs_f64();
+    println!("{rounds} restarts, {good} requests ({rate:.0} a second), none lost");
     assert_eq!(daemon.show(UNIT, "ActiveEnterTimestampMonotonic"), since);
     assert_eq!(daemon.state(UNIT), "active/running");
     // An end of the one that took over is seen as ever, and nothing else is left.
