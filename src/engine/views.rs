@@ -5,6 +5,7 @@ use super::graph::Edge;
 use super::ids::{JobId, UnitId};
 use super::inspect::{JobView, ListedUnit, Standing, UnitView};
 use super::job::Job;
+use super::service::Service;
 use super::state::{ActiveState, ServiceResult, ServiceState};
 use super::unit::{Machine, Unit};
 use crate::unit::config::{LoadState, UnitConfig};
@@ -71,21 +72,12 @@ impl Engine {
     /// How far a unit is.
     pub fn standing(&self, id: UnitId) -> Option<Standing> {
         let unit = self.graph.lookup(id)?;
-        let (restarts, result) = match &unit.machine {
-            Machine::Service(service) => (service.restarts(), service.result()),
-            Machine::Socket(_)
-            | Machine::Scope(_)
-            | Machine::Timer(_)
-            | Machine::Path(_)
-            | Machine::Target { .. }
-            | Machine::Fact
-            | Machine::Inert => (0, ServiceResult::Success),
-        };
+        let service = unit.machine.service();
         Some(Standing {
             active: unit.active_state(),
             sub: unit.machine.sub_state(),
-            restarts,
-            succeeded: result == ServiceResult::Success,
+            restarts: service.map_or(0, Service::restarts),
+            succeeded: service.is_none_or(|it| it.result() == ServiceResult::Success),
         })
     }
 

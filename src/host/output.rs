@@ -5,8 +5,9 @@
 //! its end stays there: whoever reads on when this daemon was killed finds every line, the last ones
 //! perhaps once more. While something stays there, the kernel does not always tell of more: somebody
 //! whose one write fills the pipe is put to sleep, and only who waits at an empty pipe hears of it.
-//! So a pipe that is left with something in it is looked at again after a while. A service that writes faster than that waits, as its pipe is full; unless
-//! LogBackpressure=drop says that its lines are to be thrown away then.
+//! So a pipe that is left with something in it is looked at again after a while. A service that writes
+//! faster than that waits, as its pipe is full; unless LogBackpressure=drop says that its lines are to
+//! be thrown away then.
 
 use super::clock;
 use super::handle::Stream;
