@@ -252,7 +252,7 @@ mod tests {
         };
         exec.logging.extra_fields = vec![b"TEAM=x".to_vec(), b"TWO=a\nb".to_vec()];
         let settings = Settings::new(&unit, Some(&exec), "/opt/agent", "0123");
-        let rules = LineRules::new(settings, None);
+        let rules = LineRules::new(settings, Arc::default());
         let mut batch = batch(&unit, 7, Stream::Stdout);
         batch.add(4, "hello", false);
         let line = batch.entries().next().unwrap();

@@ -7,7 +7,7 @@ use super::lines::split_level;
 use crate::unit::config::{Backpressure, Cold, ExecConfig, LogSink, Logging, OutputTarget};
 use crate::unit::name::UnitName;
 use regex_lite::Regex;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Settings, and what is counted. One for each process; the count goes on from one to the next.
 #[derive(Debug)]
@@ -15,8 +15,29 @@ pub(super) struct LineRules {
     pub(super) settings: Settings,
     denied: Vec<Regex>,
     allowed: Vec<Regex>,
+    counts: Arc<Counts>,
+}
+
+/// What is counted of the lines of a unit. It stays when its processes are gone, and nothing else does.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
     window: Mutex<Window>,
     dropped: Mutex<Dropped>,
+}
+
+impl Counts {
+    fn dropped(&self) -> MutexGuard<'_, Dropped> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many lines of the unit were left out: thrown away, or too many by LogRateLimitBurst=.
+    pub(super) fn lost(&self) -> u64 {
+        self.dropped().all + self.window().suppressed_all
+    }
 }
 
 /// Lines that were thrown away since nobody took them.
@@ -35,7 +56,7 @@ pub(super) struct Settings {
     program: String,
     /// INVOCATION_ID=.
     pub(super) invocation: String,
-    unit: String,
+    unit: Option<UnitName>,
     output: Route,
     error: Route,
 }
@@ -99,35 +120,33 @@ impl Settings {
             logging: exec.map(|exec| exec.logging.clone()).unwrap_or_default(),
             program: name.to_owned(),
             invocation: invocation.to_owned(),
-            unit: unit.to_string(),
+            unit: Some(unit.clone()),
             output: exec.map_or_else(Route::default, |exec| Route::of(&exec.standard_output)),
             error: exec.map_or_else(Route::default, |exec| Route::of(&exec.standard_error)),
         }
     }
 }
 
+/// Whether LogLevelMax= lets a level pass.
+pub(super) fn is_within(level: u8, most: Option<u8>) -> bool {
+    most.is_none_or(|most| level <= most)
+}
+
 impl LineRules {
-    /// The rules; what was counted `before` counts on.
-    pub(super) fn new(settings: Settings, before: Option<&LineRules>) -> LineRules {
+    /// The rules; what was counted so far counts on.
+    pub(super) fn new(settings: Settings, counts: Arc<Counts>) -> LineRules {
         let patterns = settings.logging.patterns.iter();
         // Each was tried when the unit was read.
         let regex = |denies| {
             let some = patterns.clone().filter(move |it| it.denies == denies);
             some.filter_map(|it| Regex::new(&it.text).ok()).collect()
         };
-        let window =
-            before.map(|before| *before.window.lock().unwrap_or_else(PoisonError::into_inner));
         LineRules {
             denied: regex(true),
             allowed: regex(false),
             settings,
-            window: Mutex::new(window.unwrap_or_default()),
-            dropped: Mutex::new(before.map(|before| *before.dropped()).unwrap_or_default()),
+            counts,
         }
-    }
-
-    fn dropped(&self) -> MutexGuard<'_, Dropped> {
-        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// LogBackpressure=drop: lines that the log does not take in time are thrown away.
@@ -137,21 +156,15 @@ impl LineRules {
 
     /// Some were.
     pub(super) fn add_dropped(&self, lines: u64) {
-        let mut dropped = self.dropped();
+        let mut dropped = self.counts.dropped();
         dropped.all += lines;
         dropped.untold += lines;
     }
 
     /// How many were since this was asked last, if any.
     pub(super) fn take_dropped(&self) -> Option<u64> {
-        let untold = std::mem::take(&mut self.dropped().untold);
+        let untold = std::mem::take(&mut self.counts.dropped().untold);
         (untold > 0).then_some(untold)
-    }
-
-    /// How many lines of the unit were left out: thrown away, or too many by LogRateLimitBurst=.
-    pub(super) fn lost(&self) -> u64 {
-        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        self.dropped().all + window.suppressed_all
     }
 
     /// SyslogIdentifier=.
@@ -175,10 +188,7 @@ impl LineRules {
 
     /// Whether lines of a level are logged.
     pub(super) fn is_wanted(&self, level: u8) -> bool {
-        self.settings
-            .logging
-            .level_max
-            .is_none_or(|max| level <= max)
+        is_within(level, self.settings.logging.level_max)
     }
 
     /// Judges a line that comes at `now`, in microseconds of a clock that never goes back.
@@ -211,7 +221,7 @@ impl LineRules {
         if interval == 0 || burst == 0 {
             return (true, None);
         }
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.counts.window();
         let runs = window
             .begun
             .is_some_and(|begun| now.saturating_sub(begun) < interval);
@@ -236,7 +246,7 @@ impl LineRules {
 
     /// The unit's name.
     pub(super) fn unit(&self) -> &str {
-        &self.settings.unit
+        self.settings.unit.as_ref().map_or("", UnitName::as_str)
     }
 }
 
@@ -248,7 +258,7 @@ mod tests {
     fn rules(change: impl FnOnce(&mut Logging)) -> LineRules {
         let mut settings = Settings::default();
         change(&mut settings.logging);
-        LineRules::new(settings, None)
+        LineRules::new(settings, Arc::default())
     }
 
     fn line(rules: &LineRules, text: &str) -> Option<(u8, String)> {
@@ -305,14 +315,14 @@ mod tests {
         );
         let mut settings = Settings::default();
         settings.logging = rules.settings.logging.clone();
-        let next = LineRules::new(settings, Some(&rules));
+        let next = LineRules::new(settings, rules.counts.clone());
         assert!(!passes(&next, 99));
         let judged = next.judge("x", 100);
         let notice = "3 lines were left out by LogRateLimitBurst=";
         assert_eq!(judged.notice.as_deref(), Some(notice));
         assert!(judged.line.is_some());
         assert_eq!(next.judge("x", 101).notice, None);
-        assert_eq!(next.lost(), 3);
+        assert_eq!(next.counts.lost(), 3);
     }
 
     #[test]
@@ -321,8 +331,8 @@ mod tests {
         assert!(rules.drops());
         rules.add_dropped(2);
         rules.add_dropped(3);
-        let next = LineRules::new(Settings::default(), Some(&rules));
+        let next = LineRules::new(Settings::default(), rules.counts.clone());
         assert_eq!((next.take_dropped(), next.take_dropped()), (Some(5), None));
-        assert!(next.lost() == 5 && !next.drops());
+        assert!(next.counts.lost() == 5 && !next.drops());
     }
 }

@@ -7,7 +7,7 @@
 use super::clock;
 use super::console::{Console, Form};
 use super::handle::LogLine;
-use super::line_rules::{LineRules, Settings};
+use super::line_rules::{Counts, LineRules, Settings, is_within};
 use super::log_writer::Writer;
 use super::output::From;
 use super::store::Segments;
@@ -43,13 +43,21 @@ pub struct LogPlaces {
 #[derive(Debug)]
 pub(super) struct Log {
     store: Mutex<Store>,
-    /// What is done with the lines of units, by the last process of each.
-    rules: Mutex<BTreeMap<UnitName, Arc<LineRules>>>,
+    /// What is kept of the lines of units.
+    told: Mutex<BTreeMap<UnitName, Told>>,
     console: Arc<Console>,
     writer: Writer,
     /// Where the log is on the disk.
     directory: Option<PathBuf>,
     last: watch::Sender<u64>,
+}
+
+/// What lasts of the rules for a unit's lines when its processes are gone.
+#[derive(Debug, Default)]
+struct Told {
+    counts: Arc<Counts>,
+    /// LogLevelMax= of its last process.
+    level_max: Option<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -131,7 +139,7 @@ impl Log {
         };
         Ok(Log {
             store: Mutex::new(store),
-            rules: Mutex::default(),
+            told: Mutex::default(),
             console: places.console.clone(),
             writer: Writer::start(places.console.clone(), segments)?,
             directory,
@@ -179,23 +187,25 @@ impl Log {
         program: &str,
         invocation: &str,
     ) -> Arc<LineRules> {
-        let mut all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = Settings::new(unit, exec, program, invocation);
-        let rules = Arc::new(LineRules::new(settings, all.get(unit).map(Arc::as_ref)));
-        all.insert(unit.clone(), rules.clone());
-        rules
+        let mut all = self.told();
+        let told = all.entry(unit.clone()).or_default();
+        told.level_max = settings.logging.level_max;
+        Arc::new(LineRules::new(settings, told.counts.clone()))
+    }
+
+    fn told(&self) -> MutexGuard<'_, BTreeMap<UnitName, Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many lines of a unit were left out.
     pub(super) fn lost(&self, unit: &UnitName) -> u64 {
-        let all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(unit).map_or(0, |rules| rules.lost())
+        self.told().get(unit).map_or(0, |told| told.counts.lost())
     }
 
     /// The unit is gone.
     pub(super) fn forget_rules(&self, unit: &UnitName) {
-        let mut all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(unit);
+        self.told().remove(unit);
     }
 
     /// Goes on behind the lines of an earlier daemon, the last of which had this number.
@@ -262,9 +272,9 @@ impl Log {
 
     /// Whether LogLevelMax= of a unit leaves out a line of the manager about it.
     fn leaves_out(&self, unit: &UnitName, level: LogLevel) -> bool {
-        let all = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.told();
         all.get(unit)
-            .is_some_and(|rules| !rules.is_wanted(priority(level)))
+            .is_some_and(|told| !is_within(priority(level), told.level_max))
     }
 
     /// Takes a line of the manager, about a unit or not.
