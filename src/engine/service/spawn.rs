@@ -285,6 +285,8 @@ impl Service {
         let (kind, Some(index)) = place else { return };
         self.commands
             .retain(|view| (view.kind, view.index) != (kind, index));
+        // Mostly there is one, and it stays as long as the unit does.
+        self.commands.reserve_exact(1);
         self.commands.push(CommandView {
             kind,
             index,
