@@ -11,7 +11,6 @@ use crate::unit::config::{DependencyKind, UnitConfig};
 use crate::unit::name::UnitName;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::sync::Arc;
 
 /// A kind of edge as seen from one end; the names are systemd's D-Bus properties.
@@ -50,6 +49,11 @@ pub(super) enum Edge {
 }
 
 impl Edge {
+    /// The first and the last of them in their order.
+    pub(super) const FIRST: Edge = Edge::Requires;
+    /// See there.
+    pub(super) const LAST: Edge = Edge::NamespaceJoinedBy;
+
     const ALL: [(Edge, Edge, &'static str); 28] = [
         (Edge::Requires, Edge::RequiredBy, "Requires"),
         (Edge::Requisite, Edge::RequisiteOf, "Requisite"),
@@ -147,99 +151,6 @@ impl Edge {
     }
 }
 
-/// Who stated an edge: this end, the other end, or both.
-#[derive(Debug, Clone, Copy, Default)]
-struct Stated {
-    here: bool,
-    there: bool,
-}
-
-/// The edges of one unit.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Edges(BTreeMap<Edge, BTreeMap<UnitId, Stated>>);
-
-impl Edges {
-    /// The other ends of one kind, by number.
-    pub(super) fn of(&self, edge: Edge) -> impl Iterator<Item = UnitId> + '_ {
-        self.0
-            .get(&edge)
-            .into_iter()
-            .flat_map(|ends| ends.keys().copied())
-    }
-
-    /// The same, from a number downwards and then those above it, the highest first.
-    pub(super) fn down_from(&self, edge: Edge, begin: UnitId) -> impl Iterator<Item = UnitId> + '_ {
-        let ends = self.0.get(&edge).into_iter();
-        ends.flat_map(move |ends| {
-            let above = ends.range((Bound::Excluded(begin), Bound::Unbounded));
-            let ends = ends.range(..=begin).rev().chain(above.rev());
-            ends.map(|(id, _)| *id)
-        })
-    }
-
-    /// Whether there is such an edge to that unit.
-    pub(super) fn has(&self, edge: Edge, other: UnitId) -> bool {
-        self.0
-            .get(&edge)
-            .is_some_and(|ends| ends.contains_key(&other))
-    }
-
-    fn state(&mut self, edge: Edge, other: UnitId, here: bool) {
-        let stated = self.0.entry(edge).or_default().entry(other).or_default();
-        if here {
-            stated.here = true;
-        } else {
-            stated.there = true;
-        }
-    }
-
-    fn take_back(&mut self, edge: Edge, other: UnitId, here: bool) {
-        let Some(ends) = self.0.get_mut(&edge) else {
-            return;
-        };
-        if let Some(stated) = ends.get_mut(&other) {
-            if here {
-                stated.here = false;
-            } else {
-                stated.there = false;
-            }
-            if !stated.here && !stated.there {
-                ends.remove(&other);
-            }
-        }
-    }
-
-    /// The units that state an edge to this one.
-    pub(super) fn referrers(&self) -> impl Iterator<Item = UnitId> + '_ {
-        let ends = self.0.values().flatten();
-        ends.filter(|(_, stated)| stated.there).map(|(id, _)| *id)
-    }
-
-    /// All edges, whoever stated them.
-    fn all(&self) -> impl Iterator<Item = (Edge, UnitId)> + '_ {
-        let kinds = self.0.iter();
-        kinds.flat_map(|(edge, ends)| ends.keys().map(move |id| (*edge, *id)))
-    }
-
-    fn forget(&mut self, edge: Edge, other: UnitId) {
-        if let Some(ends) = self.0.get_mut(&edge) {
-            ends.remove(&other);
-        }
-    }
-
-    fn stated_here(&self) -> Vec<(Edge, UnitId)> {
-        self.0
-            .iter()
-            .flat_map(|(edge, ends)| {
-                ends.iter()
-                    .map(move |(id, stated)| (*edge, *id, stated.here))
-            })
-            .filter(|(_, _, here)| *here)
-            .map(|(edge, id, _)| (edge, id))
-            .collect()
-    }
-}
-
 /// All units, by number and by name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Graph {
@@ -320,7 +231,7 @@ impl Graph {
                 fresh.push(id);
             }
             for name in names {
-                self.get_mut(id).names.insert(name.clone());
+                self.get_mut(id).add_name(&name);
                 if let Some(other) = self.names.insert(name, id) {
                     self.loose.insert(other);
                 }
@@ -328,10 +239,13 @@ impl Graph {
             touched.push(id);
         }
         self.loose.extend(&touched);
-        for id in touched {
-            self.restate(id);
+        for id in &touched {
+            self.restate(*id);
         }
         self.rejoin();
+        for id in touched {
+            self.get_mut(id).edges.shrink();
+        }
         fresh
     }
 

@@ -18,6 +18,7 @@ mod awaited;
 mod cancel;
 mod collect;
 mod deadlock;
+mod edges;
 mod effect;
 #[allow(clippy::module_inception)]
 mod engine;

@@ -1,11 +1,11 @@
 //! One unit in the graph: its configuration, its machine, and what the engine keeps of it.
 
-use super::graph::Edges;
+use super::edges::Edges;
 use super::ids::{CheckId, DescriptorId, JobId, Streams, UnitId};
 use super::inspect::{CheckView, StateTimes};
 use super::path::Path;
 use super::scope::Scope;
-use super::service::Service;
+use super::service::{Rested, Service};
 use super::socket::{Connection, Socket};
 use super::state::ActiveState;
 use super::timer::Timer;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Machine {
     /// Processes.
-    Service(Box<Service>),
+    Service(Rested),
     /// Sockets, whose traffic starts a service.
     Socket(Box<Socket>),
     /// Processes that others have started.
@@ -44,9 +44,7 @@ impl Machine {
     /// The machine a freshly loaded configuration asks for.
     pub(super) fn of(config: &UnitConfig) -> Machine {
         match (&config.load, &config.body) {
-            (LoadState::Loaded, UnitBody::Service(_)) => {
-                Machine::Service(Box::new(Service::new(config)))
-            }
+            (LoadState::Loaded, UnitBody::Service(_)) => Machine::Service(Rested::default()),
             (LoadState::Loaded, UnitBody::Socket(_)) => Machine::Socket(Box::default()),
             (LoadState::Loaded, UnitBody::Scope(_)) => Machine::Scope(Box::default()),
             (LoadState::Loaded, UnitBody::Timer(_)) => Machine::Timer(Box::default()),
@@ -142,8 +140,8 @@ pub(super) struct Unit {
     /// What its files say, as read last. A snapshot has the name only.
     #[serde(rename = "name", with = "super::snapshot::name_only")]
     pub(super) config: Arc<UnitConfig>,
-    /// Every name that was ever its own or an alias.
-    pub(super) names: BTreeSet<UnitName>,
+    /// Every name that was ever its own or an alias, sorted.
+    pub(super) names: Vec<UnitName>,
     /// The daemon was told to run it: it stays loaded as long as it has a file.
     pub(super) kept: bool,
     /// Clients that want it to stay loaded, and how often each said so. They do not outlive the
@@ -198,7 +196,7 @@ impl Unit {
         Unit {
             id,
             machine: Machine::of(&config),
-            names: BTreeSet::from([config.name.clone()]),
+            names: vec![config.name.clone()],
             kept: false,
             holders: BTreeMap::new(),
             config,
@@ -219,6 +217,14 @@ impl Unit {
             connection: None,
             store: Vec::new(),
             streams: Streams::default(),
+        }
+    }
+
+    /// It answers to this name, too.
+    pub(super) fn add_name(&mut self, name: &UnitName) {
+        if let Err(at) = self.names.binary_search(name) {
+            self.names.reserve_exact(1);
+            self.names.insert(at, name.clone());
         }
     }
 

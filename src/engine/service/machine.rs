@@ -122,12 +122,10 @@ pub(super) fn settings<'a>(cx: &Context<'a>) -> &'a ServiceConfig {
     service_section(cx.config)
 }
 
-impl Service {
-    /// A service that was never started: dead.
-    pub fn new(config: &UnitConfig) -> Service {
-        // Nothing of the configuration is kept: it may change at any time, and every call
-        // brings the present one.
-        let _ = config;
+impl Default for Service {
+    /// A service that was never started: dead. Nothing of its configuration is kept: it may change
+    /// at any time, and every call brings the present one.
+    fn default() -> Service {
         Service {
             state: ServiceState::Dead,
             result: ServiceResult::Success,
@@ -171,7 +169,9 @@ impl Service {
             overlap: None,
         }
     }
+}
 
+impl Service {
     /// Takes note of new unit files (daemon-reload). What runs goes on; a list of commands is
     /// gone on with behind the running command, if that still stands in it, else not at all.
     pub fn config_changed(&mut self, config: &UnitConfig) {

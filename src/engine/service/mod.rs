@@ -30,6 +30,7 @@ mod probes;
 pub(super) mod process;
 mod reload;
 mod restart;
+mod rested;
 pub(super) mod result;
 mod running;
 mod spawn;
@@ -43,6 +44,7 @@ mod view;
 pub(in crate::engine) use machine::deadline_after;
 pub use machine::{Service, can_reload};
 pub use overlap::overlap_refusal;
+pub use rested::Rested;
 
 use super::effect::{Effect, LogLevel};
 use super::ids::{ProcessId, Timestamp, UnitId};

@@ -163,7 +163,7 @@ impl Life {
         let config = config(|service| random_config(&mut dice, service));
         Life {
             dice,
-            service: Service::new(&config),
+            service: Service::default(),
             config,
             numbers: Numbers::default(),
             random: 1,

@@ -145,7 +145,7 @@ impl World {
     pub(super) fn new(change: impl FnOnce(&mut ServiceConfig)) -> World {
         let config = config(change);
         World {
-            service: Service::new(&config),
+            service: Service::default(),
             config,
             now: 1000 * SECOND,
             job: None,

@@ -1,0 +1,59 @@
+//! A service that has done nothing yet takes no memory: most of a host's thousands are like that.
+
+use super::Service;
+use crate::unit::config::UnitConfig;
+use serde::{Deserialize, Serialize};
+use std::ops::{Deref, DerefMut};
+use std::sync::LazyLock;
+
+/// A [`Service`], used like one; none is there until it is changed for the first time.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rested(Option<Box<Service>>);
+
+impl Rested {
+    /// As [`Service::config_changed`], which is nothing to one that has done nothing.
+    pub fn config_changed(&mut self, config: &UnitConfig) {
+        if let Some(service) = &mut self.0 {
+            service.config_changed(config);
+        }
+    }
+}
+
+fn fresh() -> &'static Service {
+    static FRESH: LazyLock<Service> = LazyLock::new(Service::default);
+    &FRESH
+}
+
+impl Deref for Rested {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        self.0.as_deref().unwrap_or_else(|| fresh())
+    }
+}
+
+impl DerefMut for Rested {
+    fn deref_mut(&mut self) -> &mut Service {
+        self.0.get_or_insert_with(|| Box::new(Service::default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_there_once_it_is_changed() {
+        let mut service = Rested::default();
+        assert_eq!(service.restarts, 0);
+        service.config_changed(&UnitConfig::not_found(
+            crate::unit::name::UnitName::parse("a.service").unwrap(),
+        ));
+        assert_eq!(serde_json::to_string(&service).unwrap(), "null");
+        service.restarts = 3;
+        let text = serde_json::to_string(&service).unwrap();
+        let again: Rested = serde_json::from_str(&text).unwrap();
+        assert!(again.0.is_some() && again.restarts == 3);
+    }
+}
