@@ -1,8 +1,8 @@
 //! Parts of a configuration that most units leave as they are: those take no memory for them.
 
 use super::{
-    Credentials, Filters, InstallSection, Isolation, Logging, Probes, ResourceConfig, Scheduling,
-    Terminal,
+    Credentials, ExecConfig, Filters, InstallSection, Isolation, Logging, Probes, ResourceConfig,
+    Scheduling, Terminal,
 };
 use std::fmt::{self, Debug, Formatter};
 use std::ops::{Deref, DerefMut};
@@ -17,6 +17,19 @@ pub struct Cold<T>(Option<Arc<T>>);
 pub trait Common: Clone + Default + PartialEq + 'static {
     /// That value.
     fn common() -> &'static Self;
+}
+
+impl<T: Common> Cold<T> {
+    /// Shares the value of another one, if they are the same; if not, that is this one from now on.
+    pub fn share(&mut self, last: &mut Cold<T>) {
+        if **self == *T::common() {
+            self.0 = None;
+        } else if self == last {
+            self.0.clone_from(&last.0);
+        } else {
+            last.0.clone_from(&self.0);
+        }
+    }
 }
 
 impl<T: Common> Deref for Cold<T> {
@@ -56,6 +69,13 @@ impl<T: Common + Debug> Debug for Cold<T> {
 impl Common for Credentials {
     fn common() -> &'static Credentials {
         static COMMON: LazyLock<Credentials> = LazyLock::new(Credentials::default);
+        &COMMON
+    }
+}
+
+impl Common for ExecConfig {
+    fn common() -> &'static ExecConfig {
+        static COMMON: LazyLock<ExecConfig> = LazyLock::new(ExecConfig::default);
         &COMMON
     }
 }
@@ -130,5 +150,26 @@ mod tests {
         assert_ne!(before, kept);
         kept.level = before.level;
         assert_eq!(before, kept);
+    }
+
+    #[test]
+    fn what_is_alike_is_there_once() {
+        let three = || {
+            Cold::from(Logging {
+                level: 3,
+                ..Logging::default()
+            })
+        };
+        let mut last = Cold::default();
+        let (mut one, mut other) = (three(), three());
+        one.share(&mut last);
+        other.share(&mut last);
+        let places = [&one, &other].map(|kept| kept.0.as_ref().map(Arc::as_ptr));
+        assert_eq!(places[0], places[1]);
+        one.level = 4;
+        assert_eq!((one.level, other.level), (4, 3));
+        other.level = Logging::default().level;
+        other.share(&mut last);
+        assert!(other.0.is_none() && last.level == 3);
     }
 }

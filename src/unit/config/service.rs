@@ -198,6 +198,16 @@ impl Commands {
     pub fn get_mut(&mut self, kind: CommandKind) -> &mut Vec<Command> {
         &mut self.lists[kind as usize]
     }
+
+    /// Takes no more room than it needs.
+    pub(in crate::unit) fn shrink(&mut self) {
+        for list in &mut self.lists {
+            list.shrink_to_fit();
+            for command in list {
+                command.argv.shrink_to_fit();
+            }
+        }
+    }
 }
 
 /// OpenFile= (253).
@@ -308,7 +318,7 @@ pub struct ServiceConfig {
     /// [X-LivenessProbe] and its kin.
     pub probes: Cold<Probes>,
     /// The execution environment.
-    pub exec: ExecConfig,
+    pub exec: Cold<ExecConfig>,
     /// How processes are ended.
     pub kill: KillConfig,
 }
@@ -356,7 +366,7 @@ impl Default for ServiceConfig {
             open_files: Vec::new(),
             descriptor_variables: Vec::new(),
             probes: Cold::default(),
-            exec: ExecConfig::default(),
+            exec: Cold::default(),
             kill: KillConfig::default(),
         }
     }

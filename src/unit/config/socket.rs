@@ -1,6 +1,6 @@
 //! The \[Socket\] section (systemd.socket(5)).
 
-use super::{Commands, ExecConfig, KillConfig};
+use super::{Cold, Commands, ExecConfig, KillConfig};
 use crate::unit::name::UnitName;
 use crate::unit::value::{SocketAddress, TimeSpan};
 
@@ -261,7 +261,7 @@ pub struct SocketConfig {
     /// started; for ever if infinite.
     pub pause: TimeSpan,
     /// The execution environment of its commands.
-    pub exec: ExecConfig,
+    pub exec: Cold<ExecConfig>,
     /// How they are ended.
     pub kill: KillConfig,
 }
@@ -310,7 +310,7 @@ impl Default for SocketConfig {
             timeout: TimeSpan::from_secs(90),
             ignore_empty_connections: false,
             pause: TimeSpan::INFINITY,
-            exec: ExecConfig::default(),
+            exec: Cold::default(),
             kill: KillConfig::default(),
         }
     }

@@ -639,6 +639,11 @@ impl UnitConfig {
 
     /// The same, to change.
     pub fn exec_mut(&mut self) -> Option<&mut ExecConfig> {
+        self.kept_exec_mut().map(|exec| &mut **exec)
+    }
+
+    /// The same, as it is kept.
+    pub(in crate::unit) fn kept_exec_mut(&mut self) -> Option<&mut Cold<ExecConfig>> {
         match &mut self.body {
             UnitBody::Service(service) => Some(&mut service.exec),
             UnitBody::Socket(socket) => Some(&mut socket.exec),
@@ -670,6 +675,20 @@ impl UnitConfig {
         match &self.body {
             UnitBody::Service(service) => Some(&service.commands),
             UnitBody::Socket(socket) => Some(&socket.commands),
+            UnitBody::Scope(_)
+            | UnitBody::Timer(_)
+            | UnitBody::Path(_)
+            | UnitBody::Target
+            | UnitBody::Fact
+            | UnitBody::Other => None,
+        }
+    }
+
+    /// The same, to change.
+    pub(in crate::unit) fn commands_mut(&mut self) -> Option<&mut Commands> {
+        match &mut self.body {
+            UnitBody::Service(service) => Some(&mut service.commands),
+            UnitBody::Socket(socket) => Some(&mut socket.commands),
             UnitBody::Scope(_)
             | UnitBody::Timer(_)
             | UnitBody::Path(_)

@@ -3,8 +3,8 @@
 use super::index::{self, Found, Index, normal};
 use super::{Entry, EntryKind, Settings, Source, builtin, context, implicit, verify};
 use crate::unit::config::{
-    Cold, Dependency, DependencyKind, DependencyOrigin, DirectoryKind, LoadState, ResourceConfig,
-    UnitBody, UnitConfig,
+    Cold, Dependency, DependencyKind, DependencyOrigin, DirectoryKind, ExecConfig, LoadState,
+    ResourceConfig, UnitBody, UnitConfig,
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, apply, is_about_processes};
@@ -28,6 +28,8 @@ pub(super) struct Loader<'a> {
     shared: context::Shared,
     /// What the last unit may use.
     resource: Cold<ResourceConfig>,
+    /// How its processes are run.
+    exec: Cold<ExecConfig>,
     /// Directories that were listed, for those that many units share.
     listings: BTreeMap<String, Vec<Entry>>,
     /// Directories that could not be read.
@@ -47,6 +49,7 @@ impl<'a> Loader<'a> {
             index,
             shared: context::Shared::of(&settings.system),
             resource: Cold::default(),
+            exec: Cold::default(),
             listings: BTreeMap::new(),
             unreadable: index.unreadable().to_vec(),
         }
@@ -135,14 +138,14 @@ impl<'a> Loader<'a> {
             exec.allow_degraded.extend(allowed);
         }
         context::settle(&mut draft.config, self.settings, &self.shared);
-        // Neighbours mostly have the same.
-        if draft.config.resource == self.resource {
-            draft.config.resource = self.resource.clone();
-        } else {
-            self.resource = draft.config.resource.clone();
-        }
         implicit::add(self, &mut draft, self.settings.default_dependencies);
-        finish(draft)
+        let mut config = finish(draft);
+        // Neighbours mostly have the same.
+        config.resource.share(&mut self.resource);
+        if let Some(exec) = config.kept_exec_mut() {
+            exec.share(&mut self.exec);
+        }
+        config
     }
 
     /// What a unit starts from: its file to be read, or what is built in or in the kernel; a
@@ -359,6 +362,9 @@ fn unreadable(named: UnitConfig, path: &str, error: &io::Error) -> UnitConfig {
 fn finish(draft: Draft) -> UnitConfig {
     let mut config = draft.config;
     config.written.shrink();
+    if let Some(commands) = config.commands_mut() {
+        commands.shrink();
+    }
     let edges = draft.dependencies.into_iter();
     config.dependencies = edges
         .map(|((kind, target), origin)| Dependency {
