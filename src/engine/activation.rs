@@ -258,6 +258,11 @@ impl Engine {
     /// Lets those that activate a unit know that it changed, or that its job has ended.
     pub(super) fn tell_activators(&mut self, unit: UnitId) {
         self.tell_sockets(unit);
+        self.tell_timers_and_paths(unit);
+    }
+
+    /// The same of timers and paths.
+    pub(super) fn tell_timers_and_paths(&mut self, unit: UnitId) {
         let edges = &self.graph.get(unit).edges;
         let others: Vec<UnitId> = edges.of(Edge::TriggeredBy).collect();
         for other in others {

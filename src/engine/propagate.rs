@@ -93,7 +93,7 @@ impl Engine {
         self.release_descriptors(change.unit);
         self.tell_sockets(change.unit);
         self.tell_those_who_wait_for_a_probe(change.unit);
-        self.tell_activators(change.unit);
+        self.tell_timers_and_paths(change.unit);
         if unexpected {
             self.follow_unasked(change);
         }

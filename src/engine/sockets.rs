@@ -170,10 +170,19 @@ impl Engine {
     /// The service that a socket starts: the one that its own files name.
     fn service_of(&self, socket: UnitId) -> Option<UnitId> {
         let config = &self.graph.get(socket).config;
-        let section = config.socket()?;
-        let own = || config.name.with_type(UnitType::Service);
-        let name = section.service.clone().unwrap_or_else(own);
-        self.graph.find(name.as_str())
+        if let Some(name) = &config.socket()?.service {
+            return self.graph.find(name.as_str());
+        }
+        // Mostly it is right there; the name need not be put together for each look at it.
+        let is_own = |unit: &UnitId| {
+            let name = &self.graph.get(*unit).config.name;
+            name.unit_type() == UnitType::Service && name.stem() == config.name.stem()
+        };
+        let edges = &self.graph.get(socket).edges;
+        edges.of(Edge::Triggers).find(is_own).or_else(|| {
+            let own = config.name.with_type(UnitType::Service);
+            self.graph.find(own.as_str())
+        })
     }
 
     /// A picture of what a socket activates.
@@ -190,14 +199,17 @@ impl Engine {
                 ..Triggered::default()
             };
         };
-        let name = name_of_sockets(&self.graph.get(socket).config);
+        let socket = &self.graph.get(socket).config;
+        let variables = service.config.service().map(|it| &it.descriptor_variables);
+        let takes_any = variables.is_some_and(|variables| !variables.is_empty());
         Triggered {
             loaded: service.config.load == LoadState::Loaded && service.config.service().is_some(),
             state: state_of(service),
             up,
             has_job: service.job.is_some(),
             start_limit_hit: service.start_limit_hit,
-            takes_client: variable_for(&service.config, &name).is_some(),
+            takes_client: takes_any
+                && variable_for(&service.config, &name_of_sockets(socket)).is_some(),
         }
     }
 
