@@ -8,6 +8,7 @@ use super::call::{Errno, call};
 use super::clone::{Call, set_signal_mask};
 use super::operation::{Extent, perform};
 use super::program::{Image, OnFailure, Program};
+use super::staying::Stay;
 use libc::c_char;
 use std::ffi::CString;
 use std::ops::Range;
@@ -17,6 +18,10 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicUsize, Ordering};
 
 /// Exit status of a child that cannot join its control group (systemd.exec(5), CGROUP).
 pub(super) const EXIT_CGROUP: u8 = 219;
+
+/// Exit status of a child that stays on the processor where it began (systemd.exec(5),
+/// CPUAFFINITY).
+pub(super) const EXIT_PROCESSORS: u8 = 214;
 
 /// A program with the pointers execve takes.
 pub(super) struct Prepared<'a> {
@@ -55,6 +60,7 @@ pub(super) struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Step(usize),
+    Processors,
     Join,
     /// There is nothing to execute.
     Missing,
@@ -66,6 +72,7 @@ impl Report {
     const JOIN: usize = usize::MAX - 1;
     const EXECUTE: usize = usize::MAX - 2;
     const MISSING: usize = usize::MAX - 3;
+    const PROCESSORS: usize = usize::MAX - 4;
 
     fn new() -> Report {
         Report {
@@ -78,6 +85,7 @@ impl Report {
         let number = match place {
             Place::Step(index) => index,
             Place::Join => Report::JOIN,
+            Place::Processors => Report::PROCESSORS,
             Place::Execute => Report::EXECUTE,
             Place::Missing => Report::MISSING,
         };
@@ -90,6 +98,7 @@ impl Report {
         let place = match self.place.load(Ordering::Acquire) {
             Report::NOTHING => return None,
             Report::JOIN => Place::Join,
+            Report::PROCESSORS => Place::Processors,
             Report::EXECUTE => Place::Execute,
             Report::MISSING => Place::Missing,
             index => Place::Step(index),
@@ -166,6 +175,7 @@ impl PidVariable {
 pub(super) extern "C" fn run(handed: &Call<'_, Prepared<'_>>) -> ! {
     let prepared = handed.argument;
     let (place, errno, exit_status) = match attempt(handed) {
+        Failed::Processors(errno) => (Place::Processors, errno, EXIT_PROCESSORS),
         Failed::Join(errno) => (Place::Join, errno, EXIT_CGROUP),
         Failed::Step(index, errno, exit_status) => (Place::Step(index), errno, exit_status),
         Failed::Missing(errno) => (Place::Missing, errno, prepared.program.image.missing_status),
@@ -179,6 +189,7 @@ pub(super) extern "C" fn run(handed: &Call<'_, Prepared<'_>>) -> ! {
 }
 
 enum Failed {
+    Processors(Errno),
     Join(Errno),
     Step(usize, Errno, u8),
     Missing(Errno),
@@ -187,6 +198,9 @@ enum Failed {
 
 fn attempt(handed: &Call<'_, Prepared<'_>>) -> Failed {
     let prepared = handed.argument;
+    if let Some(Err(errno)) = handed.stay.map(Stay::end) {
+        return Failed::Processors(errno);
+    }
     reset_signals(if handed.handlers_cleared {
         prepared.ignored
     } else {

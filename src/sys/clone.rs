@@ -6,6 +6,7 @@
 //! of the thread that waits for it.
 
 use super::call::{Errno, call};
+use super::staying::Stay;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -34,6 +35,8 @@ pub(super) struct Call<'a, T> {
     pub(super) join: RawFd,
     /// Whether it begins without our signal handlers.
     pub(super) handlers_cleared: bool,
+    /// Where it begins, to be ended by the child.
+    pub(super) stay: Option<&'a Stay>,
 }
 
 /// The kernel's `struct clone_args` of 5.7 (with `cgroup`).
@@ -79,10 +82,13 @@ unsafe fn clone_on<T>(
     argument: &T,
     cgroup: Option<BorrowedFd<'_>>,
 ) -> io::Result<(i32, OwnedFd)> {
+    let stay = Stay::here();
+    let stay = stay.as_ref();
     let into = Call {
         argument,
         join: -1,
         handlers_cleared: true,
+        stay,
     };
     // SAFETY: as our own contract.
     match unsafe { clone3(stack, entry, &into, cgroup) } {
@@ -97,6 +103,7 @@ unsafe fn clone_on<T>(
         argument,
         join,
         handlers_cleared: false,
+        stay,
     };
     // SAFETY: as our own contract.
     Ok(unsafe { clone_plain(stack, entry, &joining) }?)
@@ -399,6 +406,7 @@ mod tests {
             argument: &prepared,
             join: -1,
             handlers_cleared: false,
+            stay: None,
         };
         // SAFETY: as in `start`.
         let (pid, pidfd) = unsafe { clone_plain(&stack, run, &handed) }
@@ -424,6 +432,7 @@ mod tests {
             argument: &prepared,
             join: procs.as_raw_fd(),
             handlers_cleared: false,
+            stay: None,
         };
         let stack = Stack::take().unwrap();
         // SAFETY: as in `start`.

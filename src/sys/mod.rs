@@ -25,5 +25,6 @@ pub mod same_file;
 mod scheduling;
 pub mod sockopt;
 pub mod start;
+mod staying;
 pub mod subreaper;
 pub mod terminal;

@@ -1,7 +1,7 @@
 //! Starts a child that carries a [`Program`] out.
 
 use super::call::Errno;
-use super::child::{EXIT_CGROUP, Place, Prepared, extent, run};
+use super::child::{EXIT_CGROUP, EXIT_PROCESSORS, Place, Prepared, extent, run};
 use super::clone::clone;
 use super::operation::Extent;
 use super::program::Program;
@@ -73,6 +73,10 @@ pub fn start(program: &Program<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Resul
 fn describe(program: &Program<'_>, place: Place, Errno(errno): Errno) -> Failure {
     use super::program::Operation;
     let (exit_status, attempt, asked) = match place {
+        Place::Processors => {
+            let attempt = "leave the processor it began on".to_owned();
+            (EXIT_PROCESSORS, attempt, true)
+        }
         Place::Join => (EXIT_CGROUP, "join the control group".to_owned(), true),
         Place::Execute => {
             let attempt = format!("execute {}", program.image.name);

@@ -1,0 +1,155 @@
+//! Where a child begins: on the processor of the thread that makes it and waits for it.
+//!
+//! That thread is suspended until the child has executed its program (CLONE_VFORK), so its
+//! processor is free, and what they share is in its caches. Left alone, the kernel often takes
+//! another processor: one that rests and has to be woken, or one that is busy, where the child
+//! waits for the end of somebody else's slice before its first instruction. So the thread may run
+//! nowhere else while it clones; the child inherits that and takes it back for both of them before
+//! it does anything else.
+//!
+//! What either may use afterwards is as before. A thread that was restricted by nobody is given
+//! back all processors there can be rather than those it had: the kernel keeps what a thread has
+//! asked for (since 6.2) when the cpuset around it grows, and would hold it to the old ones.
+
+use super::call::{Errno, call};
+use std::sync::{Mutex, PoisonError};
+
+/// Processors that are told apart; on a larger machine children begin where the kernel likes.
+const MOST: usize = 1024;
+const WORDS: usize = MOST / 64;
+
+/// Bit n for processor n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Processors([u64; WORDS]);
+
+impl Processors {
+    const ALL: Processors = Processors([u64::MAX; WORDS]);
+
+    fn one(number: usize) -> Option<Processors> {
+        let mut set = Processors([0; WORDS]);
+        *set.0.get_mut(number / 64)? = 1 << (number % 64);
+        Some(set)
+    }
+
+    fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Those that this thread may use.
+    fn now() -> Result<Processors, Errno> {
+        let mut set = Processors([0; WORDS]);
+        let words = [0, size_of_val(&set.0), set.0.as_mut_ptr() as usize];
+        // SAFETY: the set is as long as the call is told, and valid for it.
+        unsafe { call(libc::SYS_sched_getaffinity, words) }.map(|_| set)
+    }
+
+    /// Lets a thread use these and no others; 0 is the one that calls.
+    fn give(&self, thread: i32) -> Result<(), Errno> {
+        let words = [
+            thread as usize,
+            size_of_val(&self.0),
+            self.0.as_ptr() as usize,
+        ];
+        // SAFETY: the set is as long as the call is told, and valid for it.
+        unsafe { call(libc::SYS_sched_setaffinity, words) }.map(|_| ())
+    }
+}
+
+/// What a thread had when it was last looked at, and what gives it that back.
+static USUAL: Mutex<Option<(Processors, Processors)>> = Mutex::new(None);
+
+fn back_to(now: Processors) -> Result<Processors, Errno> {
+    let mut usual = USUAL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, back)) = usual.filter(|(had, _)| *had == now) {
+        return Ok(back);
+    }
+    // Whether it could use more is found by asking for everything.
+    Processors::ALL.give(0)?;
+    let back = match Processors::now() {
+        Ok(all) if all == now => Processors::ALL,
+        _ => {
+            now.give(0)?;
+            now
+        }
+    };
+    *usual = Some((now, back));
+    Ok(back)
+}
+
+/// This thread stays on its processor while this is there.
+#[derive(Debug)]
+pub(super) struct Stay {
+    thread: i32,
+    back: Processors,
+}
+
+impl Stay {
+    /// From here on; `None` where that makes no difference or cannot be had.
+    pub(super) fn here() -> Option<Stay> {
+        let now = Processors::now().ok()?;
+        if now.count() < 2 {
+            return None;
+        }
+        let back = back_to(now).ok()?;
+        Processors::one(rustix::thread::sched_getcpu())?
+            .give(0)
+            .ok()?;
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        Some(Stay { thread, back })
+    }
+
+    /// In the child: it goes where it likes, and so does the thread that waits for it.
+    pub(super) fn end(&self) -> Result<(), Errno> {
+        // If it fails, that thread does it itself.
+        let _ = self.back.give(self.thread);
+        self.back.give(0)
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        // The cpuset around it may have lost all of those.
+        if self.back.give(0).is_err() {
+            let _ = Processors::ALL.give(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a thread of its own sees.
+    fn apart<T: Send>(look: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| scope.spawn(look).join().unwrap())
+    }
+
+    #[test]
+    fn it_stays_and_gets_back_what_it_had() {
+        apart(|| {
+            let before = Processors::now().unwrap();
+            if let Some(stay) = Stay::here() {
+                assert_eq!(Processors::now().unwrap().count(), 1);
+                drop(stay);
+            }
+            assert_eq!(Processors::now().unwrap(), before);
+        });
+    }
+
+    #[test]
+    fn who_is_restricted_stays_so() {
+        apart(|| {
+            let all = Processors::now().unwrap();
+            let first = (0..MOST).find(|n| all.0[n / 64] & 1 << (n % 64) != 0);
+            let one = Processors::one(first.unwrap()).unwrap();
+            one.give(0).unwrap();
+            // With one there is nothing to choose.
+            assert!(Stay::here().is_none());
+            assert_eq!(
+                back_to(one).unwrap(),
+                if all == one { Processors::ALL } else { one }
+            );
+            assert_eq!(Processors::now().unwrap(), one);
+        });
+    }
+}
