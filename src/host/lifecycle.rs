@@ -186,7 +186,7 @@ impl Host {
         };
         let (_, priority) = happening.what.row();
         let (unit, text) = (&happening.unit, &happening.text);
-        self.log.event(unit, invocation, priority, text, &fields);
+        self.log.event(unit, invocation, priority, text, fields);
         // Fails only if nobody listens.
         let _ = self.news.send(News::Happened(Arc::new(happening)));
     }

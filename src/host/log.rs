@@ -45,6 +45,8 @@ pub(super) struct Log {
     store: Mutex<Store>,
     /// What is kept of the lines of units.
     told: Mutex<BTreeMap<UnitName, Told>>,
+    /// What the manager has said and is to be taken in by [`Log::pass_on`]; `None`: at once.
+    said: Mutex<Option<Vec<Said>>>,
     console: Arc<Console>,
     writer: Writer,
     /// Where the log is on the disk.
@@ -58,6 +60,25 @@ struct Told {
     counts: Arc<Counts>,
     /// LogLevelMax= of its last process.
     level_max: Option<u8>,
+}
+
+/// Something that the manager says.
+#[derive(Debug)]
+struct Said {
+    unit: Option<UnitName>,
+    /// 32 hexadecimal digits, or empty.
+    invocation: String,
+    text: String,
+    realtime: u64,
+    how: How,
+}
+
+#[derive(Debug)]
+enum How {
+    /// A line for people.
+    Line(LogLevel),
+    /// A record for programs: its level of syslog(3) and its fields.
+    Record(u8, BTreeMap<String, String>),
 }
 
 #[derive(Debug, Default)]
@@ -140,6 +161,7 @@ impl Log {
         Ok(Log {
             store: Mutex::new(store),
             told: Mutex::default(),
+            said: Mutex::default(),
             console: places.console.clone(),
             writer: Writer::start(places.console.clone(), segments)?,
             directory,
@@ -164,11 +186,13 @@ impl Log {
 
     /// Word of when everything so far is written.
     pub(super) fn written(&self) -> oneshot::Receiver<()> {
+        self.catch_up();
         self.writer.mark()
     }
 
     /// Waits until everything so far is written, but not for ever.
     pub(super) fn wait_written(&self, patience: Duration) {
+        self.catch_up();
         if !self.writer.wait(patience) {
             tracing::warn!("the log is not taken; its last lines may be lost");
         }
@@ -237,17 +261,48 @@ impl Log {
         self.last.send_replace(store.last);
     }
 
-    /// From here on lines of the manager wait for [`Log::pass_on`], or for a line of a unit: to
-    /// wake a thread for each would take the processor from what is being started.
+    /// From here on what the manager says waits for [`Log::pass_on`], or for a line of a unit or
+    /// somebody who asks: to put it in form, and to wake a thread for each, would take the processor
+    /// from what is being started.
     pub(super) fn gather(&self) {
+        self.lock_said().get_or_insert_default();
         self.console.gather();
         self.writer.gather();
     }
 
     /// Passes on what has waited.
     pub(super) fn pass_on(&self) {
+        let said = self.lock_said().take();
+        self.take_in(said);
         self.console.pass_on();
         self.writer.pass_on();
+    }
+
+    /// Takes in what has waited so far.
+    fn catch_up(&self) {
+        let said = self.lock_said().as_mut().map(std::mem::take);
+        self.take_in(said);
+    }
+
+    fn take_in(&self, said: Option<Vec<Said>>) {
+        for said in said.into_iter().flatten() {
+            self.say(said);
+        }
+    }
+
+    /// Says something, now or with what waits.
+    fn say_in_turn(&self, said: Said) {
+        let mut waiting = self.lock_said();
+        if let Some(waiting) = waiting.as_mut() {
+            return waiting.push(said);
+        }
+        drop(waiting);
+        self.say(said);
+    }
+
+    fn lock_said(&self) -> MutexGuard<'_, Option<Vec<Said>>> {
+        // Every change is one step.
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether lines have to wait for those before them.
@@ -258,6 +313,7 @@ impl Log {
     /// Takes lines that a process of a unit wrote. The answer comes when they are written; whoever
     /// may lose lines need not wait for it.
     pub(super) fn take(&self, from: &From, batch: Batch) -> oneshot::Receiver<()> {
+        self.catch_up();
         let batch = self.keep(batch);
         let route = from.rules.route(from.origin.stream);
         let elsewhere: Option<LogSink> = route.sink;
@@ -284,37 +340,20 @@ impl Log {
 
     /// The same about a run of the unit, by its invocation ID; 0 if it is of none.
     pub(super) fn about(&self, level: LogLevel, unit: Option<&UnitName>, run: u128, text: &str) {
-        if unit.is_some_and(|unit| self.leaves_out(unit, level)) {
+        let is_heard = level > LogLevel::Debug || tracing::enabled!(tracing::Level::DEBUG);
+        if !is_heard || unit.is_some_and(|unit| self.leaves_out(unit, level)) {
             return;
         }
-        let id = (run != 0).then(|| format!("{run:032x}"));
-        let invocation = id.as_deref();
-        match (unit, level) {
-            (Some(unit), LogLevel::Debug) => tracing::debug!(unit = %unit, invocation, "{text}"),
-            // tracing has no notice; it is shown as info.
-            (Some(unit), LogLevel::Info | LogLevel::Notice) => {
-                tracing::info!(unit = %unit, invocation, "{text}");
-            }
-            (Some(unit), LogLevel::Warning) => tracing::warn!(unit = %unit, invocation, "{text}"),
-            (Some(unit), LogLevel::Error) => tracing::error!(unit = %unit, invocation, "{text}"),
-            (None, LogLevel::Debug) => tracing::debug!("{text}"),
-            (None, LogLevel::Info | LogLevel::Notice) => tracing::info!("{text}"),
-            (None, LogLevel::Warning) => tracing::warn!("{text}"),
-            (None, LogLevel::Error) => tracing::error!("{text}"),
-        }
-        if level > LogLevel::Debug {
-            let origin = Origin {
-                invocation: id.unwrap_or_default(),
-                ..Origin::of_manager(unit.cloned())
-            };
-            let mut batch = Batch::new(Arc::new(origin), clock::now().realtime);
-            batch.add(priority(level), text, false);
-            let batch = self.keep(batch);
-            // What nobody takes is lost for the disk; it is in memory.
-            if !self.writer.is_behind() {
-                self.writer.write_later(batch, None, false);
-            }
-        }
+        self.say_in_turn(Said {
+            unit: unit.cloned(),
+            invocation: match run {
+                0 => String::new(),
+                run => format!("{run:032x}"),
+            },
+            text: text.to_owned(),
+            realtime: clock::now().realtime,
+            how: How::Line(level),
+        });
     }
 
     /// Takes a record of what happened to a unit. It is said in words, too, so that it is shown only
@@ -325,26 +364,51 @@ impl Log {
         invocation: String,
         priority: u8,
         text: &str,
-        fields: &BTreeMap<String, String>,
+        fields: BTreeMap<String, String>,
     ) {
-        let origin = Origin {
+        self.say_in_turn(Said {
+            unit: Some(unit.clone()),
             invocation,
-            ..Origin::of_manager(Some(unit.clone()))
+            text: text.to_owned(),
+            realtime: clock::now().realtime,
+            how: How::Record(priority, fields),
+        });
+    }
+
+    fn say(&self, said: Said) {
+        if let How::Line(level) = said.how {
+            trace(level, &said);
+        }
+        let origin = Origin {
+            invocation: said.invocation,
+            ..Origin::of_manager(said.unit)
         };
-        let mut batch = Batch::new(Arc::new(origin), clock::now().realtime);
-        batch.add_with(priority, text, fields);
-        let mut store = self.lock();
-        store.last += 1;
-        batch.first = store.last;
-        drop(store);
-        let show = matches!(self.console.form(), Form::Json { .. });
+        let mut batch = Batch::new(Arc::new(origin), said.realtime);
+        let (batch, show) = match said.how {
+            How::Line(LogLevel::Debug) => return,
+            How::Line(level) => {
+                batch.add(priority(level), &said.text, false);
+                (self.keep(batch), false)
+            }
+            How::Record(priority, fields) => {
+                batch.add_with(priority, &said.text, &fields);
+                let mut store = self.lock();
+                store.last += 1;
+                batch.first = store.last;
+                drop(store);
+                let is_read = matches!(self.console.form(), Form::Json { .. });
+                (Arc::new(batch), is_read)
+            }
+        };
+        // What nobody takes is lost for the disk; lines are in memory.
         if !self.writer.is_behind() {
-            self.writer.write_later(Arc::new(batch), None, show);
+            self.writer.write_later(batch, None, show);
         }
     }
 
     /// The last `count` lines of a unit, or of all, oldest first.
     pub(super) fn last(&self, unit: Option<&UnitName>, count: usize) -> Vec<Arc<LogLine>> {
+        self.catch_up();
         let store = self.lock();
         let mut lines: Vec<Arc<LogLine>> = match unit {
             Some(unit) => store
@@ -364,6 +428,7 @@ impl Log {
 
     /// How many lines there were of each unit and about it.
     pub(super) fn counts(&self) -> BTreeMap<UnitName, u64> {
+        self.catch_up();
         let store = self.lock();
         let rings = store.rings.iter();
         rings
@@ -373,6 +438,7 @@ impl Log {
 
     /// The lines of a unit, or of all, with a number above `after`, oldest first.
     pub(super) fn after(&self, unit: Option<&UnitName>, after: u64) -> Vec<Arc<LogLine>> {
+        self.catch_up();
         let store = self.lock();
         let newer = |ring: &Ring| ring.after(after);
         let mut lines: Vec<_> = match unit {
@@ -407,6 +473,25 @@ impl Log {
     }
 }
 
+/// Writes a line into the daemon's own log.
+fn trace(level: LogLevel, said: &Said) {
+    let (text, id) = (&said.text, said.invocation.as_str());
+    let invocation = (!id.is_empty()).then_some(id);
+    match (&said.unit, level) {
+        (Some(unit), LogLevel::Debug) => tracing::debug!(unit = %unit, invocation, "{text}"),
+        // tracing has no notice; it is shown as info.
+        (Some(unit), LogLevel::Info | LogLevel::Notice) => {
+            tracing::info!(unit = %unit, invocation, "{text}");
+        }
+        (Some(unit), LogLevel::Warning) => tracing::warn!(unit = %unit, invocation, "{text}"),
+        (Some(unit), LogLevel::Error) => tracing::error!(unit = %unit, invocation, "{text}"),
+        (None, LogLevel::Debug) => tracing::debug!("{text}"),
+        (None, LogLevel::Info | LogLevel::Notice) => tracing::info!("{text}"),
+        (None, LogLevel::Warning) => tracing::warn!("{text}"),
+        (None, LogLevel::Error) => tracing::error!("{text}"),
+    }
+}
+
 /// The level of syslog(3).
 fn priority(level: LogLevel) -> u8 {
     match level {
@@ -419,80 +504,4 @@ fn priority(level: LogLevel) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::handle::Stream;
-    use super::*;
-
-    fn name(text: &str) -> UnitName {
-        UnitName::parse(text).unwrap()
-    }
-
-    fn write(log: &Log, unit: &UnitName, texts: &[&str]) {
-        let rules = log.rules(unit, None, "a", "0123");
-        let from = From::new(unit, 7, Stream::Stdout, &rules);
-        let mut batch = Batch::new(from.origin.clone(), 1);
-        for text in texts {
-            batch.add(4, text, false);
-        }
-        drop(log.take(&from, batch));
-    }
-
-    #[test]
-    fn rings_are_bounded_and_apart() {
-        let log = Log::in_memory();
-        let heard = log.lines();
-        let loud = name("loud.service");
-        let quiet = name("quiet.service");
-        write(&log, &quiet, &["hello"]);
-        for _ in 0..50 {
-            write(&log, &loud, &[&"x".repeat(10_000), &"y".repeat(10_000)]);
-        }
-        log.manager(LogLevel::Info, Some(&quiet), "stopped");
-        let lines = log.last(Some(&quiet), 10);
-        let first = &lines[0];
-        assert_eq!((first.text.as_str(), first.priority), ("hello", 4));
-        assert_eq!(first.invocation, "0123");
-        assert_eq!(lines[1].stream, Stream::Manager);
-        let kept = log.last(Some(&loud), 1000);
-        assert!(kept.iter().map(|l| l.text.len()).sum::<usize>() <= RING_BYTES);
-        assert_eq!(kept.last().unwrap().number, 101);
-        assert_eq!(log.last(Some(&loud), 3).len(), 3);
-        let all = log.last(None, 3);
-        assert_eq!(all.len(), 3);
-        assert_eq!(all[2].number, 102);
-        assert_eq!(*heard.borrow(), 102);
-        let after = |unit, number| log.after(unit, number).len();
-        assert_eq!(after(Some(&quiet), 1), 1);
-        assert_eq!(after(Some(&quiet), 102), 0);
-        assert_eq!(after(None, 100), 2);
-        assert_eq!(log.counts()[&loud], 100);
-    }
-
-    #[test]
-    fn what_was_logged_is_there_for_the_next() {
-        let dir = tempfile::tempdir().unwrap();
-        let places = LogPlaces {
-            console: Arc::new(Console::nowhere()),
-            directories: vec![(dir.path().join("log"), 1 << 20)],
-        };
-        let log = Log::new(&places).unwrap();
-        write(&log, &name("a.service"), &["one", "two"]);
-        log.wait_written(Duration::from_secs(10));
-        drop(log);
-        let log = Log::new(&places).unwrap();
-        assert_eq!(*log.lines().borrow(), 2);
-        write(&log, &name("b.service"), &["three"]);
-        log.wait_written(Duration::from_secs(10));
-        let filter = super::super::store::Filter::default();
-        let lines = super::super::store::last(log.directory().unwrap(), &filter, 9).unwrap();
-        let texts: Vec<_> = lines
-            .iter()
-            .map(|it| (it.number, it.text.as_str()))
-            .collect();
-        assert_eq!(texts, [(1, "one"), (2, "two"), (3, "three")]);
-        // What an earlier daemon kept in memory is taken over.
-        let other = Log::in_memory();
-        other.take_over(lines, 3);
-        assert_eq!(other.last(None, 9).len(), 3);
-    }
-}
+mod tests;
