@@ -63,8 +63,9 @@ fn two_thousand_crashes_leave_no_descriptor_thread_zombie_or_memory() {
          [Service]\nRestart=always\nRestartSec=1ms\n\
          ExecStart=stand-in-agent --name crasher --crash-after 0 --crash-with SIGKILL --lines 3\n",
     )]);
-    let fresh = at_rest(&daemon);
     cycle(&daemon, WARM_UP);
+    // With the pipe that was made ahead for the next start.
+    let fresh = at_rest(&daemon);
     let warm = resident_kib(daemon.pid());
     cycle(&daemon, CYCLES);
     let worn = resident_kib(daemon.pid());

@@ -65,6 +65,7 @@ mod sinks;
 #[cfg(test)]
 pub(crate) mod small_loop_tests;
 mod sockets;
+mod spare_pipe;
 mod spawning;
 mod stamps;
 mod store;

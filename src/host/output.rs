@@ -16,6 +16,7 @@ use super::line_rules::LineRules;
 use super::lines::LineSplitter;
 use super::log::Log;
 use super::readiness::Readable;
+use super::spare_pipe::FreshPipe;
 use super::store::batch::{Batch, Origin};
 use crate::engine::LogLevel;
 use crate::unit::config::ExecConfig;
@@ -68,31 +69,28 @@ impl Pipes {
     ///
     /// # Errors
     /// No descriptors are left.
-    pub(super) fn open(exec: &ExecConfig) -> io::Result<Pipes> {
+    pub(super) fn open(
+        exec: &ExecConfig,
+        mut make: impl FnMut(Stream) -> io::Result<FreshPipe>,
+    ) -> io::Result<Pipes> {
         let mut pipes = Pipes::default();
         if exec.standard_output.is_captured() {
-            pipes.stdout = Some(pipes.add(Stream::Stdout)?);
+            pipes.stdout = Some(pipes.add(Stream::Stdout, make(Stream::Stdout)?));
         }
         if exec.standard_error.is_captured() {
-            pipes.stderr = Some(pipes.add(Stream::Stderr)?);
+            pipes.stderr = Some(pipes.add(Stream::Stderr, make(Stream::Stderr)?));
         }
         Ok(pipes)
     }
 
-    fn add(&mut self, stream: Stream) -> io::Result<OwnedFd> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    fn add(&mut self, stream: Stream, pipe: FreshPipe) -> OwnedFd {
         self.readers.push(Reader {
-            number: 0,
+            number: pipe.number,
             stream,
-            descriptor: Arc::new(reader),
-            kept: None,
+            descriptor: pipe.reader,
+            kept: Some(pipe.kept),
         });
-        Ok(writer)
-    }
-
-    /// The read ends, to be put into custody.
-    pub(super) fn readers_mut(&mut self) -> &mut [Reader] {
-        &mut self.readers
+        pipe.writer
     }
 
     /// The read ends, for [`Capture::start`].
@@ -281,7 +279,7 @@ enum Looked {
 }
 
 async fn read(
-    reader: Reader,
+    mut reader: Reader,
     readable: Readable,
     scratch: Scratch,
     at_it: Arc<RwLock<()>>,
@@ -292,7 +290,13 @@ async fn read(
     loop {
         let guard = at_it.read().await;
         match look_and_log(&reader.descriptor, &scratch, &mut splitter, &mut sink) {
-            Ok(Looked::End) => break,
+            Ok(Looked::End) => {
+                // The end of the process comes next, and perhaps the start of another one.
+                if let Some(kept) = reader.kept.take() {
+                    kept.give_up_later();
+                }
+                break;
+            }
             Ok(Looked::More(count, written)) => {
                 if let Some(written) = written {
                     // It fails only if nothing is written any more.
@@ -407,7 +411,13 @@ fn look(pipe: &OwnedFd, scratch: &Scratch) -> Result<Vec<u8>, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keep::custody::Custody;
     use super::*;
+
+    fn open(exec: &ExecConfig) -> Pipes {
+        let custody = Custody::nobody();
+        Pipes::open(exec, |_| FreshPipe::new(1, &custody)).unwrap()
+    }
 
     #[tokio::test]
     async fn what_is_written_is_logged() {
@@ -417,7 +427,7 @@ mod tests {
             standard_error: crate::unit::config::OutputTarget::Log,
             ..ExecConfig::default()
         };
-        let mut pipes = Pipes::open(&exec).unwrap();
+        let mut pipes = open(&exec);
         let unit = UnitName::parse("a.service").unwrap();
         let rules = log.rules(&unit, None, "a", "");
         capture.start(&unit, 7, pipes.take_readers(), &rules);
@@ -484,7 +494,7 @@ mod tests {
     async fn who_fills_a_pipe_behind_the_beginning_of_a_line_is_heard() {
         let log = Arc::new(Log::in_memory());
         let mut capture = Capture::new(log.clone()).unwrap();
-        let mut pipes = Pipes::open(&ExecConfig::default()).unwrap();
+        let mut pipes = open(&ExecConfig::default());
         let unit = UnitName::parse("a.service").unwrap();
         let rules = log.rules(&unit, None, "a", "");
         let readers = pipes.take_readers();
@@ -550,12 +560,12 @@ mod tests {
     #[test]
     fn only_what_is_captured_gets_a_pipe() {
         let exec = ExecConfig::default();
-        let pipes = Pipes::open(&exec).unwrap();
+        let pipes = open(&exec);
         assert!(pipes.stdout.is_some() && pipes.stderr.is_none());
         let exec = ExecConfig {
             standard_output: crate::unit::config::OutputTarget::Null,
             ..ExecConfig::default()
         };
-        assert!(Pipes::open(&exec).unwrap().stdout.is_none());
+        assert!(open(&exec).stdout.is_none());
     }
 }

@@ -33,6 +33,7 @@ use super::processes::Processes;
 use super::requests::Requests;
 use super::scopes::Moved;
 use super::sockets::{Registry, SocketFact};
+use super::spare_pipe::SparePipe;
 use super::spawning::{Common, Started};
 use super::stamps::{Stamp, Stamps};
 use super::time_watch::{self, TimeNews, TimeWatch};
@@ -232,6 +233,8 @@ pub struct Host {
     /// Whose output each pipe in custody carries.
     pub(super) pipes: BTreeMap<u64, PipeOf>,
     pub(super) last_pipe: u64,
+    /// What the next process writes to.
+    pub(super) spare: SparePipe,
     /// When there are so many, those that nobody reads any more are forgotten.
     pub(super) most_pipes: usize,
     /// Something was asked for.
@@ -367,6 +370,7 @@ impl Host {
             journal: None,
             pipes: BTreeMap::new(),
             last_pipe: 0,
+            spare: SparePipe::default(),
             most_pipes: keep::state::MOST_PIPES,
             begun: false,
             reexecute: None,
@@ -427,6 +431,7 @@ impl Host {
         }
         self.log.pass_on();
         self.custody.pass_on();
+        self.make_spare_pipe();
         self.pulse.turn(begun.elapsed());
     }
 

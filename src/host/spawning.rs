@@ -36,6 +36,7 @@ use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::name::UnitName;
 use crate::unit::specifier::SystemFacts;
 use crate::unit::value::Signal;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -178,15 +179,13 @@ impl Host {
 
     fn prepare(&mut self, order: &Spawn, pipes: &mut Pipes) -> Result<Start, String> {
         let exec = exec_of(&order.config)?;
-        *pipes = Pipes::open(exec)
-            .map_err(|error| format!("cannot make a pipe for the output: {error}"))?;
-        for reader in pipes.readers_mut() {
-            let name = &order.config.name;
-            let number = self.note_pipe(order.process, name, reader.stream);
-            let key = keep::pipe_key(number);
-            reader.number = number;
-            reader.kept = Some(self.custody.keep(key, &reader.descriptor));
-        }
+        let make = |stream| {
+            let pipe = self.fresh_pipe()?;
+            self.note_pipe(pipe.number, order.process, &order.config.name, stream);
+            Ok(pipe)
+        };
+        *pipes = Pipes::open(exec, make)
+            .map_err(|error: io::Error| format!("cannot make a pipe for the output: {error}"))?;
         let invocation = invocation_id(order.invocation);
         let group = limits::path_of(&order.config)
             .and_then(|path| {

@@ -110,11 +110,17 @@ pub(in crate::host) struct Custody {
     keep: Keep,
     path: PathBuf,
     held: Mutex<BTreeMap<String, Arc<OwnedFd>>>,
-    /// Keys that were given up and are to be told of by [`Custody::pass_on`]; `None`: they are told
-    /// of at once.
-    given_up: Mutex<Option<Vec<String>>>,
+    given_up: Mutex<GivenUp>,
     keeper: Mutex<Option<OwnedFd>>,
     lost: AtomicBool,
+}
+
+/// What waits for [`Custody::pass_on`].
+#[derive(Debug, Default)]
+struct GivenUp {
+    keys: Vec<String>,
+    /// Everything that is given up waits.
+    gathers: bool,
 }
 
 /// One of them; with this it is given up.
@@ -123,6 +129,19 @@ pub(in crate::host) struct Kept {
     custody: Arc<Custody>,
     key: String,
     descriptor: Arc<OwnedFd>,
+    /// Nobody waits for it to be closed elsewhere, too.
+    can_wait: bool,
+}
+
+/// So many may wait while nothing happens.
+const MOST_WAITING: usize = 64;
+
+impl Kept {
+    /// Gives it up; whoever holds it learns of it when there is something else to be done. For what
+    /// nobody can use any more, such as a pipe that nobody writes to.
+    pub(in crate::host) fn give_up_later(mut self) {
+        self.can_wait = true;
+    }
 }
 
 impl Custody {
@@ -174,6 +193,7 @@ impl Custody {
             custody: self.clone(),
             key,
             descriptor: descriptor.clone(),
+            can_wait: false,
         }
     }
 
@@ -211,25 +231,21 @@ impl Custody {
     /// From here on it waits for [`Custody::pass_on`] to be told what is given up: there is no
     /// hurry, and whoever holds it would take the processor from what is being started.
     pub(in crate::host) fn gather(&self) {
-        lock(&self.given_up).get_or_insert_default();
+        lock(&self.given_up).gathers = true;
     }
 
     /// Tells of what was given up; nothing waits any more.
     pub(in crate::host) fn pass_on(&self) {
-        let given_up = lock(&self.given_up).take();
-        self.forget_all(given_up);
-    }
-
-    fn forget_all(&self, given_up: Option<Vec<String>>) {
-        for key in given_up.into_iter().flatten() {
-            self.forget(&key);
-        }
+        lock(&self.given_up).gathers = false;
+        self.catch_up();
     }
 
     /// Tells of what was given up so far.
     fn catch_up(&self) {
-        let given_up = lock(&self.given_up).as_mut().map(std::mem::take);
-        self.forget_all(given_up);
+        let keys = std::mem::take(&mut lock(&self.given_up).keys);
+        for key in keys {
+            self.forget(&key);
+        }
     }
 
     /// Waits until what was given up is closed elsewhere, too; not for long.
@@ -250,7 +266,7 @@ impl Custody {
 
     fn put(&self, key: &str, descriptor: BorrowedFd<'_>) {
         let given_up = lock(&self.given_up);
-        let again = given_up.iter().flatten().any(|given_up| given_up == key);
+        let again = given_up.keys.iter().any(|given_up| given_up == key);
         drop(given_up);
         if again {
             self.catch_up();
@@ -353,8 +369,9 @@ impl Drop for Kept {
             held.remove(&self.key);
             drop(held);
             let mut given_up = lock(&self.custody.given_up);
-            if let Some(given_up) = given_up.as_mut() {
-                return given_up.push(std::mem::take(&mut self.key));
+            let can_wait = self.can_wait && given_up.keys.len() < MOST_WAITING;
+            if given_up.gathers || can_wait {
+                return given_up.keys.push(std::mem::take(&mut self.key));
             }
             drop(given_up);
             self.custody.forget(&self.key);

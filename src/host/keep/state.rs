@@ -103,15 +103,14 @@ impl Host {
         identity
     }
 
-    /// A pipe is there for a process that is about to be started; its number.
+    /// A pipe is there for a process that is about to be started.
     pub(in crate::host) fn note_pipe(
         &mut self,
+        number: u64,
         process: ProcessId,
         unit: &UnitName,
         stream: Stream,
-    ) -> u64 {
-        self.last_pipe += 1;
-        let number = self.last_pipe;
+    ) {
         let pipe = PipeOf {
             process,
             unit: unit.clone(),
@@ -127,7 +126,6 @@ impl Host {
             self.most_pipes = MOST_PIPES.max(2 * self.pipes.len());
         }
         self.pipes.insert(number, pipe);
-        number
     }
 
     /// Forgets the pipes that nobody reads any more.
