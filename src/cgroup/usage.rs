@@ -8,6 +8,7 @@ use super::plan::set_bits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
+use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 
 /// What a group uses; `None` where the kernel does not say.
@@ -86,11 +87,11 @@ impl Places {
 
 /// A file of the kernel's, mostly in one read: some are asked for at every end of a unit.
 fn read_text(path: &Path) -> Option<String> {
-    let mut buffer = [0; 4096];
     let mut file = fs::File::open(path).ok()?;
-    let count = file.read(&mut buffer).ok()?;
-    let mut bytes = buffer[..count].to_vec();
-    if count == buffer.len() {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
+    let (read, rest) = rustix::io::read(&file, &mut buffer[..]).ok()?;
+    let mut bytes = read.to_vec();
+    if rest.is_empty() {
         file.read_to_end(&mut bytes).ok()?;
     }
     String::from_utf8(bytes).ok()

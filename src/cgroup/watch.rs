@@ -4,19 +4,24 @@
 //! one open descriptor a group.
 
 use super::Group;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Bytes of news read at once.
+const BUFFER: usize = 4096;
 
 /// Watches groups; readable when one of them may have become empty.
 #[derive(Debug)]
 pub struct Watcher {
-    inotify: Inotify,
+    inotify: OwnedFd,
 }
 
 /// A watched group, by a number that is not used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WatchId(WatchDescriptor);
+pub struct WatchId(i32);
 
 impl Watcher {
     /// Watches nothing yet.
@@ -24,9 +29,9 @@ impl Watcher {
     /// # Errors
     /// No descriptor, or too many inotify instances of this user.
     pub fn new() -> io::Result<Watcher> {
-        let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
+        let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
         Ok(Watcher {
-            inotify: Inotify::init(flags)?,
+            inotify: inotify::init(flags)?,
         })
     }
 
@@ -37,7 +42,7 @@ impl Watcher {
     /// The group is gone, or there are too many watches.
     pub fn add(&self, group: &Group) -> io::Result<WatchId> {
         let events = group.events_path();
-        let watch = self.inotify.add_watch(&events, AddWatchFlags::IN_MODIFY)?;
+        let watch = inotify::add_watch(&self.inotify, &events, WatchFlags::MODIFY)?;
         Ok(WatchId(watch))
     }
 
@@ -48,9 +53,9 @@ impl Watcher {
     /// There are too many watches.
     pub fn add_memory(&self, group: &Group) -> io::Result<Option<WatchId>> {
         let events = group.memory_events_path();
-        match self.inotify.add_watch(&events, AddWatchFlags::IN_MODIFY) {
+        match inotify::add_watch(&self.inotify, &events, WatchFlags::MODIFY) {
             Ok(watch) => Ok(Some(WatchId(watch))),
-            Err(nix::errno::Errno::ENOENT) => Ok(None),
+            Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -62,24 +67,22 @@ impl Watcher {
     /// The kernel refuses.
     pub fn changed(&self) -> io::Result<Changed> {
         let mut changed = Changed::default();
+        let mut buffer = [MaybeUninit::uninit(); BUFFER];
+        let mut news = Reader::new(&self.inotify, &mut buffer);
         loop {
-            let events = match self.inotify.read_events() {
-                Ok(events) => events,
-                Err(nix::errno::Errno::EAGAIN) => break,
+            let event = match news.next() {
+                Ok(event) => event,
+                Err(Errno::AGAIN) => return Ok(changed),
+                Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno.into()),
             };
-            for event in events {
-                let id = WatchId(event.wd);
-                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-                    changed.overflow = true;
-                } else if event.mask.contains(AddWatchFlags::IN_MODIFY)
-                    && !changed.groups.contains(&id)
-                {
-                    changed.groups.push(id);
-                }
+            let id = WatchId(event.wd());
+            if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
+                changed.overflow = true;
+            } else if event.events().contains(ReadFlags::MODIFY) && !changed.groups.contains(&id) {
+                changed.groups.push(id);
             }
         }
-        Ok(changed)
     }
 }
 

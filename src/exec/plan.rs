@@ -424,8 +424,11 @@ fn may_block(exec: &ExecConfig) -> bool {
 }
 
 /// The text as the kernel takes it.
-fn c_string(text: &str) -> Result<CString, PlanError> {
-    CString::new(text).map_err(|_| PlanError::Nul(text.replace('\0', "\\0")))
+fn c_string(text: impl Into<String>) -> Result<CString, PlanError> {
+    CString::new(text.into()).map_err(|error| {
+        let text = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\\0");
+        PlanError::Nul(text)
+    })
 }
 
 #[cfg(test)]

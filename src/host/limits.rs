@@ -98,6 +98,30 @@ pub(super) fn slice_path(name: &UnitName) -> io::Result<GroupPath> {
 /// The root of all slices.
 const ROOT_SLICE: &str = "-.slice";
 
+/// What the group of a unit or slice is kept from, with the slices above it.
+fn access(config: &UnitConfig, above: &[Arc<UnitConfig>]) -> Access {
+    let resource = &config.resource;
+    let network = match config.name.unit_type() {
+        UnitType::Slice => NetworkAccess::of_slice(resource),
+        UnitType::Service
+        | UnitType::Socket
+        | UnitType::Target
+        | UnitType::Timer
+        | UnitType::Path
+        | UnitType::Scope
+        | UnitType::Mount
+        | UnitType::Automount
+        | UnitType::Swap
+        | UnitType::Device => {
+            NetworkAccess::of_unit(resource, above.iter().map(|config| &*config.resource))
+        }
+    };
+    Access {
+        devices: (resource.device_policy, resource.device_allow.clone()),
+        network,
+    }
+}
+
 impl Host {
     /// Limits the group of a unit that is about to get its first process, and the groups above
     /// that are new.
@@ -122,10 +146,11 @@ impl Host {
         let Some(path) = self.groups.path_of(unit).cloned() else {
             return;
         };
+        let above = self.above(config);
         // The first process is restricted when it is placed.
-        let access = self.access(config);
+        let access = access(config, &above);
         self.limits.access.insert(config.name.clone(), access);
-        let plan = self.plan_for(config);
+        let plan = self.plan_below(config, &above);
         let change = self.groups.controls.change(&path, plan, found);
         let is_empty = self.groups.is_untouched(unit) || !self.groups.is_populated(unit);
         self.set(config.name.clone(), change, is_empty);
@@ -140,33 +165,18 @@ impl Host {
         let path = path.map_or(&[][..], Vec::as_slice);
         let controls = &self.groups.controls;
         let legacy = controls.legacy_groups(path);
-        let network = self.access(&order.config).network;
+        // Of the first process it was just found out.
+        let known = self.limits.access.get(&order.config.name);
+        let network = match known.filter(|_| order.first) {
+            Some(access) => access.network.clone(),
+            None => self.access(&order.config).network,
+        };
         Placing::new(group, legacy, controls.devices(path), network, order)
     }
 
     /// What the group of a unit or slice is kept from.
     fn access(&self, config: &UnitConfig) -> Access {
-        let resource = &config.resource;
-        let network = match config.name.unit_type() {
-            UnitType::Slice => NetworkAccess::of_slice(resource),
-            UnitType::Service
-            | UnitType::Socket
-            | UnitType::Target
-            | UnitType::Timer
-            | UnitType::Path
-            | UnitType::Scope
-            | UnitType::Mount
-            | UnitType::Automount
-            | UnitType::Swap
-            | UnitType::Device => {
-                let above = self.above(config);
-                NetworkAccess::of_unit(resource, above.iter().map(|config| &*config.resource))
-            }
-        };
-        Access {
-            devices: (resource.device_policy, resource.device_allow.clone()),
-            network,
-        }
+        access(config, &self.above(config))
     }
 
     /// The slices that a unit or slice is in, the innermost first, the root last.
@@ -174,10 +184,11 @@ impl Host {
         if config.name.as_str() == ROOT_SLICE {
             return Vec::new();
         }
-        let mut names = slices(&config.resource);
-        names.extend(UnitName::parse(ROOT_SLICE));
-        names.sort_by_key(|name| std::cmp::Reverse(name.slices().map_or(0, |s| s.len())));
-        let configs = names.iter().map(|name| self.engine.config(name.as_str()));
+        let names = slices(&config.resource);
+        let names = names.iter().rev().map(UnitName::as_str);
+        let configs = names
+            .chain([ROOT_SLICE])
+            .map(|name| self.engine.config(name));
         configs.flatten().collect()
     }
 
@@ -195,7 +206,10 @@ impl Host {
     }
 
     fn plan_for(&self, config: &UnitConfig) -> Plan {
-        let above = self.above(config);
+        self.plan_below(config, &self.above(config))
+    }
+
+    fn plan_below(&self, config: &UnitConfig, above: &[Arc<UnitConfig>]) -> Plan {
         let above: Vec<&ResourceConfig> = above.iter().map(|config| &*config.resource).collect();
         plan(
             &config.resource,

@@ -35,6 +35,8 @@ pub(super) struct NotifySocket {
     socket: Arc<OwnedFd>,
     readable: Readable,
     path: PathBuf,
+    /// Where messages are received; made once, since it is looked into at every end of a process.
+    buffer: Vec<u8>,
 }
 
 impl NotifySocket {
@@ -68,6 +70,7 @@ impl NotifySocket {
             readable: Readable::of(&socket)?,
             socket: Arc::new(socket),
             path: path.to_owned(),
+            buffer: vec![0; MAX_MESSAGE],
         })
     }
 
@@ -87,9 +90,9 @@ impl NotifySocket {
     }
 
     /// The next message, `None` when there is none left.
-    pub(super) fn receive(&self) -> Option<Received> {
+    pub(super) fn receive(&mut self) -> Option<Received> {
         loop {
-            match receive(&self.socket) {
+            match receive(&self.socket, &mut self.buffer) {
                 Ok(Next::Message(received)) => return Some(received),
                 Ok(Next::None) => return None,
                 Ok(Next::Nonsense(what)) => tracing::warn!("ignored a notify message {what}"),
@@ -120,9 +123,8 @@ enum Next {
 
 /// Takes one datagram. Descriptors that come along are closed unless they are for the store:
 /// that is also how BARRIER=1 is answered, all earlier messages having been read.
-fn receive(socket: &OwnedFd) -> io::Result<Next> {
-    let mut buffer = [0u8; MAX_MESSAGE];
-    let Some(datagram) = cmsg::receive(socket.as_fd(), &mut buffer)? else {
+fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<Next> {
+    let Some(datagram) = cmsg::receive(socket.as_fd(), buffer)? else {
         return Ok(Next::None);
     };
     let Some(sender) = datagram.sender.filter(|sender| sender.pid > 0) else {
@@ -179,7 +181,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         std::fs::write(&path, "left over").unwrap();
-        let socket = NotifySocket::bind(&path).unwrap();
+        let mut socket = NotifySocket::bind(&path).unwrap();
         let client = UnixDatagram::unbound().unwrap();
         client.send_to(b"READY=1", &path).unwrap();
         client.send_to(b"STATUS=\xff\xfe", &path).unwrap();
@@ -201,7 +203,7 @@ mod tests {
     async fn descriptors_are_closed() {
         use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
         let dir = tempfile::tempdir().unwrap();
-        let socket = NotifySocket::bind(&dir.path().join("notify")).unwrap();
+        let mut socket = NotifySocket::bind(&dir.path().join("notify")).unwrap();
         let client = UnixDatagram::unbound().unwrap();
         client.connect(socket.path()).unwrap();
         let (reader, writer) = rustix::pipe::pipe().unwrap();

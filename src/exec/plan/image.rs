@@ -58,7 +58,7 @@ fn candidates(input: &PlanInput<'_>) -> Result<Vec<CString>, PlanError> {
     };
     directories
         .into_iter()
-        .map(|directory| c_string(&format!("{directory}/{program}")))
+        .map(|directory| c_string(format!("{directory}/{program}")))
         .collect()
 }
 
@@ -102,8 +102,18 @@ fn environment(
         .filter(|(name, _)| !replaced.contains(name))
         .filter(|(name, _)| count.is_none_or(|(own, _)| own != *name))
         .chain(count)
-        .map(|(name, value)| c_string(&format!("{name}={value}")))
+        .map(|(name, value)| assignment(name, value))
         .collect()
+}
+
+/// `name=value`, made in one piece: there are dozens of them at each start.
+fn assignment(name: &str, value: &str) -> Result<CString, PlanError> {
+    // With room for the end that every C string has.
+    let mut text = String::with_capacity(name.len() + value.len() + 2);
+    text.push_str(name);
+    text.push('=');
+    text.push_str(value);
+    c_string(text)
 }
 
 fn c_strings<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<CString>, PlanError> {
