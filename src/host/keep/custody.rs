@@ -145,6 +145,12 @@ impl Kept {
 }
 
 impl Custody {
+    /// The keys that wait to be told of.
+    #[cfg(test)]
+    pub(in crate::host) fn waiting(&self) -> Vec<String> {
+        lock(&self.given_up).keys.clone()
+    }
+
     /// Nothing outlives the process but over execve.
     #[cfg(test)]
     pub(in crate::host) fn nobody() -> Arc<Custody> {

@@ -157,3 +157,22 @@ fn what_is_given_up_is_in_custody_no_more() {
     drop(second);
     assert!(!custody.has("a") && custody.all().is_empty());
 }
+
+#[test]
+fn what_can_wait_is_told_of_with_the_next_thing() {
+    let custody = Custody::nobody();
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let reader = Arc::new(OwnedFd::from(reader));
+    let keep = |key: &str| custody.keep(key.to_owned(), &reader);
+    keep("pipe").give_up_later();
+    assert!(!custody.has("pipe"), "it is not held here any more");
+    assert_eq!(custody.waiting(), ["pipe"]);
+    // What cannot wait does not.
+    drop(keep("socket"));
+    assert_eq!(custody.waiting(), ["pipe"]);
+    custody.gather();
+    drop(keep("process"));
+    assert_eq!(custody.waiting(), ["pipe", "process"]);
+    custody.pass_on();
+    assert!(custody.waiting().is_empty());
+}

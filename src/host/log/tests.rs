@@ -73,3 +73,26 @@ fn what_was_logged_is_there_for_the_next() {
     other.take_over(lines, 3);
     assert_eq!(other.last(None, 9).len(), 3);
 }
+
+#[test]
+fn what_the_manager_says_in_a_turn_waits_for_its_end_but_keeps_its_place() {
+    let log = Log::in_memory();
+    let unit = name("a.service");
+    let number = || *log.lines().borrow();
+    log.gather();
+    log.manager(LogLevel::Info, Some(&unit), "first");
+    assert_eq!(number(), 0);
+    // A line of a unit comes behind what was said before it.
+    write(&log, &unit, &["second"]);
+    log.manager(LogLevel::Info, Some(&unit), "third");
+    assert_eq!(number(), 2);
+    // Who asks gets everything.
+    let lines = log.last(Some(&unit), 9);
+    let texts: Vec<_> = lines.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!(texts, ["first", "second", "third"]);
+    log.manager(LogLevel::Info, None, "fourth");
+    log.pass_on();
+    assert_eq!(number(), 4);
+    log.manager(LogLevel::Info, None, "at once");
+    assert_eq!(number(), 5);
+}
