@@ -26,6 +26,11 @@ impl Backlog {
         self.shrunk.notify_one();
     }
 
+    /// Whether all of it was written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether another call may be begun.
     pub(super) fn has_room(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) < ENOUGH

@@ -11,6 +11,14 @@ use std::os::fd::AsFd;
 /// The path element that stands for the unit that the caller runs in.
 const SELF: &str = "self";
 
+/// An invocation ID as text.
+const INVOCATION_DIGITS: usize = 32;
+
+/// Whether what an object path says may be no unit's name: an invocation ID, or `self`.
+pub(super) fn stands_for_another(element: &str) -> bool {
+    element == SELF || element.len() == INVOCATION_DIGITS
+}
+
 /// The name behind what an object path says: an invocation ID, `self`, or a name already.
 ///
 /// # Errors
@@ -21,7 +29,7 @@ pub(super) async fn real_name(call: &Call<'_>, element: String) -> Result<String
             .await?
             .ok_or_else(|| unknown_object(&path::of_unit(SELF)));
     }
-    if element.len() == 32
+    if element.len() == INVOCATION_DIGITS
         && let Ok(id) = u128::from_str_radix(&element, 16)
     {
         return by_invocation(call, id).await;

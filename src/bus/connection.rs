@@ -180,7 +180,7 @@ async fn run(
     mut signals: mpsc::Receiver<Message>,
 ) {
     let (outbound, queue) = mpsc::channel(OUTBOUND_QUEUE);
-    let mut writer = tokio::spawn(write(client.clone(), stream, queue));
+    let mut writer = tokio::spawn(write(client.clone(), stream.clone(), queue));
     let mut pending: Option<Pending> = None;
     let mut lines = client.hub.handle.lines();
     let silence = tokio::time::sleep(FIRST_WORD);
@@ -193,7 +193,10 @@ async fn run(
             () = outbound.closed() => false,
             replies = finish(&mut pending) => {
                 client.show_replies(&replies);
-                send(&client, &outbound, replies).await
+                match write_at_once(&client, &stream, replies) {
+                    Ok(rest) => send(&client, &outbound, rest).await,
+                    Err(_) => false,
+                }
             }
             signal = signals.recv(), if !holds => match signal {
                 Some(signal) => pass_on(&client, &outbound, signal).await,
@@ -228,7 +231,7 @@ async fn run(
             break;
         }
     }
-    drop(outbound);
+    drop((outbound, stream));
     // Gives the last replies a chance.
     if tokio::time::timeout(WRITE_TIMEOUT, &mut writer)
         .await
@@ -316,6 +319,33 @@ async fn finish(pending: &mut Option<Pending>) -> Vec<Outgoing> {
             messages.unwrap_or_default()
         }
         None => std::future::pending().await,
+    }
+}
+
+/// Writes what there is room for, if nothing waits before it and no descriptor goes along: another task
+/// need not be woken for most answers. What is left is to be queued.
+///
+/// # Errors
+/// The client has gone.
+fn write_at_once(
+    client: &Client,
+    stream: &UnixStream,
+    mut messages: Vec<Outgoing>,
+) -> io::Result<Vec<Outgoing>> {
+    let [Outgoing::Frame(bytes)] = messages.as_mut_slice() else {
+        return Ok(messages);
+    };
+    if !client.backlog.is_empty() {
+        return Ok(messages);
+    }
+    match stream.try_write(bytes) {
+        Ok(count) if count == bytes.len() => Ok(Vec::new()),
+        Ok(count) => {
+            bytes.drain(..count);
+            Ok(messages)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(messages),
+        Err(error) => Err(error),
     }
 }
 

@@ -170,12 +170,20 @@ pub(super) async fn dispatch(client: &Client, message: &Message) -> Result<Reply
         return on_bus(&call, path.as_str()).map(Reply::from_bus);
     }
     let object = Object::parse(path.as_str());
+    // Most questions are about units: what the others need waits in boxes, so that there is little
+    // to move for each.
     let body = match object {
-        Object::Manager => on_manager(&call).await,
-        Object::Unit(name) => on_unit(&call, &callers::real_name(&call, name).await?).await,
-        Object::Log => log_control::call(&call).await,
-        Object::Job(id) => jobs::on_job(&call, id).await,
-        Object::Node => on_node(&call, path.as_str()).await,
+        Object::Manager => Box::pin(on_manager(&call)).await,
+        Object::Unit(name) => {
+            let name = match callers::stands_for_another(&name) {
+                true => Box::pin(callers::real_name(&call, name)).await?,
+                false => name,
+            };
+            on_unit(&call, &name).await
+        }
+        Object::Log => Box::pin(log_control::call(&call)).await,
+        Object::Job(id) => Box::pin(jobs::on_job(&call, id)).await,
+        Object::Node => Box::pin(on_node(&call, path.as_str())).await,
         Object::Unknown => Err(unknown_object(path.as_str())),
     }?;
     Ok(Reply::from_manager(body))
@@ -230,15 +238,15 @@ async fn on_unit(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
         }
         None if call.is_among(member::type_methods(unit_type)) => {
             call.admit(of_type, member::type_methods(unit_type))?;
-            unit::type_call(call, name).await
+            Box::pin(unit::type_call(call, name)).await
         }
         None | Some(UNIT_INTERFACE) => {
             call.admit(UNIT_INTERFACE, table_members::UNIT)?;
-            unit::call(call, name).await
+            Box::pin(unit::call(call, name)).await
         }
         Some(interface) if interface == of_type => {
             call.admit(of_type, member::type_methods(unit_type))?;
-            unit::type_call(call, name).await
+            Box::pin(unit::type_call(call, name)).await
         }
         Some(_) => Err(call.unknown_method()),
     }
@@ -268,7 +276,7 @@ async fn on_node(call: &Call<'_>, path: &str) -> Result<Body, Failure> {
 ///
 /// # Errors
 /// The name is bad, or the manager is going away.
-pub(super) async fn snapshot(call: &Call<'_>, name: &str) -> Result<UnitSnapshot, Failure> {
+pub(super) async fn snapshot(call: &Call<'_>, name: &str) -> Result<Box<UnitSnapshot>, Failure> {
     snapshot_for(call, name, None).await
 }
 
@@ -280,16 +288,19 @@ pub(super) async fn snapshot_for(
     call: &Call<'_>,
     name: &str,
     property: Option<&str>,
-) -> Result<UnitSnapshot, Failure> {
+) -> Result<Box<UnitSnapshot>, Failure> {
     let handle = &call.client.hub.handle;
-    let (unit, wanted) = (name.to_owned(), property.map(str::to_owned));
-    let look =
-        move |view: &crate::host::View<'_>| UnitSnapshot::take_for(view, &unit, wanted.as_deref());
-    if let Some(snapshot) = handle.look(look.clone()).await? {
+    let taken = || {
+        let (unit, wanted) = (name.to_owned(), property.map(str::to_owned));
+        // In a box, since it goes through several hands.
+        move |view: &crate::host::View<'_>| {
+            UnitSnapshot::take_for(view, &unit, wanted.as_deref()).map(Box::new)
+        }
+    };
+    if let Some(snapshot) = handle.look(taken()).await? {
         return Ok(snapshot);
     }
-    handle
-        .look_at(&[name.to_owned()], look)
+    Box::pin(handle.look_at(&[name.to_owned()], taken()))
         .await?
         .ok_or_else(|| Failure::not_loaded(name))
 }

@@ -63,7 +63,7 @@ async fn text(call: &Call<'_>) -> Result<String, Failure> {
 }
 
 /// Those that say something, one a line.
-fn properties(text: &mut String, shown: Vec<Shown>) {
+fn properties(text: &mut String, shown: impl IntoIterator<Item = Shown>) {
     for (name, signature, value) in shown {
         if value != Value::zero(signature) {
             let _ = writeln!(text, "\t{name}: {value}");

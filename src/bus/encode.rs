@@ -107,7 +107,11 @@ fn put_length(bytes: &mut [u8], place: usize, begin: usize) {
 }
 
 fn pad(bytes: &mut Vec<u8>, to: usize) {
-    bytes.resize(bytes.len().next_multiple_of(to), 0);
+    const ZEROS: [u8; 8] = [0; 8];
+    let missing = bytes.len().next_multiple_of(to) - bytes.len();
+    if missing > 0 {
+        bytes.extend_from_slice(&ZEROS[..missing]);
+    }
 }
 
 fn fixed<const N: usize>(bytes: &mut Vec<u8>, number: [u8; N]) {
@@ -249,6 +253,36 @@ impl Rows {
     }
 }
 
+/// `a{sv}` that is the whole of a body, written entry by entry.
+pub(super) struct Entries(Vec<u8>);
+
+impl Entries {
+    /// None yet, and room for this many bytes.
+    pub(super) fn with_room(bytes: usize) -> Entries {
+        let mut entries = Vec::with_capacity(bytes);
+        // The length, and what entries are aligned to.
+        entries.extend([0; 8]);
+        Entries(entries)
+    }
+
+    /// Writes the next one.
+    ///
+    /// # Errors
+    /// The value is not of this type.
+    pub(super) fn add(&mut self, name: &str, types: &str, of: &Value) -> Result<(), Mismatch> {
+        pad(&mut self.0, 8);
+        string(&mut self.0, name);
+        signature(&mut self.0, types);
+        value(&mut self.0, types, of)
+    }
+
+    /// All of them.
+    pub(super) fn finish(mut self) -> Value {
+        put_length(&mut self.0, 0, 8);
+        Value::Encoded(self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,6 +380,32 @@ mod tests {
             let whole = reply(&envelope(), &Body::one(types, rows.finish())).unwrap();
             assert_eq!(whole[whole.len() - theirs.len()..], theirs);
         }
+    }
+
+    #[test]
+    fn entries_are_as_values_of_them() {
+        let shown = [
+            ("A", "t", Value::U64(1)),
+            ("BB", "as", Value::strings(["a", "bc"])),
+            (
+                "CCC",
+                "(sb)",
+                Value::Struct(vec![text("x"), Value::Bool(true)]),
+            ),
+            ("DDDD", "y", Value::Byte(3)),
+        ];
+        for count in 0..=shown.len() {
+            let mut entries = Entries::with_room(0);
+            for (name, types, value) in &shown[..count] {
+                entries.add(name, types, value).unwrap();
+            }
+            let theirs = Value::properties(shown[..count].iter().cloned());
+            let theirs = by_zbus(&Body::one("a{sv}", theirs));
+            let whole = reply(&envelope(), &Body::one("a{sv}", entries.finish())).unwrap();
+            assert_eq!(whole[whole.len() - theirs.len()..], theirs);
+        }
+        let mut entries = Entries::with_room(0);
+        assert!(entries.add("A", "t", &Value::Byte(1)).is_err());
     }
 
     #[test]

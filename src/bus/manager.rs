@@ -192,7 +192,7 @@ pub(super) async fn hold(call: &Call<'_>, name: &str, more: bool) -> Result<Body
 ///
 /// # Errors
 /// It has no file, is masked, or its file is bad.
-pub(super) async fn loaded(call: &Call<'_>, name: &str) -> Result<UnitSnapshot, Failure> {
+pub(super) async fn loaded(call: &Call<'_>, name: &str) -> Result<Box<UnitSnapshot>, Failure> {
     let unit = snapshot(call, name).await?;
     let own = unit.view.name();
     let (error, text) = match unit.view.load() {

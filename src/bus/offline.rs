@@ -21,7 +21,7 @@ pub fn unit_properties(engine: &Engine, unit: &str) -> Option<Vec<(String, Json)
     };
     let unit = UnitSnapshot::take(&view, unit)?;
     let shown = get_all(&unit, "").ok()?;
-    let properties = shown.into_iter().chain(unit.own_properties());
+    let properties = shown.chain(unit.own_properties());
     Some(
         properties
             .map(|(name, _, value)| (name.to_owned(), json(value)))
@@ -47,7 +47,7 @@ pub fn encoded_properties(engine: &Engine, unit: &str) -> Option<Vec<u8>> {
 }
 
 /// Nothing runs, nothing was logged.
-struct NoHost;
+pub(super) struct NoHost;
 
 impl Facts for NoHost {
     fn control_group(&self, _: &UnitName) -> String {

@@ -28,8 +28,9 @@ const MOST_DESCRIPTORS: usize = 16;
 /// What the header has before the lengths are known.
 const HEADER: usize = 16;
 
-/// Bytes read at a time, and kept by a connection that is idle.
-const READ: usize = 4096;
+/// Bytes read at a time, and kept by a connection that is idle: more than nearly every call has, and
+/// few enough that making room for them takes no time.
+const READ: usize = 2048;
 
 /// The end of the handshake; messages begin behind it.
 const BEGIN: &[u8] = b"BEGIN\r\n";

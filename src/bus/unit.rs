@@ -1,6 +1,7 @@
 //! Unit objects.
 
 use super::dispatch::{Call, INTROSPECTABLE, PEER, PROPERTIES, snapshot, snapshot_for};
+use super::encode::Entries;
 use super::failure::{Failure, names};
 use super::own;
 use super::properties::row::Row;
@@ -57,19 +58,22 @@ pub(super) async fn type_call(call: &Call<'_>, name: &str) -> Result<Body, Failu
     }
 }
 
-/// Answers Get, GetAll and Set.
+/// Answers Get, GetAll and Set. What is seldom needed waits in boxes, so that there is little to move
+/// for each question.
 pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Failure> {
     match call.member {
         "Get" => {
             let (interface, property): (String, String) = call.arguments()?;
             let mut unit = snapshot_for(call, name, Some(&property)).await?;
             if property.starts_with("UnitFile") {
-                let state = unit_files::state_of(&call.client.hub, &unit).await?;
+                let state = Box::pin(unit_files::state_of(&call.client.hub, &unit)).await?;
                 unit.file_state = Some(state);
             }
             let of_ours = interface.is_empty() || interface == own::UNIT_INTERFACE;
             if of_ours && own::is_of_unit(&property) {
-                let shown = own::unit_properties(call, &unit).await?.into_iter();
+                let shown = Box::pin(own::unit_properties(call, &unit))
+                    .await?
+                    .into_iter();
                 let mut found = shown.filter(|(name, _, _)| *name == property);
                 return found
                     .next()
@@ -82,20 +86,20 @@ pub(super) async fn properties(call: &Call<'_>, name: &str) -> Result<Body, Fail
             let interface: String = call.arguments()?;
             if is_of_type(name, &interface) {
                 let unit = snapshot_for(call, name, Some(OF_TYPE)).await?;
-                return Ok(all(get_all(&unit, &interface)?));
+                return all_of(call, &unit, &interface);
             }
             let mut unit = snapshot(call, name).await?;
             if interface.is_empty() || interface == UNIT_INTERFACE {
-                let state = unit_files::state_of(&call.client.hub, &unit).await?;
+                let state = Box::pin(unit_files::state_of(&call.client.hub, &unit)).await?;
                 unit.file_state = Some(state);
             }
             if interface == own::UNIT_INTERFACE {
-                return Ok(all(own::unit_properties(call, &unit).await?));
+                return Ok(all(Box::pin(own::unit_properties(call, &unit)).await?));
             }
             if interface.is_empty() {
-                add_usage(call, &mut unit).await?;
+                Box::pin(add_usage(call, &mut unit)).await?;
             }
-            Ok(all(get_all(&unit, &interface)?))
+            all_of(call, &unit, &interface)
         }
         "Set" => {
             setting(call, unit_rows())?;
@@ -119,8 +123,7 @@ async fn add_usage(call: &Call<'_>, unit: &mut UnitSnapshot) -> Result<(), Failu
 
 fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Failure> {
     if interface == own::INTERFACE {
-        let mut shown = unit.own_properties().into_iter();
-        let found = shown.find(|(name, _, _)| *name == property);
+        let found = unit.own_properties().find(|(name, _, _)| *name == property);
         return found
             .map(|(_, signature, value)| Body::one("v", Value::variant(signature, value)))
             .ok_or_else(|| unknown_property(interface, property));
@@ -147,22 +150,40 @@ fn get(unit: &UnitSnapshot, interface: &str, property: &str) -> Result<Body, Fai
 }
 
 /// The type's interface first, then the unit's, as systemd sends them.
-pub(super) fn get_all(unit: &UnitSnapshot, interface: &str) -> Result<Vec<Shown>, Failure> {
-    if interface.is_empty() {
-        let mut shown = unit.type_properties();
-        shown.extend(unit.unit_properties());
-        return Ok(shown);
+pub(super) fn get_all(
+    unit: &UnitSnapshot,
+    interface: &str,
+) -> Result<impl Iterator<Item = Shown>, Failure> {
+    let is_any = interface.is_empty();
+    let of_type = is_any || interface == type_interface(unit.unit_type());
+    let of_unit = is_any || interface == UNIT_INTERFACE;
+    let of_ours = interface == own::INTERFACE;
+    if !of_type && !of_unit && !of_ours {
+        no_properties(interface)?;
     }
-    if interface == UNIT_INTERFACE {
-        return Ok(unit.unit_properties());
+    let of_type = of_type.then(|| unit.type_properties());
+    let of_unit = of_unit.then(|| unit.unit_properties());
+    let of_ours = of_ours.then(|| unit.own_properties());
+    let shown = of_type.into_iter().flatten();
+    let shown = shown.chain(of_unit.into_iter().flatten());
+    Ok(shown.chain(of_ours.into_iter().flatten()))
+}
+
+/// Bytes that the properties of a service take, about.
+const ROOM: usize = 16 * 1024;
+
+/// The reply to GetAll of a unit.
+fn all_of(call: &Call<'_>, unit: &UnitSnapshot, interface: &str) -> Result<Body, Failure> {
+    let shown = get_all(unit, interface)?;
+    if call.client.shows_answers() {
+        return Ok(all(shown.collect()));
     }
-    if interface == type_interface(unit.unit_type()) {
-        return Ok(unit.type_properties());
+    let mut entries = Entries::with_room(ROOM);
+    for (name, types, value) in shown {
+        let added = entries.add(name, types, &value);
+        added.map_err(|error| Failure::new(names::FAILED, format!("{name}: {error}")))?;
     }
-    if interface == own::INTERFACE {
-        return Ok(unit.own_properties());
-    }
-    no_properties(interface)
+    Ok(Body::one("a{sv}", entries.finish()))
 }
 
 /// The answer to GetAll of an interface that is not the object's own.

@@ -59,6 +59,8 @@ pub(in crate::bus) struct Row {
     pub(in crate::bus) default: Default,
     /// Whether it can be set through org.freedesktop.DBus.Properties.
     pub(in crate::bus) writable: bool,
+    /// Whether a unit's state may have a value for it; else only its files are asked.
+    pub(in crate::bus) live: bool,
     /// The directive behind it, if one is; not in the tables themselves.
     pub(in crate::bus) directive: Option<&'static Property>,
 }
@@ -76,8 +78,19 @@ pub(super) const fn row(
         emits,
         default,
         writable: false,
+        live: true,
         directive: None,
     }
+}
+
+/// Rows of settings, of which no state has a value.
+pub(super) const fn settings<const N: usize>(mut rows: [Row; N]) -> [Row; N] {
+    let mut at = 0;
+    while at < N {
+        rows[at].live = false;
+        at += 1;
+    }
+    rows
 }
 
 impl Row {

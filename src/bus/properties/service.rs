@@ -61,6 +61,10 @@ pub(super) fn commands(
     start_only: bool,
     name: &str,
 ) -> Option<Value> {
+    // Asked for every property of a service: most are told by how they begin.
+    if !name.starts_with("Exec") {
+        return None;
+    }
     let (directive, extended) = match name.strip_suffix("Ex") {
         Some(directive) => (directive, true),
         None => (name, false),

@@ -3,7 +3,7 @@
 
 use super::row::Default::{Max, Number, Omit, Text, True, Zero};
 use super::row::Emits::{Const, Never};
-use super::row::{Row, row};
+use super::row::{Row, row, settings};
 
 /// systemd.resource-control(5).
 pub(super) const CONTROL_GROUP: &[Row] = &[
@@ -82,7 +82,7 @@ pub(super) const CONTROL_GROUP: &[Row] = &[
 ];
 
 /// systemd.exec(5).
-pub(super) const EXEC: &[Row] = &[
+pub(super) const EXEC: &[Row] = &settings([
     row("Environment", "as", Const, Zero),
     row("EnvironmentFiles", "a(sb)", Const, Zero),
     row("PassEnvironment", "as", Const, Zero),
@@ -248,10 +248,10 @@ pub(super) const EXEC: &[Row] = &[
     row("ProtectHostname", "b", Const, Zero),
     row("NetworkNamespacePath", "s", Const, Zero),
     row("IPCNamespacePath", "s", Const, Zero),
-];
+]);
 
 /// systemd.kill(5).
-pub(super) const KILL: &[Row] = &[
+pub(super) const KILL: &[Row] = &settings([
     row("KillMode", "s", Const, Text("control-group")),
     row("KillSignal", "i", Const, Number(15)),
     row("RestartKillSignal", "i", Const, Number(15)),
@@ -259,4 +259,4 @@ pub(super) const KILL: &[Row] = &[
     row("SendSIGKILL", "b", Const, True),
     row("SendSIGHUP", "b", Const, Zero),
     row("WatchdogSignal", "i", Const, Number(6)),
-];
+]);

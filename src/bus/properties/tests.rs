@@ -1,10 +1,14 @@
 //! The tables against themselves and against the directive table.
 
 use super::row::{Default, Row};
-use super::{manager_rows, type_rows, unit_rows};
+use super::{UnitSnapshot, manager_rows, service, socket, type_rows, unit_rows, usage};
+use crate::bus::offline::NoHost;
 use crate::bus::value::Value;
+use crate::engine::{Engine, Event, Timestamp};
+use crate::host::{Io, Traffic, Usage, View};
 use crate::unit::directive::{PropertyValue, type_properties, unit_properties};
-use crate::unit::name::UnitType;
+use crate::unit::load::{MemorySource, Settings, load_closure};
+use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeSet;
 
 fn tables() -> Vec<(&'static str, &'static [Row])> {
@@ -98,4 +102,49 @@ fn zero_has_the_shape_of_its_type() {
         Value::zero("(uo)"),
         Value::Struct(vec![Value::U32(0), Value::Word("/")])
     );
+}
+
+#[test]
+fn no_state_has_a_value_for_what_only_files_say() {
+    let source = MemorySource::new()
+        .file("/u/a.service", "[Service]\nExecStart=/bin/a\n")
+        .file("/u/a.socket", "[Socket]\nListenStream=/a\n");
+    let settings = Settings {
+        path: vec!["/u".to_owned()],
+        ..Settings::default()
+    };
+    let names = ["a.service", "a.socket"].map(|name| UnitName::parse(name).unwrap());
+    let units = load_closure(&names.into(), &BTreeSet::new(), &settings, &source);
+    let mut engine = Engine::new(1);
+    let units = units.into_values().collect();
+    engine.handle(Timestamp::default(), Event::Load { units });
+    let view = View {
+        engine: &engine,
+        facts: &NoHost,
+    };
+    let used = Usage {
+        io: Some(Io::default()),
+        traffic: Some(Traffic::default()),
+        ..Usage::default()
+    };
+    let service = UnitSnapshot::take(&view, "a.service").unwrap();
+    let socket = UnitSnapshot::take(&view, "a.socket").unwrap();
+    let (mut live, mut written) = (0, 0);
+    for (unit_type, state) in [(UnitType::Service, &service), (UnitType::Socket, &socket)] {
+        for row in type_rows(unit_type) {
+            let value = match unit_type {
+                UnitType::Service => service::live(state, row.name),
+                _ => socket::live(state, row.name),
+            };
+            let value = value.or_else(|| usage::live(&used, row.name));
+            match row.live {
+                true => live += usize::from(value.is_some()),
+                false => {
+                    written += 1;
+                    assert_eq!(value, None, "{}", row.name);
+                }
+            }
+        }
+    }
+    assert!(live > 20 && written > 300, "{live} {written}");
 }

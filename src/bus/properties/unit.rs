@@ -88,29 +88,30 @@ impl UnitSnapshot {
     }
 
     /// The properties of org.freedesktop.systemd1.Unit, in order.
-    pub(in crate::bus) fn unit_properties(&self) -> Vec<Shown> {
+    pub(in crate::bus) fn unit_properties(&self) -> impl Iterator<Item = Shown> {
         self.show(unit_rows(), None)
     }
 
     /// The properties of the unit type's interface, in order.
-    pub(in crate::bus) fn type_properties(&self) -> Vec<Shown> {
+    pub(in crate::bus) fn type_properties(&self) -> impl Iterator<Item = Shown> {
         let unit_type = self.unit_type();
         self.show(type_rows(unit_type), Some(unit_type))
     }
 
     /// Our own settings, which systemd's interfaces have no place for.
-    pub(in crate::bus) fn own_properties(&self) -> Vec<Shown> {
-        let shown = |property: &directive::Property| {
+    pub(in crate::bus) fn own_properties(&self) -> impl Iterator<Item = Shown> {
+        let shown = |property: &'static directive::Property| {
             let value = property.value(&self.view.config);
             let value = Value::from_property(value, property.signature)?;
             Some((property.name, property.signature, value))
         };
-        directive::own_properties().filter_map(shown).collect()
+        directive::own_properties().filter_map(shown)
     }
 
     /// One property of a row.
     pub(in crate::bus) fn value(&self, row: &Row, unit_type: Option<UnitType>) -> Option<Value> {
         let live = match unit_type {
+            _ if !row.live => None,
             None => self.live(row.name),
             Some(UnitType::Service) => {
                 service::live(self, row.name).or_else(|| usage::live(&self.usage, row.name))
@@ -132,10 +133,13 @@ impl UnitSnapshot {
             .map(|value| masked(row.name, value))
     }
 
-    fn show(&self, rows: &[Row], unit_type: Option<UnitType>) -> Vec<Shown> {
+    fn show(
+        &self,
+        rows: &'static [Row],
+        unit_type: Option<UnitType>,
+    ) -> impl Iterator<Item = Shown> {
         rows.iter()
-            .filter_map(|row| Some((row.name, row.signature, self.value(row, unit_type)?)))
-            .collect()
+            .filter_map(move |row| Some((row.name, row.signature, self.value(row, unit_type)?)))
     }
 
     fn configured(&self, row: &Row) -> Option<Value> {
