@@ -337,7 +337,10 @@ impl Engine {
         self.order_suspect = true;
         for name in names {
             if let Some(unit) = self.graph.find(name.as_str()) {
-                self.with_service(unit, Service::look_at_probes);
+                // Nobody is probed of one that has done nothing.
+                if !self.graph.get(unit).machine.is_rested() {
+                    self.with_service(unit, Service::look_at_probes);
+                }
                 self.with_timer(unit, Timer::on_reconfigured);
                 self.with_path(unit, Path::on_reconfigured);
                 self.effects.push_back(Effect::Changed { unit });

@@ -69,6 +69,20 @@ impl Machine {
         }
     }
 
+    /// Whether it is a service that has done nothing yet.
+    pub(super) fn is_rested(&self) -> bool {
+        match self {
+            Machine::Service(service) => service.is_rested(),
+            Machine::Socket(_)
+            | Machine::Scope(_)
+            | Machine::Timer(_)
+            | Machine::Path(_)
+            | Machine::Target { .. }
+            | Machine::Fact
+            | Machine::Inert => false,
+        }
+    }
+
     /// What the unit is doing.
     pub(super) fn active_state(&self) -> ActiveState {
         match self {

@@ -12,6 +12,11 @@ use std::sync::LazyLock;
 pub struct Rested(Option<Box<Service>>);
 
 impl Rested {
+    /// Whether it has done nothing yet.
+    pub fn is_rested(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// As [`Service::config_changed`], which is nothing to one that has done nothing.
     pub fn config_changed(&mut self, config: &UnitConfig) {
         if let Some(service) = &mut self.0 {
@@ -46,7 +51,7 @@ mod tests {
     #[test]
     fn it_is_there_once_it_is_changed() {
         let mut service = Rested::default();
-        assert_eq!(service.restarts, 0);
+        assert!(service.restarts == 0 && service.is_rested());
         service.config_changed(&UnitConfig::not_found(
             crate::unit::name::UnitName::parse("a.service").unwrap(),
         ));

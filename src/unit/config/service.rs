@@ -183,25 +183,40 @@ pub struct Command {
 }
 
 /// The commands of a service or socket by kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Commands {
-    lists: [Vec<Command>; 8],
+    // Hardly any unit has more than one of the eight lists. Sorted by kind; some may be empty.
+    lists: Vec<(CommandKind, Vec<Command>)>,
 }
 
 impl Commands {
+    fn place(&self, kind: CommandKind) -> Result<usize, usize> {
+        self.lists.binary_search_by_key(&kind, |(kind, _)| *kind)
+    }
+
     /// The commands of a kind, in order.
     pub fn get(&self, kind: CommandKind) -> &[Command] {
-        &self.lists[kind as usize]
+        match self.place(kind) {
+            Ok(at) => &self.lists[at].1,
+            Err(_) => &[],
+        }
     }
 
     /// The commands of a kind, to change.
     pub fn get_mut(&mut self, kind: CommandKind) -> &mut Vec<Command> {
-        &mut self.lists[kind as usize]
+        let at = self.place(kind).unwrap_or_else(|at| {
+            self.lists.reserve_exact(1);
+            self.lists.insert(at, (kind, Vec::new()));
+            at
+        });
+        &mut self.lists[at].1
     }
 
     /// Takes no more room than it needs.
     pub(in crate::unit) fn shrink(&mut self) {
-        for list in &mut self.lists {
+        self.lists.retain(|(_, list)| !list.is_empty());
+        self.lists.shrink_to_fit();
+        for (_, list) in &mut self.lists {
             list.shrink_to_fit();
             for command in list {
                 command.argv.shrink_to_fit();
@@ -209,6 +224,16 @@ impl Commands {
         }
     }
 }
+
+impl PartialEq for Commands {
+    fn eq(&self, other: &Commands) -> bool {
+        CommandKind::ALL
+            .iter()
+            .all(|kind| self.get(*kind) == other.get(*kind))
+    }
+}
+
+impl Eq for Commands {}
 
 /// OpenFile= (253).
 #[derive(Debug, Clone, PartialEq, Eq)]

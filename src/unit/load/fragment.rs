@@ -20,6 +20,9 @@ const LINKS: [(&str, DependencyKind); 3] = [
     ("upholds", DependencyKind::Upholds),
 ];
 
+/// Names of the last unit that those of the next one are compared with.
+const NEAR: usize = 16;
+
 /// Loads units one by one from an indexed load path.
 pub(super) struct Loader<'a> {
     settings: &'a Settings,
@@ -30,6 +33,8 @@ pub(super) struct Loader<'a> {
     resource: Cold<ResourceConfig>,
     /// How its processes are run.
     exec: Cold<ExecConfig>,
+    /// What it depends on, as far as it is worth to look through them.
+    near: Vec<UnitName>,
     /// Directories that were listed, for those that many units share.
     listings: BTreeMap<String, Vec<Entry>>,
     /// Directories that could not be read.
@@ -50,6 +55,7 @@ impl<'a> Loader<'a> {
             shared: context::Shared::of(&settings.system),
             resource: Cold::default(),
             exec: Cold::default(),
+            near: Vec::new(),
             listings: BTreeMap::new(),
             unreadable: index.unreadable().to_vec(),
         }
@@ -142,10 +148,24 @@ impl<'a> Loader<'a> {
         let mut config = finish(draft);
         // Neighbours mostly have the same.
         config.resource.share(&mut self.resource);
+        self.share_names(&mut config);
         if let Some(exec) = config.kept_exec_mut() {
             exec.share(&mut self.exec);
         }
         config
+    }
+
+    /// Names that the last unit depended on, too, are there once.
+    fn share_names(&mut self, config: &mut UnitConfig) {
+        for dependency in &mut config.dependencies {
+            let mut near = self.near.iter();
+            if let Some(name) = near.find(|name| **name == dependency.target) {
+                dependency.target = name.clone();
+            }
+        }
+        let names = config.dependencies.iter().take(NEAR);
+        self.near.clear();
+        self.near.extend(names.map(|it| it.target.clone()));
     }
 
     /// What a unit starts from: its file to be read, or what is built in or in the kernel; a
