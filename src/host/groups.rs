@@ -46,7 +46,7 @@ struct Members {
     /// The generation for which each of these was started, as far as that is known.
     generations: BTreeMap<i32, u32>,
     /// Invocation IDs in use, as the environment carries them.
-    invocations: BTreeSet<String>,
+    invocations: Vec<String>,
     /// A process was started since the group was last empty.
     occupied: bool,
     /// Processes of a scope that are not in its group, or for which there is none.
@@ -54,6 +54,10 @@ struct Members {
 }
 
 impl Members {
+    fn has(&self, invocation: &str) -> bool {
+        self.invocations.iter().any(|known| known == invocation)
+    }
+
     /// How many of its processes the kernel has killed for want of memory, as far as it counts.
     fn kills(&self) -> u64 {
         let watched = self.group.as_ref().filter(|_| self.memory_watch.is_some());
@@ -70,7 +74,8 @@ pub(super) struct Groups {
     /// What is set on the groups.
     pub(super) controls: Controls,
     watcher: Option<(Watcher, Readable)>,
-    units: BTreeMap<UnitId, Members>,
+    // In boxes: half of a tree's room is empty where numbers only go up.
+    units: BTreeMap<UnitId, Box<Members>>,
     /// Whose the watches are that `units` has.
     watches: BTreeMap<WatchId, UnitId>,
     /// Units whose group may have become empty.
@@ -250,7 +255,10 @@ impl Groups {
     ) -> io::Result<Option<Arc<Group>>> {
         let members = self.units.entry(unit).or_default();
         members.name = Some(name.clone());
-        members.invocations.insert(invocation.to_owned());
+        if !members.has(invocation) {
+            members.invocations.reserve_exact(1);
+            members.invocations.push(invocation.to_owned());
+        }
         let Some(tree) = &self.tree else {
             members.path = path;
             return Ok(None);
@@ -318,7 +326,7 @@ impl Groups {
     /// Whether processes of the unit were started with this invocation ID.
     pub(super) fn has_invocation(&self, unit: UnitId, invocation: &str) -> bool {
         let members = self.units.get(&unit);
-        members.is_some_and(|members| members.invocations.contains(invocation))
+        members.is_some_and(|members| members.has(invocation))
     }
 
     /// Whether processes of the unit were started for different generations.
@@ -762,7 +770,7 @@ impl Groups {
         let invocation = process_table::environment_variable(pid, "INVOCATION_ID")?;
         self.units
             .iter()
-            .find(|(_, members)| members.invocations.contains(&invocation))
+            .find(|(_, members)| members.has(&invocation))
             .map(|(unit, _)| *unit)
     }
 
@@ -778,7 +786,7 @@ impl Groups {
         }
         let invocation = process_table::environment_variable(pid, "INVOCATION_ID")?;
         let mut units = self.units.iter();
-        let unit = units.find(|(_, members)| members.invocations.contains(&invocation));
+        let unit = units.find(|(_, members)| members.has(&invocation));
         unit.map(|(unit, _)| *unit)
     }
 

@@ -38,6 +38,9 @@ pub(in crate::host) struct Journal {
     line: Vec<u8>,
 }
 
+/// Room for a line that is kept, in bytes.
+const USUAL: usize = 4096;
+
 impl Journal {
     /// Begins with a first picture, in place of all that are there.
     ///
@@ -81,6 +84,8 @@ impl Journal {
     /// As [`Journal::event`].
     pub(in crate::host) fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         self.line.clear();
+        // A load of thousands is one line, which is no measure for the next.
+        self.line.shrink_to(USUAL);
         serde_json::to_writer(&mut self.line, entry).map_err(io::Error::other)?;
         self.line.push(b'\n');
         self.file.write_all(&self.line)?;
