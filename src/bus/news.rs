@@ -15,13 +15,14 @@ use super::properties::{
 };
 use super::scope;
 use super::value::{Body, Value};
-use crate::engine::{ActiveState, JobId, JobResult};
+use crate::engine::{JobId, JobResult};
 use crate::host::{News, View};
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::mpsc::UnboundedReceiver;
 use zbus::Message;
 
 /// News handled in one turn.
@@ -29,7 +30,7 @@ const TURN: usize = 1024;
 
 /// Tells clients what happens, until the loop is gone.
 pub(super) async fn pump(hub: Arc<Hub>, mut news: Receiver<News>) {
-    let mut jobs = Jobs::default();
+    let mut ends = Ends::new(hub.handle.job_ends());
     loop {
         let mut turn = Vec::new();
         let mut missed = match news.recv().await {
@@ -40,85 +41,83 @@ pub(super) async fn pump(hub: Arc<Hub>, mut news: Receiver<News>) {
             Err(RecvError::Lagged(_)) => true,
             Err(RecvError::Closed) => return,
         };
-        while turn.len() < TURN {
+        let mut all = false;
+        while turn.len() < TURN && !all {
             match news.try_recv() {
                 Ok(item) => turn.push(item),
                 Err(TryRecvError::Lagged(_)) => missed = true,
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => all = true,
             }
         }
-        jobs.learn(&turn);
+        if missed {
+            tracing::warn!("the control socket fell behind; some signals were not sent");
+        }
         if missed || turn.iter().any(|item| matches!(item, News::Reloading(_))) {
             hub.forget_file_states();
         }
-        let caught_up = if missed {
-            jobs.catch_up(&hub).await
-        } else {
-            Some(Vec::new())
-        };
-        let Some(lost) = caught_up else { return };
-        turn.extend(lost);
-        if hub.is_empty() {
-            continue;
+        let turn = ends.mend(turn, missed, all);
+        // Nothing is lost of it, so that it may be much: clients get their turn in between.
+        for part in turn.chunks(TURN) {
+            if hub.is_empty() {
+                break;
+            }
+            let Some(snapshots) = changed_units(&hub, part).await else {
+                return;
+            };
+            tell_turn(&hub, part, snapshots);
+            tokio::task::yield_now().await;
         }
-        let Some(snapshots) = changed_units(&hub, &turn).await else {
-            return;
-        };
-        tell_turn(&hub, &turn, snapshots);
     }
 }
 
-/// The jobs whose end was not told yet.
-#[derive(Default)]
-struct Jobs(BTreeMap<JobId, (UnitName, crate::engine::JobKind)>);
+/// The ends of jobs, of which none gets lost: nobody is to wait for ever.
+struct Ends {
+    /// All of them, in the order of the news.
+    all: UnboundedReceiver<News>,
+    /// Those that were told before they came among the news.
+    early: BTreeSet<JobId>,
+}
 
-impl Jobs {
-    fn learn(&mut self, turn: &[News]) {
-        for item in turn {
-            match item {
-                News::JobNew(id, unit, kind) => {
-                    self.0.insert(*id, (unit.clone(), *kind));
-                }
-                News::JobRemoved(id, ..) => {
-                    self.0.remove(id);
-                }
-                News::UnitNew(_)
-                | News::UnitRemoved(_)
-                | News::Changed(_)
-                | News::Probe(..)
-                | News::Happened(_)
-                | News::StartupFinished(_)
-                | News::RequestStop(..)
-                | News::Reloading(_) => {}
-            }
+impl Ends {
+    fn new(all: UnboundedReceiver<News>) -> Ends {
+        Ends {
+            all,
+            early: BTreeSet::new(),
         }
     }
 
-    /// After news were lost: the jobs that are gone, so that nobody waits for them for ever.
-    /// Their result is what the unit's state says of it. `None`: the loop is gone.
-    async fn catch_up(&mut self, hub: &Hub) -> Option<Vec<News>> {
-        tracing::warn!("the control socket fell behind; some signals were not sent");
-        let known = self.0.clone();
-        let look = move |view: &View<'_>| {
-            let there: BTreeSet<JobId> = view.engine.jobs().iter().map(|job| job.id).collect();
-            let gone = known.into_iter().filter(|(id, _)| !there.contains(id));
-            gone.map(|(id, (unit, kind))| {
-                let failed = view
-                    .engine
-                    .unit(unit.as_str())
-                    .is_some_and(|u| u.active == ActiveState::Failed);
-                let result = if failed {
-                    JobResult::Failed
-                } else {
-                    JobResult::Done
-                };
-                News::JobRemoved(id, unit, kind, result)
-            })
-            .collect::<Vec<_>>()
+    /// The news of a turn with the ends of jobs that were `missed`; `all`: there are no more so far.
+    fn mend(&mut self, mut turn: Vec<News>, missed: bool, all: bool) -> Vec<News> {
+        let id_of = |item: &News| match item {
+            News::JobRemoved(id, ..) => Some(*id),
+            News::UnitNew(_)
+            | News::UnitRemoved(_)
+            | News::Changed(_)
+            | News::JobNew(..)
+            | News::Probe(..)
+            | News::Happened(_)
+            | News::StartupFinished(_)
+            | News::RequestStop(..)
+            | News::Reloading(_) => None,
         };
-        let lost = hub.handle.look(look).await.ok()?;
-        self.learn(&lost);
-        Some(lost)
+        turn.retain(|item| id_of(item).is_none_or(|id| !self.early.remove(&id)));
+        let mut here: BTreeSet<JobId> = turn.iter().filter_map(id_of).collect();
+        let mut lost = Vec::new();
+        while missed || !here.is_empty() {
+            let Ok(end) = self.all.try_recv() else {
+                break;
+            };
+            let Some(id) = id_of(&end) else { continue };
+            if !here.remove(&id) {
+                self.early.insert(id);
+                lost.push(end);
+            }
+        }
+        if all {
+            self.early.clear();
+        }
+        lost.append(&mut turn);
+        lost
     }
 }
 
@@ -305,6 +304,8 @@ fn properties_changed(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::JobKind;
+    use tokio::sync::mpsc::unbounded_channel;
 
     #[test]
     fn units_that_come_and_go_are_told_by_name_and_object() {
@@ -320,5 +321,37 @@ mod tests {
             assert_eq!(unit, "a-b.service");
             assert_eq!(object.as_str(), path::of_unit("a-b.service"));
         }
+    }
+
+    fn unit() -> UnitName {
+        UnitName::parse("a.service").unwrap()
+    }
+
+    fn end(id: u32) -> News {
+        News::JobRemoved(JobId(id), unit(), JobKind::Start, JobResult::Done)
+    }
+
+    fn ids(turn: &[News]) -> Vec<u32> {
+        let ends = turn.iter().filter_map(|item| match item {
+            News::JobRemoved(id, ..) => Some(id.0),
+            _ => None,
+        });
+        ends.collect()
+    }
+
+    #[test]
+    fn the_end_of_no_job_is_lost_or_told_twice() {
+        let (sender, all) = unbounded_channel();
+        let mut ends = Ends::new(all);
+        (1..=9).for_each(|id| sender.send(end(id)).unwrap());
+        let plain = ends.mend(vec![News::Changed(unit()), end(1)], false, true);
+        assert_eq!((plain.len(), ids(&plain)), (2, vec![1]));
+        // 2 to 4 were lost; 6 to 9 are still among the news.
+        let mended = ends.mend(vec![end(5)], true, false);
+        assert_eq!(ids(&mended), [2, 3, 4, 6, 7, 8, 9, 5]);
+        assert!(ids(&ends.mend(vec![end(6), end(7)], false, false)).is_empty());
+        sender.send(end(10)).unwrap();
+        let last = ends.mend(vec![end(8), end(9), end(10)], false, true);
+        assert_eq!((ids(&last), ends.early.len()), (vec![10], 0));
     }
 }

@@ -144,6 +144,7 @@ impl Host {
             | Effect::Finished => None,
         };
         if let Some(news) = news {
+            self.job_ends.tell(&news);
             // Fails only if nobody listens.
             let _ = self.news.send(news);
             self.above.note_change();

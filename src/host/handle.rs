@@ -17,7 +17,7 @@ use crate::unit::value::Signal;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// What a reader may look at.
@@ -321,12 +321,33 @@ pub(super) enum Message {
     Look(Look),
 }
 
+/// Where the ends of all jobs are told, once somebody listens. [`News`] get lost for a listener that
+/// lags behind; whoever waits for a job must hear of its end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct JobEnds(Arc<Mutex<Option<mpsc::UnboundedSender<News>>>>);
+
+impl JobEnds {
+    /// Tells of one, if it is one.
+    pub(super) fn tell(&self, news: &News) {
+        if matches!(news, News::JobRemoved(..))
+            && let Some(listener) = self.listener().as_ref()
+        {
+            let _ = listener.send(news.clone());
+        }
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<News>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The loop's door; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) sender: mpsc::Sender<Message>,
     /// Weak, so that listeners learn of the loop's end.
     pub(super) news: broadcast::WeakSender<News>,
+    pub(super) job_ends: JobEnds,
     pub(super) lines: watch::Receiver<u64>,
 }
 
@@ -557,6 +578,14 @@ impl Handle {
             Some(news) => news.subscribe(),
             None => broadcast::channel(1).1,
         }
+    }
+
+    /// Every [`News::JobRemoved`] from now on, in the order of the news, and none is lost. For one
+    /// listener: the last one to ask.
+    pub fn job_ends(&self) -> mpsc::UnboundedReceiver<News> {
+        let (sender, ends) = mpsc::unbounded_channel();
+        *self.job_ends.listener() = Some(sender);
+        ends
     }
 
     /// The number of the last line of log, to wait for the next ones. They are no [`News`]:

@@ -10,7 +10,7 @@ use super::decisive::{Decisive, Outcome};
 use super::environment::Mode;
 use super::groups::{Groups, Known};
 use super::guests::Guest;
-use super::handle::{Answer, Handle, Message, News, Startup};
+use super::handle::{Answer, Handle, JobEnds, Message, News, Startup};
 use super::isolation::Isolations;
 use super::keep;
 use super::keep::custody::{Custody, Keep, Kept, Recovered};
@@ -171,6 +171,7 @@ pub struct Host {
     pub(super) common: Arc<Common>,
     pub(super) surroundings: Surroundings,
     pub(super) news: broadcast::Sender<News>,
+    pub(super) job_ends: JobEnds,
     pub(super) log: Arc<Log>,
     pub(super) processes: Processes,
     pub(super) groups: Groups,
@@ -332,6 +333,7 @@ impl Host {
             limits: Limits::default(),
             left_out: BTreeMap::new(),
             news: news.clone(),
+            job_ends: JobEnds::default(),
             capture: Capture::new(log.clone())?,
             log,
             processes: Processes::default(),
@@ -385,6 +387,7 @@ impl Host {
         let handle = Handle {
             sender,
             news: news.downgrade(),
+            job_ends: host.job_ends.clone(),
             lines: host.log.lines(),
         };
         Ok((host, handle))

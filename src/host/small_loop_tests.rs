@@ -1,7 +1,9 @@
 //! For tests of what sits on the [`Handle`]: the real engine behind the real channel, with
 //! processes that start when told to and end when signalled, and no system underneath.
 
-use super::handle::{Facts, Handle, Job, LogLine, ManagerFacts, Message, News, Stream, View};
+use super::handle::{
+    Facts, Handle, Job, JobEnds, LogLine, ManagerFacts, Message, News, Stream, View,
+};
 use crate::engine::{
     Effect, Engine, Event, JobId, Outcome, ProcessId, ProcessStatus, RequestId, Timestamp, UnitId,
 };
@@ -15,10 +17,11 @@ use tokio::sync::{broadcast, mpsc, watch};
 pub(crate) fn small_loop(units: Vec<UnitConfig>, lines: Vec<LogLine>) -> Handle {
     let (sender, messages) = mpsc::channel(16);
     let (news, _) = broadcast::channel(1024);
-    let last = watch::Sender::new(0);
+    let (last, job_ends) = (watch::Sender::new(0), JobEnds::default());
     let mut small = SmallLoop {
         engine: Engine::new(1),
         news: news.clone(),
+        job_ends: job_ends.clone(),
         last: last.clone(),
         lines: lines.into_iter().map(Arc::new).collect(),
         processes: BTreeMap::new(),
@@ -30,6 +33,7 @@ pub(crate) fn small_loop(units: Vec<UnitConfig>, lines: Vec<LogLine>) -> Handle 
     Handle {
         sender,
         news: news.downgrade(),
+        job_ends,
         lines: last.subscribe(),
     }
 }
@@ -37,6 +41,7 @@ pub(crate) fn small_loop(units: Vec<UnitConfig>, lines: Vec<LogLine>) -> Handle 
 struct SmallLoop {
     engine: Engine,
     news: broadcast::Sender<News>,
+    job_ends: JobEnds,
     lines: Vec<Arc<LogLine>>,
     last: watch::Sender<u64>,
     processes: BTreeMap<ProcessId, UnitId>,
@@ -246,6 +251,7 @@ impl SmallLoop {
             }
             other => return self.answer(other),
         };
+        self.job_ends.tell(&news);
         let _ = self.news.send(news);
     }
 
