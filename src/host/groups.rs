@@ -54,10 +54,6 @@ struct Members {
 }
 
 impl Members {
-    fn has(&self, invocation: &str) -> bool {
-        self.invocations.iter().any(|known| known == invocation)
-    }
-
     /// How many of its processes the kernel has killed for want of memory, as far as it counts.
     fn kills(&self) -> u64 {
         let watched = self.group.as_ref().filter(|_| self.memory_watch.is_some());
@@ -74,7 +70,6 @@ pub(super) struct Groups {
     /// What is set on the groups.
     pub(super) controls: Controls,
     watcher: Option<(Watcher, Readable)>,
-    // In boxes: half of a tree's room is empty where numbers only go up.
     units: BTreeMap<UnitId, Box<Members>>,
     /// Whose the watches are that `units` has.
     watches: BTreeMap<WatchId, UnitId>,
@@ -255,10 +250,9 @@ impl Groups {
     ) -> io::Result<Option<Arc<Group>>> {
         let members = self.units.entry(unit).or_default();
         members.name = Some(name.clone());
-        if !members.has(invocation) {
-            members.invocations.reserve_exact(1);
-            members.invocations.push(invocation.to_owned());
-        }
+        members.invocations.retain(|it| it != invocation);
+        members.invocations.reserve_exact(1);
+        members.invocations.push(invocation.to_owned());
         let Some(tree) = &self.tree else {
             members.path = path;
             return Ok(None);
@@ -326,7 +320,7 @@ impl Groups {
     /// Whether processes of the unit were started with this invocation ID.
     pub(super) fn has_invocation(&self, unit: UnitId, invocation: &str) -> bool {
         let members = self.units.get(&unit);
-        members.is_some_and(|members| members.has(invocation))
+        members.is_some_and(|it| it.invocations.iter().any(|it| it == invocation))
     }
 
     /// Whether processes of the unit were started for different generations.
@@ -770,7 +764,7 @@ impl Groups {
         let invocation = process_table::environment_variable(pid, "INVOCATION_ID")?;
         self.units
             .iter()
-            .find(|(_, members)| members.has(&invocation))
+            .find(|(_, members)| members.invocations.contains(&invocation))
             .map(|(unit, _)| *unit)
     }
 
@@ -786,7 +780,7 @@ impl Groups {
         }
         let invocation = process_table::environment_variable(pid, "INVOCATION_ID")?;
         let mut units = self.units.iter();
-        let unit = units.find(|(_, members)| members.has(&invocation));
+        let unit = units.find(|(_, members)| members.invocations.contains(&invocation));
         unit.map(|(unit, _)| *unit)
     }
 
