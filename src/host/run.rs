@@ -251,6 +251,39 @@ struct Inbox {
     facts: UnboundedReceiver<Fact>,
     ended: UnboundedReceiver<ProcessId>,
     children: Signal,
+    /// How often was waited.
+    waits: u32,
+}
+
+/// So often what the kernel says may come before what is due, and before what people ask for, that
+/// has waited for a turn.
+const PATIENCE: u32 = 16;
+
+impl Inbox {
+    fn new(
+        messages: Receiver<Message>,
+        facts: UnboundedReceiver<Fact>,
+        ended: UnboundedReceiver<ProcessId>,
+    ) -> io::Result<Inbox> {
+        Ok(Inbox {
+            messages,
+            facts,
+            ended,
+            children: signal(SignalKind::child())?,
+            waits: 0,
+        })
+    }
+
+    /// Whose turn it is out of order: processes may end faster than is done with each, and then
+    /// nobody would be answered any more, and nothing would time out.
+    fn owed(&mut self, is_due: bool) -> Option<Woken> {
+        self.waits = self.waits.wrapping_add(1);
+        match self.waits % (2 * PATIENCE) {
+            0 => is_due.then_some(Woken::Deadline),
+            PATIENCE => self.messages.try_recv().ok().map(Woken::Message),
+            _ => None,
+        }
+    }
 }
 
 impl Host {
@@ -376,12 +409,7 @@ impl Host {
             most_pipes: keep::state::MOST_PIPES,
             begun: false,
             reexecute: None,
-            inbox: Inbox {
-                messages,
-                facts: facts_inbox,
-                ended: ended_inbox,
-                children: signal(SignalKind::child())?,
-            },
+            inbox: Inbox::new(messages, facts_inbox, ended_inbox)?,
             options,
         };
         let handle = Handle {
@@ -443,6 +471,13 @@ impl Host {
     }
 
     async fn wait(&mut self) -> Woken {
+        let due = self.engine.next_deadline();
+        if let Some(owed) = self
+            .inbox
+            .owed(due.is_some_and(|due| due <= clock::now().monotonic))
+        {
+            return owed;
+        }
         let delay = self
             .engine
             .next_deadline()
@@ -459,6 +494,7 @@ impl Host {
         // Not while units are being read that count on those that are there.
         let collects = self.engine.has_candidates() && !self.requests.loading;
         // What the kernel says comes before what is due and before what people ask for.
+        // But see `Inbox::owed`.
         tokio::select! {
             biased;
             Some(process) = self.inbox.ended.recv() => Woken::Ended(process),
@@ -602,4 +638,28 @@ pub(super) fn named(error: io::Error, attempt: &str, path: &std::path::Path) -> 
         error.kind(),
         format!("cannot {attempt} {}: {error}", path.display()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_behind_what_keeps_coming_has_a_turn() {
+        let (sender, messages) = mpsc::channel(2);
+        let (_, facts) = mpsc::unbounded_channel();
+        let (_, ended) = mpsc::unbounded_channel();
+        let mut inbox = Inbox::new(messages, facts, ended).unwrap();
+        let look = || Message::Look(Box::new(|_| {}));
+        assert!(sender.try_send(look()).is_ok() && sender.try_send(look()).is_ok());
+        let owed: Vec<Option<Woken>> = (0..64).map(|_| inbox.owed(true)).collect();
+        let at = |is: fn(&Woken) -> bool| {
+            let places = owed.iter().enumerate();
+            let places = places.filter(|(_, owed)| owed.as_ref().is_some_and(is));
+            places.map(|(place, _)| place + 1).collect::<Vec<_>>()
+        };
+        assert_eq!(at(|it| matches!(it, Woken::Message(_))), [16, 48]);
+        assert_eq!(at(|it| matches!(it, Woken::Deadline)), [32, 64]);
+        assert!((0..64).all(|_| inbox.owed(false).is_none()));
+    }
 }

@@ -270,9 +270,11 @@ def storm(report, place, seconds, ask):
     """So many run, 500 of them crash every second; `ask` says how long a question takes meanwhile."""
     count = storm_count()
     run(place, TOOL, "begin", str(count), OUT, "/usr/bin/systemctl", "start", "--no-block", "storm.target")
-    place.run(["sh", "-c", "%s storm %d %s 500 >/run/storm 2>&1 &" % (TOOL, seconds, OUT)])
+    place.run(["sh", "-c", "(%s storm %d %s 500 >/run/counting 2>&1; mv /run/counting /run/storm) &" % (TOOL, seconds, OUT)])
     times = ask(place, seconds)
-    time.sleep(4)
+    until = time.monotonic() + seconds + 60
+    while place.run(["test", "-e", "/run/storm"])[0] != 0 and time.monotonic() < until:
+        time.sleep(0.5)
     killed, began = map(int, run(place, "cat", "/run/storm").split())
     title = "%d running, 500 crashes a second for %d s" % (count, seconds)
     report.add("storm-lost", title + ": crashes that were not followed by a start", "", {"dd-procmgrd": [killed - began]})
