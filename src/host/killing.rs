@@ -198,7 +198,7 @@ impl Host {
         (unit, generation): (UnitId, Option<u32>),
         done: &BTreeSet<i32>,
     ) -> Vec<(i32, OwnedFd)> {
-        let known = self.known();
+        let known = self.known_for(unit);
         let members = || match generation {
             None => self.groups.processes(unit, &known),
             Some(generation) => self.groups.processes_of(unit, generation, &known),

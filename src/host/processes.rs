@@ -192,6 +192,16 @@ impl Processes {
             .collect()
     }
 
+    /// The same of one unit.
+    pub(super) fn known_of(&self, unit: UnitId) -> BTreeMap<i32, UnitId> {
+        let all = self.of_unit(unit);
+        all.filter_map(|(_, process)| match &process.stage {
+            Stage::Running(running) => Some((running.pid, unit)),
+            Stage::Starting(_) => None,
+        })
+        .collect()
+    }
+
     /// The names of all processes of a unit.
     pub(super) fn of_unit(&self, unit: UnitId) -> impl Iterator<Item = (ProcessId, &Process)> {
         let all = (unit, ProcessId(0))..=(unit, ProcessId(u64::MAX));

@@ -613,6 +613,15 @@ impl Host {
     pub(super) fn known(&self) -> Known {
         self.processes.known()
     }
+
+    /// Those that count for a unit: with control groups none but its own, which are found without
+    /// looking at all.
+    pub(super) fn known_for(&self, unit: UnitId) -> Known {
+        match self.groups.has_tree() {
+            true => self.processes.known_of(unit),
+            false => self.known(),
+        }
+    }
 }
 
 /// Waits for a moment, if it is to come.
