@@ -110,7 +110,7 @@ pub struct ProbeRecord {
 }
 
 /// The machine of one probe.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Probe {
     phase: Phase,
     record: ProbeRecord,

@@ -15,7 +15,7 @@ use crate::unit::config::{CommandKind, ExitType, ServiceType};
 use serde::{Deserialize, Serialize};
 
 /// A search that the present state waits for.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Copy, Serialize, Deserialize)]
 pub(super) struct Search {
     process: ProcessId,
     purpose: Purpose,

@@ -54,7 +54,7 @@ enum Stage {
 }
 
 /// A generation beside that of the main process.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Overlap {
     stage: Stage,
     /// The number of that generation.

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the probes of a service do.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Probing {
     probes: BTreeMap<ProbeKind, Probe>,
     /// When the program was started, monotonic microseconds.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A process on the books, from the order to start it (or from finding it) until its end was
 /// acted on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::engine) struct Process {
     /// Its name.
     pub(in crate::engine) id: ProcessId,
@@ -82,7 +82,7 @@ impl Process {
 }
 
 /// What is known of the main process.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) enum Main {
     /// Nothing: there may be one that we do not know.
     #[default]
@@ -117,7 +117,7 @@ impl Main {
 }
 
 /// What is shown of the last main process (ExecMain... properties); kept after its end.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Copy, Default, Serialize, Deserialize)]
 pub(super) struct MainRecord {
     pub(super) pid: i32,
     pub(super) start: Timestamp,

@@ -2,13 +2,12 @@
 
 use super::Service;
 use crate::unit::config::UnitConfig;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::{Deref, DerefMut};
 use std::sync::LazyLock;
 
 /// A [`Service`], used like one; none is there until it is changed for the first time.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default)]
 pub struct Rested(Option<Box<Service>>);
 
 impl Rested {
@@ -22,6 +21,22 @@ impl Rested {
         if let Some(service) = &mut self.0 {
             service.config_changed(config);
         }
+    }
+}
+
+/// One that is as new is written down like one that is new: whoever goes on from there need not have
+/// touched it as often.
+impl Serialize for Rested {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let changed = self.0.as_deref().filter(|service| *service != fresh());
+        changed.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rested {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rested, D::Error> {
+        let service = Option::<Box<Service>>::deserialize(deserializer)?;
+        Ok(Rested(service.filter(|service| **service != *fresh())))
     }
 }
 
@@ -55,6 +70,9 @@ mod tests {
         service.config_changed(&UnitConfig::not_found(
             crate::unit::name::UnitName::parse("a.service").unwrap(),
         ));
+        assert_eq!(serde_json::to_string(&service).unwrap(), "null");
+        service.restarts = 0;
+        assert!(!service.is_rested());
         assert_eq!(serde_json::to_string(&service).unwrap(), "null");
         service.restarts = 3;
         let text = serde_json::to_string(&service).unwrap();
