@@ -20,6 +20,7 @@ pub mod watch;
 
 pub use vacate::make_fit;
 
+use crate::sys::numbers::up;
 use controls::GroupPath;
 
 use layout::{Layout, Place};
@@ -196,7 +197,7 @@ impl Tree {
         let leaf = leaf.to_string_lossy().into_owned();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Group {
-            directory: rustix::fs::open(&path, flags, Mode::empty())?,
+            directory: up(rustix::fs::open(&path, flags, Mode::empty())?),
             path,
             name: join_names(&self.name, &leaf),
             found,

@@ -8,6 +8,7 @@
 use super::keep;
 use super::keep::custody::{Custody, Kept};
 use super::run::Host;
+use crate::sys::numbers::up;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -30,7 +31,7 @@ impl FreshPipe {
     /// No descriptors are left.
     pub(super) fn new(number: u64, custody: &Arc<Custody>) -> io::Result<FreshPipe> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-        let reader = Arc::new(reader);
+        let reader = Arc::new(up(reader));
         let kept = custody.keep(keep::pipe_key(number), &reader);
         Ok(FreshPipe {
             number,

@@ -27,6 +27,7 @@ use crate::exec::foresight::{self, Standing};
 use crate::exec::mounts::{MountInput, Sources};
 use crate::exec::plan::{Inherited, PlanInput, plan};
 use crate::exec::{Child, Identity, IdentityError, identity, spawn};
+use crate::sys::numbers::up;
 use crate::sys::personality;
 use crate::unit::config::{
     Command, CommandKind, Common as _, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget,
@@ -305,7 +306,7 @@ impl Host {
             }
         }
         self.capture.start(&name, pid, readers, &lines);
-        if let Err(reason) = self.watch_started(process, order.unit, pid, child.pidfd) {
+        if let Err(reason) = self.watch_started(process, order.unit, pid, up(child.pidfd)) {
             return self.tell(Event::SpawnFailed { process, reason });
         }
         self.note_left_out(&order, child.left_out);

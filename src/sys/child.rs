@@ -12,6 +12,7 @@ use super::staying::Stay;
 use libc::c_char;
 use std::ffi::CString;
 use std::ops::Range;
+use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicUsize, Ordering};
@@ -23,6 +24,12 @@ pub(super) const EXIT_CGROUP: u8 = 219;
 /// CPUAFFINITY).
 pub(super) const EXIT_PROCESSORS: u8 = 214;
 
+/// Exit status of a child that gets no table of descriptors (systemd.exec(5), FDS).
+pub(super) const EXIT_FDS: u8 = 202;
+
+/// linux/close_range.h.
+const CLOSE_RANGE_UNSHARE: usize = 2;
+
 /// A program with the pointers execve takes.
 pub(super) struct Prepared<'a> {
     pub(super) program: &'a Program<'a>,
@@ -30,6 +37,8 @@ pub(super) struct Prepared<'a> {
     environment: Vec<*const c_char>,
     pid_variables: Vec<PidVariable>,
     ignored: u64,
+    /// It shares our descriptors until it takes a table of its own, with those below this number.
+    cut: Option<RawFd>,
     pub(super) report: Report,
     /// Why each step was left out: an errno, 0 for those that were not.
     pub(super) skipped: Vec<AtomicI32>,
@@ -62,6 +71,8 @@ pub(super) enum Place {
     Step(usize),
     Processors,
     Join,
+    /// It could not take a table of descriptors of its own.
+    Cut,
     /// There is nothing to execute.
     Missing,
     Execute,
@@ -73,6 +84,7 @@ impl Report {
     const EXECUTE: usize = usize::MAX - 2;
     const MISSING: usize = usize::MAX - 3;
     const PROCESSORS: usize = usize::MAX - 4;
+    const CUT: usize = usize::MAX - 5;
 
     fn new() -> Report {
         Report {
@@ -85,6 +97,7 @@ impl Report {
         let number = match place {
             Place::Step(index) => index,
             Place::Join => Report::JOIN,
+            Place::Cut => Report::CUT,
             Place::Processors => Report::PROCESSORS,
             Place::Execute => Report::EXECUTE,
             Place::Missing => Report::MISSING,
@@ -98,6 +111,7 @@ impl Report {
         let place = match self.place.load(Ordering::Acquire) {
             Report::NOTHING => return None,
             Report::JOIN => Place::Join,
+            Report::CUT => Place::Cut,
             Report::PROCESSORS => Place::Processors,
             Report::EXECUTE => Place::Execute,
             Report::MISSING => Place::Missing,
@@ -109,7 +123,7 @@ impl Report {
 
 impl<'a> Prepared<'a> {
     /// Makes all memory the child needs.
-    pub(super) fn new(program: &'a Program<'a>) -> Prepared<'a> {
+    pub(super) fn new(program: &'a Program<'a>, cut: Option<RawFd>) -> Prepared<'a> {
         let Image {
             arguments,
             environment,
@@ -126,6 +140,7 @@ impl<'a> Prepared<'a> {
             environment: environment.chain(own).chain([ptr::null()]).collect(),
             pid_variables,
             ignored: ignored_signals(),
+            cut,
             report: Report::new(),
             skipped: program.steps.iter().map(|_| AtomicI32::new(0)).collect(),
             extents: program
@@ -177,6 +192,7 @@ pub(super) extern "C" fn run(handed: &Call<'_, Prepared<'_>>) -> ! {
     let (place, errno, exit_status) = match attempt(handed) {
         Failed::Processors(errno) => (Place::Processors, errno, EXIT_PROCESSORS),
         Failed::Join(errno) => (Place::Join, errno, EXIT_CGROUP),
+        Failed::Cut(errno) => (Place::Cut, errno, EXIT_FDS),
         Failed::Step(index, errno, exit_status) => (Place::Step(index), errno, exit_status),
         Failed::Missing(errno) => (Place::Missing, errno, prepared.program.image.missing_status),
         Failed::Execute(errno) => (Place::Execute, errno, prepared.program.image.exit_status),
@@ -191,6 +207,7 @@ pub(super) extern "C" fn run(handed: &Call<'_, Prepared<'_>>) -> ! {
 enum Failed {
     Processors(Errno),
     Join(Errno),
+    Cut(Errno),
     Step(usize, Errno, u8),
     Missing(Errno),
     Execute(Errno),
@@ -211,6 +228,9 @@ fn attempt(handed: &Call<'_, Prepared<'_>>) -> Failed {
     {
         return Failed::Join(errno);
     }
+    if let Some(Err(errno)) = prepared.cut.map(take_table) {
+        return Failed::Cut(errno);
+    }
     let sealed_from = prepared.program.sealed_from;
     if let Some(failed) = take_steps(prepared, 0..sealed_from) {
         return failed;
@@ -230,6 +250,14 @@ fn attempt(handed: &Call<'_, Prepared<'_>>) -> Failed {
         return failed;
     }
     Failed::Execute(execute(prepared))
+}
+
+/// Takes a table of descriptors of its own, with those below a number: what lies above is neither
+/// copied nor closed.
+fn take_table(end: RawFd) -> Result<(), Errno> {
+    let words = [end as usize, u32::MAX as usize, CLOSE_RANGE_UNSHARE];
+    // SAFETY: takes numbers only; the table that is changed is this process's own by then.
+    unsafe { call(libc::SYS_close_range, words) }.map(|_| ())
 }
 
 /// Takes these steps; `None` if the child goes on.

@@ -39,6 +39,24 @@ pub(super) struct Call<'a, T> {
     pub(super) stay: Option<&'a Stay>,
 }
 
+/// What a child does about our descriptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    /// It has a table of its own, with all of them.
+    Copied,
+    /// It shares ours, and takes what it needs before it changes anything in it.
+    Shared,
+}
+
+impl Table {
+    fn flag(self) -> i32 {
+        match self {
+            Table::Copied => 0,
+            Table::Shared => libc::CLONE_FILES,
+        }
+    }
+}
+
 /// The kernel's `struct clone_args` of 5.7 (with `cgroup`).
 #[repr(C, align(8))]
 #[derive(Default)]
@@ -61,15 +79,17 @@ struct CloneArguments {
 /// # Safety
 /// `entry` runs in our memory, on a small stack, as this suspended thread: it may make raw
 /// system calls and touch what `argument` holds, but must not allocate, lock, unwind or change
-/// anything else this thread or another could look at.
+/// anything else this thread or another could look at. With a shared table it may open and close
+/// nothing before it has one of its own.
 pub(super) unsafe fn clone<T>(
     entry: Entry<T>,
     argument: &T,
     cgroup: Option<BorrowedFd<'_>>,
+    table: Table,
 ) -> io::Result<(i32, OwnedFd)> {
     let stack = Stack::take()?;
     // SAFETY: as our own contract.
-    let result = unsafe { clone_on(&stack, entry, argument, cgroup) };
+    let result = unsafe { clone_on(&stack, entry, argument, cgroup, table) };
     stack.give_back();
     result
 }
@@ -81,6 +101,7 @@ unsafe fn clone_on<T>(
     entry: Entry<T>,
     argument: &T,
     cgroup: Option<BorrowedFd<'_>>,
+    table: Table,
 ) -> io::Result<(i32, OwnedFd)> {
     let stay = Stay::here();
     let stay = stay.as_ref();
@@ -91,7 +112,7 @@ unsafe fn clone_on<T>(
         stay,
     };
     // SAFETY: as our own contract.
-    match unsafe { clone3(stack, entry, &into, cgroup) } {
+    match unsafe { clone3(stack, entry, &into, cgroup, table) } {
         // Sandboxes of containers that know only clone(2) answer so, and kernels before 5.7
         // that do not know all of its flags.
         Err(Errno(libc::ENOSYS | libc::EPERM | libc::EINVAL)) => {}
@@ -106,7 +127,7 @@ unsafe fn clone_on<T>(
         stay,
     };
     // SAFETY: as our own contract.
-    Ok(unsafe { clone_plain(stack, entry, &joining) }?)
+    Ok(unsafe { clone_plain(stack, entry, &joining, table) }?)
 }
 
 fn open_procs(cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
@@ -122,11 +143,12 @@ unsafe fn clone3<T>(
     entry: Entry<T>,
     handed: &Call<'_, T>,
     cgroup: Option<BorrowedFd<'_>>,
+    table: Table,
 ) -> Result<(i32, OwnedFd), Errno> {
     let mut pidfd: RawFd = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | table.flag();
     let mut arguments = CloneArguments {
-        flags: (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64
-            | CLONE_CLEAR_SIGHAND,
+        flags: flags as u64 | CLONE_CLEAR_SIGHAND,
         pidfd: &raw mut pidfd as u64,
         exit_signal: libc::SIGCHLD as u64,
         stack: stack.lowest() as u64,
@@ -160,9 +182,11 @@ unsafe fn clone_plain<T>(
     stack: &Stack,
     entry: Entry<T>,
     handed: &Call<'_, T>,
+    table: Table,
 ) -> Result<(i32, OwnedFd), Errno> {
     let mut pidfd: RawFd = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let kind = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+    let flags = kind | libc::SIGCHLD | table.flag();
     let top = stack.lowest() as usize + stack.usable();
     let words = [flags as usize, top, &raw mut pidfd as usize];
     let pid = {
@@ -363,6 +387,7 @@ impl Drop for Stack {
 #[cfg(test)]
 mod tests {
     use super::super::child::{Prepared, run};
+    use super::super::numbers::up;
     use super::super::pidfd;
     use super::super::program::{Image, Program};
     use super::*;
@@ -400,7 +425,7 @@ mod tests {
     #[test]
     fn clone_does_where_clone3_is_forbidden() {
         let program = shell("exit 9");
-        let prepared = Prepared::new(&program);
+        let prepared = Prepared::new(&program, None);
         let stack = Stack::take().unwrap();
         let handed = Call {
             argument: &prepared,
@@ -409,12 +434,39 @@ mod tests {
             stay: None,
         };
         // SAFETY: as in `start`.
-        let (pid, pidfd) = unsafe { clone_plain(&stack, run, &handed) }
+        let (pid, pidfd) = unsafe { clone_plain(&stack, run, &handed, Table::Copied) }
             .map_err(io::Error::from)
             .unwrap();
         let ended = wait(&pidfd);
         assert_eq!((ended.pid, ended.status), (pid, 9));
         assert_eq!(prepared.report.failure(), None);
+    }
+
+    #[test]
+    fn a_child_takes_what_lies_below_and_leaves_ours_alone() {
+        use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+        let (reader, _writer) = io::pipe().unwrap();
+        let high = up(OwnedFd::from(reader));
+        // It would survive execve.
+        fcntl_setfd(&high, FdFlags::empty()).unwrap();
+        let number = high.as_raw_fd();
+        let program = shell(&format!("test -e /proc/self/fd/{number}"));
+        for (cut, table, expected) in [
+            (Some(number), Table::Shared, 1),
+            (Some(number + 1), Table::Shared, 0),
+            (None, Table::Copied, 0),
+        ] {
+            let prepared = Prepared::new(&program, cut);
+            // SAFETY: as in `start`.
+            let (_, pidfd) = unsafe { clone(run, &prepared, None, table) }.unwrap();
+            assert_eq!(wait(&pidfd).status, expected, "{cut:?}");
+            assert_eq!(prepared.report.failure(), None);
+            assert_eq!(
+                fcntl_getfd(&high),
+                Ok(FdFlags::empty()),
+                "ours is as it was"
+            );
+        }
     }
 
     #[test]
@@ -426,7 +478,7 @@ mod tests {
         let group = tree.group(&["join.service".to_owned()]).unwrap();
         let script = format!("grep -q '^0::{}$' /proc/self/cgroup", group.name());
         let program = shell(&script);
-        let prepared = Prepared::new(&program);
+        let prepared = Prepared::new(&program, None);
         let procs = open_procs(group.directory()).unwrap();
         let handed = Call {
             argument: &prepared,
@@ -436,7 +488,7 @@ mod tests {
         };
         let stack = Stack::take().unwrap();
         // SAFETY: as in `start`.
-        let (_, pidfd) = unsafe { clone_plain(&stack, run, &handed) }
+        let (_, pidfd) = unsafe { clone_plain(&stack, run, &handed, Table::Copied) }
             .map_err(io::Error::from)
             .unwrap();
         assert_eq!(wait(&pidfd).status, 0);

@@ -15,6 +15,7 @@ pub mod local_time;
 pub mod memory;
 pub mod message_queue;
 mod namespace;
+pub mod numbers;
 mod operation;
 pub mod own_namespace;
 pub mod personality;

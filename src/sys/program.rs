@@ -6,7 +6,7 @@
 use super::filter::Instruction;
 use std::ffi::{CStr, CString};
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// Everything a child does.
 #[derive(Debug)]
@@ -60,7 +60,8 @@ pub struct Image {
     pub missing_status: u8,
 }
 
-/// A kernel operation on the child itself. Descriptor numbers are those of the child's table.
+/// A kernel operation on the child itself. Descriptor numbers are those of the child's table; what
+/// is borrowed is one of ours, and known to [`Program::descriptors_end`].
 #[derive(Debug)]
 pub enum Operation<'fd> {
     /// Always fails, for this reason.
@@ -273,6 +274,19 @@ pub enum Operation<'fd> {
     },
     /// Ignores a signal; all others are at their defaults.
     IgnoreSignal(i32),
+}
+
+impl Program<'_> {
+    /// The number behind those of our descriptors that a child makes use of; the standard streams
+    /// are always among them.
+    pub(super) fn descriptors_end(&self) -> RawFd {
+        let used = self.steps.iter().filter_map(|step| match &step.operation {
+            Operation::Stash { from, .. } => Some(from.as_raw_fd()),
+            Operation::Enter { namespace, .. } => Some(namespace.as_raw_fd()),
+            _ => None,
+        });
+        used.max().unwrap_or(0).max(libc::STDERR_FILENO) + 1
+    }
 }
 
 impl fmt::Display for Operation<'_> {

@@ -1,13 +1,14 @@
 //! Starts a child that carries a [`Program`] out.
 
 use super::call::Errno;
-use super::child::{EXIT_CGROUP, EXIT_PROCESSORS, Place, Prepared, extent, run};
-use super::clone::clone;
+use super::child::{EXIT_CGROUP, EXIT_FDS, EXIT_PROCESSORS, Place, Prepared, extent, run};
+use super::clone::{Table, clone};
 use super::operation::Extent;
 use super::program::Program;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::atomic::Ordering;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A child that has executed its image, or is leaving because it could not.
 #[derive(Debug)]
@@ -42,14 +43,40 @@ pub struct Failure {
 /// # Errors
 /// No process could be made.
 pub fn start(program: &Program<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Started> {
-    let prepared = Prepared::new(program);
+    if NO_CUT.load(Ordering::Relaxed) {
+        return start_with(program, cgroup, None).map(|(started, _)| started);
+    }
+    let cut = Some(program.descriptors_end());
+    let (started, place) = start_with(program, cgroup, cut)?;
+    if place != Some(Place::Cut) {
+        return Ok(started);
+    }
+    // The kernel is older than 5.9, or a sandbox does not know the call. That child has changed nothing
+    // and leaves; the others get a copy of everything.
+    NO_CUT.store(true, Ordering::Relaxed);
+    waitid(WaitId::PidFd(started.pidfd.as_fd()), WaitIdOptions::EXITED)?;
+    start_with(program, cgroup, None).map(|(started, _)| started)
+}
+
+/// Children cannot take the part of our descriptors that they need.
+static NO_CUT: AtomicBool = AtomicBool::new(false);
+
+/// Starts the child with all of our descriptors, or with those below a number. With where it failed.
+fn start_with(
+    program: &Program<'_>,
+    cgroup: Option<BorrowedFd<'_>>,
+    cut: Option<i32>,
+) -> io::Result<(Started, Option<Place>)> {
+    let prepared = Prepared::new(program, cut);
+    let table = match cut {
+        Some(_) => Table::Shared,
+        None => Table::Copied,
+    };
     // SAFETY: `run` makes only raw system calls on `prepared`, which outlives the child's use
-    // of our memory, and reports through atomics in it.
-    let (pid, pidfd) = unsafe { clone(run, &prepared, cgroup) }?;
-    let failure = prepared
-        .report
-        .failure()
-        .map(|(place, errno)| describe(program, place, errno));
+    // of our memory, and reports through atomics in it. It leaves a shared table as it is.
+    let (pid, pidfd) = unsafe { clone(run, &prepared, cgroup, table) }?;
+    let failed = prepared.report.failure();
+    let failure = failed.map(|(place, errno)| describe(program, place, errno));
     let skipped = prepared.skipped.iter().enumerate();
     let skipped = skipped.filter_map(|(index, errno)| match errno.load(Ordering::Acquire) {
         0 => None,
@@ -61,13 +88,14 @@ pub fn start(program: &Program<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Resul
         Extent::To(value) => Some((index, Some(value))),
         Extent::AsItWas => Some((index, None)),
     });
-    Ok(Started {
+    let started = Started {
         pid,
         pidfd,
         failure,
         skipped: skipped.collect(),
         reduced: reduced.collect(),
-    })
+    };
+    Ok((started, failed.map(|(place, _)| place)))
 }
 
 fn describe(program: &Program<'_>, place: Place, Errno(errno): Errno) -> Failure {
@@ -77,6 +105,7 @@ fn describe(program: &Program<'_>, place: Place, Errno(errno): Errno) -> Failure
             let attempt = "leave the processor it began on".to_owned();
             (EXIT_PROCESSORS, attempt, true)
         }
+        Place::Cut => (EXIT_FDS, "take descriptors".to_owned(), true),
         Place::Join => (EXIT_CGROUP, "join the control group".to_owned(), true),
         Place::Execute => {
             let attempt = format!("execute {}", program.image.name);
