@@ -22,8 +22,9 @@ const RUSH: usize = 64;
 const FEW: usize = 2;
 
 /// Signals that may wait for one connection's task before it is dropped: more than the loop's
-/// news hold at a time, of which each may be three signals.
-const SIGNAL_QUEUE: usize = 16_384;
+/// news hold at a time, of which each may be three signals, and the ends of tens of thousands of
+/// jobs, which are told of at once when news were lost. A place in the queue is a pointer.
+const SIGNAL_QUEUE: usize = 65_536;
 
 #[derive(Debug)]
 struct Entry {
