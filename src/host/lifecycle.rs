@@ -180,13 +180,10 @@ impl Host {
     fn tell_happening(&self, happening: Happening, view: &UnitView) {
         let mut fields = happening.fields.clone();
         fields.insert("event".to_owned(), happening.what.as_str().to_owned());
-        let invocation = match view.invocation {
-            0 => String::new(),
-            id => format!("{id:032x}"),
-        };
         let (_, priority) = happening.what.row();
         let (unit, text) = (&happening.unit, &happening.text);
-        self.log.event(unit, invocation, priority, text, fields);
+        self.log
+            .event(unit, view.invocation, priority, text, fields);
         // Fails only if nobody listens.
         let _ = self.news.send(News::Happened(Arc::new(happening)));
     }

@@ -10,6 +10,7 @@ use super::handle::LogLine;
 use super::line_rules::{Counts, LineRules, Settings, is_within};
 use super::log_writer::Writer;
 use super::output::From;
+use super::spawning::invocation_id;
 use super::store::Segments;
 use super::store::batch::{Batch, Origin};
 use crate::engine::LogLevel;
@@ -66,8 +67,8 @@ struct Told {
 #[derive(Debug)]
 struct Said {
     unit: Option<UnitName>,
-    /// 32 hexadecimal digits, or empty.
-    invocation: String,
+    /// The run of the unit that it is about, by its invocation ID; 0 if it is of none.
+    run: u128,
     text: String,
     realtime: u64,
     how: How,
@@ -346,10 +347,7 @@ impl Log {
         }
         self.say_in_turn(Said {
             unit: unit.cloned(),
-            invocation: match run {
-                0 => String::new(),
-                run => format!("{run:032x}"),
-            },
+            run,
             text: text.to_owned(),
             realtime: clock::now().realtime,
             how: How::Line(level),
@@ -361,14 +359,14 @@ impl Log {
     pub(super) fn event(
         &self,
         unit: &UnitName,
-        invocation: String,
+        run: u128,
         priority: u8,
         text: &str,
         fields: BTreeMap<String, String>,
     ) {
         self.say_in_turn(Said {
             unit: Some(unit.clone()),
-            invocation,
+            run,
             text: text.to_owned(),
             realtime: clock::now().realtime,
             how: How::Record(priority, fields),
@@ -376,11 +374,15 @@ impl Log {
     }
 
     fn say(&self, said: Said) {
+        let invocation = match said.run {
+            0 => String::new(),
+            run => invocation_id(run),
+        };
         if let How::Line(level) = said.how {
-            trace(level, &said);
+            trace(level, &said, &invocation);
         }
         let origin = Origin {
-            invocation: said.invocation,
+            invocation,
             ..Origin::of_manager(said.unit)
         };
         let mut batch = Batch::new(Arc::new(origin), said.realtime);
@@ -474,9 +476,9 @@ impl Log {
 }
 
 /// Writes a line into the daemon's own log.
-fn trace(level: LogLevel, said: &Said) {
-    let (text, id) = (&said.text, said.invocation.as_str());
-    let invocation = (!id.is_empty()).then_some(id);
+fn trace(level: LogLevel, said: &Said, invocation: &str) {
+    let text = &said.text;
+    let invocation = (!invocation.is_empty()).then_some(invocation);
     match (&said.unit, level) {
         (Some(unit), LogLevel::Debug) => tracing::debug!(unit = %unit, invocation, "{text}"),
         // tracing has no notice; it is shown as info.
