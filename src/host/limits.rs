@@ -66,24 +66,17 @@ fn slices(config: &ResourceConfig) -> Vec<UnitName> {
     slice.and_then(UnitName::slices).unwrap_or_default()
 }
 
+fn is_slice(config: &UnitConfig) -> bool {
+    config.name.unit_type() == UnitType::Slice
+}
+
 /// The way to the group of a unit or slice.
 pub(super) fn path_of(config: &UnitConfig) -> io::Result<GroupPath> {
-    match config.name.unit_type() {
-        UnitType::Slice => slice_path(&config.name),
-        UnitType::Service
-        | UnitType::Socket
-        | UnitType::Target
-        | UnitType::Timer
-        | UnitType::Path
-        | UnitType::Scope
-        | UnitType::Mount
-        | UnitType::Automount
-        | UnitType::Swap
-        | UnitType::Device => {
-            let slices = slices(&config.resource);
-            group_path(slices.iter().map(UnitName::as_str), config.name.as_str())
-        }
+    if is_slice(config) {
+        return slice_path(&config.name);
     }
+    let slices = slices(&config.resource);
+    group_path(slices.iter().map(UnitName::as_str), config.name.as_str())
 }
 
 /// The way to the group of a slice.
@@ -101,20 +94,9 @@ const ROOT_SLICE: &str = "-.slice";
 /// What the group of a unit or slice is kept from, with the slices above it.
 fn access(config: &UnitConfig, above: &[Arc<UnitConfig>]) -> Access {
     let resource = &config.resource;
-    let network = match config.name.unit_type() {
-        UnitType::Slice => NetworkAccess::of_slice(resource),
-        UnitType::Service
-        | UnitType::Socket
-        | UnitType::Target
-        | UnitType::Timer
-        | UnitType::Path
-        | UnitType::Scope
-        | UnitType::Mount
-        | UnitType::Automount
-        | UnitType::Swap
-        | UnitType::Device => {
-            NetworkAccess::of_unit(resource, above.iter().map(|config| &*config.resource))
-        }
+    let network = match is_slice(config) {
+        true => NetworkAccess::of_slice(resource),
+        false => NetworkAccess::of_unit(resource, above.iter().map(|config| &*config.resource)),
     };
     Access {
         devices: (resource.device_policy, resource.device_allow.clone()),
@@ -310,8 +292,7 @@ impl Host {
             let Ok(path) = path_of(unit) else {
                 continue;
             };
-            let is_slice = unit.name.unit_type() == UnitType::Slice;
-            if is_slice && self.groups.controls.applied(&path).is_some() {
+            if is_slice(unit) && self.groups.controls.applied(&path).is_some() {
                 self.change(unit, &path);
                 // What is above counts for those below.
                 for below in self.groups.units_below(&path) {
