@@ -471,17 +471,13 @@ impl Host {
     }
 
     async fn wait(&mut self) -> Woken {
-        let due = self.engine.next_deadline();
-        if let Some(owed) = self
-            .inbox
-            .owed(due.is_some_and(|due| due <= clock::now().monotonic))
-        {
-            return owed;
-        }
         let delay = self
             .engine
             .next_deadline()
             .map(|deadline| Duration::from_micros(deadline.saturating_sub(clock::now().monotonic)));
+        if let Some(owed) = self.inbox.owed(delay == Some(Duration::ZERO)) {
+            return owed;
+        }
         let deadline = async move {
             match delay {
                 // The runtime counts in whole milliseconds, rounded up: due is due.
