@@ -71,16 +71,7 @@ impl Machine {
 
     /// Whether it is a service that has done nothing yet.
     pub(super) fn is_rested(&self) -> bool {
-        match self {
-            Machine::Service(service) => service.is_rested(),
-            Machine::Socket(_)
-            | Machine::Scope(_)
-            | Machine::Timer(_)
-            | Machine::Path(_)
-            | Machine::Target { .. }
-            | Machine::Fact
-            | Machine::Inert => false,
-        }
+        matches!(self, Machine::Service(service) if service.is_rested())
     }
 
     /// What the unit is doing.

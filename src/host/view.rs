@@ -59,7 +59,7 @@ impl Facts for HostFacts<'_> {
         let Some(view) = self.0.engine.unit(unit.as_str()) else {
             return Vec::new();
         };
-        let pids = self.0.groups.processes(view.id, &self.0.known());
+        let pids = self.0.groups.processes(view.id, &self.0.known_for(view.id));
         pids.into_iter()
             .map(|pid| (pid, proc::command_line(pid).unwrap_or_default()))
             .collect()

@@ -43,10 +43,8 @@ pub struct Failure {
 /// # Errors
 /// No process could be made.
 pub fn start(program: &Program<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Started> {
-    if NO_CUT.load(Ordering::Relaxed) {
-        return start_with(program, cgroup, None).map(|(started, _)| started);
-    }
-    let cut = Some(program.descriptors_end());
+    let can_cut = !NO_CUT.load(Ordering::Relaxed);
+    let cut = can_cut.then(|| program.descriptors_end());
     let (started, place) = start_with(program, cgroup, cut)?;
     if place != Some(Place::Cut) {
         return Ok(started);
