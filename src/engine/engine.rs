@@ -2,7 +2,7 @@
 
 use super::effect::{Effect, LogLevel, Outcome, Refusal};
 use super::event::Event;
-use super::graph::{Edge, Graph};
+use super::graph::{Edge, Graph, Taken};
 use super::ids::{CheckId, JobId, ProcessId, RequestId, Timestamp, UnitId};
 use super::job::Job;
 use super::ledger::Ledger;
@@ -16,7 +16,6 @@ use super::state::JobKind;
 use super::timer::{TimePlace, Timer};
 use super::turn::Turn;
 use super::unit::Machine;
-use crate::unit::name::UnitName;
 use crate::unit::value::Zone;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -328,22 +327,22 @@ impl Engine {
     }
 
     fn load(&mut self, units: Vec<std::sync::Arc<crate::unit::config::UnitConfig>>) {
-        let names: Vec<UnitName> = units.iter().map(|unit| unit.name.clone()).collect();
-        for unit in self.graph.load(units) {
+        let taken = self.graph.load(units);
+        for unit in taken.iter().filter(|it| it.is_new).map(|it| it.id) {
             self.effects.push_back(Effect::UnitNew { unit });
         }
         // What a job waited for may be gone, or there may be more to wait for.
         self.queue_all_jobs();
         self.order_suspect = true;
-        for name in names {
-            if let Some(unit) = self.graph.find(name.as_str()) {
-                // Nobody is probed of one that has done nothing.
-                if !self.graph.get(unit).machine.is_rested() {
-                    self.with_service(unit, Service::look_at_probes);
-                }
-                self.with_timer(unit, Timer::on_reconfigured);
-                self.with_path(unit, Path::on_reconfigured);
-                self.effects.push_back(Effect::Changed { unit });
+        for Taken { id, differs, .. } in taken {
+            // Nobody is probed of one that has done nothing.
+            if !self.graph.get(id).machine.is_rested() {
+                self.with_service(id, Service::look_at_probes);
+            }
+            self.with_timer(id, Timer::on_reconfigured);
+            self.with_path(id, Path::on_reconfigured);
+            if differs {
+                self.effects.push_back(Effect::Changed { unit: id });
             }
         }
     }

@@ -151,6 +151,17 @@ impl Edge {
     }
 }
 
+/// A unit of which a reading was taken in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    /// Its number.
+    pub(super) id: UnitId,
+    /// It was not there before.
+    pub(super) is_new: bool,
+    /// The reading differs from the one before, or what it does is another machine's now.
+    pub(super) differs: bool,
+}
+
 /// All units, by number and by name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Graph {
@@ -159,6 +170,9 @@ pub(super) struct Graph {
     names: BTreeMap<UnitName, UnitId>,
     /// The number of the next unit; those of units that went are not given again.
     next: u32,
+    /// How often a name came to lead to another unit than before.
+    #[serde(skip)]
+    renamings: u64,
     /// Units that were read, or lost a unit that named them, since they were last asked for.
     #[serde(skip)]
     loose: BTreeSet<UnitId>,
@@ -214,39 +228,53 @@ impl Graph {
             .collect()
     }
 
-    /// Takes new readings in; returns the numbers of units that were not there before.
-    pub(super) fn load(&mut self, configs: Vec<Arc<UnitConfig>>) -> Vec<UnitId> {
-        let mut fresh = Vec::new();
-        let mut touched = Vec::new();
+    /// Takes new readings in.
+    pub(super) fn load(&mut self, configs: Vec<Arc<UnitConfig>>) -> Vec<Taken> {
+        let mut all = Vec::new();
         for config in configs {
             let known = self.names.get(&config.name).copied();
             let id = known.unwrap_or(UnitId(self.next));
+            let mut differs = known.is_none_or(|id| !is_same(&self.get(id).config, &config));
             let names = config.aliases.iter().chain([&config.name]);
             let names: Vec<UnitName> = names.cloned().collect();
             if known.is_some() {
-                self.get_mut(id).reconfigure(config);
+                differs |= self.get_mut(id).reconfigure(config);
             } else {
                 self.next += 1;
                 self.units.insert(id, Box::new(Unit::new(id, config)));
-                fresh.push(id);
             }
             for name in names {
-                self.get_mut(id).add_name(&name);
-                if let Some(other) = self.names.insert(name, id) {
-                    self.loose.insert(other);
-                }
+                self.give_name(name, id);
             }
-            touched.push(id);
+            all.push(Taken {
+                id,
+                is_new: known.is_none(),
+                differs,
+            });
         }
-        self.loose.extend(&touched);
-        for id in &touched {
+        self.loose.extend(all.iter().map(|it| it.id));
+        let restated = all.iter().filter(|it| {
+            // What it named is still what it names.
+            it.differs || self.get(it.id).stated != Some(self.renamings)
+        });
+        let restated: Vec<UnitId> = restated.map(|it| it.id).collect();
+        for id in &restated {
             self.restate(*id);
         }
         self.rejoin();
-        for id in touched {
+        for id in restated {
             self.get_mut(id).edges.shrink();
         }
-        fresh
+        all
+    }
+
+    /// A name leads to a unit from now on.
+    fn give_name(&mut self, name: UnitName, id: UnitId) {
+        self.get_mut(id).add_name(&name);
+        if let Some(other) = self.names.insert(name, id) {
+            self.loose.insert(other);
+            self.renamings += u64::from(other != id);
+        }
     }
 
     /// What no file says of an instance that serves a connection: who took that.
@@ -264,8 +292,8 @@ impl Graph {
     }
 
     /// Takes in what all units' files say after a restore. A unit of which nothing is given
-    /// has no file any more; returns the numbers of units that were not there before.
-    pub(super) fn load_anew(&mut self, configs: Vec<Arc<UnitConfig>>) -> Vec<UnitId> {
+    /// has no file any more.
+    pub(super) fn load_anew(&mut self, configs: Vec<Arc<UnitConfig>>) -> Vec<Taken> {
         let given: BTreeSet<UnitName> = configs.iter().map(|it| it.name.clone()).collect();
         for unit in self.units.values_mut() {
             if !given.contains(&unit.config.name) {
@@ -296,6 +324,7 @@ impl Graph {
             let owner = others.find(|other| !is_own && other.config.name == *name);
             if let Some(owner) = owner.map(|owner| owner.id) {
                 self.names.insert(name.clone(), owner);
+                self.renamings += 1;
             }
         }
         for (edge, other) in unit.edges.all() {
@@ -320,12 +349,22 @@ impl Graph {
 
     /// States an edge that no file states, for as long as the unit is not read again.
     pub(super) fn join(&mut self, id: UnitId, edge: Edge, other: UnitId) {
-        self.get_mut(id).edges.state(edge, other, true);
-        self.get_mut(other).edges.state(edge.inverse(), id, false);
+        self.get_mut(id).stated = None;
+        self.state(id, edge, other);
     }
 
     /// Takes such an edge back.
     pub(super) fn part(&mut self, id: UnitId, edge: Edge, other: UnitId) {
+        self.get_mut(id).stated = None;
+        self.take_back(id, edge, other);
+    }
+
+    fn state(&mut self, id: UnitId, edge: Edge, other: UnitId) {
+        self.get_mut(id).edges.state(edge, other, true);
+        self.get_mut(other).edges.state(edge.inverse(), id, false);
+    }
+
+    fn take_back(&mut self, id: UnitId, edge: Edge, other: UnitId) {
         self.get_mut(id).edges.take_back(edge, other, true);
         self.get_mut(other)
             .edges
@@ -335,21 +374,31 @@ impl Graph {
     /// Replaces the edges that a unit stated by those its configuration states now.
     fn restate(&mut self, id: UnitId) {
         for (edge, other) in self.get(id).edges.stated_here() {
-            self.part(id, edge, other);
+            self.take_back(id, edge, other);
             self.loose.insert(other);
         }
         let config = self.get(id).config.clone();
+        let mut complete = true;
         for dependency in &config.dependencies {
             let Some(other) = self.names.get(&dependency.target).copied() else {
+                complete = false;
                 continue;
             };
             if other == id {
                 continue;
             }
-            self.join(id, Edge::of(dependency.kind), other);
+            self.state(id, Edge::of(dependency.kind), other);
         }
-        returning::forget_needless(self.get_mut(id));
+        let stated = complete.then_some(self.renamings);
+        let unit = self.get_mut(id);
+        unit.stated = stated;
+        returning::forget_needless(unit);
     }
+}
+
+/// Whether two readings say the same; mostly they are one and the same.
+fn is_same(one: &Arc<UnitConfig>, other: &Arc<UnitConfig>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 #[cfg(test)]
@@ -406,5 +455,44 @@ mod tests {
         );
         graph.load(vec![unit("b.service").arc()]);
         assert!(!graph.get(a).edges.has(Edge::After, b));
+    }
+
+    #[test]
+    fn what_is_read_again_as_it_was_states_what_it_stated() {
+        let mut graph = Graph::default();
+        let [a, b, c] = [
+            unit("a.service")
+                .after("b.service")
+                .after("c.service")
+                .arc(),
+            unit("b.service").arc(),
+            unit("c.service").arc(),
+        ];
+        let follows = |graph: &Graph, name: &str| {
+            let [one, other] = ["a.service", name].map(|name| graph.find(name).unwrap());
+            let edges = &graph.get(one).edges;
+            edges.has(Edge::After, other) && graph.get(other).edges.has(Edge::Before, one)
+        };
+        let all = || vec![a.clone(), b.clone(), c.clone()];
+        let differing = |taken: &[Taken]| taken.iter().filter(|it| it.differs).count();
+        // One of what it names comes only later.
+        assert_eq!(differing(&graph.load(vec![a.clone(), b.clone()])), 2);
+        assert_eq!(differing(&graph.load(all())), 1);
+        assert!(follows(&graph, "b.service") && follows(&graph, "c.service"));
+        // The name leads elsewhere, told when only the other unit is read.
+        let d = unit("d.service").config(|it| it.aliases = [b.name.clone()].into());
+        let d = d.arc();
+        assert_eq!(differing(&graph.load(vec![d.clone()])), 1);
+        assert!(!follows(&graph, "d.service"));
+        assert_eq!(differing(&graph.load(vec![a.clone(), d, c.clone()])), 0);
+        assert!(follows(&graph, "d.service") && follows(&graph, "c.service"));
+        // What was stated beside the files is gone with the next reading.
+        let [one, other] = ["a.service", "c.service"].map(|name| graph.find(name).unwrap());
+        graph.join(one, Edge::Triggers, other);
+        assert_eq!(differing(&graph.load(vec![a.clone()])), 0);
+        assert!(!graph.get(one).edges.has(Edge::Triggers, other));
+        graph.part(one, Edge::After, other);
+        assert_eq!(differing(&graph.load(vec![a.clone()])), 0);
+        assert!(follows(&graph, "c.service"));
     }
 }

@@ -178,7 +178,8 @@ impl Engine {
             idle_queue,
             ..Engine::new(state.random)
         };
-        for unit in engine.graph.load_anew(configs) {
+        let taken = engine.graph.load_anew(configs).into_iter();
+        for unit in taken.filter(|it| it.is_new).map(|it| it.id) {
             engine.effects.push_back(Effect::UnitNew { unit });
         }
         // As after a daemon-reload; where nothing has changed, nothing follows.

@@ -158,6 +158,10 @@ pub(super) struct Unit {
     /// Dependencies in both directions. The files say them again after a snapshot.
     #[serde(skip)]
     pub(super) edges: Edges,
+    /// How often names had come to lead elsewhere when the edges were stated by what the files
+    /// say; none if there are others among them, or if they are not complete.
+    #[serde(skip)]
+    pub(super) stated: Option<u64>,
     /// The installed job.
     pub(super) job: Option<JobId>,
     /// When it changed state.
@@ -206,6 +210,7 @@ impl Unit {
             holders: BTreeMap::new(),
             config,
             edges: Edges::default(),
+            stated: None,
             job: None,
             times: StateTimes::default(),
             condition: CheckView::default(),
@@ -246,7 +251,8 @@ impl Unit {
     /// Takes a new reading of its files. What runs goes on; a machine of another kind takes
     /// over only where nothing runs. A unit whose file has gone keeps its machine, and with it
     /// its state, as in systemd: that it is not loaded already keeps it from being started.
-    pub(super) fn reconfigure(&mut self, config: Arc<UnitConfig>) {
+    /// Whether another machine took over.
+    pub(super) fn reconfigure(&mut self, config: Arc<UnitConfig>) -> bool {
         let fresh = Machine::of(&config);
         let same_kind = std::mem::discriminant(&self.machine) == std::mem::discriminant(&fresh);
         let may_change = match self.machine {
@@ -274,10 +280,13 @@ impl Unit {
                 | Machine::Fact
                 | Machine::Inert => {}
             }
-        } else if may_change {
+        }
+        let changes = !same_kind && may_change;
+        if changes {
             self.machine = fresh;
         }
         self.config = config;
+        changes
     }
 }
 

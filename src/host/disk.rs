@@ -2,16 +2,23 @@
 
 use super::bounded;
 use crate::sys::proc::unescape_mount_text;
-use crate::unit::load::{Entry, EntryKind, Source};
+use crate::unit::load::{Entry, EntryKind, Source, Stamp};
 use crate::unit::name::{UnitName, UnitType};
+use rustix::fs::{AtFlags, CWD, StatxFlags, StatxTimestamp, statx};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Largest unit file read, in bytes; nobody writes a larger one by hand.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// Longer than any step of the clock of file systems; the coarsest have two seconds.
+const STEP: Duration = Duration::from_secs(3);
 
 /// The disk.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,6 +29,46 @@ pub struct DiskSource;
 #[derive(Debug, Default)]
 pub struct LoadSource {
     mounts: OnceCell<BTreeSet<String>>,
+    /// When the load began; without it there are no stamps.
+    begun: Option<SystemTime>,
+}
+
+impl LoadSource {
+    /// A source with stamps, for a load that begins at that time. What was changed shortly before
+    /// has none: another change might not be seen by its times.
+    pub(super) fn with_stamps(begun: SystemTime) -> LoadSource {
+        LoadSource {
+            begun: Some(begun),
+            ..LoadSource::default()
+        }
+    }
+
+    /// The stamp of what is at a path below a directory: any change of a file or of the entries of
+    /// a directory sets its time of change, which nobody else can set.
+    fn stamp_at(&self, directory: BorrowedFd<'_>, path: &str, flags: AtFlags) -> Option<Stamp> {
+        let begun = self.begun?.checked_sub(STEP)?;
+        // A server is asked, too.
+        let flags = flags | AtFlags::STATX_FORCE_SYNC;
+        let status = statx(directory, path, flags, StatxFlags::BASIC_STATS).ok()?;
+        let changed = nanoseconds(&status.stx_ctime)?;
+        let settled = u128::from(changed) < begun.duration_since(UNIX_EPOCH).ok()?.as_nanos();
+        let device = u64::from(status.stx_dev_major) << 32 | u64::from(status.stx_dev_minor);
+        let modified = nanoseconds(&status.stx_mtime)?;
+        settled.then_some(Stamp([
+            device,
+            status.stx_ino,
+            status.stx_size,
+            modified,
+            changed,
+        ]))
+    }
+}
+
+/// Since 1970; none before that, and after the year 2554.
+fn nanoseconds(time: &StatxTimestamp) -> Option<u64> {
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let whole = seconds.checked_mul(1_000_000_000)?;
+    whole.checked_add(time.tv_nsec.into())
 }
 
 impl Source for LoadSource {
@@ -31,6 +78,16 @@ impl Source for LoadSource {
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         DiskSource.read(path)
+    }
+
+    fn read_stamped(&self, path: &str) -> io::Result<(Vec<u8>, Option<Stamp>)> {
+        let file = bounded::open(Path::new(path))?;
+        let stamp = self.stamp_at(file.as_fd(), "", AtFlags::EMPTY_PATH);
+        Ok((content(file)?, stamp))
+    }
+
+    fn stamp(&self, path: &str) -> Option<Stamp> {
+        self.stamp_at(CWD, path, AtFlags::empty())
     }
 
     fn holds(&self, name: &UnitName) -> bool {
@@ -64,12 +121,7 @@ impl Source for DiskSource {
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        let file = bounded::open(Path::new(path))?;
-        // As in systemd: /dev/null masks by whatever links, and so does any other device.
-        if bounded::is_device(&file)? {
-            return Ok(Vec::new());
-        }
-        bounded::read_to_end(file, MAX_FILE)
+        content(bounded::open(Path::new(path))?)
     }
 
     fn holds(&self, name: &UnitName) -> bool {
@@ -87,6 +139,14 @@ impl Source for DiskSource {
             | UnitType::Automount => false,
         }
     }
+}
+
+/// As in systemd: /dev/null masks by whatever links, and so does any other device.
+fn content(file: File) -> io::Result<Vec<u8>> {
+    if bounded::is_device(&file)? {
+        return Ok(Vec::new());
+    }
+    bounded::read_to_end(file, MAX_FILE)
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -3,6 +3,7 @@
 use super::clock;
 use super::disk::LoadSource;
 use super::handle::{Answer, Compare, Job, Look};
+use super::remembered::Remembered;
 use super::run::{Fact, Host};
 use super::view::HostFacts;
 use crate::engine::{Event, LogLevel, Timestamp, Verb};
@@ -15,6 +16,7 @@ use crate::unit::load;
 use crate::unit::name::UnitName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// With so many units read at once the memory that it took is worth giving back.
 const MANY: usize = 500;
@@ -52,6 +54,7 @@ pub(super) enum After {
 pub(super) struct Loaded {
     units: Vec<Arc<UnitConfig>>,
     unreadable: Vec<Diagnostic>,
+    remembered: Remembered,
     after: After,
 }
 
@@ -69,11 +72,16 @@ impl Host {
         }
         let settings = self.options.load.clone();
         let facts = self.facts.clone();
+        // There is one load at a time.
+        let mut remembered = std::mem::take(&mut self.remembered);
         tokio::task::spawn_blocking(move || {
-            let closure = load::load(&names, &loaded, &settings, &LoadSource::default());
+            let source = LoadSource::with_stamps(SystemTime::now());
+            let readings = remembered.for_load();
+            let closure = load::load_again(&names, &loaded, &settings, &source, readings);
             let _ = facts.send(Fact::Loaded(Box::new(Loaded {
                 units: unique(closure.units.into_values()),
                 unreadable: closure.unreadable,
+                remembered,
                 after,
             })));
         });
@@ -82,6 +90,7 @@ impl Host {
     /// Units were read.
     pub(super) fn loaded(&mut self, loaded: Loaded) {
         self.requests.loading = false;
+        self.remembered = loaded.remembered;
         if let After::Compare(compare) = loaded.after {
             compare(&HostFacts(self).view(), &loaded.units);
             return self.next_requests();

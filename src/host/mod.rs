@@ -58,6 +58,7 @@ mod probes;
 mod process_table;
 mod processes;
 mod readiness;
+mod remembered;
 mod requests;
 mod run;
 mod scopes;

@@ -30,6 +30,7 @@ use super::paths::{PathFact, PathWatches};
 use super::pid_file::PidFile;
 use super::probes::{Attempt, Attempts};
 use super::processes::Processes;
+use super::remembered::Remembered;
 use super::requests::Requests;
 use super::scopes::Moved;
 use super::sockets::{Registry, SocketFact};
@@ -193,6 +194,8 @@ pub struct Host {
     pub(super) pulse: Pulse,
     /// Removals under way; a start of the unit waits for them.
     pub(super) cleaning: BTreeMap<UnitName, JoinHandle<()>>,
+    /// What was read of units' files.
+    pub(super) remembered: Remembered,
     /// What was said of units' files since the last reload.
     pub(super) said: BTreeMap<UnitName, Vec<(LogLevel, String)>>,
     /// The clock on the wall and the zone.
@@ -378,6 +381,7 @@ impl Host {
             pulse: Pulse::default(),
             bus_names: BusNames::new(options.bus_names.clone()),
             cleaning: BTreeMap::new(),
+            remembered: Remembered::default(),
             said: BTreeMap::new(),
             time,
             stamps,

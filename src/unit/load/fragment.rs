@@ -1,7 +1,8 @@
 //! Loads one unit: its main file, drop-ins and dependency links.
 
-use super::index::{self, Found, Index, normal};
-use super::{Entry, EntryKind, Settings, Source, builtin, context, implicit, verify};
+use super::index::{Found, Index, normal};
+use super::readings::{Listed, Listings, MadeOf, Readings, Units};
+use super::{Entry, EntryKind, Settings, Source, Stamp, builtin, context, implicit, verify};
 use crate::unit::config::{
     Cold, Dependency, DependencyKind, DependencyOrigin, DirectoryKind, ExecConfig, LoadState,
     ResourceConfig, UnitBody, UnitConfig,
@@ -12,12 +13,15 @@ use crate::unit::name::{UnitName, UnitType};
 use crate::unit::syntax;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
-/// Link directories, and what a link in one means (L8).
-const LINKS: [(&str, DependencyKind); 3] = [
-    ("wants", DependencyKind::Wants),
-    ("requires", DependencyKind::Requires),
-    ("upholds", DependencyKind::Upholds),
+/// What a link in a link directory means, in the order of [`index::Places`] (L8).
+///
+/// [`index::Places`]: super::index::Places
+const LINKS: [DependencyKind; 3] = [
+    DependencyKind::Wants,
+    DependencyKind::Requires,
+    DependencyKind::Upholds,
 ];
 
 /// Names of the last unit that those of the next one are compared with.
@@ -35,10 +39,10 @@ pub(super) struct Loader<'a> {
     exec: Cold<ExecConfig>,
     /// What it depends on, as far as it is worth to look through them.
     near: Vec<UnitName>,
-    /// Directories that were listed, for those that many units share.
-    listings: BTreeMap<String, Vec<Entry>>,
-    /// Directories that could not be read.
-    unreadable: Vec<Diagnostic>,
+    /// Directories beside unit files; many units share some.
+    listings: Listings<'a>,
+    /// What was read before.
+    units: &'a mut Units,
 }
 
 impl<'a> Loader<'a> {
@@ -47,7 +51,9 @@ impl<'a> Loader<'a> {
         index: &'a Index,
         settings: &'a Settings,
         source: &'a dyn Source,
+        readings: &'a mut Readings,
     ) -> Loader<'a> {
+        let (units, directories) = readings.begin(index);
         Loader {
             settings,
             source,
@@ -56,14 +62,14 @@ impl<'a> Loader<'a> {
             resource: Cold::default(),
             exec: Cold::default(),
             near: Vec::new(),
-            listings: BTreeMap::new(),
-            unreadable: index.unreadable().to_vec(),
+            listings: Listings::new(source, directories, index.unreadable()),
+            units,
         }
     }
 
     /// A warning for each directory that could not be read.
     pub(super) fn into_unreadable(self) -> Vec<Diagnostic> {
-        self.unreadable
+        self.listings.into_unreadable()
     }
 
     /// The name of its own of the unit that `name` stands for.
@@ -109,10 +115,22 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Loads the unit that `name` stands for.
-    pub(super) fn load(&mut self, name: &UnitName) -> UnitConfig {
+    /// Loads the unit that `name` stands for; as it was read last, if nothing of that is different.
+    pub(super) fn load(&mut self, name: &UnitName) -> Arc<UnitConfig> {
         let (id, found) = self.index.resolve(name);
-        let found = found.cloned();
+        if let Some(Found::File(path)) = found
+            && let Some(config) = self.units.get(&id, path, self.index, &mut self.listings)
+        {
+            return config;
+        }
+        let mut made_of = MadeOf::default();
+        let config = Arc::new(self.read(id, found.cloned(), &mut made_of));
+        self.units.keep(&config, made_of);
+        config
+    }
+
+    /// Reads a unit.
+    fn read(&mut self, id: UnitName, found: Option<Found>, made_of: &mut MadeOf) -> UnitConfig {
         let aliases = self.index.aliases_of(&id);
         let mut draft = match self.start(id, found) {
             Ok(draft) => draft,
@@ -124,18 +142,27 @@ impl<'a> Loader<'a> {
         };
         draft.config.aliases = aliases;
         if let Some(path) = draft.config.fragment.clone() {
-            match self.source.read(&path) {
-                Ok(content) if content.is_empty() => {
+            match self.source.read_stamped(&path) {
+                Ok((content, _)) if content.is_empty() => {
                     let mut unit = masked(draft.config, path);
                     context::unusable(&mut unit, &self.shared);
                     return unit;
                 }
-                Ok(content) => self.parse_main(&path, &content, &mut draft),
+                Ok((content, stamp)) => {
+                    made_of.begin(stamp);
+                    self.parse_main(&path, &content, &mut draft);
+                }
                 Err(error) => return unreadable(draft.config, &path, &error),
             }
         }
-        self.add_drop_ins(&mut draft);
-        self.add_links(&mut draft);
+        let [drop_ins, links @ ..] = self.index.directories_of(&draft.config.name);
+        let drop_ins = self.listings.of_all(&drop_ins, made_of);
+        self.add_drop_ins(&drop_ins, &mut draft, made_of);
+        for (kind, directories) in LINKS.into_iter().zip(links) {
+            let listed = self.listings.of_all(&directories, made_of);
+            add_links(kind, &listed, &mut draft);
+        }
+        hold_back_target(&mut draft);
         verify::settle(&mut draft);
         let set = draft.set.keys().copied();
         draft.config.requested = set.filter(|name| is_about_processes(name)).collect();
@@ -236,76 +263,72 @@ impl<'a> Loader<'a> {
     /// Applies the drop-ins of all directories in the order of their file names (L2). A name
     /// counts once, in the most specific directory (L3), and not at all if it is empty there
     /// or a link to /dev/null (L5).
-    fn add_drop_ins(&mut self, draft: &mut Draft) {
-        let mut files: BTreeMap<String, Option<String>> = BTreeMap::new();
-        for (directory, entry) in self.entries(&draft.config.name, "d") {
+    fn add_drop_ins(&self, directories: &[Listed<'_>], draft: &mut Draft, made_of: &mut MadeOf) {
+        let mut files: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        for (directory, entry) in entries(directories) {
             if !entry.name.ends_with(".conf") || entry.name.starts_with('.') {
                 continue;
             }
             let path = format!("{directory}/{}", entry.name);
             let file = match &entry.kind {
                 EntryKind::File => Some(path),
-                EntryKind::Link(target) if is_null(&directory, target) => None,
+                EntryKind::Link(target) if is_null(directory, target) => None,
                 EntryKind::Link(_) => Some(path),
                 EntryKind::Directory | EntryKind::Other => continue,
             };
-            files.entry(entry.name).or_insert(file);
+            files.entry(&entry.name).or_insert(file);
         }
         for path in files.into_values().flatten() {
-            self.add_drop_in(path, draft);
+            let stamp = self.add_drop_in(path.clone(), draft);
+            made_of.add_drop_in(path, stamp);
         }
     }
 
-    fn add_drop_in(&self, path: String, draft: &mut Draft) {
-        match self.source.read(&path) {
-            Ok(content) if content.is_empty() => {}
-            Ok(content) => {
-                let document = syntax::parse(&path.as_str().into(), &content);
-                apply(&document, draft, &self.settings.system, false);
-                draft.config.drop_ins.push(path);
+    /// What tells whether the file is as it was.
+    fn add_drop_in(&self, path: String, draft: &mut Draft) -> Option<Stamp> {
+        match self.source.read_stamped(&path) {
+            Ok((content, stamp)) => {
+                if !content.is_empty() {
+                    let document = syntax::parse(&path.as_str().into(), &content);
+                    apply(&document, draft, &self.settings.system, false);
+                    draft.config.drop_ins.push(path);
+                }
+                stamp
             }
             Err(error) => {
                 let message = format!("the drop-in cannot be read: {error}");
                 warn(draft, Rule::Unreadable, &path, message);
+                None
             }
         }
     }
+}
 
-    /// Adds the dependencies that links stand for: the name of the link counts, not where it
-    /// leads to (L8).
-    fn add_links(&mut self, draft: &mut Draft) {
-        for (suffix, kind) in LINKS {
-            let mut targets: BTreeMap<String, (String, EntryKind)> = BTreeMap::new();
-            for (directory, entry) in self.entries(&draft.config.name, suffix) {
-                targets.entry(entry.name).or_insert((directory, entry.kind));
-            }
-            for (name, (directory, entry)) in targets {
-                add_link(draft, kind, &directory, &name, &entry);
-            }
-        }
-        // Something hangs on a target that holds at once: it has to be started like any other.
-        let pulls = |(kind, _): &(DependencyKind, UnitName)| super::PULLS.contains(kind);
-        let target = draft.config.name.unit_type() == UnitType::Target;
-        if target && draft.dependencies.keys().any(pulls) {
-            draft.config.body = UnitBody::Target;
-        }
+/// The entries of some directories, each with the path of its directory.
+fn entries<'a>(directories: &'a [Listed<'_>]) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+    let directories = directories.iter();
+    directories.flat_map(|(path, entries)| entries.iter().map(|entry| (*path, entry)))
+}
+
+/// Adds the dependencies that links stand for: the name of the link counts, not where it leads
+/// to (L8).
+fn add_links(kind: DependencyKind, directories: &[Listed<'_>], draft: &mut Draft) {
+    let mut targets: BTreeMap<&str, (&str, &EntryKind)> = BTreeMap::new();
+    for (directory, entry) in entries(directories) {
+        let found = (directory, &entry.kind);
+        targets.entry(&entry.name).or_insert(found);
     }
+    for (name, (directory, entry)) in targets {
+        add_link(draft, kind, directory, name, entry);
+    }
+}
 
-    /// The entries of a unit's directories of one kind, most specific directory first.
-    fn entries(&mut self, id: &UnitName, suffix: &str) -> Vec<(String, Entry)> {
-        let mut found = Vec::new();
-        for directory in self.index.directories_of(id, suffix) {
-            if !self.listings.contains_key(directory) {
-                let listing = self.source.list(directory).unwrap_or_else(|error| {
-                    self.unreadable.push(index::unreadable(directory, &error));
-                    Vec::new()
-                });
-                self.listings.insert(directory.to_owned(), listing);
-            }
-            let entries = self.listings.get(directory).into_iter().flatten().cloned();
-            found.extend(entries.map(|entry| (directory.to_owned(), entry)));
-        }
-        found
+/// Something hangs on a target that holds at once: it has to be started like any other.
+fn hold_back_target(draft: &mut Draft) {
+    let pulls = |(kind, _): &(DependencyKind, UnitName)| super::PULLS.contains(kind);
+    let target = draft.config.name.unit_type() == UnitType::Target;
+    if target && draft.dependencies.keys().any(pulls) {
+        draft.config.body = UnitBody::Target;
     }
 }
 

@@ -12,6 +12,7 @@ use crate::unit::directive::{Draft, PropertyValue};
 use crate::unit::escape::escape_path;
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Adds what follows from the settings of a unit, and the default dependencies if it has them.
 pub(super) fn add(loader: &Loader<'_>, draft: &mut Draft, defaults: bool) {
@@ -285,7 +286,7 @@ fn add_defaults(draft: &mut Draft) {
 /// "DEFAULT DEPENDENCIES").
 pub(super) fn target_order(
     loader: &mut Loader<'_>,
-    units: &BTreeMap<UnitName, UnitConfig>,
+    units: &BTreeMap<UnitName, Arc<UnitConfig>>,
     settings: &Settings,
 ) -> Vec<(UnitName, Vec<Dependency>)> {
     let mut order = Vec::new();

@@ -4,15 +4,18 @@
 
 use super::{EntryKind, Source};
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
-use crate::unit::name::UnitName;
+use crate::unit::name::{UnitName, UnitType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// Longest chain of alias links; longer ones run in a circle.
 const LONGEST_CHAIN: usize = 16;
 
-/// Directories beside unit files, by the end of their name.
+/// Directories beside unit files, by the end of their name: drop-ins, and links of three kinds.
 const DIRECTORIES: [&str; 4] = [".d", ".wants", ".requires", ".upholds"];
+
+/// Paths of directories, for each of these ends.
+pub(super) type Places<T> = [Vec<T>; DIRECTORIES.len()];
 
 /// What a name in the load path stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +32,9 @@ pub(super) enum Found {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     files: BTreeMap<UnitName, Found>,
-    /// Paths of drop-in and link directories by name (`a.service.d`), in search order.
-    directories: BTreeMap<String, Vec<String>>,
+    /// Paths of drop-in and link directories by what they are beside (`a.service`), in search
+    /// order.
+    directories: BTreeMap<String, Places<String>>,
     /// The alias links that lead to a name.
     aliases: BTreeMap<UnitName, BTreeSet<UnitName>>,
     /// Directories of the load path that could not be read.
@@ -69,13 +73,12 @@ impl Index {
 
     fn add(&mut self, path: &[String], directory: &str, name: &str, kind: &EntryKind) {
         let full = format!("{directory}/{name}");
-        if DIRECTORIES.iter().any(|end| name.ends_with(end)) {
+        let ends = DIRECTORIES.iter().enumerate();
+        let mut beside = ends.filter_map(|(at, end)| Some((at, name.strip_suffix(end)?)));
+        if let Some((at, stem)) = beside.next() {
             match kind {
                 EntryKind::Directory | EntryKind::Link(_) => {
-                    self.directories
-                        .entry(name.to_owned())
-                        .or_default()
-                        .push(full);
+                    self.directories.entry(stem.to_owned()).or_default()[at].push(full);
                 }
                 EntryKind::File | EntryKind::Other => {}
             }
@@ -153,9 +156,13 @@ impl Index {
         names
     }
 
-    /// The directories for drop-ins or links (`suffix` is `d`, `wants` ...) of a unit: the most
-    /// specific first, and among equally specific ones in search order (L3, L4).
-    pub(super) fn directories_of(&self, id: &UnitName, suffix: &str) -> Vec<&str> {
+    /// The directories for drop-ins and links of a unit: the most specific first, and among
+    /// equally specific ones in search order (L3, L4).
+    pub(super) fn directories_of(&self, id: &UnitName) -> Places<&str> {
+        let mut found = Places::default();
+        if self.directories.is_empty() {
+            return found;
+        }
         let mut stems: Vec<(usize, String)> = specific_names(id);
         for alias in self.aliases_of(id) {
             stems.extend(specific_names(&alias));
@@ -163,14 +170,24 @@ impl Index {
         stems.sort_by_key(|(rank, _)| *rank);
         stems.push((usize::MAX, id.unit_type().to_string()));
         let mut seen = BTreeSet::new();
-        let mut found = Vec::new();
         for (_, stem) in stems {
-            let name = format!("{stem}.{suffix}");
-            if let Some(paths) = self.directories.get(&name).filter(|_| seen.insert(stem)) {
+            let Some(places) = self.directories.get(&stem).filter(|_| seen.insert(stem)) else {
+                continue;
+            };
+            for (found, paths) in found.iter_mut().zip(places) {
                 found.extend(paths.iter().map(String::as_str));
             }
         }
         found
+    }
+
+    /// What names of mount units stand for.
+    pub(super) fn mounts(&self) -> Vec<(UnitName, Found)> {
+        let files = self.files.iter();
+        files
+            .filter(|(name, _)| name.unit_type() == UnitType::Mount)
+            .map(|(name, found)| (name.clone(), found.clone()))
+            .collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Unit files that exist only in memory, for tests of everything that loads units.
 
-use super::{Entry, EntryKind, Source};
+use super::{Entry, EntryKind, Source, Stamp};
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -106,6 +106,27 @@ impl Source for MemorySource {
         content
             .cloned()
             .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn read_stamped(&self, path: &str) -> io::Result<(Vec<u8>, Option<Stamp>)> {
+        Ok((self.read(path)?, self.stamp(path)))
+    }
+
+    /// What is there says it: another content is another stamp.
+    fn stamp(&self, path: &str) -> Option<Stamp> {
+        let content = match self.read(path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                format!("{:?}", self.list(path).ok()?).into_bytes()
+            }
+            Err(_) => return None,
+        };
+        let mut stamp = Stamp([content.len() as u64, 0, 0, 0, 0]);
+        for (at, byte) in content.iter().enumerate() {
+            let part = &mut stamp.0[1 + at % 4];
+            *part = part.wrapping_mul(257).wrapping_add(1 + u64::from(*byte));
+        }
+        Some(stamp)
     }
 
     fn holds(&self, name: &UnitName) -> bool {

@@ -12,6 +12,7 @@ mod fragment;
 mod implicit;
 mod index;
 mod memory;
+mod readings;
 mod resource;
 mod sandbox;
 mod verify;
@@ -21,6 +22,7 @@ mod tests;
 
 pub(super) use index::normal;
 pub use memory::MemorySource;
+pub use readings::Readings;
 
 use super::config::{Accounting, DependencyKind, UnitConfig};
 use super::diagnostic::Diagnostic;
@@ -54,6 +56,11 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
+/// What tells whether a file or a directory is as it was: the same as long as nothing of it has
+/// changed. What the numbers mean is the source's affair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp(pub [u64; 5]);
+
 /// Where unit files come from: the disk in the daemon, a map in tests.
 pub trait Source {
     /// The entries of a directory sorted by name; empty if there is none.
@@ -67,6 +74,21 @@ pub trait Source {
     /// # Errors
     /// The file cannot be read, or is larger than the loader's limit.
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// As [`Source::read`], with the file's stamp from before it was read; none where a change
+    /// might not show.
+    ///
+    /// # Errors
+    /// As there.
+    fn read_stamped(&self, path: &str) -> io::Result<(Vec<u8>, Option<Stamp>)> {
+        Ok((self.read(path)?, None))
+    }
+
+    /// The stamp of the file or directory at a path, links followed; none where nothing is, or
+    /// where a change might not show.
+    fn stamp(&self, _path: &str) -> Option<Stamp> {
+        None
+    }
 
     /// Whether the kernel has what a mount, device, swap or slice unit stands for: a mounted
     /// path for `sys-kernel-debug.mount`, a node for `dev-sda.device`.
@@ -153,8 +175,20 @@ pub fn load(
     settings: &Settings,
     source: &dyn Source,
 ) -> Closure {
+    load_again(names, loaded, settings, source, &mut Readings::default())
+}
+
+/// As [`load`]; what was read before and is as it was then is the configuration of then.
+pub fn load_again(
+    names: &BTreeSet<UnitName>,
+    loaded: &BTreeSet<UnitName>,
+    settings: &Settings,
+    source: &dyn Source,
+    readings: &mut Readings,
+) -> Closure {
     let listing = Listing::of(settings, source);
-    load_listed(&listing, names, loaded, settings, source)
+    let loader = Loader::new(&listing.0, settings, source, readings);
+    load_by(loader, names, loaded, settings)
 }
 
 /// As [`load`], with the load path as it was listed before.
@@ -165,8 +199,18 @@ pub fn load_listed(
     settings: &Settings,
     source: &dyn Source,
 ) -> Closure {
-    let mut loader = Loader::new(&listing.0, settings, source);
-    let mut units: BTreeMap<UnitName, UnitConfig> = BTreeMap::new();
+    let mut readings = Readings::default();
+    let loader = Loader::new(&listing.0, settings, source, &mut readings);
+    load_by(loader, names, loaded, settings)
+}
+
+fn load_by(
+    mut loader: Loader<'_>,
+    names: &BTreeSet<UnitName>,
+    loaded: &BTreeSet<UnitName>,
+    settings: &Settings,
+) -> Closure {
+    let mut units: BTreeMap<UnitName, Arc<UnitConfig>> = BTreeMap::new();
     let mut waiting = names.clone();
     while let Some(name) = waiting.pop_first() {
         let id = loader.id_of(&name);
@@ -179,13 +223,14 @@ pub fn load_listed(
     }
     for (name, after) in implicit::target_order(&mut loader, &units, settings) {
         if let Some(unit) = units.get_mut(&name) {
+            // What is kept for the next time is without these.
+            let unit = Arc::make_mut(unit);
             unit.dependencies.extend(after);
             unit.dependencies.sort();
         }
     }
-    let units = units.into_iter();
     Closure {
-        units: units.map(|(name, unit)| (name, Arc::new(unit))).collect(),
+        units,
         unreadable: loader.into_unreadable(),
     }
 }

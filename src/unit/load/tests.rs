@@ -1,6 +1,7 @@
 //! The rows of checklist section 4, one by one, over files in memory, and real unit files
 //! where they are at hand.
 
+mod again;
 mod corpus;
 mod laws;
 mod paths;

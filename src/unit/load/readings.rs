@@ -1,0 +1,265 @@
+//! What units were made of when they were read last, so that one of which nothing has changed
+//! since need not be read again.
+//!
+//! A configuration follows from the settings of the loader, the unit's name and aliases, the file
+//! and the drop-ins, the links in its directories, and from which mount units there are (that is
+//! what paths become dependencies by). All of it is compared, files and directories by the
+//! [`Stamp`] of their source; whatever has none is read every time, and so is what asks the kernel:
+//! mounts, devices, swaps and slices. Which mounts the kernel has is not compared here: whoever keeps
+//! [`Readings`] forgets them when that changes.
+//!
+//! Configurations are not kept alive: what nobody has any more is read again.
+
+use super::index::{self, Found, Index};
+use super::{Entry, Source, Stamp};
+use crate::unit::config::UnitConfig;
+use crate::unit::diagnostic::Diagnostic;
+use crate::unit::name::{UnitName, UnitType};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+/// So many readings of units that may be gone are no matter.
+const FEW: usize = 64;
+
+/// What was read up to now, always with the same settings and from the same source.
+#[derive(Debug, Default)]
+pub struct Readings {
+    units: Units,
+    directories: Directories,
+    /// What names of mount units stood for.
+    mounts: Vec<(UnitName, Found)>,
+}
+
+impl Readings {
+    /// Another load begins, with the load path as it is now.
+    pub(super) fn begin(&mut self, index: &Index) -> (&mut Units, &mut Directories) {
+        let mounts = index.mounts();
+        if self.mounts != mounts {
+            self.units = Units::default();
+            self.mounts = mounts;
+        }
+        self.units.forget_gone();
+        self.directories.begin();
+        (&mut self.units, &mut self.directories)
+    }
+}
+
+/// Of a unit: what it became, and of what.
+#[derive(Debug)]
+struct Reading {
+    config: Weak<UnitConfig>,
+    fragment: Stamp,
+    /// Its directories, whether for drop-ins or links.
+    directories: Box<[Arc<Vec<Entry>>]>,
+    drop_ins: Box<[(String, Stamp)]>,
+}
+
+/// Readings of units.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    // In boxes: half of a tree's room is empty where names only go up.
+    known: BTreeMap<UnitName, Box<Reading>>,
+    /// Readings that came since those of units that are gone were looked for.
+    added: usize,
+}
+
+impl Units {
+    /// The unit as it was read last, if its file was at this path and nothing is different.
+    pub(super) fn get(
+        &self,
+        id: &UnitName,
+        path: &str,
+        index: &Index,
+        listings: &mut Listings<'_>,
+    ) -> Option<Arc<UnitConfig>> {
+        let reading = self.known.get(id)?;
+        let config = reading.config.upgrade()?;
+        let mut listed = reading.directories.iter();
+        let places = index.directories_of(id);
+        let mut places = places.iter().flatten();
+        let same = config.fragment.as_deref() == Some(path)
+            && config.aliases == index.aliases_of(id)
+            && places.all(|place| {
+                let now = listings.of(place).1;
+                listed
+                    .next()
+                    .is_some_and(|before| Arc::ptr_eq(before, &now))
+            })
+            && listed.next().is_none()
+            && listings.source.stamp(path) == Some(reading.fragment);
+        let mut drop_ins = reading.drop_ins.iter();
+        let same =
+            same && drop_ins.all(|(path, stamp)| listings.source.stamp(path) == Some(*stamp));
+        same.then_some(config)
+    }
+
+    /// Remembers what a unit was made of, if that says it all.
+    pub(super) fn keep(&mut self, config: &Arc<UnitConfig>, made_of: MadeOf) {
+        let asks_kernel = match config.name.unit_type() {
+            UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice => true,
+            UnitType::Service
+            | UnitType::Socket
+            | UnitType::Target
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Scope
+            | UnitType::Automount => false,
+        };
+        let Some(fragment) = made_of.fragment else {
+            self.known.remove(&config.name);
+            return;
+        };
+        if asks_kernel || made_of.unstamped {
+            self.known.remove(&config.name);
+            return;
+        }
+        let reading = Reading {
+            config: Arc::downgrade(config),
+            fragment,
+            directories: made_of.directories.into(),
+            drop_ins: made_of.drop_ins.into(),
+        };
+        self.known.insert(config.name.clone(), Box::new(reading));
+        self.added += 1;
+    }
+
+    /// Forgets units that nobody has any more, once there may be many.
+    fn forget_gone(&mut self) {
+        if self.added > FEW.max(self.known.len() / 2) {
+            self.known.retain(|_, it| it.config.strong_count() > 0);
+            self.added = 0;
+        }
+    }
+}
+
+/// What a unit is made of, gathered while it is read.
+#[derive(Debug, Default)]
+pub(super) struct MadeOf {
+    fragment: Option<Stamp>,
+    directories: Vec<Arc<Vec<Entry>>>,
+    drop_ins: Vec<(String, Stamp)>,
+    /// There is something among it that has no stamp.
+    unstamped: bool,
+}
+
+impl MadeOf {
+    /// It has a file.
+    pub(super) fn begin(&mut self, stamp: Option<Stamp>) {
+        self.fragment = stamp;
+    }
+
+    /// It has a drop-in.
+    pub(super) fn add_drop_in(&mut self, path: String, stamp: Option<Stamp>) {
+        match stamp {
+            Some(stamp) => self.drop_ins.push((path, stamp)),
+            None => self.unstamped = true,
+        }
+    }
+}
+
+/// A directory by its path, and what is in it.
+pub(super) type Listed<'a> = (&'a str, Arc<Vec<Entry>>);
+
+/// Directories as they were listed last.
+#[derive(Debug, Default)]
+pub(super) struct Directories {
+    known: BTreeMap<String, Directory>,
+    /// Which load it is.
+    round: u64,
+}
+
+#[derive(Debug)]
+struct Directory {
+    stamp: Option<Stamp>,
+    entries: Arc<Vec<Entry>>,
+    /// The load in which it was looked at last.
+    round: u64,
+}
+
+impl Directories {
+    fn begin(&mut self) {
+        self.round += 1;
+        // Listings are those of units.
+        self.known
+            .retain(|_, it| Arc::strong_count(&it.entries) > 1);
+    }
+}
+
+/// Directories beside unit files as one load finds them: each is looked at once.
+pub(super) struct Listings<'a> {
+    source: &'a dyn Source,
+    directories: &'a mut Directories,
+    /// Directories that could not be read.
+    unreadable: Vec<Diagnostic>,
+}
+
+impl<'a> Listings<'a> {
+    /// None yet; with those of the load path that could not be read.
+    pub(super) fn new(
+        source: &'a dyn Source,
+        directories: &'a mut Directories,
+        unreadable: &[Diagnostic],
+    ) -> Listings<'a> {
+        Listings {
+            source,
+            directories,
+            unreadable: unreadable.to_vec(),
+        }
+    }
+
+    /// A warning for each directory that could not be read.
+    pub(super) fn into_unreadable(self) -> Vec<Diagnostic> {
+        self.unreadable
+    }
+
+    /// Lists directories of a unit.
+    pub(super) fn of_all<'p>(
+        &mut self,
+        paths: &[&'p str],
+        made_of: &mut MadeOf,
+    ) -> Vec<Listed<'p>> {
+        let mut all = Vec::new();
+        for path in paths {
+            let (stamp, entries) = self.of(path);
+            made_of.unstamped |= stamp.is_none();
+            made_of.directories.push(entries.clone());
+            all.push((*path, entries));
+        }
+        all
+    }
+
+    /// What is in a directory, with its stamp from before it was listed. It is the same list as
+    /// before if the directory is as it was.
+    fn of(&mut self, path: &str) -> (Option<Stamp>, Arc<Vec<Entry>>) {
+        let round = self.directories.round;
+        let known = self.directories.known.get_mut(path);
+        if let Some(known) = &known
+            && known.round == round
+        {
+            return (known.stamp, known.entries.clone());
+        }
+        let stamp = self.source.stamp(path);
+        if let Some(known) = known
+            && known.stamp == stamp
+            && stamp.is_some()
+        {
+            known.round = round;
+            return (stamp, known.entries.clone());
+        }
+        let (stamp, entries) = match self.source.list(path) {
+            Ok(entries) => (stamp, entries),
+            Err(error) => {
+                self.unreadable.push(index::unreadable(path, &error));
+                (None, Vec::new())
+            }
+        };
+        let directory = Directory {
+            stamp,
+            entries: Arc::new(entries),
+            round,
+        };
+        let found = (stamp, directory.entries.clone());
+        self.directories.known.insert(path.to_owned(), directory);
+        found
+    }
+}
