@@ -117,6 +117,11 @@ impl Engine {
         self.jobs.values().map(|job| self.job_view(job)).collect()
     }
 
+    /// How many jobs are installed.
+    pub fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// The jobs that have to end before this one; none if it is not there.
     pub fn jobs_before(&self, id: JobId) -> Vec<JobView> {
         let before = self.jobs.get(&id).map(|job| self.comes_after(job));

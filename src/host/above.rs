@@ -4,6 +4,7 @@
 
 use super::run::Host;
 use crate::engine::ActiveState;
+use crate::unit::name::UnitType;
 use sd_notify::NotifyState;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -132,15 +133,12 @@ impl Host {
 
     fn status_text(&self) -> String {
         let (mut up, mut failed) = (0, 0);
-        for name in self.engine.unit_names() {
-            let Some(view) = self.engine.unit(name.as_str()) else {
-                continue;
-            };
-            let runs = view.service.is_some() && !view.active.is_inactive_or_failed();
-            up += usize::from(runs);
-            failed += usize::from(view.active == ActiveState::Failed);
+        for unit in self.engine.listed_units() {
+            let service = unit.config.name.unit_type() == UnitType::Service;
+            up += usize::from(service && !unit.active.is_inactive_or_failed());
+            failed += usize::from(unit.active == ActiveState::Failed);
         }
-        let jobs = self.engine.jobs().len();
+        let jobs = self.engine.job_count();
         text_of(self.engine.is_shutting_down(), up, failed, jobs)
     }
 }

@@ -27,17 +27,17 @@ pub(in crate::bus) struct ManagerSnapshot {
 impl ManagerSnapshot {
     /// Counts and copies.
     pub(in crate::bus) fn take(view: &View<'_>) -> ManagerSnapshot {
-        let names = view.engine.unit_names();
         let mut snapshot = ManagerSnapshot {
             facts: view.facts.manager(),
-            units: count(names.len()),
-            names: count(names.len()),
+            units: 0,
+            names: 0,
             failed: 0,
-            jobs: count(view.engine.jobs().len()),
+            jobs: count(view.engine.job_count()),
             stopping: view.engine.is_shutting_down(),
         };
-        for unit in names.iter().filter_map(|n| view.engine.unit(n.as_str())) {
-            snapshot.names += count(unit.config.aliases.len());
+        for unit in view.engine.listed_units() {
+            snapshot.units += 1;
+            snapshot.names += 1 + count(unit.config.aliases.len());
             snapshot.failed += u32::from(unit.active == ActiveState::Failed);
         }
         snapshot

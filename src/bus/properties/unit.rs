@@ -305,12 +305,10 @@ impl UnitSnapshot {
 /// The units whose Slice= is this one.
 fn members_of(view: &View<'_>, slice: &UnitName) -> Vec<UnitName> {
     let slice = PropertyValue::String(slice.to_string());
-    let names = view.engine.unit_names().into_iter();
-    names
-        .filter(|name| {
-            let unit = view.engine.unit(name.as_str());
-            unit.is_some_and(|unit| unit.config.written.get("Slice") == Some(&slice))
-        })
+    let units = view.engine.listed_units();
+    units
+        .filter(|unit| unit.config.written.get("Slice") == Some(&slice))
+        .map(|unit| unit.config.name.clone())
         .collect()
 }
 
