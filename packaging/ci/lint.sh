@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Format, lints and documentation, each when its component is installed.
+# Format, lints and documentation, each when its component is installed, and that the benchmark that is a
+# package of its own still compiles.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -14,3 +15,5 @@ if cargo clippy --version >/dev/null 2>&1; then
 else
     echo "lint: clippy is not installed, lints are not checked"
 fi
+# After clippy in the same place most crates are checked already.
+cargo check --locked --quiet --benches --manifest-path tests/bench/pure/Cargo.toml --target-dir target

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ "${1-}" = pure ]; then
 	shift
+	export CRITERION_HOME=$PWD/target/criterion
 	exec cargo bench --locked --quiet --manifest-path tests/bench/pure/Cargo.toml --target-dir target/pure "$@"
 fi
 cargo build --locked --quiet --release --bins
