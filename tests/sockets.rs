@@ -247,6 +247,32 @@ fn k8_each_connection_gets_an_instance_that_serves_it_as_standard_input() {
 }
 
 #[test]
+fn k8_the_next_connection_is_served_as_the_files_say_then() {
+    let daemon = with(&[
+        (
+            "in.socket",
+            "[Socket]\nListenStream=@DIR@/in\nAccept=yes\nTriggerLimitBurst=0\n",
+        ),
+        ("in@.service", &echo("one")),
+    ]);
+    start(&daemon, "in.socket");
+    let ask = || ask_unix(&daemon.place().file("in"));
+    assert_eq!([ask(), ask()], ["one\n", "one\n"]);
+    daemon.place().write_unit("in@.service", &echo("two"));
+    assert_eq!([ask(), ask()], ["two\n", "two\n"]);
+    daemon.place().write_unit(
+        "in@.service.d/x.conf",
+        "[Service]\nExecStart=\nExecStart=/bin/echo three\n",
+    );
+    assert_eq!([ask(), ask()], ["three\n", "three\n"]);
+}
+
+/// A service that says a word to whoever connects.
+fn echo(word: &str) -> String {
+    format!("[Service]\nStandardInput=socket\nExecStart=/bin/echo {word}\n")
+}
+
+#[test]
 fn k8_connections_beyond_the_most_are_closed_at_once() {
     let daemon = with(&[
         (

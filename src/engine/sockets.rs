@@ -167,10 +167,15 @@ impl Engine {
             .push_back(Effect::CloseDescriptor { descriptor });
     }
 
-    /// The service that a socket starts: the one that its own files name.
+    /// The service that a socket starts: the one that its own files name. None where each connection
+    /// has an instance of its own.
     fn service_of(&self, socket: UnitId) -> Option<UnitId> {
         let config = &self.graph.get(socket).config;
-        if let Some(name) = &config.socket()?.service {
+        let section = config.socket()?;
+        if section.accept {
+            return None;
+        }
+        if let Some(name) = &section.service {
             return self.graph.find(name.as_str());
         }
         // Mostly it is right there; the name need not be put together for each look at it.
@@ -187,6 +192,10 @@ impl Engine {
 
     /// A picture of what a socket activates.
     fn triggered_by(&self, socket: UnitId) -> Triggered {
+        let section = self.graph.get(socket).config.socket();
+        if section.is_some_and(|section| section.accept) {
+            return Triggered::default();
+        }
         let up = self.graph.get(socket).edges.of(Edge::Triggers).any(|unit| {
             self.graph
                 .get(unit)

@@ -31,6 +31,12 @@ impl Engine {
             .collect()
     }
 
+    /// Whether the name is one of [`Engine::loaded_names`].
+    pub fn has_loaded(&self, name: &UnitName) -> bool {
+        let found = self.graph.find(name.as_str());
+        found.is_some_and(|id| self.graph.get(id).config.load != LoadState::NotFound)
+    }
+
     /// A unit by any of its names.
     pub fn unit(&self, name: &str) -> Option<UnitView> {
         self.graph

@@ -527,11 +527,9 @@ impl Groups {
         empty
     }
 
-    /// The units that have a group or processes, by name.
-    pub(super) fn names(&self) -> BTreeMap<UnitName, UnitId> {
-        let units = self.units.iter();
-        let named = units.filter_map(|(unit, members)| Some((members.name.clone()?, *unit)));
-        named.collect()
+    /// Whether any unit has a group or processes.
+    pub(super) fn has_any(&self) -> bool {
+        !self.units.is_empty()
     }
 
     /// Whether the unit's group is as the kernel makes one: it was not there before, and nobody was

@@ -284,8 +284,7 @@ impl Host {
 
     /// Units were read anew: those that have a group get what their files say now.
     pub(super) fn limit_anew(&mut self, units: &[Arc<UnitConfig>]) {
-        let with_group = self.groups.names();
-        if with_group.is_empty() {
+        if !self.groups.has_any() {
             return;
         }
         for unit in units {
@@ -298,8 +297,8 @@ impl Host {
                 for below in self.groups.units_below(&path) {
                     self.limit_again(below);
                 }
-            } else if let Some(id) = with_group.get(&unit.name) {
-                self.limit_again(*id);
+            } else if let Some(id) = self.engine.id_of(unit.name.as_str()) {
+                self.limit_again(id);
             }
         }
     }

@@ -1,16 +1,20 @@
-//! The load path as it was listed last, for the many loads of a single unit that come with
-//! connections (checklist L11): good as long as no directory of the path has changed.
+//! The load path as it was listed last, and what was read of it, for the many loads of a single unit
+//! that come with connections (checklist L11): good as long as no directory of the path has changed.
 //!
 //! A directory changes its time of modification when an entry comes, goes or is renamed; files
-//! and drop-in directories are read anew by every load. The kernel's clock for these times has
+//! and drop-in directories are looked at by every load, and read where they have changed. The
+//! kernel's clock for these times has
 //! steps of some milliseconds, so a listing of a directory that had only just changed is used
 //! but not kept.
 
 use super::disk::LoadSource;
-use crate::unit::load::{Listing, Settings};
+use super::remembered::Remembered;
+use crate::unit::load::{Closure, Listing, Settings, load_listed};
+use crate::unit::name::UnitName;
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Longer than any step of the clock of file systems.
@@ -26,17 +30,54 @@ struct Kept {
     listing: Arc<Listing>,
 }
 
-/// The listing that is kept. Copies share it.
+/// The listing that is kept, and what was read.
+#[derive(Debug, Default)]
+struct Known {
+    kept: Option<Kept>,
+    remembered: Remembered,
+}
+
+/// What is known of the load path. Copies share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Listings(Arc<Mutex<Option<Kept>>>);
+pub(super) struct Listings(Arc<Mutex<Known>>);
 
 impl Listings {
-    /// The load path of these settings as it is now. Blocks on the disk: not for the loop's
-    /// thread.
-    pub(super) fn current(&self, settings: &Settings, source: &LoadSource) -> Arc<Listing> {
-        let now = SystemTime::now();
+    /// Loads units as they are now, always with the same settings. Blocks on the disk: not for the
+    /// loop's thread.
+    pub(super) fn load(
+        &self,
+        names: &BTreeSet<UnitName>,
+        loaded: &BTreeSet<UnitName>,
+        settings: &Settings,
+    ) -> Closure {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.load(names, loaded, settings, SystemTime::now())
+    }
+}
+
+impl Known {
+    fn load(
+        &mut self,
+        names: &BTreeSet<UnitName>,
+        loaded: &BTreeSet<UnitName>,
+        settings: &Settings,
+        now: SystemTime,
+    ) -> Closure {
+        let source = LoadSource::with_stamps(now);
+        let listing = self.current(settings, &source, now);
+        let readings = self.remembered.for_load();
+        load_listed(&listing, names, loaded, settings, &source, readings)
+    }
+
+    /// The load path of these settings as it is now.
+    fn current(
+        &mut self,
+        settings: &Settings,
+        source: &LoadSource,
+        now: SystemTime,
+    ) -> Arc<Listing> {
         let stamps: Vec<Stamp> = settings.path.iter().map(|path| stamp(path)).collect();
-        if let Some(kept) = &*self.lock()
+        if let Some(kept) = &self.kept
             && kept.path == settings.path
             && kept.stamps == stamps
         {
@@ -44,17 +85,13 @@ impl Listings {
         }
         let listing = Arc::new(Listing::of(settings, source));
         if stamps.iter().all(|stamp| is_settled(stamp, now)) {
-            *self.lock() = Some(Kept {
+            self.kept = Some(Kept {
                 path: settings.path.clone(),
                 stamps,
                 listing: listing.clone(),
             });
         }
         listing
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,15 +108,16 @@ fn is_settled(stamp: &Stamp, now: SystemTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit::load::load_listed;
-    use crate::unit::name::UnitName;
+    use crate::unit::config::CommandKind;
+    use crate::unit::load::Readings;
 
     /// Whether `a.service` is found.
     fn finds(listing: &Listing, settings: &Settings) -> bool {
         let name = UnitName::parse("a.service").unwrap();
         let names = [name.clone()].into();
         let source = LoadSource::default();
-        let closure = load_listed(listing, &names, &[].into(), settings, &source);
+        let readings = &mut Readings::default();
+        let closure = load_listed(listing, &names, &[].into(), settings, &source, readings);
         closure.units[&name].fragment.is_some()
     }
 
@@ -99,22 +137,75 @@ mod tests {
             ],
             ..Settings::default()
         };
-        let (listings, source) = (Listings::default(), LoadSource::default());
+        let source = LoadSource::default();
+        let mut known = Known::default();
+        let mut current = |settings| known.current(settings, &source, SystemTime::now());
         let old = SystemTime::now() - Duration::from_secs(60);
         set_time(place.path(), old);
-        let first = listings.current(&settings, &source);
+        let first = current(&settings);
         assert!(!finds(&first, &settings));
-        assert!(Arc::ptr_eq(&first, &listings.current(&settings, &source)));
+        assert!(Arc::ptr_eq(&first, &current(&settings)));
         // It has just changed: found, and looked for again as it might change at once.
         fs::write(place.path().join("a.service"), "[Service]\n").unwrap();
-        let second = listings.current(&settings, &source);
+        let second = current(&settings);
         assert!(finds(&second, &settings));
         set_time(place.path(), old - Duration::from_secs(1));
-        let third = listings.current(&settings, &source);
+        let third = current(&settings);
         assert!(!Arc::ptr_eq(&second, &third));
-        assert!(Arc::ptr_eq(&third, &listings.current(&settings, &source)));
+        assert!(Arc::ptr_eq(&third, &current(&settings)));
         // Another path is another listing.
         let other = Settings::default();
-        assert!(!finds(&listings.current(&other, &source), &settings));
+        assert!(!finds(&current(&other), &settings));
+    }
+
+    #[test]
+    fn the_next_instance_is_as_the_files_are_then() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |path: &str| place.path().join(path);
+        let settings = Settings {
+            path: vec![place.path().to_str().unwrap().to_owned()],
+            ..Settings::default()
+        };
+        let mut known = Known::default();
+        // When everything that there is was changed long ago.
+        let later = SystemTime::now() + Duration::from_secs(3600);
+        let mut load = |instance: u32| {
+            let name = UnitName::parse(&format!("a@{instance}.service")).unwrap();
+            let names = [name.clone()].into();
+            let closure = known.load(&names, &[].into(), &settings, later);
+            let unit = &closure.units[&name];
+            assert_eq!(unit.name, name);
+            let commands = unit.commands().unwrap();
+            let start = commands.get(CommandKind::Start).first();
+            let program = start.map(|it| it.program.clone()).unwrap_or_default();
+            (program, unit.exec().unwrap().nice)
+        };
+        let write = |path: &str, text: &str| {
+            fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+            fs::write(at("new"), text).unwrap();
+            fs::rename(at("new"), at(path)).unwrap();
+        };
+        write("a@.service", "[Service]\nExecStart=/bin/a\n");
+        assert_eq!(
+            [1, 2].map(&mut load),
+            [("/bin/a".into(), None), ("/bin/a".into(), None)]
+        );
+        write("a@.service", "[Service]\nExecStart=/bin/b\n");
+        assert_eq!(load(3), ("/bin/b".into(), None));
+        write("a@5.service.d/x.conf", "[Service]\nNice=5\n");
+        assert_eq!(
+            [4, 5, 6].map(&mut load).map(|it| it.1),
+            [None, Some(5), None]
+        );
+        write("a@.service.d/x.conf", "[Service]\nNice=7\n");
+        assert_eq!([7, 8].map(&mut load).map(|it| it.1), [Some(7), Some(7)]);
+        write("a@.service.d/x.conf", "[Service]\nNice=8\n");
+        assert_eq!(load(9), ("/bin/b".into(), Some(8)));
+        fs::remove_file(at("a@.service.d/x.conf")).unwrap();
+        write("a@10.service", "[Service]\nExecStart=/bin/c\n");
+        assert_eq!(
+            [10, 11].map(&mut load),
+            [("/bin/c".into(), None), ("/bin/b".into(), None)]
+        );
     }
 }

@@ -93,6 +93,15 @@ pub fn expand_name(value: &str, context: &SpecifierContext<'_>) -> Result<String
     })
 }
 
+/// Whether the text may be another one for another instance of the same template.
+pub fn is_about_instance(value: &str) -> bool {
+    let letters = value
+        .split('%')
+        .skip(1)
+        .filter_map(|rest| rest.chars().next());
+    letters.into_iter().any(|letter| "nNiIfd".contains(letter))
+}
+
 /// Replaces what stands behind each `%`. `%%` is a percent sign, and so is `%` before anything
 /// that can never be a specifier (`5%`, `%-`), or at the end.
 fn replace(

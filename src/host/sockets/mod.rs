@@ -28,11 +28,10 @@ use super::run::{Fact, Host};
 use crate::engine::{DescriptorId, Effect, Event, LogLevel, OpenFailure, UnitId, WatchManner};
 use crate::unit::config::UnitConfig;
 use crate::unit::diagnostic::Diagnostic;
-use crate::unit::load;
 use crate::unit::name::UnitName;
 use open::Opened;
 use openers::{Openers, ToOpen};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use watch::Watch;
@@ -46,6 +45,8 @@ pub(super) struct Sockets {
     /// Their places in custody.
     _kept: Vec<Kept>,
     watch: Option<Watch>,
+    /// What the last instance for a connection named, itself or through others.
+    named: BTreeSet<UnitName>,
 }
 
 /// All of it.
@@ -259,6 +260,7 @@ impl Host {
             _kept: kept.collect(),
             descriptors,
             watch: None,
+            named: BTreeSet::new(),
         };
         self.sockets.open.insert(unit, sockets);
     }
@@ -306,21 +308,27 @@ impl Host {
         instance: UnitName,
         peer: String,
     ) {
-        let loaded = self.engine.loaded_names();
+        // Mostly it names what the last one did: to go through all that is loaded takes long.
+        let named = self.sockets.open.get(&socket).map(|open| &open.named);
+        let loaded = match named.filter(|named| !named.is_empty()) {
+            None => self.engine.loaded_names(),
+            Some(named) => {
+                let names = named.iter().chain([&instance]);
+                let loaded = names.filter(|name| self.engine.has_loaded(name));
+                loaded.cloned().collect()
+            }
+        };
         let settings = self.options.load.clone();
         let facts = self.facts.clone();
         let listings = self.sockets.listings.clone();
         tokio::task::spawn_blocking(move || {
             let names = [instance.clone()].into();
-            let source = super::disk::LoadSource::default();
-            let listing = listings.current(&settings, &source);
-            let closure = load::load_listed(&listing, &names, &loaded, &settings, &source);
-            let units = closure.units.into_values().map(|unit| {
+            let closure = listings.load(&names, &loaded, &settings);
+            let units = closure.units.into_values().map(|mut unit| {
                 if unit.name == instance {
-                    Arc::new(described(&unit, &peer))
-                } else {
-                    unit
+                    describe(Arc::make_mut(&mut unit), &peer);
                 }
+                unit
             });
             let read = InstanceRead {
                 socket,
@@ -338,9 +346,14 @@ impl Host {
             socket,
             connection,
             instance,
-            units,
+            mut units,
             unreadable,
         } = read;
+        if let Some(open) = self.sockets.open.get_mut(&socket) {
+            open.note_named(&units);
+        }
+        // Where it names others than the last one did, they may be there all the same.
+        units.retain(|unit| unit.name == instance || !self.engine.has_loaded(&unit.name));
         self.take_units(units, &unreadable);
         self.tell(Event::InstanceLoaded {
             socket,
@@ -365,9 +378,17 @@ impl Host {
     }
 }
 
+impl Sockets {
+    /// Remembers what units of a connection name.
+    fn note_named(&mut self, units: &[Arc<UnitConfig>]) {
+        let named = || units.iter().flat_map(|unit| &unit.dependencies);
+        if !named().all(|it| self.named.contains(&it.target)) {
+            self.named = named().map(|it| it.target.clone()).collect();
+        }
+    }
+}
+
 /// Who has connected is a part of what the instance is.
-fn described(unit: &UnitConfig, peer: &str) -> UnitConfig {
-    let mut config = unit.clone();
+fn describe(config: &mut UnitConfig, peer: &str) {
     config.unit.description = format!("{} ({peer})", config.unit.description);
-    config
 }

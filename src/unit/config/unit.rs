@@ -548,6 +548,16 @@ pub struct UnitConfig {
 }
 
 impl UnitConfig {
+    /// The same of another unit: for instances of a template of which the files say the same.
+    pub fn renamed(&self, name: &UnitName) -> UnitConfig {
+        let mut config = self.clone();
+        if config.unit.description == self.name.as_str() {
+            config.unit.description = name.to_string();
+        }
+        config.name = name.clone();
+        config
+    }
+
     /// A unit of this name of which nothing is known: not found.
     pub fn not_found(name: UnitName) -> UnitConfig {
         UnitConfig {

@@ -10,6 +10,7 @@ use crate::unit::name::{UnitName, UnitType};
 use crate::unit::specifier::{self, SpecifierContext, SystemFacts};
 use crate::unit::syntax::Assignment;
 use crate::unit::value::{self, ValueError};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A unit under construction: its configuration and what only the loader needs to finish it.
@@ -35,6 +36,9 @@ pub struct Draft {
     records: BTreeMap<&'static str, Vec<usize>>,
     /// Records that later assignments took back; they go when the file is read.
     taken_back: BTreeSet<usize>,
+    /// Something came out as it did because of the unit's own name, so that it may be otherwise
+    /// for another instance of the same template.
+    pub about_instance: Cell<bool>,
 }
 
 impl Draft {
@@ -51,6 +55,7 @@ impl Draft {
             variables: BTreeMap::new(),
             records: BTreeMap::new(),
             taken_back: BTreeSet::new(),
+            about_instance: Cell::new(false),
         }
     }
 
@@ -66,6 +71,7 @@ impl Draft {
     ) -> bool {
         let target = self.instantiate(target);
         if target == self.config.name || self.config.aliases.contains(&target) {
+            self.about_instance.set(true);
             return false;
         }
         self.dependencies.entry((kind, target)).or_insert(origin);
@@ -76,6 +82,7 @@ impl Draft {
         if !target.is_template() {
             return target.clone();
         }
+        self.about_instance.set(true);
         let name = &self.config.name;
         let instance = name.instance().unwrap_or_else(|| name.prefix());
         target
@@ -191,6 +198,9 @@ impl Reading<'_> {
     /// A specifier that is none.
     pub fn expand(&self, text: &str) -> Result<String, ValueError> {
         let config = &self.draft.config;
+        if specifier::is_about_instance(text) {
+            self.draft.about_instance.set(true);
+        }
         let context = SpecifierContext {
             unit: &config.name,
             fragment: config.fragment.as_deref(),

@@ -11,6 +11,7 @@ use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, apply, is_about_processes};
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::syntax;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ pub(super) struct Loader<'a> {
     settings: &'a Settings,
     source: &'a dyn Source,
     index: &'a Index,
-    shared: context::Shared,
+    /// What the machine gives to all, once somebody needs it.
+    shared: OnceCell<context::Shared>,
     /// What the last unit may use.
     resource: Cold<ResourceConfig>,
     /// How its processes are run.
@@ -58,13 +60,18 @@ impl<'a> Loader<'a> {
             settings,
             source,
             index,
-            shared: context::Shared::of(&settings.system),
+            shared: OnceCell::new(),
             resource: Cold::default(),
             exec: Cold::default(),
             near: Vec::new(),
             listings: Listings::new(source, directories, index.unreadable()),
             units,
         }
+    }
+
+    fn shared(&self) -> &context::Shared {
+        let system = &self.settings.system;
+        self.shared.get_or_init(|| context::Shared::of(system))
     }
 
     /// A warning for each directory that could not be read.
@@ -136,7 +143,7 @@ impl<'a> Loader<'a> {
             Ok(draft) => draft,
             Err(mut unusable) => {
                 unusable.aliases = aliases;
-                context::unusable(&mut unusable, &self.shared);
+                context::unusable(&mut unusable, self.shared());
                 return *unusable;
             }
         };
@@ -145,7 +152,7 @@ impl<'a> Loader<'a> {
             match self.source.read_stamped(&path) {
                 Ok((content, _)) if content.is_empty() => {
                     let mut unit = masked(draft.config, path);
-                    context::unusable(&mut unit, &self.shared);
+                    context::unusable(&mut unit, self.shared());
                     return unit;
                 }
                 Ok((content, stamp)) => {
@@ -170,8 +177,9 @@ impl<'a> Loader<'a> {
             let allowed = self.settings.allow_degraded.iter().cloned();
             exec.allow_degraded.extend(allowed);
         }
-        context::settle(&mut draft.config, self.settings, &self.shared);
+        context::settle(&mut draft.config, self.settings, self.shared());
         implicit::add(self, &mut draft, self.settings.default_dependencies);
+        made_of.end(draft.about_instance.get());
         let mut config = finish(draft);
         // Neighbours mostly have the same.
         config.resource.share(&mut self.resource);

@@ -37,6 +37,8 @@ pub(super) struct Index {
     directories: BTreeMap<String, Places<String>>,
     /// The alias links that lead to a name.
     aliases: BTreeMap<UnitName, BTreeSet<UnitName>>,
+    /// What names of mount units stand for.
+    mounts: Vec<(UnitName, Found)>,
     /// Directories of the load path that could not be read.
     unreadable: Vec<Diagnostic>,
 }
@@ -57,6 +59,11 @@ impl Index {
             }
         }
         index.aliases = index.reverse();
+        let files = index.files.iter();
+        let mounts = files.filter(|(name, _)| name.unit_type() == UnitType::Mount);
+        index.mounts = mounts
+            .map(|(name, found)| (name.clone(), found.clone()))
+            .collect();
         index
     }
 
@@ -182,12 +189,8 @@ impl Index {
     }
 
     /// What names of mount units stand for.
-    pub(super) fn mounts(&self) -> Vec<(UnitName, Found)> {
-        let files = self.files.iter();
-        files
-            .filter(|(name, _)| name.unit_type() == UnitType::Mount)
-            .map(|(name, found)| (name.clone(), found.clone()))
-            .collect()
+    pub(super) fn mounts(&self) -> &[(UnitName, Found)] {
+        &self.mounts
     }
 }
 

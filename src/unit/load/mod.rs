@@ -191,16 +191,16 @@ pub fn load_again(
     load_by(loader, names, loaded, settings)
 }
 
-/// As [`load`], with the load path as it was listed before.
+/// As [`load_again`], with the load path as it was listed before.
 pub fn load_listed(
     listing: &Listing,
     names: &BTreeSet<UnitName>,
     loaded: &BTreeSet<UnitName>,
     settings: &Settings,
     source: &dyn Source,
+    readings: &mut Readings,
 ) -> Closure {
-    let mut readings = Readings::default();
-    let loader = Loader::new(&listing.0, settings, source, &mut readings);
+    let loader = Loader::new(&listing.0, settings, source, readings);
     load_by(loader, names, loaded, settings)
 }
 

@@ -8,11 +8,13 @@
 //! mounts, devices, swaps and slices. Which mounts the kernel has is not compared here: whoever keeps
 //! [`Readings`] forgets them when that changes.
 //!
-//! Configurations are not kept alive: what nobody has any more is read again.
+//! Configurations are not kept alive: what nobody has any more is read again. The exception is one
+//! instance of each template that says the same of all instances: another one is taken from that, by
+//! its own name, where nothing else is different.
 
 use super::index::{self, Found, Index};
 use super::{Entry, Source, Stamp};
-use crate::unit::config::UnitConfig;
+use crate::unit::config::{LoadState, UnitConfig};
 use crate::unit::diagnostic::Diagnostic;
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
@@ -36,7 +38,7 @@ impl Readings {
         let mounts = index.mounts();
         if self.mounts != mounts {
             self.units = Units::default();
-            self.mounts = mounts;
+            self.mounts = mounts.to_vec();
         }
         self.units.forget_gone();
         self.directories.begin();
@@ -61,6 +63,8 @@ pub(super) struct Units {
     known: BTreeMap<UnitName, Box<Reading>>,
     /// Readings that came since those of units that are gone were looked for.
     added: usize,
+    /// Of templates: the instance that was read last. Its own reading is among those above.
+    patterns: BTreeMap<UnitName, Arc<UnitConfig>>,
 }
 
 impl Units {
@@ -72,25 +76,28 @@ impl Units {
         index: &Index,
         listings: &mut Listings<'_>,
     ) -> Option<Arc<UnitConfig>> {
-        let reading = self.known.get(id)?;
+        let reading = self.known.get(id).filter(|it| it.config.strong_count() > 0);
+        let Some(reading) = reading else {
+            return self.like_another(id, path, index, listings);
+        };
         let config = reading.config.upgrade()?;
-        let mut listed = reading.directories.iter();
-        let places = index.directories_of(id);
-        let mut places = places.iter().flatten();
-        let same = config.fragment.as_deref() == Some(path)
-            && config.aliases == index.aliases_of(id)
-            && places.all(|place| {
-                let now = listings.of(place).1;
-                listed
-                    .next()
-                    .is_some_and(|before| Arc::ptr_eq(before, &now))
-            })
-            && listed.next().is_none()
-            && listings.source.stamp(path) == Some(reading.fragment);
-        let mut drop_ins = reading.drop_ins.iter();
-        let same =
-            same && drop_ins.all(|(path, stamp)| listings.source.stamp(path) == Some(*stamp));
+        let same = reading.counts_for(id, &config, path, index, listings);
         same.then_some(config)
+    }
+
+    /// The unit as another instance of its template was read.
+    fn like_another(
+        &self,
+        id: &UnitName,
+        path: &str,
+        index: &Index,
+        listings: &mut Listings<'_>,
+    ) -> Option<Arc<UnitConfig>> {
+        let pattern = self.patterns.get(&id.template()?)?;
+        let reading = self.known.get(&pattern.name)?;
+        let is_its = reading.config.as_ptr() == Arc::as_ptr(pattern);
+        let same = is_its && reading.counts_for(id, pattern, path, index, listings);
+        same.then(|| Arc::new(pattern.renamed(id)))
     }
 
     /// Remembers what a unit was made of, if that says it all.
@@ -113,6 +120,12 @@ impl Units {
             self.known.remove(&config.name);
             return;
         }
+        if made_of.says_the_same_of_all
+            && let Some(template) = config.name.template()
+            && is_pattern(config, &template)
+        {
+            self.patterns.insert(template, config.clone());
+        }
         let reading = Reading {
             config: Arc::downgrade(config),
             fragment,
@@ -132,6 +145,46 @@ impl Units {
     }
 }
 
+/// Whether other instances can be taken from this one. What is wrong with the files is said by
+/// names, and activated units are called after those that activate them.
+fn is_pattern(config: &UnitConfig, template: &UnitName) -> bool {
+    let file = config.fragment.as_deref();
+    let file = file.and_then(|path| path.rsplit('/').next());
+    config.name.unit_type() == UnitType::Service
+        && config.load == LoadState::Loaded
+        && config.diagnostics.is_empty()
+        && config.aliases.is_empty()
+        && file == Some(template.as_str())
+}
+
+impl Reading {
+    /// Whether a unit whose file is at this path is made of the same, and of that as it was.
+    fn counts_for(
+        &self,
+        id: &UnitName,
+        config: &UnitConfig,
+        path: &str,
+        index: &Index,
+        listings: &mut Listings<'_>,
+    ) -> bool {
+        let mut listed = self.directories.iter();
+        let places = index.directories_of(id);
+        let mut places = places.iter().flatten();
+        let same = config.fragment.as_deref() == Some(path)
+            && config.aliases == index.aliases_of(id)
+            && places.all(|place| {
+                let now = listings.of(place).1;
+                listed
+                    .next()
+                    .is_some_and(|before| Arc::ptr_eq(before, &now))
+            })
+            && listed.next().is_none()
+            && listings.source.stamp(path) == Some(self.fragment);
+        let mut drop_ins = self.drop_ins.iter();
+        same && drop_ins.all(|(path, stamp)| listings.source.stamp(path) == Some(*stamp))
+    }
+}
+
 /// What a unit is made of, gathered while it is read.
 #[derive(Debug, Default)]
 pub(super) struct MadeOf {
@@ -140,12 +193,19 @@ pub(super) struct MadeOf {
     drop_ins: Vec<(String, Stamp)>,
     /// There is something among it that has no stamp.
     unstamped: bool,
+    /// None of it depends on which instance of a template it is.
+    says_the_same_of_all: bool,
 }
 
 impl MadeOf {
     /// It has a file.
     pub(super) fn begin(&mut self, stamp: Option<Stamp>) {
         self.fragment = stamp;
+    }
+
+    /// All of it was looked at.
+    pub(super) fn end(&mut self, about_instance: bool) {
+        self.says_the_same_of_all = !about_instance;
     }
 
     /// It has a drop-in.

@@ -115,6 +115,65 @@ fn what_has_no_stamp_is_read_again() {
     );
 }
 
+#[test]
+fn an_instance_is_taken_from_another_one() {
+    let text = "[Unit]\nAfter=b.service\n[Service]\nExecStart=/bin/a %p\n";
+    let source = MemorySource::new()
+        .file("/etc/u/a@.service", text)
+        .file("/etc/u/a@.service.d/x.conf", "[Service]\nNice=1\n")
+        .file("/etc/u/own@.service", described("%i"))
+        .file("/etc/u/b.service", described("b"));
+    let mut readings = Readings::default();
+    let mut load = |source: &MemorySource, text: &str| {
+        let (units, mut read) = again(source, &[text], &mut readings);
+        read.retain(|path| path.contains('@'));
+        let fresh = super::load(source, &[text], &settings());
+        assert_eq!(units, fresh);
+        // Only what is kept for others is kept.
+        read.len()
+    };
+    assert_eq!(load(&source, "a@1.service"), 3);
+    assert_eq!(load(&source, "a@2.service"), 0);
+    assert_eq!(load(&source, "a@3.service"), 0);
+    // What says something of its own instance is read for each.
+    assert_eq!(load(&source, "own@1.service"), 1);
+    assert_eq!(load(&source, "own@2.service"), 1);
+    // One that has a drop-in of its own is read, and is no example for others.
+    let source = source.file("/run/u/a@4.service.d/y.conf", "[Service]\nNice=2\n");
+    assert_eq!(load(&source, "a@4.service"), 4);
+    assert_eq!(load(&source, "a@5.service"), 2);
+    assert_eq!(load(&source, "a@6.service"), 0);
+    // Another drop-in, another file: that counts at once.
+    let source = source.file("/etc/u/a@.service.d/x.conf", "[Service]\nNice=3\n");
+    assert_eq!(load(&source, "a@7.service"), 2);
+    let source = source.file("/etc/u/a@.service", "[Service]\nExecStart=/bin/b\n");
+    assert_eq!(load(&source, "a@8.service"), 2);
+    assert_eq!(load(&source, "a@9.service"), 0);
+}
+
+#[test]
+fn whatever_a_directive_makes_of_an_instance_is_its_own() {
+    use crate::unit::directive::table;
+    const VALUES: [&str; 4] = ["%i", "/run/%N", "x@.service", "A=%d"];
+    for row in table() {
+        for value in VALUES {
+            let text = format!(
+                "[{}]\n{}={value}\n[Service]\nExecStart=/bin/a\n",
+                row.sections[0], row.name
+            );
+            let source = MemorySource::new().file("/etc/u/a@.service", text);
+            let mut readings = Readings::default();
+            let names = ["a@1.service", "a@2.service"];
+            let first = again(&source, &names[..1], &mut readings);
+            let second = again(&source, &names[1..], &mut readings);
+            let fresh = super::load(&source, &names, &settings());
+            for (units, name) in [(first.0, name(names[0])), (second.0, name(names[1]))] {
+                assert_eq!(units[&name], fresh[&name], "{}={value}", row.name);
+            }
+        }
+    }
+}
+
 /// What may be at a path at some time.
 #[derive(Debug, Clone)]
 enum Thing {
@@ -125,7 +184,7 @@ enum Thing {
 
 /// Files, links and directories of which each time some are there.
 fn things() -> impl Strategy<Value = Vec<(&'static str, Thing)>> {
-    const PATHS: [&str; 18] = [
+    const PATHS: [&str; 22] = [
         "/etc/u/a.service",
         "/usr/u/a.service",
         "/usr/u/a@.service",
@@ -134,6 +193,10 @@ fn things() -> impl Strategy<Value = Vec<(&'static str, Thing)>> {
         "/run/u/a.service.d/10.conf",
         "/run/u/a.service.d/20.conf",
         "/usr/u/a@.service.d/10.conf",
+        "/etc/u/a@2.service.d/10.conf",
+        "/etc/u/a@.service.wants/b@.service",
+        "/etc/u/b@.service",
+        "/usr/u/c@.timer",
         "/etc/u/service.d/10.conf",
         "/etc/u/b.service",
         "/etc/u/b.service.d/10.conf",
@@ -145,7 +208,7 @@ fn things() -> impl Strategy<Value = Vec<(&'static str, Thing)>> {
         "/etc/u/run.mount",
         "/etc/u/a-b.service",
     ];
-    const TEXTS: [&str; 9] = [
+    const TEXTS: [&str; 13] = [
         "",
         "[Service]\nExecStart=/bin/a\n",
         "[Service]\nExecStart=/bin/b\nNice=5\nNoSuch=1\n",
@@ -153,6 +216,10 @@ fn things() -> impl Strategy<Value = Vec<(&'static str, Thing)>> {
         "[Unit]\nAfter=c.target b.service\n",
         "[Unit]\nWants=a.service a@1.service b.service\nDefaultDependencies=no\n",
         "[Unit]\nWants=a.service b.service s.socket\n",
+        "[Unit]\nAfter=b@.service a@2.service\n[Service]\nExecStart=/bin/a\n",
+        "[Unit]\nDescription=\n[Service]\nExecStart=/bin/a %i\n",
+        "[Service]\nExecStart=/bin/a %p %%i %t\nDynamicUser=yes\nPrivateTmp=yes\n",
+        "[Timer]\nOnActiveSec=1\n",
         "[Socket]\nListenStream=/run/s\nService=a.service\n",
         "no unit file",
     ];
@@ -187,9 +254,9 @@ proptest! {
         begin in things(),
         changes in proptest::collection::vec((things(), any::<bool>()), 1..5),
     ) {
-        const ALL: [&str; 9] = [
-            "a.service", "b.service", "a@1.service", "a@2.service", "c.target", "s.socket", "run.mount",
-            "a-b.service", "none.service",
+        const ALL: [&str; 13] = [
+            "a.service", "b.service", "a@1.service", "a@2.service", "a@3.service", "b@1.service",
+            "c@1.timer", "c@2.timer", "c.target", "s.socket", "run.mount", "a-b.service", "none.service",
         ];
         let names: BTreeSet<UnitName> = ALL.iter().map(|text| name(text)).collect();
         let (mut readings, mut things, mut alive) = (Readings::default(), begin, Vec::new());
