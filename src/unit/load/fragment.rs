@@ -9,6 +9,7 @@ use crate::unit::config::{
 };
 use crate::unit::diagnostic::{Diagnostic, Position, Rule, Severity};
 use crate::unit::directive::{Draft, apply, is_about_processes};
+use crate::unit::escape::escape_path;
 use crate::unit::name::{UnitName, UnitType};
 use crate::unit::syntax;
 use std::cell::OnceCell;
@@ -28,6 +29,16 @@ const LINKS: [DependencyKind; 3] = [
 /// Names of the last unit that those of the next one are compared with.
 const NEAR: usize = 16;
 
+/// The mount unit of a path.
+#[derive(Debug, Clone)]
+pub(super) struct MountAt {
+    pub(super) name: UnitName,
+    /// Its name stands for something in the load path.
+    pub(super) has_file: bool,
+    /// That, or the kernel has the mount.
+    pub(super) is_there: bool,
+}
+
 /// Loads units one by one from an indexed load path.
 pub(super) struct Loader<'a> {
     settings: &'a Settings,
@@ -45,6 +56,8 @@ pub(super) struct Loader<'a> {
     listings: Listings<'a>,
     /// What was read before.
     units: &'a mut Units,
+    /// The mount units of directories on the way to paths that units need.
+    mounts: BTreeMap<String, Option<MountAt>>,
 }
 
 impl<'a> Loader<'a> {
@@ -66,6 +79,7 @@ impl<'a> Loader<'a> {
             near: Vec::new(),
             listings: Listings::new(source, directories, index.unreadable()),
             units,
+            mounts: BTreeMap::new(),
         }
     }
 
@@ -84,14 +98,29 @@ impl<'a> Loader<'a> {
         self.index.resolve(name).0
     }
 
-    /// Whether there is a file for the name, or the kernel has what it stands for.
-    pub(super) fn has(&self, name: &UnitName) -> bool {
-        self.index.resolve(name).1.is_some() || self.holds(name)
+    /// The mount unit of a path; none if there is no such name, and so none of a longer path. What
+    /// many are likely to ask for is looked for once.
+    pub(super) fn mount_at(&mut self, path: &str, asked_once: bool) -> Option<MountAt> {
+        if asked_once {
+            return self.find_mount(path);
+        }
+        if let Some(known) = self.mounts.get(path) {
+            return known.clone();
+        }
+        let found = self.find_mount(path);
+        self.mounts.insert(path.to_owned(), found.clone());
+        found
     }
 
-    /// Whether there is a file for the name.
-    pub(super) fn has_file(&self, name: &UnitName) -> bool {
-        self.index.resolve(name).1.is_some()
+    fn find_mount(&self, path: &str) -> Option<MountAt> {
+        let stem = escape_path(path).ok()?;
+        let name = UnitName::parse(&format!("{stem}.mount")).ok()?;
+        let has_file = self.index.resolve(&name).1.is_some();
+        Some(MountAt {
+            has_file,
+            is_there: has_file || self.holds(&name),
+            name,
+        })
     }
 
     /// Where the managed directories of a kind lie.

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Adds what follows from the settings of a unit, and the default dependencies if it has them.
-pub(super) fn add(loader: &Loader<'_>, draft: &mut Draft, defaults: bool) {
+pub(super) fn add(loader: &mut Loader<'_>, draft: &mut Draft, defaults: bool) {
     add_activated(draft);
     if defaults {
         add_slice(draft);
@@ -215,7 +215,7 @@ fn add_addresses(draft: &mut Draft) {
 
 /// RequiresMountsFor=: every mount point on the way to the path, as far as there is one. As in
 /// systemd only those with a file are pulled in; the others are there, or nobody knows of them.
-fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
+fn add_mounts(loader: &mut Loader<'_>, draft: &mut Draft) {
     let mounts = std::mem::take(&mut draft.mounts);
     let required = mounts
         .iter()
@@ -227,21 +227,27 @@ fn add_mounts(loader: &Loader<'_>, draft: &mut Draft) {
     }
     for (kind, path) in mounts {
         let mut prefix = String::new();
-        for part in path.split('/') {
-            prefix = format!("{}/{part}", prefix.trim_end_matches('/'));
-            let Ok(stem) = escape_path(&prefix) else {
-                break;
-            };
-            // Too long for a name, and so is every longer path.
-            let Ok(mount) = UnitName::parse(&format!("{stem}.mount")) else {
-                break;
-            };
-            if loader.has_file(&mount) {
-                draft.depend(kind, &mount, DependencyOrigin::Implicit);
+        let mut parts = path.split('/').peekable();
+        while let Some(part) = parts.next() {
+            if !prefix.ends_with('/') {
+                prefix.push('/');
             }
-            let known = loader.has_file(&mount) || !API_MOUNTS.contains(&prefix.as_str());
-            if known && loader.has(&mount) {
-                draft.depend(DependencyKind::After, &mount, DependencyOrigin::Implicit);
+            prefix.push_str(part);
+            // Neighbours share the directories, and seldom the last name.
+            let is_last = parts.peek().is_none();
+            let Some(mount) = loader.mount_at(&prefix, is_last) else {
+                break;
+            };
+            if mount.has_file {
+                draft.depend(kind, &mount.name, DependencyOrigin::Implicit);
+            }
+            let known = mount.has_file || !API_MOUNTS.contains(&prefix.as_str());
+            if known && mount.is_there {
+                draft.depend(
+                    DependencyKind::After,
+                    &mount.name,
+                    DependencyOrigin::Implicit,
+                );
             }
         }
     }
