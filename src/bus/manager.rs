@@ -245,7 +245,7 @@ pub(super) async fn properties(call: &Call<'_>) -> Result<Body, Failure> {
                 unit::no_properties(&interface)?;
                 return Err(unit::unknown_property(&interface, &property));
             }
-            let snapshot = manager_snapshot(call).await?;
+            let snapshot = manager_snapshot(call, Some(property.clone())).await?;
             manager_rows()
                 .iter()
                 .find(|row| row.name == property)
@@ -259,7 +259,7 @@ pub(super) async fn properties(call: &Call<'_>) -> Result<Body, Failure> {
         "GetAll" => {
             let interface: String = call.arguments()?;
             if interface.is_empty() || interface == MANAGER_INTERFACE {
-                let mut shown = manager_snapshot(call).await?.properties();
+                let mut shown = manager_snapshot(call, None).await?.properties();
                 for (name, _, value) in &mut shown {
                     if let Some(logged) = log_control::value(call, name) {
                         *value = logged;
@@ -288,13 +288,13 @@ pub(super) async fn properties(call: &Call<'_>) -> Result<Body, Failure> {
     }
 }
 
-async fn manager_snapshot(call: &Call<'_>) -> Result<ManagerSnapshot, Failure> {
-    Ok(call
-        .client
-        .hub
-        .handle
-        .look(|view: &View<'_>| ManagerSnapshot::take(view))
-        .await?)
+/// The manager, or what one property needs of it.
+async fn manager_snapshot(
+    call: &Call<'_>,
+    wanted: Option<String>,
+) -> Result<ManagerSnapshot, Failure> {
+    let take = move |view: &View<'_>| ManagerSnapshot::take_for(view, wanted.as_deref());
+    Ok(call.client.hub.handle.look(take).await?)
 }
 
 /// The verb behind a method such as `StartUnit`.

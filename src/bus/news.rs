@@ -11,7 +11,8 @@ use super::own;
 use super::path;
 use super::properties::row::{Emits, Row};
 use super::properties::{
-    MANAGER_INTERFACE, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows, unit_rows,
+    MANAGER_INTERFACE, OF_CHANGES, UNIT_INTERFACE, UnitSnapshot, type_interface, type_rows,
+    unit_rows,
 };
 use super::scope;
 use super::value::{Body, Value};
@@ -145,7 +146,7 @@ async fn changed_units(hub: &Hub, turn: &[News]) -> Option<BTreeMap<UnitName, Un
         changed
             .into_iter()
             .filter_map(|name| {
-                let snapshot = UnitSnapshot::take(view, name.as_str())?;
+                let snapshot = UnitSnapshot::take_for(view, name.as_str(), Some(OF_CHANGES))?;
                 Some((name, snapshot))
             })
             .collect()

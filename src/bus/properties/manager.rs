@@ -7,6 +7,9 @@ use crate::bus::value::Value;
 use crate::engine::{ActiveState, Timestamp};
 use crate::host::{ManagerFacts, View};
 
+/// Properties that need all units to be counted.
+const COUNTED: [&str; 3] = ["NNames", "NFailedUnits", "SystemState"];
+
 /// Everything that is shown of the manager.
 #[derive(Debug, Clone)]
 pub(in crate::bus) struct ManagerSnapshot {
@@ -27,6 +30,11 @@ pub(in crate::bus) struct ManagerSnapshot {
 impl ManagerSnapshot {
     /// Counts and copies.
     pub(in crate::bus) fn take(view: &View<'_>) -> ManagerSnapshot {
+        ManagerSnapshot::take_for(view, None)
+    }
+
+    /// The same; units are only counted if this property needs it.
+    pub(in crate::bus) fn take_for(view: &View<'_>, wanted: Option<&str>) -> ManagerSnapshot {
         let mut snapshot = ManagerSnapshot {
             facts: view.facts.manager(),
             units: 0,
@@ -35,6 +43,9 @@ impl ManagerSnapshot {
             jobs: count(view.engine.job_count()),
             stopping: view.engine.is_shutting_down(),
         };
+        if wanted.is_some_and(|it| !COUNTED.contains(&it)) {
+            return snapshot;
+        }
         for unit in view.engine.listed_units() {
             snapshot.units += 1;
             snapshot.names += 1 + count(unit.config.aliases.len());

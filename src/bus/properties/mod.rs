@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub(super) use manager::ManagerSnapshot;
-pub(super) use unit::{OF_TYPE, UnitSnapshot};
+pub(super) use unit::{OF_CHANGES, OF_TYPE, UnitSnapshot};
 pub(super) use usage::{NEWER as NEWER_USAGE, newer as newer_usage};
 
 /// A property ready to be sent: name, type, value.

@@ -1,9 +1,12 @@
 //! The tables against themselves and against the directive table.
 
-use super::row::{Default, Row};
-use super::{UnitSnapshot, manager_rows, service, socket, type_rows, unit_rows, usage};
+use super::row::{Default, Emits, Row};
+use super::{
+    ManagerSnapshot, UnitSnapshot, manager_rows, service, socket, type_rows, unit_rows, usage,
+};
 use crate::bus::offline::NoHost;
 use crate::bus::value::Value;
+use crate::engine::inspect::DEPENDENCY_PROPERTIES;
 use crate::engine::{Engine, Event, Timestamp};
 use crate::host::{Io, Traffic, Usage, View};
 use crate::unit::directive::{PropertyValue, type_properties, unit_properties};
@@ -104,8 +107,8 @@ fn zero_has_the_shape_of_its_type() {
     );
 }
 
-#[test]
-fn no_state_has_a_value_for_what_only_files_say() {
+/// A service and a socket, loaded.
+fn engine() -> Engine {
     let source = MemorySource::new()
         .file("/u/a.service", "[Service]\nExecStart=/bin/a\n")
         .file("/u/a.socket", "[Socket]\nListenStream=/a\n");
@@ -118,6 +121,27 @@ fn no_state_has_a_value_for_what_only_files_say() {
     let mut engine = Engine::new(1);
     let units = units.into_values().collect();
     engine.handle(Timestamp::default(), Event::Load { units });
+    engine
+}
+
+#[test]
+fn one_property_of_the_manager_is_as_among_all() {
+    let engine = engine();
+    let view = View {
+        engine: &engine,
+        facts: &NoHost,
+    };
+    let all = ManagerSnapshot::take(&view);
+    assert!(all.units >= 2 && all.names >= all.units);
+    for row in manager_rows() {
+        let one = ManagerSnapshot::take_for(&view, Some(row.name));
+        assert_eq!(one.value(row), all.value(row), "{}", row.name);
+    }
+}
+
+#[test]
+fn no_state_has_a_value_for_what_only_files_say() {
+    let engine = engine();
     let view = View {
         engine: &engine,
         facts: &NoHost,
@@ -147,4 +171,30 @@ fn no_state_has_a_value_for_what_only_files_say() {
         }
     }
     assert!(live > 20 && written > 300, "{live} {written}");
+}
+
+#[test]
+fn what_is_told_of_a_change_needs_nothing_that_is_not_looked_for() {
+    let looked_for = |name: &str| {
+        DEPENDENCY_PROPERTIES.contains(&name)
+            || [
+                "SliceOf",
+                "ControlGroup",
+                "Transient",
+                "UnitFileState",
+                "UnitFilePreset",
+            ]
+            .contains(&name)
+            || usage::is_usage(name)
+    };
+    let of_types = UnitType::ALL
+        .into_iter()
+        .flat_map(|it| type_rows(it).iter());
+    let mut told = of_types
+        .chain(unit_rows())
+        .filter(|row| row.emits == Emits::Change);
+    assert_eq!(
+        told.find(|row| looked_for(row.name)).map(|row| row.name),
+        None
+    );
 }

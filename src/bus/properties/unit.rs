@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 /// The one property that everything has to be looked for that the interface of a unit's type has.
 pub(in crate::bus) const OF_TYPE: &str = "ControlGroup";
 
+/// The one property of those told when they change for which something has to be looked for.
+pub(in crate::bus) const OF_CHANGES: &str = "FreezerState";
+
 /// Everything that is shown of a unit.
 #[derive(Debug, Clone)]
 pub(in crate::bus) struct UnitSnapshot {
@@ -41,7 +44,8 @@ impl UnitSnapshot {
     }
 
     /// The same, of what has to be looked for only what this property needs, or all but the usage
-    /// if `None`. For all of a type's interface [`OF_TYPE`] is enough.
+    /// if `None`. For all of a type's interface [`OF_TYPE`] is enough, for all that is told when it
+    /// changes [`OF_CHANGES`].
     pub(in crate::bus) fn take_for(
         view: &View<'_>,
         name: &str,
