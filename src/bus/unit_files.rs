@@ -14,6 +14,7 @@ use crate::unit::install::{
 use crate::unit::load::Settings;
 use crate::unit::name::UnitName;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bit of a flags argument: in the run-time directory.
 const RUNTIME: u64 = 1;
@@ -246,7 +247,7 @@ fn preset_word(enabled: bool) -> &'static str {
     if enabled { "enabled" } else { "disabled" }
 }
 
-async fn settings(hub: &Hub) -> Result<Settings, Failure> {
+async fn settings(hub: &Hub) -> Result<Arc<Settings>, Failure> {
     let look = |view: &View<'_>| view.facts.manager().load;
     Ok(hub.handle.look(look).await?)
 }

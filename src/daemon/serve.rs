@@ -223,7 +223,7 @@ fn options(
         name: setup.name,
         mode: setup.mode,
         sockets: setup.sockets,
-        load: setup.load,
+        load: Arc::new(setup.load),
         system: setup.system,
         environment: setup.environment,
         own_environment: setup.own_environment,

@@ -124,7 +124,7 @@ pub struct ManagerFacts {
     /// The root of the units' control groups, empty if there are none.
     pub control_group: String,
     /// What the loader is told.
-    pub load: Settings,
+    pub load: Arc<Settings>,
     /// Where clients' own units and settings are.
     pub client_units: ClientUnits,
     /// When the manager began, and when the first jobs were done; zero if they are not.

@@ -288,16 +288,18 @@ impl Host {
             return;
         }
         for unit in units {
-            let Ok(path) = path_of(unit) else {
-                continue;
-            };
-            if is_slice(unit) && self.groups.controls.applied(&path).is_some() {
+            if is_slice(unit)
+                && let Ok(path) = path_of(unit)
+                && self.groups.controls.applied(&path).is_some()
+            {
                 self.change(unit, &path);
                 // What is above counts for those below.
                 for below in self.groups.units_below(&path) {
                     self.limit_again(below);
                 }
-            } else if let Some(id) = self.engine.id_of(unit.name.as_str()) {
+            } else if let Some(id) = self.engine.id_of(unit.name.as_str())
+                && self.groups.path_of(id).is_some()
+            {
                 self.limit_again(id);
             }
         }

@@ -77,7 +77,7 @@ pub struct Options {
     /// Whether sockets are opened and activate services.
     pub sockets: bool,
     /// For the loader: unit directories and the machine.
-    pub load: load::Settings,
+    pub load: Arc<load::Settings>,
     /// The machine.
     pub system: SystemFacts,
     /// What services' environments begin with.

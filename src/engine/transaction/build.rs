@@ -229,9 +229,9 @@ impl Transaction {
     fn pulls(&self, graph: &Graph, index: usize, restart_dependents: bool) -> Frame {
         let mut pulls = Vec::new();
         if let Some(job) = self.job(index) {
+            let edges = &graph.get(job.unit).edges;
             for rule in rules(job.kind, restart_dependents) {
-                let others = graph.get(job.unit).edges.of(rule.edge);
-                pulls.extend(others.map(|other| (rule, other)));
+                pulls.extend(edges.of(rule.edge).map(|other| (rule, other)));
             }
         }
         Frame {

@@ -149,9 +149,11 @@ fn work_out(
     transaction.collect_garbage();
     let stops = transaction.stops();
     transaction.break_cycles(graph, installed, wish.mode, notes)?;
-    transaction.merge(graph)?;
-    // Of two jobs of a unit the other one may have gone than the one that was looked at.
-    transaction.break_cycles(graph, installed, wish.mode, notes)?;
+    if transaction.by_unit.values().any(|jobs| jobs.len() > 1) {
+        transaction.merge(graph)?;
+        // Of two jobs of a unit the other one may have gone than the one that was looked at.
+        transaction.break_cycles(graph, installed, wish.mode, notes)?;
+    }
     for unit in stops.difference(&transaction.stops()) {
         let text = "not stopped: other jobs of the same request, or their order, are against it";
         notes.push((*unit, text.to_owned()));
