@@ -196,6 +196,7 @@ impl Host {
         {
             self.cleaning.remove(&name);
         }
+        self.remembered.forget(&name);
         self.options.client_units.forget(&name);
         self.log.forget_rules(&name);
         // Fails only if nobody listens.

@@ -3,6 +3,7 @@
 //! behind the same paths, and with other mounts units depend on others.
 
 use crate::unit::load::Readings;
+use crate::unit::name::UnitName;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 
@@ -24,6 +25,11 @@ impl Remembered {
         }
         &mut self.readings
     }
+
+    /// A unit is gone.
+    pub(super) fn forget(&mut self, name: &UnitName) {
+        self.readings.forget(name);
+    }
 }
 
 /// Whether nothing was mounted or unmounted since the file was opened (proc(5),
@@ -43,7 +49,6 @@ mod tests {
     use super::*;
     use crate::unit::config::UnitConfig;
     use crate::unit::load::{Settings, Source, load, load_again};
-    use crate::unit::name::UnitName;
     use std::collections::BTreeMap;
     use std::fs;
     use std::os::unix::fs::symlink;

@@ -44,6 +44,14 @@ impl Readings {
         self.directories.begin();
         (&mut self.units, &mut self.directories)
     }
+
+    /// A unit is gone: what is kept of it is given back, unless somebody has its configuration.
+    pub fn forget(&mut self, name: &UnitName) {
+        let known = &mut self.units.known;
+        if known.get(name).is_some_and(|it| it.is_gone()) {
+            known.remove(name);
+        }
+    }
 }
 
 /// Of a unit: what it became, and of what.
@@ -76,7 +84,7 @@ impl Units {
         index: &Index,
         listings: &mut Listings<'_>,
     ) -> Option<Arc<UnitConfig>> {
-        let reading = self.known.get(id).filter(|it| it.config.strong_count() > 0);
+        let reading = self.known.get(id).filter(|it| !it.is_gone());
         let Some(reading) = reading else {
             return self.like_another(id, path, index, listings);
         };
@@ -139,7 +147,7 @@ impl Units {
     /// Forgets units that nobody has any more, once there may be many.
     fn forget_gone(&mut self) {
         if self.added > FEW.max(self.known.len() / 2) {
-            self.known.retain(|_, it| it.config.strong_count() > 0);
+            self.known.retain(|_, it| !it.is_gone());
             self.added = 0;
         }
     }
@@ -158,6 +166,11 @@ fn is_pattern(config: &UnitConfig, template: &UnitName) -> bool {
 }
 
 impl Reading {
+    /// Whether nobody has the configuration any more. Its memory is only given back with the reading.
+    fn is_gone(&self) -> bool {
+        self.config.strong_count() == 0
+    }
+
     /// Whether a unit whose file is at this path is made of the same, and of that as it was.
     fn counts_for(
         &self,
@@ -321,5 +334,32 @@ impl<'a> Listings<'a> {
         let found = (stamp, directory.entries.clone());
         self.directories.known.insert(path.to_owned(), directory);
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::load::{MemorySource, Settings, load_again};
+
+    #[test]
+    fn of_a_unit_that_is_gone_nothing_is_kept() {
+        let names = ["a.service", "b.service"].map(|name| UnitName::parse(name).unwrap());
+        let file = "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/bin/a\n";
+        let source = MemorySource::new()
+            .file("/u/a.service", file)
+            .file("/u/b.service", file);
+        let settings = Settings {
+            path: vec!["/u".to_owned()],
+            default_dependencies: false,
+            ..Settings::default()
+        };
+        let mut readings = Readings::default();
+        let wanted = names.clone().into();
+        let mut loaded = load_again(&wanted, &[].into(), &settings, &source, &mut readings).units;
+        loaded.remove(&names[0]);
+        names.iter().for_each(|name| readings.forget(name));
+        let known: Vec<&UnitName> = readings.units.known.keys().collect();
+        assert_eq!(known, [&names[1]]);
     }
 }
