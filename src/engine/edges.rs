@@ -53,30 +53,46 @@ impl Listed {
     }
 }
 
-/// The edges of one unit.
+/// The edges of one unit. Of most kinds it has none, which is known without a search.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Edges {
+    kept: Kept,
+    /// Bit n for the kind n: there is one.
+    kinds: u32,
+}
+
 #[derive(Debug, Clone)]
-pub(super) enum Edges {
+enum Kept {
     /// Sorted, each key once.
     Few(Vec<Listed>),
     Many(BTreeMap<Key, Stated>),
 }
 
-impl Default for Edges {
-    fn default() -> Edges {
-        Edges::Few(Vec::new())
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept::Few(Vec::new())
     }
+}
+
+// Every kind has its bit.
+const _: () = assert!((Edge::LAST as u32) < u32::BITS);
+
+fn bit(edge: Edge) -> u32 {
+    1 << edge as u32
 }
 
 impl Edges {
     /// Those between two keys, with both of them.
     fn range(&self, from: Key, to: Key) -> impl DoubleEndedIterator<Item = (Key, Stated)> + '_ {
-        let (few, many) = match self {
-            Edges::Few(list) => {
+        let none = from.0 == to.0 && self.kinds & bit(from.0) == 0;
+        let (few, many) = match &self.kept {
+            _ if none => (None, None),
+            Kept::Few(list) => {
                 let begin = list.partition_point(|it| it.key() < from);
-                let end = list.partition_point(|it| it.key() <= to);
+                let end = begin + list[begin..].iter().take_while(|it| it.key() <= to).count();
                 (list.get(begin..end), None)
             }
-            Edges::Many(tree) => (None, (from <= to).then(|| tree.range(from..=to))),
+            Kept::Many(tree) => (None, (from <= to).then(|| tree.range(from..=to))),
         };
         let few = few.into_iter().flatten().map(|it| it.pair());
         few.chain(many.into_iter().flatten().map(|(key, it)| (*key, *it)))
@@ -105,22 +121,23 @@ impl Edges {
     /// Whether there is such an edge to that unit.
     pub(super) fn has(&self, edge: Edge, other: UnitId) -> bool {
         let key = (edge, other);
-        match self {
-            Edges::Few(list) => list.binary_search_by_key(&key, Listed::key).is_ok(),
-            Edges::Many(tree) => tree.contains_key(&key),
+        match &self.kept {
+            Kept::Few(list) => list.binary_search_by_key(&key, Listed::key).is_ok(),
+            Kept::Many(tree) => tree.contains_key(&key),
         }
     }
 
     /// One end states an edge, too.
     pub(super) fn state(&mut self, edge: Edge, other: UnitId, here: bool) {
         let key = (edge, other);
-        if let Edges::Few(list) = self
+        self.kinds |= bit(edge);
+        if let Kept::Few(list) = &mut self.kept
             && list.len() >= FEW
         {
-            *self = Edges::Many(list.drain(..).map(Listed::pair).collect());
+            self.kept = Kept::Many(list.drain(..).map(Listed::pair).collect());
         }
-        match self {
-            Edges::Few(list) => {
+        match &mut self.kept {
+            Kept::Few(list) => {
                 let at = list.binary_search_by_key(&key, Listed::key);
                 let at = at.unwrap_or_else(|at| {
                     list.insert(at, Listed::of((key, Stated::default())));
@@ -128,19 +145,19 @@ impl Edges {
                 });
                 list[at].stated.set(here, true);
             }
-            Edges::Many(tree) => tree.entry(key).or_default().set(here, true),
+            Kept::Many(tree) => tree.entry(key).or_default().set(here, true),
         }
     }
 
     /// One end does not any more.
     pub(super) fn take_back(&mut self, edge: Edge, other: UnitId, here: bool) {
         let key = (edge, other);
-        let stated = match self {
-            Edges::Few(list) => {
+        let stated = match &mut self.kept {
+            Kept::Few(list) => {
                 let at = list.binary_search_by_key(&key, Listed::key).ok();
                 at.map(|at| &mut list[at].stated)
             }
-            Edges::Many(tree) => tree.get_mut(&key),
+            Kept::Many(tree) => tree.get_mut(&key),
         };
         let Some(stated) = stated else { return };
         stated.set(here, false);
@@ -152,27 +169,30 @@ impl Edges {
     /// The edge is gone, whoever stated it.
     pub(super) fn forget(&mut self, edge: Edge, other: UnitId) {
         let key = (edge, other);
-        match self {
-            Edges::Few(list) => {
+        match &mut self.kept {
+            Kept::Few(list) => {
                 if let Ok(at) = list.binary_search_by_key(&key, Listed::key) {
                     list.remove(at);
                 }
             }
-            Edges::Many(tree) => {
+            Kept::Many(tree) => {
                 tree.remove(&key);
             }
+        }
+        if self.of(edge).next().is_none() {
+            self.kinds &= !bit(edge);
         }
     }
 
     /// Takes no more room than it needs.
     pub(super) fn shrink(&mut self) {
-        match self {
-            Edges::Few(list) => list.shrink_to_fit(),
-            Edges::Many(tree) if tree.len() <= FEW / 2 => {
+        match &mut self.kept {
+            Kept::Few(list) => list.shrink_to_fit(),
+            Kept::Many(tree) if tree.len() <= FEW / 2 => {
                 let few = std::mem::take(tree).into_iter();
-                *self = Edges::Few(few.map(Listed::of).collect());
+                self.kept = Kept::Few(few.map(Listed::of).collect());
             }
-            Edges::Many(_) => {}
+            Kept::Many(_) => {}
         }
     }
 
@@ -217,7 +237,7 @@ mod tests {
             assert!(edges.has(Edge::Before, UnitId(number)));
             assert!(!edges.has(Edge::Wants, UnitId(number)));
         }
-        assert!(matches!(edges, Edges::Many(_)));
+        assert!(matches!(edges.kept, Kept::Many(_)));
         for number in 0..=last {
             edges.state(Edge::After, UnitId(number), false);
             edges.take_back(Edge::After, UnitId(number), true);
@@ -229,9 +249,10 @@ mod tests {
             edges.take_back(Edge::After, UnitId(number), false);
             edges.shrink();
         }
-        assert!(matches!(edges, Edges::Few(_)));
+        assert!(matches!(edges.kept, Kept::Few(_)));
         assert_eq!(edges.all().collect::<Vec<_>>(), [(Edge::After, UnitId(0))]);
         assert_eq!(edges.down_from(Edge::After, LAST).count(), 1);
+        assert_eq!(edges.kinds, bit(Edge::After));
     }
 
     #[test]
