@@ -100,8 +100,13 @@ impl Transaction {
             if marks.contains_key(start) {
                 continue;
             }
+            let waiting = self.waiting_for(graph, installed, phase, *start);
+            if waiting.is_empty() {
+                // The end of every path that it is on.
+                continue;
+            }
             marks.insert(*start, Mark::OnPath);
-            let mut path = vec![(*start, self.waiting_for(graph, installed, phase, *start))];
+            let mut path = vec![(*start, waiting)];
             while let Some((unit, next)) = path.last_mut() {
                 let Some(follower) = next.pop() else {
                     marks.insert(*unit, Mark::Done);
