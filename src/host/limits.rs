@@ -13,7 +13,7 @@ use crate::cgroup::network::Access as NetworkAccess;
 use crate::cgroup::plan::{Finding, Ground, Plan, plan};
 use crate::cgroup::{Group, devices, group_path, network};
 use crate::engine::{LogLevel, Spawn, Timestamp, UnitId};
-use crate::unit::config::{DevicePolicy, ResourceConfig, UnitConfig};
+use crate::unit::config::{Cold, DevicePolicy, ResourceConfig, UnitConfig};
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
 use std::io;
@@ -31,6 +31,27 @@ pub(super) struct Limits {
     access: BTreeMap<UnitName, Access>,
     /// Who waits until the values of a unit are set.
     waiting: BTreeMap<UnitName, Vec<Answer<()>>>,
+    /// The plan that was made last: the next unit often asks for the same.
+    last: Option<Planned>,
+}
+
+/// A plan with what it was made of, as far as that can change.
+#[derive(Debug)]
+struct Planned {
+    resource: Cold<ResourceConfig>,
+    above: Vec<Cold<ResourceConfig>>,
+    startup: bool,
+    plan: Plan,
+}
+
+impl Planned {
+    fn is_of(&self, config: &UnitConfig, above: &[Arc<UnitConfig>], startup: bool) -> bool {
+        let all = || self.above.iter().zip(above);
+        self.startup == startup
+            && self.resource.is_same(&config.resource)
+            && self.above.len() == above.len()
+            && all().all(|(ours, theirs)| ours.is_same(&theirs.resource))
+    }
 }
 
 /// What a group is kept from.
@@ -108,36 +129,46 @@ impl Host {
     /// Limits the group of a unit that is about to get its first process, and the groups above
     /// that are new.
     pub(super) fn limit(&mut self, unit: UnitId, config: &UnitConfig, found: bool) {
-        let root = UnitName::parse(ROOT_SLICE).ok().into_iter();
-        for slice in root.chain(slices(&config.resource)) {
-            let Ok(path) = slice_path(&slice) else {
-                continue;
-            };
-            if self.groups.controls.applied(&path).is_none()
-                && let Some(config) = self.engine.config(slice.as_str())
-            {
-                let plan = self.plan_for(&config);
-                let change = self.groups.controls.change(&path, plan, true);
-                self.set(slice, change, true);
-                let counts = config.resource.accounting.counts_ip();
-                if config.resource.restricts_devices() || counts {
-                    self.restrict_anew(&config, &path);
-                }
-            }
-        }
         let Some(path) = self.groups.path_of(unit).cloned() else {
             return;
         };
+        // What lies above a unit are its slices, the root before them.
+        for depth in 0..path.len() {
+            if self.groups.controls.applied(&path[..depth]).is_none() {
+                self.limit_slice(config, path[..depth].to_vec());
+            }
+        }
         let above = self.above(config);
         // The first process is restricted when it is placed.
         let access = access(config, &above);
         self.limits.access.insert(config.name.clone(), access);
-        let plan = self.plan_below(config, &above);
+        let plan = self.plan_as_before(config, &above);
         let change = self.groups.controls.change(&path, plan, found);
         let is_empty = self.groups.is_untouched(unit) || !self.groups.is_populated(unit);
         self.set(config.name.clone(), change, is_empty);
         if let Err(error) = self.groups.watch_memory(unit) {
             tracing::warn!("cannot watch the memory of {}: {error}", config.name);
+        }
+    }
+
+    /// Limits the group of one of the slices of a unit, which is new.
+    fn limit_slice(&mut self, config: &UnitConfig, path: GroupPath) {
+        let slice = match path.len().checked_sub(1) {
+            Some(number) => slices(&config.resource).into_iter().nth(number),
+            None => UnitName::parse(ROOT_SLICE).ok(),
+        };
+        let config = slice.and_then(|slice| self.engine.config(slice.as_str()));
+        // The group of an earlier daemon's unit may be where its slices were then.
+        let is_there = |config: &UnitConfig| slice_path(&config.name).is_ok_and(|own| own == path);
+        let Some(config) = config.filter(|config| is_there(config)) else {
+            return;
+        };
+        let plan = self.plan_for(&config);
+        let change = self.groups.controls.change(&path, plan, true);
+        self.set(config.name.clone(), change, true);
+        let counts = config.resource.accounting.counts_ip();
+        if config.resource.restricts_devices() || counts {
+            self.restrict_anew(&config, &path);
         }
     }
 
@@ -189,6 +220,23 @@ impl Host {
 
     fn plan_for(&self, config: &UnitConfig) -> Plan {
         self.plan_below(config, &self.above(config))
+    }
+
+    /// The same as [`Host::plan_below`], which is not made again for one unit after the other.
+    fn plan_as_before(&mut self, config: &UnitConfig, above: &[Arc<UnitConfig>]) -> Plan {
+        let startup = self.is_startup();
+        let last = self.limits.last.as_ref();
+        if let Some(last) = last.filter(|last| last.is_of(config, above, startup)) {
+            return last.plan.clone();
+        }
+        let plan = self.plan_below(config, above);
+        self.limits.last = Some(Planned {
+            resource: config.resource.clone(),
+            above: above.iter().map(|config| config.resource.clone()).collect(),
+            startup,
+            plan: plan.clone(),
+        });
+        plan
     }
 
     fn plan_below(&self, config: &UnitConfig, above: &[Arc<UnitConfig>]) -> Plan {

@@ -30,6 +30,11 @@ impl<T: Common> Cold<T> {
             last.0.clone_from(&self.0);
         }
     }
+
+    /// Whether the two share their value: they are equal then, and it takes no comparison.
+    pub fn is_same(&self, other: &Cold<T>) -> bool {
+        std::ptr::eq(&**self, &**other)
+    }
 }
 
 impl<T: Common> Deref for Cold<T> {
