@@ -2,7 +2,10 @@
 
 use super::identity::Identity;
 use crate::unit::config::ExecConfig;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+
+/// A name and its value. There are dozens at each start, most of them known before.
+pub type Variable<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// The parts of an environment, lowest precedence first.
 #[derive(Debug, Clone, Default)]
@@ -21,15 +24,15 @@ pub struct EnvironmentInput<'a> {
 }
 
 /// Puts an environment together; every name once, sorted.
-pub fn assemble(exec: &ExecConfig, input: &EnvironmentInput<'_>) -> Vec<(String, String)> {
-    let mut variables = BTreeMap::new();
+pub fn assemble<'a>(exec: &'a ExecConfig, input: &EnvironmentInput<'a>) -> Vec<Variable<'a>> {
+    let mut variables = Vec::with_capacity(input.base.len() + input.built_in.len() + 8);
     extend(&mut variables, input.base);
     if !exec.search_path.is_empty() {
         // systemd.exec(5), ExecSearchPath=: it overrides PATH, but not a PATH of the unit's own.
-        variables.insert("PATH".to_owned(), exec.search_path.join(":"));
+        variables.push(("PATH".into(), exec.search_path.join(":").into()));
     }
     extend(&mut variables, input.built_in);
-    extend(&mut variables, &of_user(input.identity));
+    add_user(&mut variables, input.identity);
     let passed = input
         .manager
         .iter()
@@ -37,8 +40,17 @@ pub fn assemble(exec: &ExecConfig, input: &EnvironmentInput<'_>) -> Vec<(String,
     extend(&mut variables, passed);
     extend(&mut variables, &exec.environment);
     extend(&mut variables, input.files);
-    variables.retain(|name, value| !is_unset(exec, name, Some(value)));
-    variables.into_iter().collect()
+    // Those of one name stay in their order, and the last one is taken.
+    variables.sort_by(|(a, _), (b, _)| a.cmp(b));
+    variables.dedup_by(|later, earlier| {
+        let same = later.0 == earlier.0;
+        if same {
+            std::mem::swap(later, earlier);
+        }
+        same
+    });
+    variables.retain(|(name, value)| !is_unset(exec, name, Some(value)));
+    variables
 }
 
 /// Whether UnsetEnvironment= names a variable, by its name or as this very assignment; a value
@@ -55,27 +67,33 @@ pub(super) fn is_unset(exec: &ExecConfig, name: &str, value: Option<&str>) -> bo
 }
 
 fn extend<'a>(
-    variables: &mut BTreeMap<String, String>,
+    variables: &mut Vec<Variable<'a>>,
     more: impl IntoIterator<Item = &'a (String, String)>,
 ) {
-    variables.extend(more.into_iter().cloned());
+    let more = more.into_iter();
+    variables.extend(more.map(|(name, value)| (name.into(), value.into())));
+}
+
+/// An environment that somebody else keeps.
+pub fn borrowed(variables: &[(String, String)]) -> Vec<Variable<'_>> {
+    let mut all = Vec::with_capacity(variables.len() + 1);
+    extend(&mut all, variables);
+    all
 }
 
 /// USER, LOGNAME, HOME and SHELL, as far as the user has them.
-fn of_user(identity: Option<&Identity>) -> Vec<(String, String)> {
+fn add_user<'a>(variables: &mut Vec<Variable<'a>>, identity: Option<&'a Identity>) {
     let Some(user) = identity.and_then(|identity| identity.user.as_ref()) else {
-        return Vec::new();
+        return;
     };
-    [
+    let all = [
         ("USER", &user.name),
         ("LOGNAME", &user.name),
         ("HOME", &user.home),
         ("SHELL", &user.shell),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(name, value)| (name.to_owned(), value.clone()))
-    .collect()
+    ];
+    let those = all.into_iter().filter(|(_, value)| !value.is_empty());
+    variables.extend(those.map(|(name, value)| (name.into(), value.into())));
 }
 
 #[cfg(test)]
@@ -86,6 +104,12 @@ mod tests {
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
         list.iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn variables<'a>(list: &[(&'a str, &'a str)]) -> Vec<Variable<'a>> {
+        let list = list.iter();
+        list.map(|(name, value)| ((*name).into(), (*value).into()))
             .collect()
     }
 
@@ -126,7 +150,7 @@ mod tests {
             ("D", "unit"),
             ("E", "file"),
         ];
-        assert_eq!(environment, pairs(&expected));
+        assert_eq!(environment, variables(&expected));
     }
 
     #[test]
@@ -137,7 +161,7 @@ mod tests {
             ..ExecConfig::default()
         };
         let environment = assemble(&exec, &EnvironmentInput::default());
-        assert_eq!(environment, pairs(&[("B", "2")]));
+        assert_eq!(environment, variables(&[("B", "2")]));
     }
 
     #[test]
@@ -161,7 +185,10 @@ mod tests {
             ("LOGNAME", "daemon"),
             ("USER", "daemon"),
         ];
-        assert_eq!(assemble(&ExecConfig::default(), &input), pairs(&expected));
+        assert_eq!(
+            assemble(&ExecConfig::default(), &input),
+            variables(&expected)
+        );
         let nobody = Identity {
             user: None,
             ..identity.clone()
@@ -184,9 +211,9 @@ mod tests {
             search_path: vec!["/opt/bin".into(), "/bin".into()],
             ..ExecConfig::default()
         };
-        let path = pairs(&[("PATH", "/opt/bin:/bin")]);
-        assert_eq!(assemble(&exec, &input), path);
+        let path = [("PATH", "/opt/bin:/bin")];
+        assert_eq!(assemble(&exec, &input), variables(&path));
         exec.environment = pairs(&[("PATH", "/own")]);
-        assert_eq!(assemble(&exec, &input), exec.environment);
+        assert_eq!(assemble(&exec, &input), variables(&[("PATH", "/own")]));
     }
 }

@@ -11,6 +11,7 @@ mod scheduling;
 mod seal;
 mod stdio;
 
+use super::environment::Variable;
 use super::exit_status as status;
 use super::identity::{Identity, IdentityError};
 use super::mounts::MountInput;
@@ -36,7 +37,7 @@ pub struct PlanInput<'a> {
     /// in systemd.
     pub identity: Result<Option<&'a Identity>, IdentityError>,
     /// The finished environment.
-    pub environment: &'a [(String, String)],
+    pub environment: &'a [Variable<'a>],
     /// What the child has of us before it changes it.
     pub inherited: Inherited,
     /// What mounts are made from; `None` where the unit asks for none.
@@ -389,11 +390,11 @@ fn home<'a>(input: &PlanInput<'a>, identity: Option<&'a Identity>) -> &'a str {
     }
 }
 
-fn variable<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a str> {
+fn variable<'a>(environment: &'a [Variable<'_>], name: &str) -> Option<&'a str> {
     environment
         .iter()
         .find(|(n, _)| n == name)
-        .map(|(_, value)| value.as_str())
+        .map(|(_, value)| &**value)
 }
 
 fn may_block(exec: &ExecConfig) -> bool {

@@ -375,6 +375,7 @@ impl Start {
     /// Makes and runs the plan; may block. Returns what is to be warned of, too.
     fn run(&mut self) -> Result<(Child, Vec<String>), String> {
         let config = self.order.config.clone();
+        let common = self.common.clone();
         let exec = exec_of(&config)?;
         let command = command_of(&self.order)?;
         if let Some(service) = config
@@ -395,7 +396,17 @@ impl Start {
         let credentials = self.credentials(exec, known);
         let no_credentials = credentials.as_ref().err().cloned();
         let credentials = credentials.ok().flatten();
-        let environment = self.environment(&config, exec, &files, known, credentials.as_deref());
+        let built_in = self.built_in(&config, exec, credentials.as_deref());
+        let environment = assemble(
+            exec,
+            &EnvironmentInput {
+                base: &common.base,
+                built_in: &built_in,
+                manager: &common.own,
+                files: &files,
+                identity: known,
+            },
+        );
         let ground = Ground::prepare(exec, &self.common.mounts, || {
             self.sources(exec, credentials, &mut left_out)
         })?;
@@ -590,12 +601,10 @@ impl Start {
         }
     }
 
-    fn environment(
+    fn built_in(
         &self,
         config: &UnitConfig,
         exec: &ExecConfig,
-        files: &[(String, String)],
-        identity: Option<&Identity>,
         credentials: Option<&str>,
     ) -> Vec<(String, String)> {
         let mut built_in = vec![(
@@ -623,14 +632,7 @@ impl Start {
         }
         built_in.extend(self.parcel.environment(config));
         built_in.extend(self.order.environment.iter().cloned());
-        let input = EnvironmentInput {
-            base: &self.common.base,
-            built_in: &built_in,
-            manager: &self.common.own,
-            files,
-            identity,
-        };
-        assemble(exec, &input)
+        built_in
     }
 }
 

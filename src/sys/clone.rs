@@ -433,7 +433,7 @@ mod tests {
             stay: None,
         };
         // SAFETY: as in `start`.
-        let (pid, pidfd) = unsafe { clone_plain(&stack, run, &handed, Table::Copied) }
+        let (pid, pidfd) = unsafe { clone_plain(&stack, run, &handed) }
             .map_err(io::Error::from)
             .unwrap();
         let ended = wait(&pidfd);
@@ -487,7 +487,7 @@ mod tests {
         };
         let stack = Stack::take().unwrap();
         // SAFETY: as in `start`.
-        let (_, pidfd) = unsafe { clone_plain(&stack, run, &handed, Table::Copied) }
+        let (_, pidfd) = unsafe { clone_plain(&stack, run, &handed) }
             .map_err(io::Error::from)
             .unwrap();
         assert_eq!(wait(&pidfd).status, 0);

@@ -98,7 +98,7 @@ fn environment(
     input
         .environment
         .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .map(|(name, value)| (&**name, &**value))
         .filter(|(name, _)| !replaced.contains(name))
         .filter(|(name, _)| count.is_none_or(|(own, _)| own != *name))
         .chain(count)

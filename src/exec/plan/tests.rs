@@ -84,7 +84,7 @@ fn steps_are_in_systemds_order() {
 fn the_command_line_is_expanded_with_the_final_environment() {
     let mut command = command(&["/bin/true", "${A}", "$A", "$B", "x${B}"]);
     let service = ServiceConfig::default();
-    let environment = [("A".to_owned(), "1 2".to_owned())];
+    let environment = [("A".into(), "1 2".into())];
     let words = |command: &Command| {
         let mut input = input(&service, command);
         input.environment = &environment;

@@ -6,6 +6,7 @@ mod privileges;
 mod process;
 
 use super::*;
+use crate::exec::environment::borrowed;
 use crate::exec::identity::resolve;
 use crate::exec::plan::{Entered, Inherited, PlanInput, plan};
 use crate::exec::tests::command;
@@ -77,7 +78,7 @@ impl Try {
             exec: &self.service.exec,
             command: &command,
             identity: identity.as_ref().map(Option::as_ref).map_err(Clone::clone),
-            environment: &self.environment,
+            environment: &borrowed(&self.environment),
             inherited: Inherited::default(),
             mounts: None,
             no_credentials: None,

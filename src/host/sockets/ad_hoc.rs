@@ -4,6 +4,7 @@ use super::super::readiness::Readable;
 use super::open;
 use super::watch::state_of;
 use crate::engine::OpenFailure;
+use crate::exec::environment;
 use crate::exec::plan::{Entered, Inherited, PlanInput, plan};
 use crate::exec::{Child, spawn};
 use crate::sys::pidfd::{self, How};
@@ -172,9 +173,9 @@ fn start(
         standard_error: OutputTarget::Log,
         ..ExecConfig::default()
     };
-    let mut environment = activation.environment.clone();
+    let mut environment = environment::borrowed(&activation.environment);
     if !passed.is_empty() {
-        environment.push(("LISTEN_FDNAMES".to_owned(), names.to_owned()));
+        environment.push(("LISTEN_FDNAMES".into(), names.into()));
     }
     let command = command_of(activation);
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
