@@ -167,6 +167,19 @@ impl Engine {
             .push_back(Effect::CloseDescriptor { descriptor });
     }
 
+    /// Whether the next connection to a socket starts this service, which is at rest or about to be.
+    pub fn is_awaited(&self, service: UnitId) -> bool {
+        let Some(unit) = self.graph.lookup(service).filter(|_| !self.shutting_down) else {
+            return false;
+        };
+        let mut sockets = unit.edges.of(Edge::TriggeredBy);
+        sockets.any(|id| {
+            let unit = self.graph.get(id);
+            let is_open = matches!(&unit.machine, Machine::Socket(socket) if socket.has_sockets());
+            is_open && self.service_of(id) == Some(service)
+        })
+    }
+
     /// The service that a socket starts: the one that its own files name. None where each connection
     /// has an instance of its own.
     fn service_of(&self, socket: UnitId) -> Option<UnitId> {

@@ -223,7 +223,10 @@ impl Host {
             let last = usage::read_last(&places);
             self.last_usage.insert(unit, last);
         }
-        self.groups.release(unit);
+        match self.engine.is_awaited(unit) {
+            true => self.groups.renew(unit),
+            false => self.groups.release(unit),
+        }
         self.told_by_root.remove(&unit);
         self.freezers.remove(&unit);
         let Some(view) = self.engine.unit_by_id(unit) else {

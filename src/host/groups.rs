@@ -8,6 +8,8 @@
 //! that no signal can hit a stranger. What was taken in by a scope is the exception: it and what
 //! descends from it are the scope's (`guests`).
 
+mod ahead;
+
 use super::guests::{self, Guest};
 use super::process_table::{self, Table};
 use super::readiness::Readable;
@@ -73,6 +75,8 @@ pub(super) struct Groups {
     units: BTreeMap<UnitId, Box<Members>>,
     /// Whose the watches are that `units` has.
     watches: BTreeMap<WatchId, UnitId>,
+    /// Groups of runs that are to come.
+    ahead: ahead::Ahead,
     /// Units whose group may have become empty.
     suspects: BTreeSet<UnitId>,
     /// Units one of whose processes was killed for want of memory.
@@ -101,6 +105,7 @@ impl Groups {
             watcher,
             units: BTreeMap::new(),
             watches: BTreeMap::new(),
+            ahead: ahead::Ahead::default(),
             suspects: BTreeSet::new(),
             out_of_memory: BTreeSet::new(),
             orphaned: false,
@@ -248,6 +253,7 @@ impl Groups {
         path: GroupPath,
         invocation: &str,
     ) -> io::Result<Option<Arc<Group>>> {
+        let ready = self.take_ready(unit, &path);
         let members = self.units.entry(unit).or_default();
         members.name = Some(name.clone());
         members.invocations.retain(|it| it != invocation);
@@ -260,12 +266,15 @@ impl Groups {
         if let Some(group) = &members.group {
             return Ok(Some(group.clone()));
         }
-        let group = Arc::new(tree.group(&path)?);
-        if let Some((watcher, _)) = &self.watcher {
-            let watch = watcher.add(&group)?;
-            members.watch = Some(watch);
-            self.watches.insert(watch, unit);
+        let (group, mut watch) = match ready {
+            Some(ready) => (ready.group, ready.watch),
+            None => (Arc::new(tree.group(&path)?), None),
+        };
+        if let (None, Some((watcher, _))) = (watch, &self.watcher) {
+            watch = Some(watcher.add(&group)?);
         }
+        members.watch = watch;
+        self.watches.extend(watch.map(|watch| (watch, unit)));
         members.path = path;
         members.group = Some(group.clone());
         Ok(Some(group))
@@ -612,11 +621,17 @@ impl Groups {
         guests::host_of(pid, self.guests(), &self.table(known))
     }
 
-    /// Drops the unit's group if nobody is left in it.
+    /// Drops the unit's group if nobody is left in it, and what was made for its next run.
     pub(super) fn release(&mut self, unit: UnitId) {
-        let Some(members) = self.units.get(&unit) else {
-            return;
-        };
+        self.drop_ready(unit);
+        if let Some(path) = self.let_go(unit) {
+            self.forget(&path);
+        }
+    }
+
+    /// The same; where the group was that is gone.
+    fn let_go(&mut self, unit: UnitId) -> Option<GroupPath> {
+        let members = self.units.get(&unit)?;
         // Whoever else holds it is about to start a process in it.
         let held = |group: &Arc<Group>| Arc::strong_count(group) > 1;
         let removed = members.guests.is_empty()
@@ -630,24 +645,22 @@ impl Groups {
         };
         if populated {
             // Left behind on purpose (KillMode=process): still watched, still the unit's.
-            return;
+            return None;
         }
-        let Some(members) = self.units.remove(&unit) else {
-            return;
-        };
+        let members = self.units.remove(&unit)?;
         for watch in [members.watch, members.memory_watch].into_iter().flatten() {
             self.watches.remove(&watch);
         }
         let group = members.group.filter(|_| !removed);
         match group.map(|group| Arc::into_inner(group).map(Group::remove)) {
-            Some(None) => return,
+            Some(None) => return None,
             Some(Some(Err(error))) => tracing::warn!(
                 "cannot remove the control group of unit {}: {error}",
                 unit.0
             ),
             Some(Some(Ok(()))) | None => {}
         }
-        self.forget(&members.path);
+        Some(members.path)
     }
 
     /// A group is gone; so are those of slices that are empty now.

@@ -287,6 +287,8 @@ impl Host {
         };
         let config = sockets.config.clone();
         drop(sockets);
+        let engine = &self.engine;
+        self.groups.keep_ready(|unit| engine.is_awaited(unit));
         // Their addresses are free from here on.
         self.custody.settle();
         if !remove {
