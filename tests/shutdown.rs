@@ -3,10 +3,12 @@
 
 mod common;
 
+use common::daemon::Place;
 use common::process::{lives, send};
 use common::skip::{Missing, skip};
-use common::{Daemon, monotonic_usec};
+use common::{Daemon, monotonic_usec, wait_for};
 use nix::sys::signal::Signal;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 const CORE: &str = "[Service]\nType=notify\nExecStart=stand-in-agent --name core --notify\n";
@@ -164,4 +166,38 @@ fn no_control_group_is_left_not_even_of_a_daemon_that_was_killed() {
     let status = daemon.terminate();
     assert!(status.success(), "{status}\n{}", daemon.log());
     assert!(!tree.exists(), "{} is left", tree.display());
+}
+
+#[test]
+fn the_group_that_waits_for_a_connection_goes_with_its_socket() {
+    let place = Place::new();
+    let path = place.file("web");
+    let socket = format!("[Socket]\nListenStream={}\n", path.display());
+    place.write_unit("web.socket", &socket);
+    let text = "[Service]\nExecStart=stand-in-agent --name web --listen passed\n";
+    place.write_unit("web.service", text);
+    let daemon = place.start();
+    daemon.ok(&["start", "web.socket"]);
+    let connect = || UnixStream::connect(&path).expect("somebody listens");
+    let _first = connect();
+    daemon.wait_state("web.service", "active/running");
+    let Some(group) = control_group(&daemon, "web.service") else {
+        skip(Missing::Privilege, "units have no control groups");
+        return;
+    };
+    daemon.ok(&["stop", "web.service"]);
+    wait_for("the next run's group to be made", || match group.exists() {
+        true => Ok(()),
+        false => Err(daemon.log()),
+    });
+    assert_eq!(daemon.show("web.service", "ControlGroup"), "");
+    let _second = connect();
+    daemon.wait_state("web.service", "active/running");
+    assert_eq!(control_group(&daemon, "web.service").as_ref(), Some(&group));
+    daemon.ok(&["stop", "web.service"]);
+    daemon.ok(&["stop", "web.socket"]);
+    wait_for("its group to go", || match group.exists() {
+        false => Ok(()),
+        true => Err(daemon.log()),
+    });
 }

@@ -84,7 +84,7 @@ fn bit(edge: Edge) -> u32 {
 impl Edges {
     /// Those between two keys, with both of them.
     fn range(&self, from: Key, to: Key) -> impl DoubleEndedIterator<Item = (Key, Stated)> + '_ {
-        let none = from.0 == to.0 && self.kinds & bit(from.0) == 0;
+        let none = from.0 == to.0 && !self.has_any(from.0);
         let (few, many) = match &self.kept {
             _ if none => (None, None),
             Kept::Few(list) => {
@@ -116,6 +116,11 @@ impl Edges {
         let above =
             above.flat_map(move |next| self.range((edge, UnitId(next)), (edge, LAST)).rev());
         below.chain(above).map(|((_, id), _)| id)
+    }
+
+    /// Whether there are edges of a kind.
+    pub(super) fn has_any(&self, edge: Edge) -> bool {
+        self.kinds & bit(edge) != 0
     }
 
     /// Whether there is such an edge to that unit.

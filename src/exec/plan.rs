@@ -195,6 +195,16 @@ struct Steps<'fd> {
 }
 
 impl<'fd> Steps<'fd> {
+    /// With room for what most processes need.
+    fn new() -> Steps<'fd> {
+        const MOSTLY: usize = 32;
+        Steps {
+            list: Vec::with_capacity(MOSTLY),
+            settings: Vec::with_capacity(MOSTLY),
+            ..Steps::default()
+        }
+    }
+
     fn push(&mut self, exit_status: u8, operation: Operation<'fd>) {
         self.add("", OnFailure::End, exit_status, operation);
     }
@@ -258,7 +268,7 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         Privileges::Full => (false, false),
     };
     let identity_taken = identity.filter(|_| as_user);
-    let mut steps = Steps::default();
+    let mut steps = Steps::new();
     steps.push(status::SETSID, Operation::NewSession);
     for join in &input.joins {
         let tasks = join.tasks.clone();

@@ -230,8 +230,10 @@ impl Transaction {
         let mut pulls = Vec::new();
         if let Some(job) = self.job(index) {
             let edges = &graph.get(job.unit).edges;
-            for rule in rules(job.kind, restart_dependents) {
-                pulls.extend(edges.of(rule.edge).map(|other| (rule, other)));
+            let rules = rules(job.kind, restart_dependents);
+            for rule in rules.filter(|rule| edges.has_any(rule.edge)) {
+                let others = edges.of(rule.edge);
+                pulls.extend(others.map(|other| (rule, other)));
             }
         }
         Frame {

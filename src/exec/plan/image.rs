@@ -95,15 +95,16 @@ fn environment(
         && !is_set_by_unit(input, "LISTEN_FDS")
         && !is_unset(input.exec, "LISTEN_FDS", Some(&listened)))
     .then_some(("LISTEN_FDS", listened.as_str()));
-    input
-        .environment
-        .iter()
+    let all = input.environment.iter();
+    let kept = all
         .map(|(name, value)| (&**name, &**value))
         .filter(|(name, _)| !replaced.contains(name))
-        .filter(|(name, _)| count.is_none_or(|(own, _)| own != *name))
-        .chain(count)
-        .map(|(name, value)| assignment(name, value))
-        .collect()
+        .filter(|(name, _)| count.is_none_or(|(own, _)| own != *name));
+    let mut assignments = Vec::with_capacity(input.environment.len() + 1);
+    for (name, value) in kept.chain(count) {
+        assignments.push(assignment(name, value)?);
+    }
+    Ok(assignments)
 }
 
 /// `name=value`, made in one piece: there are dozens of them at each start.
