@@ -9,6 +9,7 @@ use super::line_rules::LineRules;
 use super::sinks::Sinks;
 use super::store::Segments;
 use super::store::batch::Batch;
+use crate::sys::background;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -68,7 +69,10 @@ impl Writer {
         console.set_waker(move || drop(waking.send(Order::Flush)));
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || worker.run(&inbox))?;
+            .spawn(move || {
+                background::enter();
+                worker.run(&inbox);
+            })?;
         Ok(Writer {
             orders,
             gathered: Mutex::default(),

@@ -2,6 +2,7 @@
 //!
 //! Must not know units, plans or policy. Every unsafe block says why it is sound.
 
+pub mod background;
 pub mod bpf;
 mod call;
 mod child;

@@ -168,6 +168,8 @@ fn keep() -> io::Result<()> {
         blocked.add(signal);
     }
     blocked.thread_block()?;
+    // It is handed something at each start, and would take the processor of what is started.
+    crate::sys::background::enter();
     let listener = io::stdin().as_fd().try_clone_to_owned()?;
     let place = Place::of(&listener)?;
     let mut kept = BTreeMap::new();
