@@ -9,6 +9,7 @@
 //! descends from it are the scope's (`guests`).
 
 mod ahead;
+mod release;
 
 use super::guests::{self, Guest};
 use super::process_table::{self, Table};
@@ -619,66 +620,6 @@ impl Groups {
             return by_group;
         }
         guests::host_of(pid, self.guests(), &self.table(known))
-    }
-
-    /// Drops the unit's group if nobody is left in it, and what was made for its next run.
-    pub(super) fn release(&mut self, unit: UnitId) {
-        self.drop_ready(unit);
-        if let Some(path) = self.let_go(unit) {
-            self.forget(&path);
-        }
-    }
-
-    /// The same; where the group was that is gone.
-    fn let_go(&mut self, unit: UnitId) -> Option<GroupPath> {
-        let members = self.units.get(&unit)?;
-        // Whoever else holds it is about to start a process in it.
-        let held = |group: &Arc<Group>| Arc::strong_count(group) > 1;
-        let removed = members.guests.is_empty()
-            && members
-                .group
-                .as_ref()
-                .is_some_and(|group| !held(group) && group.remove_if_bare());
-        let populated = match &members.group {
-            Some(_) => !removed && self.populated(unit),
-            None => members.occupied,
-        };
-        if populated {
-            // Left behind on purpose (KillMode=process): still watched, still the unit's.
-            return None;
-        }
-        let members = self.units.remove(&unit)?;
-        for watch in [members.watch, members.memory_watch].into_iter().flatten() {
-            self.watches.remove(&watch);
-        }
-        let group = members.group.filter(|_| !removed);
-        match group.map(|group| Arc::into_inner(group).map(Group::remove)) {
-            Some(None) => return None,
-            Some(Some(Err(error))) => tracing::warn!(
-                "cannot remove the control group of unit {}: {error}",
-                unit.0
-            ),
-            Some(Some(Ok(()))) | None => {}
-        }
-        Some(members.path)
-    }
-
-    /// A group is gone; so are those of slices that are empty now.
-    fn forget(&mut self, path: &[String]) {
-        self.controls.forget(path);
-        for end in (1..path.len()).rev() {
-            let Some(slice) = path.get(..end) else {
-                continue;
-            };
-            let gone = match &self.tree {
-                Some(tree) => tree.prune(slice),
-                None => self.units_below(slice).is_empty(),
-            };
-            if !gone {
-                return;
-            }
-            self.controls.forget(slice);
-        }
     }
 
     /// Removes everything; processes must be gone.
