@@ -6,7 +6,7 @@
 
 use super::ids::UnitId;
 use super::returning;
-use super::unit::Unit;
+use super::unit::{Machine, Unit};
 use crate::unit::config::{DependencyKind, UnitConfig};
 use crate::unit::name::UnitName;
 use serde::{Deserialize, Serialize};
@@ -261,7 +261,11 @@ impl Graph {
         for id in &restated {
             self.restate(*id);
         }
-        self.rejoin();
+        // Only a socket that was read again has lost what it took.
+        let is_socket = |id: &UnitId| matches!(self.get(*id).machine, Machine::Socket(_));
+        if restated.iter().any(is_socket) {
+            self.rejoin();
+        }
         for id in restated {
             self.get_mut(id).edges.shrink();
         }
@@ -302,7 +306,10 @@ impl Graph {
                 returning::forget_needless(unit);
             }
         }
-        self.load(configs)
+        let taken = self.load(configs);
+        // Of a socket without a file, too.
+        self.rejoin();
+        taken
     }
 
     /// The numbers that names lead to.
@@ -319,9 +326,11 @@ impl Graph {
             }
             self.names.remove(name);
             // An alias may have been taken from a unit that was up under that name.
-            let is_own = *name == unit.config.name;
+            if *name == unit.config.name {
+                continue;
+            }
             let mut others = self.units.values();
-            let owner = others.find(|other| !is_own && other.config.name == *name);
+            let owner = others.find(|other| other.config.name == *name);
             if let Some(owner) = owner.map(|owner| owner.id) {
                 self.names.insert(name.clone(), owner);
                 self.renamings += 1;
