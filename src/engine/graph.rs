@@ -5,6 +5,7 @@
 //! unit had said.
 
 use super::ids::UnitId;
+use super::numbered::Numbered;
 use super::returning;
 use super::unit::{Machine, Unit};
 use crate::unit::config::{DependencyKind, UnitConfig};
@@ -162,11 +163,13 @@ pub(super) struct Taken {
     pub(super) differs: bool,
 }
 
+/// Why a unit is there.
+const THERE: &str = "numbers the engine keeps are those of units that are there";
+
 /// All units, by number and by name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Graph {
-    // In boxes: half of a tree's room is empty where numbers only go up.
-    units: BTreeMap<UnitId, Box<Unit>>,
+    units: Numbered<Unit>,
     names: BTreeMap<UnitName, UnitId>,
     /// The number of the next unit; those of units that went are not given again.
     next: u32,
@@ -182,19 +185,17 @@ impl Graph {
     /// A unit by number. Numbers that the engine keeps are those of units that are there: a unit
     /// only goes when nothing leads to it.
     pub(super) fn get(&self, id: UnitId) -> &Unit {
-        &self.units[&id]
+        self.units.get(id).expect(THERE)
     }
 
     /// A unit by number, to change; as [`Graph::get`].
     pub(super) fn get_mut(&mut self, id: UnitId) -> &mut Unit {
-        self.units
-            .get_mut(&id)
-            .expect("numbers the engine keeps are those of units that are there")
+        self.units.get_mut(id).expect(THERE)
     }
 
     /// A unit by a number that came from outside: the unit may have gone since.
     pub(super) fn lookup(&self, id: UnitId) -> Option<&Unit> {
-        self.units.get(&id).map(Box::as_ref)
+        self.units.get(id)
     }
 
     /// The unit that answers to a name or alias.
@@ -204,13 +205,13 @@ impl Graph {
 
     /// All units by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Unit> {
-        self.units.values().map(Box::as_ref)
+        self.units.values()
     }
 
     /// Whether every unit stands in its place.
     pub(super) fn is_in_order(&self) -> bool {
         let mut units = self.units.iter();
-        units.all(|(id, unit)| *id == unit.id && id.0 < self.next)
+        units.all(|(id, unit)| id == unit.id && id.0 < self.next)
     }
 
     /// All units by their own names, sorted; aliases and names that became aliases left out.
@@ -285,9 +286,7 @@ impl Graph {
     fn rejoin(&mut self) {
         let taken = self.units.values().filter_map(|unit| {
             let socket = unit.connection.as_ref()?.socket;
-            self.units
-                .contains_key(&socket)
-                .then_some((socket, unit.id))
+            self.units.get(socket).map(|_| (socket, unit.id))
         });
         for (socket, instance) in taken.collect::<Vec<_>>() {
             self.join(socket, Edge::Triggers, instance);
@@ -319,7 +318,7 @@ impl Graph {
 
     /// Takes a unit out. Those that it named are loose now.
     pub(super) fn remove(&mut self, id: UnitId) -> Option<Unit> {
-        let unit = self.units.remove(&id)?;
+        let unit = self.units.remove(id)?;
         for name in &unit.names {
             if self.names.get(name) != Some(&id) {
                 continue;
@@ -337,7 +336,7 @@ impl Graph {
             }
         }
         for (edge, other) in unit.edges.all() {
-            if let Some(other) = self.units.get_mut(&other) {
+            if let Some(other) = self.units.get_mut(other) {
                 other.edges.forget(edge.inverse(), id);
             }
             self.loose.insert(other);

@@ -29,6 +29,7 @@ mod ids;
 pub mod inspect;
 mod job;
 mod ledger;
+mod numbered;
 pub mod path;
 mod preview;
 mod preview_reload;
