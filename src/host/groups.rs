@@ -281,6 +281,20 @@ impl Groups {
         Ok(Some(group))
     }
 
+    /// Whether the groups of a unit may have counted kills for want of memory before this run: from
+    /// how many on they are this run's is then found out before it begins.
+    pub(super) fn may_have_kills(&self, unit: UnitId) -> bool {
+        let Some(members) = self.units.get(&unit) else {
+            return false;
+        };
+        let found = members.group.as_ref().is_some_and(|it| it.was_found());
+        let legacy = &self.controls;
+        found
+            || legacy
+                .legacy_group(&members.path, Controller::Memory)
+                .is_some()
+    }
+
     /// Watches for kills for want of memory from now on, if the kernel counts them by now.
     ///
     /// # Errors

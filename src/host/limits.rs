@@ -146,6 +146,21 @@ impl Host {
         let change = self.groups.controls.change(&path, plan, found);
         let is_empty = self.groups.is_untouched(unit) || !self.groups.is_populated(unit);
         self.set(config.name.clone(), change, is_empty);
+        if self.groups.may_have_kills(unit) {
+            self.watch_memory(unit, config);
+        }
+    }
+
+    /// A run has begun: its memory is watched, if it is not yet. In a group that was made for it there
+    /// are no kills but its own, so this need not be before its first process.
+    pub(super) fn watch_begun(&mut self, unit: UnitId, config: &UnitConfig) {
+        if !self.groups.may_have_kills(unit) {
+            self.watch_memory(unit, config);
+            self.groups.look_at_memory(unit);
+        }
+    }
+
+    fn watch_memory(&mut self, unit: UnitId, config: &UnitConfig) {
         if let Err(error) = self.groups.watch_memory(unit) {
             tracing::warn!("cannot watch the memory of {}: {error}", config.name);
         }
@@ -384,9 +399,7 @@ impl Host {
             && self.groups.controls.applied(&path).is_some()
         {
             self.change(&config, &path);
-            if let Err(error) = self.groups.watch_memory(unit) {
-                tracing::warn!("cannot watch the memory of {}: {error}", config.name);
-            }
+            self.watch_memory(unit, &config);
         }
     }
 

@@ -297,6 +297,9 @@ impl Host {
         }
         let pid = child.pid;
         self.groups.joined(order.unit, pid, Some(order.generation));
+        if order.first {
+            self.watch_begun(order.unit, &order.config);
+        }
         self.note_isolation(order.unit);
         self.look_at_joined(order.unit, joined);
         let lines = self.lines_of(&order);
