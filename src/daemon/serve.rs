@@ -49,6 +49,7 @@ pub(super) fn run(setup: Setup, mut inherited: Inherited) -> Result<ExitCode, St
     }
     // An earlier daemon may have had more than the limit that this one was given.
     raise_open_files();
+    host::make_room_for_descriptors();
     let passed = inherited.passed(&setup.socket);
     let mut ground = Ground::prepare(&setup, inherited.carried, passed)?;
     let mut warnings = Vec::new();

@@ -84,6 +84,7 @@ pub use crate::cgroup::network::Traffic;
 pub use crate::cgroup::usage::{Io, Usage, read as read_usage};
 pub use crate::sys::inherited::take as inherited_descriptor;
 pub use crate::sys::memory::{be_frugal as be_frugal_with_memory, give_back as give_memory_back};
+pub use crate::sys::numbers::make_room as make_room_for_descriptors;
 pub use bus_names::{BusNameNews, BusNameOrder};
 pub use client_units::ClientUnits;
 pub use console::{Console, Form as LogForm, merged_name, message_of, object};
