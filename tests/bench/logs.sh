@@ -71,3 +71,28 @@ if command -v svlogd >/dev/null; then
 	echo "svlogd -tt: $lines lines in $time ms, $((lines / time)) lines a ms," \
 		"$(($(cat "$place/used") * 1000000 / lines)) ns of processor time a line"
 fi
+journald=/lib/systemd/systemd-journald
+if [ -x $journald ] && [ "$(id -u)" = 0 ]; then
+	mkdir -p "$place/journald/journal"
+	printf '[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nReadKMsg=no\nAudit=no\nForwardToSyslog=no\nForwardToWall=no\n' \
+		>"$place/journald.conf"
+	# shellcheck disable=SC2016
+	unshare --mount --pid --fork --mount-proc --kill-child sh -eu -c '
+		place=$1 journald=$2 lines=335544
+		mount -t tmpfs none /run
+		mkdir -p /run/systemd/journal
+		mount --bind "$place/journald" /var/log
+		mount --bind "$place/journald.conf" /etc/systemd/journald.conf
+		$journald &
+		until [ -S /run/systemd/journal/stdout ]; do sleep 0.1; done
+		journalctl --flush
+		begin=$(date +%s%N)
+		systemd-cat -t flood cat "$place/lines"
+		journalctl --sync
+		time=$((($(date +%s%N) - begin) / 1000000))
+		cpu=$(awk "{print (\$14 + \$15) * 10}" /proc/$!/stat)
+		got=$(journalctl -D /var/log/journal -t flood -o cat | wc -l)
+		[ "$got" = $lines ] || { echo "journald has $got lines of $lines"; exit 1; }
+		echo "journald: $lines lines in $time ms, $((lines / time)) lines a ms," \
+			"$((cpu * 1000000 / lines)) ns of processor time a line"' sh "$place" $journald
+fi
