@@ -69,6 +69,21 @@ impl UnitType {
         }
     }
 
+    /// Whether a unit of the type may hold without a file: the kernel has it, or nothing is needed
+    /// for it.
+    pub fn needs_no_file(self) -> bool {
+        match self {
+            UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice => true,
+            UnitType::Service
+            | UnitType::Socket
+            | UnitType::Target
+            | UnitType::Timer
+            | UnitType::Path
+            | UnitType::Scope
+            | UnitType::Automount => false,
+        }
+    }
+
     /// The type whose suffix this is.
     pub fn from_suffix(suffix: &str) -> Option<UnitType> {
         UnitType::ALL.into_iter().find(|t| t.suffix() == suffix)

@@ -138,17 +138,8 @@ impl<'a> Loader<'a> {
     /// Whether a unit without a file holds by itself. Slices need none and make no difference
     /// here, so every one does.
     fn holds(&self, name: &UnitName) -> bool {
-        match name.unit_type() {
-            UnitType::Slice => true,
-            UnitType::Mount | UnitType::Device | UnitType::Swap => self.source.holds(name),
-            UnitType::Service
-            | UnitType::Socket
-            | UnitType::Target
-            | UnitType::Timer
-            | UnitType::Path
-            | UnitType::Scope
-            | UnitType::Automount => false,
-        }
+        let unit_type = name.unit_type();
+        unit_type == UnitType::Slice || unit_type.needs_no_file() && self.source.holds(name)
     }
 
     /// Loads the unit that `name` stands for; as it was read last, if nothing of that is different.

@@ -110,24 +110,12 @@ impl Units {
 
     /// Remembers what a unit was made of, if that says it all.
     pub(super) fn keep(&mut self, config: &Arc<UnitConfig>, made_of: MadeOf) {
-        let asks_kernel = match config.name.unit_type() {
-            UnitType::Mount | UnitType::Device | UnitType::Swap | UnitType::Slice => true,
-            UnitType::Service
-            | UnitType::Socket
-            | UnitType::Target
-            | UnitType::Timer
-            | UnitType::Path
-            | UnitType::Scope
-            | UnitType::Automount => false,
-        };
-        let Some(fragment) = made_of.fragment else {
+        let asks_kernel = config.name.unit_type().needs_no_file();
+        let says_it_all = !asks_kernel && !made_of.unstamped;
+        let Some(fragment) = made_of.fragment.filter(|_| says_it_all) else {
             self.known.remove(&config.name);
             return;
         };
-        if asks_kernel || made_of.unstamped {
-            self.known.remove(&config.name);
-            return;
-        }
         if made_of.says_the_same_of_all
             && let Some(template) = config.name.template()
             && is_pattern(config, &template)
