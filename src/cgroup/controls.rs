@@ -281,8 +281,8 @@ impl Controls {
     pub fn legacy_group(&self, path: &[String], controller: Controller) -> Option<PathBuf> {
         let needed = &self.applied.get(path)?.needed;
         let is_legacy = self.versions.get(&controller) == Some(&Version::One);
-        let directory = self.directory(controller, path)?;
-        (is_legacy && needed.contains(&controller)).then_some(directory)
+        let is_joined = is_legacy && needed.contains(&controller);
+        is_joined.then(|| self.directory(controller, path))?
     }
 
     /// Our subtree in the hierarchy of version 1 that has a controller.

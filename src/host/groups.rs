@@ -288,11 +288,8 @@ impl Groups {
             return false;
         };
         let found = members.group.as_ref().is_some_and(|it| it.was_found());
-        let legacy = &self.controls;
-        found
-            || legacy
-                .legacy_group(&members.path, Controller::Memory)
-                .is_some()
+        let legacy = |path| self.controls.legacy_group(path, Controller::Memory);
+        found || legacy(&members.path).is_some()
     }
 
     /// Watches for kills for want of memory from now on, if the kernel counts them by now.
