@@ -20,9 +20,9 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicUsize, Ordering};
 /// Exit status of a child that cannot join its control group (systemd.exec(5), CGROUP).
 pub(super) const EXIT_CGROUP: u8 = 219;
 
-/// Exit status of a child that stays on the processor where it began (systemd.exec(5),
-/// CPUAFFINITY).
-pub(super) const EXIT_PROCESSORS: u8 = 214;
+/// Exit status of a child that stays on the processor where it began, or has its maker's policy
+/// (systemd.exec(5), CPUAFFINITY).
+pub(super) const EXIT_PROCESSORS: u8 = 215;
 
 /// Exit status of a child that gets no table of descriptors (systemd.exec(5), FDS).
 pub(super) const EXIT_FDS: u8 = 202;

@@ -100,7 +100,7 @@ fn describe(program: &Program<'_>, place: Place, Errno(errno): Errno) -> Failure
     use super::program::Operation;
     let (exit_status, attempt, asked) = match place {
         Place::Processors => {
-            let attempt = "leave the processor it began on".to_owned();
+            let attempt = "leave the processor and the policy it began with".to_owned();
             (EXIT_PROCESSORS, attempt, true)
         }
         Place::Cut => (EXIT_FDS, "take descriptors".to_owned(), true),

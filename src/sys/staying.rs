@@ -7,6 +7,12 @@
 //! nowhere else while it clones; the child inherits that and takes it back for both of them before
 //! it does anything else.
 //!
+//! When the child executes its program the thread is woken, and goes on where a processor rests. If
+//! none does, it would take the child's place at once and hold it up for as long as the daemon has to
+//! do, before the first instruction of the program. So it is of SCHED_BATCH meanwhile, which takes
+//! nobody's place (sched(7)); the child is not. A thread with another policy than the common one keeps
+//! it.
+//!
 //! That is for a start by itself. Where many follow one another (a thousand services at once) the other
 //! processors are wanted: to begin each on ours made such a rush a tenth slower, on two.
 //!
@@ -15,10 +21,11 @@
 //! asked for (since 6.2) when the cpuset around it grows, and would hold it to the old ones.
 
 use super::call::{Errno, call};
+use super::scheduling::schedule;
 use nix::sched::sched_getcpu;
 use nix::sys::time::TimeValLike;
 use nix::time::ClockId;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Processors that are told apart; on a larger machine children begin where the kernel likes.
@@ -100,11 +107,25 @@ fn is_alone(last: &AtomicI64, now: i64) -> bool {
     now - last.swap(now, Ordering::Relaxed) >= APART
 }
 
-/// This thread stays on its processor while this is there.
+const COMMON: u32 = libc::SCHED_OTHER as u32;
+
+/// This thread is woken in nobody's place from here on; false where it has a policy that somebody
+/// chose, or where that cannot be had.
+fn stand_back() -> bool {
+    // SAFETY: takes a number only, the thread that calls.
+    let policy = unsafe { call(libc::SYS_sched_getscheduler, [0]) };
+    policy == Ok(COMMON as usize) && schedule(libc::SCHED_BATCH as u32, 0).is_ok()
+}
+
+/// This thread stays on its processor while this is there, and when it is woken it lets who runs
+/// there go on.
 #[derive(Debug)]
 pub(super) struct Stay {
     thread: i32,
     back: Processors,
+    /// The child has let the thread go where it likes.
+    is_free: AtomicBool,
+    stands_back: bool,
 }
 
 impl Stay {
@@ -121,22 +142,35 @@ impl Stay {
         // By glibc, which has the number at hand: rustix looks for the kernel's page of functions, which
         // there is none of under valgrind.
         Processors::one(sched_getcpu().ok()?)?.give(0).ok()?;
-        let thread = rustix::thread::gettid().as_raw_nonzero().get();
-        Some(Stay { thread, back })
+        Some(Stay {
+            thread: rustix::thread::gettid().as_raw_nonzero().get(),
+            back,
+            is_free: AtomicBool::new(false),
+            stands_back: stand_back(),
+        })
     }
 
-    /// In the child: it goes where it likes, and so does the thread that waits for it.
+    /// In the child: it goes where it likes, and so does the thread that waits for it; that alone
+    /// stands back.
     pub(super) fn end(&self) -> Result<(), Errno> {
         // If it fails, that thread does it itself.
-        let _ = self.back.give(self.thread);
+        let is_free = self.back.give(self.thread).is_ok();
+        self.is_free.store(is_free, Ordering::Release);
+        if self.stands_back {
+            schedule(COMMON, 0)?;
+        }
         self.back.give(0)
     }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
+        if self.stands_back {
+            // Everybody may.
+            let _ = schedule(COMMON, 0);
+        }
         // The cpuset around it may have lost all of those.
-        if self.back.give(0).is_err() {
+        if !self.is_free.load(Ordering::Acquire) && self.back.give(0).is_err() {
             let _ = Processors::ALL.give(0);
         }
     }
@@ -168,6 +202,43 @@ mod tests {
             }
             assert_eq!(Processors::now().unwrap(), before);
         });
+    }
+
+    fn policy() -> i32 {
+        // SAFETY: it only asks, of the calling thread.
+        unsafe { libc::sched_getscheduler(0) }
+    }
+
+    #[test]
+    fn it_stands_back_and_the_child_does_not() {
+        let seen = apart(|| {
+            let stay = Stay {
+                thread: rustix::thread::gettid().as_raw_nonzero().get(),
+                back: Processors::now().unwrap(),
+                is_free: AtomicBool::new(false),
+                stands_back: stand_back(),
+            };
+            let meanwhile = policy();
+            // As a child, which has its maker's policy.
+            let of_child = std::thread::scope(|scope| {
+                let child = scope.spawn(|| (policy(), stay.end().map(|()| policy())));
+                child.join().unwrap()
+            });
+            let is_free = stay.is_free.load(Ordering::Acquire);
+            drop(stay);
+            (meanwhile, of_child, is_free, policy())
+        });
+        let (batch, common) = (libc::SCHED_BATCH, libc::SCHED_OTHER);
+        assert_eq!(seen, (batch, (batch, Ok(common)), true, common));
+    }
+
+    #[test]
+    fn a_policy_that_somebody_chose_is_kept() {
+        let seen = apart(|| {
+            schedule(libc::SCHED_IDLE as u32, 0).unwrap();
+            (stand_back(), policy())
+        });
+        assert_eq!(seen, (false, libc::SCHED_IDLE));
     }
 
     #[test]
