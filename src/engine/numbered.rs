@@ -71,12 +71,15 @@ fn way(id: UnitId) -> (usize, usize, usize) {
 }
 
 impl<T> Numbered<T> {
+    /// Not where it is called, which is everywhere.
+    #[inline(never)]
     pub(super) fn get(&self, id: UnitId) -> Option<&T> {
         let (directory, page, place) = way(id);
         let page = self.0.get(directory)?.as_ref()?.all.get(page)?.as_ref()?;
         page.all.get(place)?.as_deref()
     }
 
+    #[inline(never)]
     pub(super) fn get_mut(&mut self, id: UnitId) -> Option<&mut T> {
         let (directory, page, place) = way(id);
         let directory = self.0.get_mut(directory)?.as_mut()?;

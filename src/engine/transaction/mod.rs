@@ -104,6 +104,10 @@ pub(super) struct Installed<'a> {
 }
 
 impl Installed<'_> {
+    fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.planned.is_none_or(BTreeMap::is_empty)
+    }
+
     /// The job of a unit.
     pub(super) fn of(&self, graph: &Graph, unit: UnitId) -> Option<&Job> {
         let planned = self.planned.and_then(|planned| planned.get(&unit));
@@ -147,6 +151,10 @@ fn work_out(
     }
     transaction.drop_redundant(graph, installed);
     transaction.collect_garbage();
+    if installed.is_empty() && transaction.live().nth(1).is_none() {
+        // One job that meets no other: nothing can be in its way.
+        return Ok(transaction);
+    }
     let stops = transaction.stops();
     transaction.break_cycles(graph, installed, wish.mode, notes)?;
     if transaction.by_unit.values().any(|jobs| jobs.len() > 1) {
