@@ -154,6 +154,12 @@ impl Controls {
     pub fn change(&mut self, path: &[String], plan: Plan, found: bool) -> Change {
         let mut steps = Vec::new();
         let before = self.applied.remove(path);
+        if before.is_none() && !found && plan.needed.is_empty() && plan.writes.is_empty() {
+            // A new group of which nothing is asked, as most are.
+            let findings = plan.findings.clone();
+            self.applied.insert(path.to_vec(), plan);
+            return Change { steps, findings };
+        }
         for controller in &plan.needed {
             match self.versions.get(controller) {
                 Some(Version::Two) => self.add_enabling(&mut steps, path, *controller),

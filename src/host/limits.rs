@@ -42,6 +42,8 @@ struct Planned {
     above: Vec<Cold<ResourceConfig>>,
     startup: bool,
     plan: Plan,
+    /// What it is kept from, which comes of the same.
+    access: Access,
 }
 
 impl Planned {
@@ -59,7 +61,7 @@ impl Planned {
 struct Access {
     /// DevicePolicy= and DeviceAllow=.
     devices: (DevicePolicy, Vec<(String, String)>),
-    network: NetworkAccess,
+    network: Arc<NetworkAccess>,
 }
 
 impl Limits {
@@ -121,7 +123,7 @@ fn access(config: &UnitConfig, above: &[Arc<UnitConfig>]) -> Access {
     };
     Access {
         devices: (resource.device_policy, resource.device_allow.clone()),
-        network,
+        network: Arc::new(network),
     }
 }
 
@@ -139,10 +141,9 @@ impl Host {
             }
         }
         let above = self.above(config);
+        let (plan, access) = self.plan_as_before(config, &above);
         // The first process is restricted when it is placed.
-        let access = access(config, &above);
         self.limits.access.insert(config.name.clone(), access);
-        let plan = self.plan_as_before(config, &above);
         let change = self.groups.controls.change(&path, plan, found);
         let is_empty = self.groups.is_untouched(unit) || !self.groups.is_populated(unit);
         self.set(config.name.clone(), change, is_empty);
@@ -237,21 +238,23 @@ impl Host {
         self.plan_below(config, &self.above(config))
     }
 
-    /// The same as [`Host::plan_below`], which is not made again for one unit after the other.
-    fn plan_as_before(&mut self, config: &UnitConfig, above: &[Arc<UnitConfig>]) -> Plan {
+    /// What [`Host::plan_below`] and [`access`] say of a unit, which is not found out again for one
+    /// unit after the other.
+    fn plan_as_before(&mut self, config: &UnitConfig, above: &[Arc<UnitConfig>]) -> (Plan, Access) {
         let startup = self.is_startup();
         let last = self.limits.last.as_ref();
         if let Some(last) = last.filter(|last| last.is_of(config, above, startup)) {
-            return last.plan.clone();
+            return (last.plan.clone(), last.access.clone());
         }
-        let plan = self.plan_below(config, above);
+        let (plan, access) = (self.plan_below(config, above), access(config, above));
         self.limits.last = Some(Planned {
             resource: config.resource.clone(),
             above: above.iter().map(|config| config.resource.clone()).collect(),
             startup,
             plan: plan.clone(),
+            access: access.clone(),
         });
-        plan
+        (plan, access)
     }
 
     fn plan_below(&self, config: &UnitConfig, above: &[Arc<UnitConfig>]) -> Plan {
@@ -274,8 +277,12 @@ impl Host {
 
     /// Sets what a change says; at once if that cannot take long.
     fn set(&mut self, unit: UnitName, mut change: Change, is_empty: bool) {
-        change.make_room();
         let waits = self.limits.pending.contains_key(&unit);
+        if change == Change::default() && !waits {
+            self.limits.findings.remove(&unit);
+            return;
+        }
+        change.make_room();
         if is_empty && !waits && change.is_quick() {
             let findings = change.carry_out();
             return self.note_findings(unit, findings);

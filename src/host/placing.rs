@@ -31,7 +31,7 @@ pub(super) struct Placing {
     /// implied, by PrivateDevices=, is a second lock behind its own.
     asks: Option<&'static str>,
     /// What the unit and its slices ask of the network.
-    network: Access,
+    network: Arc<Access>,
     /// It is the first process of a run.
     first: bool,
     resource: Cold<ResourceConfig>,
@@ -59,7 +59,7 @@ impl Placing {
         group: Option<Arc<Group>>,
         legacy: Vec<(PathBuf, &'static str)>,
         devices: Fallback,
-        network: Access,
+        network: Arc<Access>,
         order: &Spawn,
     ) -> Placing {
         let resource = order.config.resource.clone();
