@@ -17,8 +17,7 @@ use super::identity::{Identity, IdentityError};
 use super::mounts::MountInput;
 use crate::sys::program::{OnFailure, Operation, Program, Step};
 use crate::unit::config::{
-    Command, ExecConfig, InputSource, NotApplied, OutputTarget, Privileges, SecurityLabel,
-    WorkingDirectoryPlace,
+    Command, ExecConfig, NotApplied, Privileges, SecurityLabel, WorkingDirectoryPlace,
 };
 use crate::unit::value::{Limit, LimitKind};
 pub use isolation::Entered;
@@ -130,7 +129,6 @@ pub struct ExecPlan<'fd> {
     /// More directives that a step is for.
     further: BTreeMap<usize, Vec<&'static str>>,
     unset_variables: Vec<String>,
-    may_block: bool,
 }
 
 impl<'fd> ExecPlan<'fd> {
@@ -153,12 +151,6 @@ impl<'fd> ExecPlan<'fd> {
     pub fn unset_variables(&self) -> &[String] {
         &self.unset_variables
     }
-
-    /// Whether the child opens files or enters directories of the unit's choice, which may lie
-    /// on a file system that hangs.
-    pub fn may_block(&self) -> bool {
-        self.may_block
-    }
 }
 
 /// Makes the plan.
@@ -173,7 +165,6 @@ pub fn plan<'a>(input: &PlanInput<'a>) -> Result<ExecPlan<'a>, PlanError> {
         Err(error) => refusal(error.to_string(), error.exit_status()),
     };
     Ok(ExecPlan {
-        may_block: may_block(input.exec),
         program: Program {
             sealed_from: steps.sealed_from.unwrap_or(steps.list.len()),
             steps: steps.list,
@@ -225,6 +216,8 @@ impl<'fd> Steps<'fd> {
         self.add(setting, on_failure, exit_status, operation);
     }
 
+    /// Not where it is called: that is a dozen times in one function, of which most starts run all.
+    #[inline(never)]
     fn add(
         &mut self,
         setting: &'static str,
@@ -268,6 +261,7 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         Privileges::Full => (false, false),
     };
     let identity_taken = identity.filter(|_| as_user);
+    let isolated = sandboxed && !exec.isolation.is_common();
     let mut steps = Steps::new();
     steps.push(status::SETSID, Operation::NewSession);
     for join in &input.joins {
@@ -282,7 +276,7 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
     }
     // Files below get exactly the mode they are given.
     steps.push(status::EXCEPTION, Operation::Umask(0));
-    if sandboxed {
+    if isolated {
         isolation::enter(&mut steps, exec, &input.entered);
     }
     stdio::add(&mut steps, input)?;
@@ -294,7 +288,7 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         let operation = Operation::Refuse(reason.clone());
         steps.push(status::CREDENTIALS, operation);
     }
-    if sandboxed {
+    if isolated {
         isolation::add(&mut steps, input)?;
     }
     steps.push(status::EXCEPTION, Operation::Umask(exec.umask));
@@ -308,7 +302,7 @@ fn steps<'a>(input: &PlanInput<'a>, identity: Option<&Identity>) -> Result<Steps
         steps.push(status::GROUP, groups);
         steps.push(status::GROUP, Operation::Group(identity.gid));
     }
-    if sandboxed {
+    if isolated {
         isolation::add_users(&mut steps, exec, identity_taken);
     }
     add_user(&mut steps, exec, sandboxed, identity_taken);
@@ -405,33 +399,6 @@ fn variable<'a>(environment: &'a [Variable<'_>], name: &str) -> Option<&'a str> 
         .iter()
         .find(|(n, _)| n == name)
         .map(|(_, value)| &**value)
-}
-
-fn may_block(exec: &ExecConfig) -> bool {
-    let opens = |target: &OutputTarget| match target {
-        OutputTarget::File(_)
-        | OutputTarget::Append(_)
-        | OutputTarget::Truncate(_)
-        | OutputTarget::Terminal => true,
-        OutputTarget::Log
-        | OutputTarget::LogTo { .. }
-        | OutputTarget::Inherit
-        | OutputTarget::Null
-        | OutputTarget::Socket
-        | OutputTarget::Descriptor(_) => false,
-    };
-    let reads = match &exec.standard_input {
-        InputSource::File(_) | InputSource::Terminal(_) => true,
-        InputSource::Null
-        | InputSource::Socket
-        | InputSource::Data
-        | InputSource::Descriptor(_) => false,
-    };
-    exec.working_directory.is_some()
-        || !exec.isolation.mount_settings().is_empty()
-        || reads
-        || opens(&exec.standard_output)
-        || opens(&exec.standard_error)
 }
 
 /// The text as the kernel takes it.

@@ -30,8 +30,8 @@ use crate::exec::{Child, Identity, IdentityError, identity, spawn};
 use crate::sys::numbers::up;
 use crate::sys::personality;
 use crate::unit::config::{
-    Command, CommandKind, Common as _, ExecConfig, InputSource, Isolation, OomPolicy, OutputTarget,
-    SecurityLabel, UnitConfig,
+    Command, CommandKind, ExecConfig, InputSource, OomPolicy, OutputTarget, SecurityLabel,
+    UnitConfig,
 };
 use crate::unit::effective::{Extent, LeftOut};
 use crate::unit::name::UnitName;
@@ -686,7 +686,7 @@ fn is_simple(config: &UnitConfig) -> bool {
         && exec.supplementary_groups.is_empty()
         && exec.environment_files.is_empty()
         && exec.directories.is_empty()
-        && *exec.isolation == *Isolation::common()
+        && exec.isolation.is_common()
         && !exec.credentials.any()
         && exec.working_directory.is_none()
         && !exec.terminal.is_prepared()

@@ -49,7 +49,10 @@ pub(super) fn add(steps: &mut Steps<'_>, exec: &ExecConfig, inherited: &Inherite
         steps.push_for("SecureBits", exec, status::SECURE_BITS, operation);
     }
     let personality = exec.personality.unwrap_or(inherited.personality);
-    let filters = filters(&exec.filters, personality);
+    let filters = match exec.filters.is_common() {
+        true => Vec::new(),
+        false => filters(&exec.filters, personality),
+    };
     if exec.no_new_privileges {
         steps.push(status::NO_NEW_PRIVILEGES, Operation::NoNewPrivileges);
     } else if !filters.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exec::tests::command;
-use crate::unit::config::{ServiceConfig, WorkingDirectory};
+use crate::unit::config::{InputSource, OutputTarget, ServiceConfig};
 use std::os::fd::AsFd;
 
 fn input<'a>(service: &'a ServiceConfig, command: &'a Command) -> PlanInput<'a> {
@@ -154,21 +154,6 @@ fn an_unknown_user_becomes_a_process_that_fails() {
     let last = plan.program().steps.last().unwrap();
     assert_eq!(last.exit_status, 217);
     assert!(last.operation.to_string().contains("User= names x"));
-}
-
-#[test]
-fn what_may_block_is_known() {
-    let (plain, command) = (ServiceConfig::default(), command(&["/bin/true"]));
-    assert!(!plan(&input(&plain, &command)).unwrap().may_block());
-    let file = with(|exec| exec.standard_error = OutputTarget::Append("/x".into()));
-    assert!(plan(&input(&file, &command)).unwrap().may_block());
-    let directory = with(|exec| {
-        exec.working_directory = Some(WorkingDirectory {
-            place: WorkingDirectoryPlace::Path("/x".into()),
-            optional: true,
-        });
-    });
-    assert!(plan(&input(&directory, &command)).unwrap().may_block());
 }
 
 #[test]

@@ -31,6 +31,12 @@ impl<T: Common> Cold<T> {
         }
     }
 
+    /// Whether it is as for most.
+    pub fn is_common(&self) -> bool {
+        let own = self.0.as_deref();
+        own.is_none_or(|own| *own == *T::common())
+    }
+
     /// Whether the two share their value: they are equal then, and it takes no comparison.
     pub fn is_same(&self, other: &Cold<T>) -> bool {
         std::ptr::eq(&**self, &**other)
@@ -151,10 +157,12 @@ mod tests {
         assert!(kept.0.is_none());
         let before = kept.clone();
         kept.level = 3;
+        assert!(before.is_common() && !kept.is_common());
         assert_eq!((before.level, kept.level), (Logging::default().level, 3));
         assert_ne!(before, kept);
         kept.level = before.level;
         assert_eq!(before, kept);
+        assert!(kept.is_common());
     }
 
     #[test]
