@@ -158,7 +158,7 @@ impl Host {
         let foreign = !matches!(pidfd::is_child(descriptor.as_fd()), Ok(true));
         let known = self.in_custody(process, pid, descriptor, foreign);
         self.processes
-            .running(process, unit, known, self.ended.clone())
+            .running(process, unit, known, &self.bells)
             .map_err(|error| format!("cannot watch process {pid}: {error}"))?;
         self.groups.joined(unit, pid, None);
         Ok(pid)

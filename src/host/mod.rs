@@ -10,6 +10,7 @@
 
 mod above;
 mod action;
+mod bells;
 mod bounded;
 mod bus_names;
 mod client_units;

@@ -5,16 +5,14 @@
 //! this message?) while the kernel cannot have given it to somebody else: the process is not
 //! reaped before it is taken out here.
 
+use super::bells::{Bell, Bells, Ring};
 use super::keep::custody::Kept;
 use super::keep::identity::Identity;
 use super::killing::Shot;
-use super::readiness::Readable;
 use crate::engine::{ProcessId, Role, UnitId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::AbortHandle;
 
 /// What is known of one process.
 #[derive(Debug)]
@@ -52,13 +50,7 @@ pub(super) struct Running {
     pub(super) asked: u32,
     /// The pidfd's place in custody.
     _kept: Option<Kept>,
-    watcher: AbortHandle,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.watcher.abort();
-    }
+    _bell: Bell<Arc<OwnedFd>>,
 }
 
 /// A process to be watched.
@@ -101,35 +93,32 @@ impl Processes {
         self.map.insert(id, process);
     }
 
-    /// The process exists: it is watched from here on, `ended` gets its name when it ends.
-    /// Returns the signals that were meant for it before.
+    /// The process exists: a bell rings when it ends. Returns the signals that were meant for it
+    /// before.
     ///
     /// # Errors
-    /// The runtime cannot watch the descriptor.
+    /// The kernel cannot watch the descriptor.
     pub(super) fn running(
         &mut self,
         process: ProcessId,
         unit: UnitId,
         known: Known,
-        ended: UnboundedSender<ProcessId>,
+        bells: &Bells,
     ) -> std::io::Result<Vec<Shot>> {
         let Known {
             pidfd,
             identity,
             kept,
         } = known;
-        let readable = Readable::new(pidfd.clone())?;
-        let watcher = tokio::spawn(async move {
-            readable.wait().await;
-            let _ = ended.send(process);
-        });
+        let bell = bells.hang(pidfd.clone(), Ring::Process(process));
+        let bell = bell.map_err(|(_, error)| error)?;
         let stage = Stage::Running(Running {
             pid: identity.pid,
             pidfd,
             identity,
             asked: 0,
             _kept: kept,
-            watcher: watcher.abort_handle(),
+            _bell: bell,
         });
         let old = self.remove(process);
         let role = old.as_ref().and_then(|old| old.role);
@@ -231,13 +220,12 @@ mod tests {
     use super::*;
     use crate::sys::pidfd;
     use std::os::fd::AsFd;
-    use tokio::sync::mpsc;
 
     const UNIT: UnitId = UnitId(1);
 
     #[tokio::test]
     async fn an_end_is_told_once_and_signals_wait_for_the_start() {
-        let (sender, mut ended) = mpsc::unbounded_channel();
+        let mut bells = Bells::new().unwrap();
         let mut processes = Processes::default();
         let id = ProcessId(5);
         processes.starting(id, UNIT, Role::Main);
@@ -254,14 +242,13 @@ mod tests {
             pidfd,
             kept: None,
         };
-        let shots = processes.running(id, UNIT, known, sender).unwrap();
+        let shots = processes.running(id, UNIT, known, &bells).unwrap();
         assert_eq!(shots, [Shot::plain(crate::unit::value::Signal::TERM)]);
         assert_eq!(processes.with_pid(pid), [id]);
         assert_eq!(processes.get_mut(id).unwrap().role, Some(Role::Main));
-        assert_eq!(ended.recv().await, Some(id));
+        assert_eq!(bells.next().await, Ring::Process(id));
         child.wait().unwrap();
         assert!(processes.remove(id).is_some());
         assert!(!processes.has_any(UNIT));
-        assert_eq!(ended.recv().await, None);
     }
 }

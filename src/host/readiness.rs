@@ -1,6 +1,5 @@
 //! Waiting until a descriptor is readable.
 
-use rustix::event::epoll;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -20,19 +19,6 @@ impl Readable {
     pub(super) fn of(descriptor: &impl AsFd) -> io::Result<Readable> {
         let duplicate = descriptor.as_fd().try_clone_to_owned()?;
         Readable::new(Arc::new(duplicate))
-    }
-
-    /// Waits without a hold on the open file: an epoll instance between does the waiting, and the
-    /// kernel takes a file out of that when it is closed. What is closed is closed, then, even
-    /// before this is dropped.
-    ///
-    /// # Errors
-    /// No descriptor is left, or it is of a kind that cannot be waited on.
-    pub(super) fn without_hold(descriptor: &impl AsFd) -> io::Result<Readable> {
-        let between = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let data = epoll::EventData::new_u64(0);
-        epoll::add(&between, descriptor, data, epoll::EventFlags::IN)?;
-        Readable::new(Arc::new(between))
     }
 
     /// Waits on the descriptor itself.

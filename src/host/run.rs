@@ -2,6 +2,7 @@
 
 use super::above::Above;
 use super::action::Ending;
+use super::bells::{Bells, Ring};
 use super::bus_names::{BusNameOrder, BusNames};
 use super::client_units::ClientUnits;
 use super::clock;
@@ -133,6 +134,7 @@ pub(super) enum Fact {
 
 /// What ended a wait.
 enum Woken {
+    Rang(Ring),
     Fact(Fact),
     Ended(ProcessId),
     Notification,
@@ -152,8 +154,12 @@ enum Woken {
 impl Woken {
     fn is_an_end(&self) -> bool {
         match self {
-            Woken::Ended(_) | Woken::ChildEnded | Woken::GroupChanged => true,
-            Woken::Fact(_)
+            Woken::Rang(Ring::Process(_))
+            | Woken::Ended(_)
+            | Woken::ChildEnded
+            | Woken::GroupChanged => true,
+            Woken::Rang(Ring::Socket(..) | Ring::Client(_))
+            | Woken::Fact(_)
             | Woken::Notification
             | Woken::TimeChanged(_)
             | Woken::Message(_)
@@ -228,6 +234,8 @@ pub struct Host {
     pub(super) decisive: Decisive,
     pub(super) facts: UnboundedSender<Fact>,
     pub(super) ended: UnboundedSender<ProcessId>,
+    /// What rings when sockets have traffic and processes end.
+    pub(super) bells: Bells,
     pub(super) above: Above,
     /// What outlives this process.
     pub(super) custody: Arc<Custody>,
@@ -403,6 +411,7 @@ impl Host {
             decisive: Decisive::default(),
             facts,
             ended,
+            bells: Bells::new()?,
             above: Above::new(),
             custody,
             _kept: kept,
@@ -497,6 +506,7 @@ impl Host {
         // But see `Inbox::owed`.
         tokio::select! {
             biased;
+            ring = self.bells.next() => Woken::Rang(ring),
             Some(process) = self.inbox.ended.recv() => Woken::Ended(process),
             Some(fact) = self.inbox.facts.recv() => Woken::Fact(fact),
             () = self.notify.readable() => Woken::Notification,
@@ -514,7 +524,11 @@ impl Host {
 
     fn take(&mut self, woken: Woken) {
         match woken {
-            Woken::Ended(process) => self.process_ended(process),
+            Woken::Rang(Ring::Process(process)) | Woken::Ended(process) => {
+                self.process_ended(process);
+            }
+            Woken::Rang(Ring::Socket(unit, index)) => self.socket_rang(unit, index),
+            Woken::Rang(Ring::Client(unit)) => self.client_rang(unit),
             Woken::Notification => self.receive_notifications(),
             Woken::ChildEnded => self.reap_children(),
             Woken::GroupChanged => {

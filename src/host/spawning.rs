@@ -337,9 +337,7 @@ impl Host {
     ) -> Result<(), String> {
         let known = self.in_custody(process, pid, descriptor, false);
         let descriptor = known.pidfd.clone();
-        let watched = self
-            .processes
-            .running(process, unit, known, self.ended.clone());
+        let watched = self.processes.running(process, unit, known, &self.bells);
         match watched {
             Ok(shots) => {
                 for shot in shots {

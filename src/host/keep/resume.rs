@@ -377,7 +377,7 @@ impl Host {
                 let known = self.in_custody(id, process.pid, descriptor, foreign);
                 self.processes.expected(id, process.unit, process.role);
                 self.processes
-                    .running(id, process.unit, known, self.ended.clone())
+                    .running(id, process.unit, known, &self.bells)
                     .map_err(|error| format!("cannot watch process {}: {error}", process.pid))
             });
             if let Err(reason) = watched {
@@ -552,9 +552,7 @@ impl Host {
     fn take_over_start(&mut self, spawn: &Spawn, pid: i32, known: Known) {
         let (process, unit) = (spawn.process, spawn.unit);
         self.processes.starting(process, unit, spawn.role);
-        let watched = self
-            .processes
-            .running(process, unit, known, self.ended.clone());
+        let watched = self.processes.running(process, unit, known, &self.bells);
         if let Err(error) = watched {
             self.processes.remove(process);
             let reason = format!("cannot watch the process: {error}");

@@ -106,8 +106,6 @@ pub(super) enum SocketFact {
         watch: u64,
         index: usize,
     },
-    /// The connection that was taken to look at it can be looked at.
-    ClientReady { unit: UnitId, watch: u64 },
     /// The unit of a connection was read.
     InstanceRead(Box<InstanceRead>),
     /// A stored descriptor was hung up, perhaps.
@@ -200,7 +198,6 @@ impl Host {
                 result,
             } => self.sockets_opened(unit, order, config, result),
             SocketFact::Ready { unit, watch, index } => self.socket_ready(unit, watch, index),
-            SocketFact::ClientReady { unit, watch } => self.client_ready(unit, watch),
             SocketFact::InstanceRead(read) => self.instance_read(*read),
             SocketFact::Hung(descriptor) => self.descriptor_hung(descriptor),
         }
@@ -365,9 +362,8 @@ impl Host {
     }
 
     fn watch_sockets(&mut self, unit: UnitId, watch: u64, manner: WatchManner) {
-        let facts = self.facts.clone();
         let started = match self.sockets.open.get_mut(&unit) {
-            Some(sockets) => sockets.start_watch(unit, watch, manner, &facts),
+            Some(sockets) => sockets.start_watch(unit, watch, manner, &self.bells),
             None => Err("its sockets are gone".to_owned()),
         };
         if let Err(reason) = started {

@@ -3,7 +3,7 @@
 //! The kernel tells of a socket once for each time that something comes, so what is taken is
 //! taken until there is nothing left, and a new wait finds what is there already.
 
-use super::super::readiness::Readable;
+use super::super::bells::{Bell, Bells, Ring};
 use super::super::run::{Fact, Host};
 use super::{SocketFact, Sockets, peer};
 use crate::engine::{Event, LogLevel, UnitId, WatchManner};
@@ -12,9 +12,6 @@ use rustix::net::{RecvFlags, SocketFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::AbortHandle;
 
 /// Connections taken in one go, so that nobody else waits for long.
 const AT_ONCE: usize = 32;
@@ -29,7 +26,7 @@ pub(super) struct Watch {
     number: u64,
     manner: WatchManner,
     /// One for each socket.
-    bells: Vec<Bell>,
+    bells: Vec<Bell<Arc<OwnedFd>>>,
     /// A connection that was taken to look at it.
     client: Option<Client>,
 }
@@ -37,55 +34,20 @@ pub(super) struct Watch {
 /// A connection that was taken to look at it.
 #[derive(Debug)]
 struct Client {
-    connection: OwnedFd,
+    bell: Bell<OwnedFd>,
     /// At which socket it came in.
     index: usize,
-    bell: Bell,
 }
 
-/// Says once that there may be something to read, and again only when it is asked to: a
-/// descriptor that is hung up would be ready for ever.
-#[derive(Debug)]
-pub(super) struct Bell {
-    task: AbortHandle,
-    again: Arc<Notify>,
-}
-
-impl Bell {
-    fn new(
-        descriptor: &impl AsFd,
-        facts: &UnboundedSender<Fact>,
-        fact: impl Fn() -> SocketFact + Send + 'static,
-    ) -> std::io::Result<Bell> {
-        // Tasks end a little after they are told to; nobody's socket may stay open for that.
-        let readable = Readable::without_hold(descriptor)?;
-        let facts = facts.clone();
-        let again = Arc::new(Notify::new());
-        let asked = again.clone();
-        let task = tokio::spawn(async move {
-            loop {
-                readable.wait().await;
-                if facts.send(Fact::Socket(fact())).is_err() {
-                    return;
-                }
-                asked.notified().await;
-            }
-        });
-        Ok(Bell {
-            task: task.abort_handle(),
-            again,
-        })
+impl Client {
+    fn look(&self) -> Look {
+        let connection = self.bell.descriptor();
+        connection.map_or(Look::Left, |connection| look(connection.as_fd()))
     }
 
-    /// What was there is taken: tell of the next.
-    fn wait_again(&self) {
-        self.again.notify_one();
-    }
-}
-
-impl Drop for Bell {
-    fn drop(&mut self) {
-        self.task.abort();
+    /// The connection, and where it came in.
+    fn take(self) -> Option<(OwnedFd, usize)> {
+        Some((self.bell.take_down()?, self.index))
     }
 }
 
@@ -148,7 +110,7 @@ impl Sockets {
         unit: UnitId,
         number: u64,
         manner: WatchManner,
-        facts: &UnboundedSender<Fact>,
+        bells: &Bells,
     ) -> Result<(), String> {
         let mut watch = Watch {
             number,
@@ -159,12 +121,8 @@ impl Sockets {
         for (index, descriptor) in self.descriptors.iter().enumerate() {
             // A service may have changed that: it is one open file for both.
             let _ = rustix::io::ioctl_fionbio(descriptor, true);
-            let bell = Bell::new(descriptor, facts, move || SocketFact::Ready {
-                unit,
-                watch: number,
-                index,
-            });
-            let bell = bell.map_err(|error| format!("cannot wait for traffic: {error}"))?;
+            let bell = bells.hang(descriptor.clone(), Ring::Socket(unit, index));
+            let bell = bell.map_err(|(_, error)| format!("cannot wait for traffic: {error}"))?;
             watch.bells.push(bell);
         }
         self.watch = Some(watch);
@@ -199,7 +157,20 @@ impl Host {
         current.then_some(sockets)
     }
 
+    /// The number of the wait of a unit's sockets that is going on.
+    fn current_watch(&self, unit: UnitId) -> Option<u64> {
+        let sockets = self.sockets.open.get(&unit)?;
+        sockets.watch.as_ref().map(|watch| watch.number)
+    }
+
     /// Something may wait at a socket.
+    pub(in crate::host) fn socket_rang(&mut self, unit: UnitId, index: usize) {
+        if let Some(number) = self.current_watch(unit) {
+            self.socket_ready(unit, number, index);
+        }
+    }
+
+    /// The same, as long as this wait is going on.
     pub(super) fn socket_ready(&mut self, unit: UnitId, number: u64, index: usize) {
         let Some(sockets) = self.watched(unit, number) else {
             return;
@@ -297,9 +268,8 @@ impl Host {
     /// Takes one connection to see whether anything comes (IgnoreEmptyConnections=). Where
     /// another one waits behind a silent one, both are for the service.
     fn take_a_look(&mut self, unit: UnitId, number: u64, index: usize) {
-        let facts = self.facts.clone();
         loop {
-            let Some(sockets) = self.watched(unit, number) else {
+            let Some(sockets) = self.sockets.open.get_mut(&unit) else {
                 return;
             };
             let listener = sockets.descriptors[index].clone();
@@ -307,29 +277,24 @@ impl Host {
                 return;
             };
             if let Some(client) = watch.client.take()
-                && look(client.connection.as_fd()) != Look::Left
+                && client.look() != Look::Left
             {
-                return self.traffic(unit, number, Some((client.connection, client.index)));
+                return self.traffic(unit, number, client.take());
             }
             let Ok(connection) = rustix::net::accept_with(&listener, SocketFlags::CLOEXEC) else {
                 return watch.wait_again(index);
             };
-            let bell = Bell::new(&connection, &facts, move || SocketFact::ClientReady {
-                unit,
-                watch: number,
-            });
-            match (look(connection.as_fd()), bell) {
-                (Look::Left, _) => {}
-                (Look::Data, _) | (Look::Silent, Err(_)) => {
-                    return self.traffic(unit, number, Some((connection, index)));
-                }
+            match look(connection.as_fd()) {
+                Look::Left => {}
+                Look::Data => return self.traffic(unit, number, Some((connection, index))),
                 // If another one waits behind it, the next turn hands both over.
-                (Look::Silent, Ok(bell)) => {
-                    watch.client = Some(Client {
-                        connection,
-                        index,
-                        bell,
-                    });
+                Look::Silent => {
+                    match self.bells.hang(connection, Ring::Client(unit)) {
+                        Ok(bell) => watch.client = Some(Client { bell, index }),
+                        Err((connection, _)) => {
+                            return self.traffic(unit, number, Some((connection, index)));
+                        }
+                    }
                     if state_of(listener.as_fd()).is_empty() {
                         return watch.wait_again(index);
                     }
@@ -339,18 +304,19 @@ impl Host {
     }
 
     /// The connection that was taken to look at it has something to show.
-    pub(super) fn client_ready(&mut self, unit: UnitId, number: u64) {
-        let Some(sockets) = self.watched(unit, number) else {
+    pub(in crate::host) fn client_rang(&mut self, unit: UnitId) {
+        let Some(sockets) = self.sockets.open.get_mut(&unit) else {
             return;
         };
         let Some(watch) = &mut sockets.watch else {
             return;
         };
+        let number = watch.number;
         let Some(client) = watch.client.take() else {
             return;
         };
-        match look(client.connection.as_fd()) {
-            Look::Data => self.traffic(unit, number, Some((client.connection, client.index))),
+        match client.look() {
+            Look::Data => self.traffic(unit, number, client.take()),
             Look::Left => {}
             Look::Silent => {
                 client.bell.wait_again();
