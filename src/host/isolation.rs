@@ -356,7 +356,7 @@ impl Ground {
         place: &Path,
         sources: impl FnOnce() -> Result<Sources, String>,
     ) -> Result<Option<Ground>, String> {
-        if exec.isolation.mount_settings().is_empty() {
+        if exec.isolation.is_common() || exec.isolation.mount_settings().is_empty() {
             return Ok(None);
         }
         let text = fs::read_to_string("/proc/self/mountinfo")
