@@ -153,13 +153,16 @@ impl Controls {
     /// there. `found`: it was there before this daemon knew of it.
     pub fn change(&mut self, path: &[String], plan: Plan, found: bool) -> Change {
         let mut steps = Vec::new();
-        let before = self.applied.remove(path);
-        if before.is_none() && !found && plan.needed.is_empty() && plan.writes.is_empty() {
-            // A new group of which nothing is asked, as most are.
+        let before = self.applied.get(path);
+        if plan.asks_nothing() && before.map_or(!found, |before| *before == plan) {
+            // A group of which nothing is asked, as most are.
             let findings = plan.findings.clone();
-            self.applied.insert(path.to_vec(), plan);
+            if before.is_none() {
+                self.applied.insert(path.to_vec(), plan);
+            }
             return Change { steps, findings };
         }
+        let before = self.applied.remove(path);
         for controller in &plan.needed {
             match self.versions.get(controller) {
                 Some(Version::Two) => self.add_enabling(&mut steps, path, *controller),
@@ -294,6 +297,14 @@ impl Controls {
     /// Our subtree in the hierarchy of version 1 that has a controller.
     pub(super) fn legacy_root(&self, controller: Controller) -> Option<PathBuf> {
         self.legacy.get(&controller).cloned()
+    }
+
+    /// A group is gone and a new one is where it was. If nothing was asked of that, nothing was set on
+    /// it either, and what is known of the one is true of the other.
+    pub fn renew(&mut self, path: &[String]) {
+        if !self.applied(path).is_some_and(Plan::asks_nothing) {
+            self.forget(path);
+        }
     }
 
     /// A group is gone: its groups of version 1 go, too.

@@ -229,7 +229,7 @@ pub enum WatchManner {
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// Start a process; answered by `Spawned` or `SpawnFailed`.
-    Spawn(Box<Spawn>),
+    Spawn(Arc<Spawn>),
     /// Signal processes; answered by `Killed`.
     Kill(KillOrder),
     /// Evaluate conditions and asserts in this order; answered by `Checked`.

@@ -18,6 +18,7 @@ use super::turn::Turn;
 use super::unit::Machine;
 use crate::unit::value::Zone;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Room is kept for so many effects.
 const MANY_EFFECTS: usize = 64;
@@ -594,7 +595,7 @@ impl Engine {
             match &mut effect {
                 Effect::Spawn(spawn) => {
                     self.processes.insert(spawn.process, unit);
-                    self.pass_descriptors(spawn);
+                    self.pass_descriptors(Arc::make_mut(spawn));
                 }
                 Effect::FindMain { process, .. } => {
                     self.processes.insert(*process, unit);

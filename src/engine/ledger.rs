@@ -13,6 +13,7 @@ use super::process::Role;
 use crate::unit::name::UnitName;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A process that the engine counts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ struct Instance {
 /// What the host holds, and what it owes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Ledger {
-    spawns: BTreeMap<ProcessId, Spawn>,
+    spawns: BTreeMap<ProcessId, Arc<Spawn>>,
     processes: BTreeMap<ProcessId, LedgerProcess>,
     kills: BTreeMap<u64, KillOrder>,
     searches: BTreeMap<ProcessId, (UnitId, MainSource)>,
@@ -76,7 +77,7 @@ struct Wide(#[serde(with = "super::snapshot::hexadecimal")] u128);
 impl Ledger {
     /// Processes that were ordered and of which it is not known whether they came to be.
     pub fn ordered(&self) -> impl Iterator<Item = &Spawn> {
-        self.spawns.values()
+        self.spawns.values().map(Arc::as_ref)
     }
 
     /// Whether such a process was ordered.
@@ -227,7 +228,7 @@ impl Ledger {
                     // It goes with the process.
                     self.let_go(*client);
                 }
-                self.spawns.insert(spawn.process, (**spawn).clone());
+                self.spawns.insert(spawn.process, spawn.clone());
             }
             Effect::Kill(order) => {
                 self.kills.insert(order.order, order.clone());
@@ -440,9 +441,9 @@ impl Engine {
             let mut spawn = spawn.clone();
             if let Some(unit) = self.graph.lookup(spawn.unit) {
                 // Written down, it had no more than the name.
-                spawn.config = unit.config.clone();
+                Arc::make_mut(&mut spawn).config = unit.config.clone();
             }
-            effects.push(Effect::Spawn(Box::new(spawn)));
+            effects.push(Effect::Spawn(spawn));
         }
         effects
     }

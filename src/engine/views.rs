@@ -70,6 +70,11 @@ impl Engine {
         self.graph.find(name)
     }
 
+    /// The configuration of a unit by its number.
+    pub fn config_of(&self, id: UnitId) -> Option<&Arc<UnitConfig>> {
+        self.graph.lookup(id).map(|unit| &unit.config)
+    }
+
     /// A unit by its number.
     pub fn unit_by_id(&self, id: UnitId) -> Option<UnitView> {
         self.graph.lookup(id).map(|unit| self.view(unit))

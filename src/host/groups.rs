@@ -22,7 +22,7 @@ use crate::cgroup::watch::{WatchId, Watcher};
 use crate::cgroup::{self, Group, Tree, TreePlace};
 use crate::engine::UnitId;
 use crate::sys::proc::{self, Stat};
-use crate::unit::config::Accounting;
+use crate::unit::config::{Accounting, Cold, ResourceConfig};
 use crate::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -36,6 +36,8 @@ struct Members {
     name: Option<UnitName>,
     /// Where its group is in every hierarchy.
     path: GroupPath,
+    /// The settings that say so, where it was not found.
+    resource: Option<Cold<ResourceConfig>>,
     group: Option<Arc<Group>>,
     watch: Option<WatchId>,
     /// The watch for kills for want of memory, where the kernel counts them.
@@ -279,6 +281,13 @@ impl Groups {
         members.path = path;
         members.group = Some(group.clone());
         Ok(Some(group))
+    }
+
+    /// The group of a unit is where these settings say.
+    pub(super) fn is_placed_by(&mut self, unit: UnitId, resource: &Cold<ResourceConfig>) {
+        if let Some(members) = self.units.get_mut(&unit) {
+            members.resource = Some(resource.clone());
+        }
     }
 
     /// Whether the groups of a unit may have counted kills for want of memory before this run: from

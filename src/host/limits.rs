@@ -12,7 +12,7 @@ use crate::cgroup::controls::{Change, GroupPath};
 use crate::cgroup::network::Access as NetworkAccess;
 use crate::cgroup::plan::{Finding, Ground, Plan, plan};
 use crate::cgroup::{Group, devices, group_path, network};
-use crate::engine::{LogLevel, Spawn, Timestamp, UnitId};
+use crate::engine::{Engine, LogLevel, Spawn, Timestamp, UnitId};
 use crate::unit::config::{Cold, DevicePolicy, ResourceConfig, UnitConfig};
 use crate::unit::name::{UnitName, UnitType};
 use std::collections::BTreeMap;
@@ -39,7 +39,8 @@ pub(super) struct Limits {
 #[derive(Debug)]
 struct Planned {
     resource: Cold<ResourceConfig>,
-    above: Vec<Cold<ResourceConfig>>,
+    /// Those of all slices above.
+    above: Vec<(UnitId, Cold<ResourceConfig>)>,
     startup: bool,
     plan: Plan,
     /// What it is kept from, which comes of the same.
@@ -47,12 +48,14 @@ struct Planned {
 }
 
 impl Planned {
-    fn is_of(&self, config: &UnitConfig, above: &[Arc<UnitConfig>], startup: bool) -> bool {
-        let all = || self.above.iter().zip(above);
+    fn is_of(&self, config: &UnitConfig, engine: &Engine, startup: bool) -> bool {
+        let is_as_before = |(slice, before): &(UnitId, Cold<ResourceConfig>)| {
+            let config = engine.config_of(*slice);
+            config.is_some_and(|config| config.resource.is_same(before))
+        };
         self.startup == startup
             && self.resource.is_same(&config.resource)
-            && self.above.len() == above.len()
-            && all().all(|(ours, theirs)| ours.is_same(&theirs.resource))
+            && self.above.iter().all(is_as_before)
     }
 }
 
@@ -140,8 +143,7 @@ impl Host {
                 self.limit_slice(config, path[..depth].to_vec());
             }
         }
-        let above = self.above(config);
-        let (plan, access) = self.plan_as_before(config, &above);
+        let (plan, access) = self.plan_as_before(config);
         // The first process is restricted when it is placed.
         self.limits.access.insert(config.name.clone(), access);
         let change = self.groups.controls.change(&path, plan, found);
@@ -240,16 +242,25 @@ impl Host {
 
     /// What [`Host::plan_below`] and [`access`] say of a unit, which is not found out again for one
     /// unit after the other.
-    fn plan_as_before(&mut self, config: &UnitConfig, above: &[Arc<UnitConfig>]) -> (Plan, Access) {
+    fn plan_as_before(&mut self, config: &UnitConfig) -> (Plan, Access) {
         let startup = self.is_startup();
         let last = self.limits.last.as_ref();
-        if let Some(last) = last.filter(|last| last.is_of(config, above, startup)) {
+        if let Some(last) = last.filter(|last| last.is_of(config, &self.engine, startup)) {
             return (last.plan.clone(), last.access.clone());
         }
-        let (plan, access) = (self.plan_below(config, above), access(config, above));
-        self.limits.last = Some(Planned {
+        let above = self.above(config);
+        let (plan, access) = (self.plan_below(config, &above), access(config, &above));
+        let numbered = above.iter().map(|config| {
+            let slice = self.engine.id_of(config.name.as_str())?;
+            Some((slice, config.resource.clone()))
+        });
+        let numbered = numbered.collect::<Option<Vec<_>>>();
+        // One that is not loaded may be later.
+        let all = slices(&config.resource).len() + 1;
+        let numbered = numbered.filter(|above| above.len() == all);
+        self.limits.last = numbered.map(|above| Planned {
             resource: config.resource.clone(),
-            above: above.iter().map(|config| config.resource.clone()).collect(),
+            above,
             startup,
             plan: plan.clone(),
             access: access.clone(),

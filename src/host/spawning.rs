@@ -91,7 +91,7 @@ impl Common {
 
 /// One start, complete but for what may block to find out.
 struct Start {
-    order: Box<Spawn>,
+    order: Arc<Spawn>,
     common: Arc<Common>,
     placing: Placing,
     shared: Arc<Shared>,
@@ -103,7 +103,7 @@ struct Start {
 /// What became of a start.
 #[derive(Debug)]
 pub(super) struct Started {
-    order: Box<Spawn>,
+    order: Arc<Spawn>,
     /// When it was ordered.
     begun: Instant,
     /// How many groups of version 1 it was to join.
@@ -115,7 +115,7 @@ pub(super) struct Started {
 
 impl Host {
     /// Carries an order out; answered by `Spawned` or `SpawnFailed`, perhaps later.
-    pub(super) fn spawn(&mut self, order: Box<Spawn>) {
+    pub(super) fn spawn(&mut self, order: Arc<Spawn>) {
         let begun = Instant::now();
         let is_probe = matches!(order.role, Role::Probe(_));
         if is_probe && self.freezers.contains_key(&order.unit) {
@@ -178,7 +178,7 @@ impl Host {
         });
     }
 
-    fn prepare(&mut self, order: &Spawn, pipes: &mut Pipes) -> Result<Start, String> {
+    fn prepare(&mut self, order: &Arc<Spawn>, pipes: &mut Pipes) -> Result<Start, String> {
         let exec = exec_of(&order.config)?;
         let make = |stream| {
             let pipe = self.fresh_pipe()?;
@@ -188,12 +188,16 @@ impl Host {
         *pipes = Pipes::open(exec, make)
             .map_err(|error: io::Error| format!("cannot make a pipe for the output: {error}"))?;
         let invocation = invocation_id(order.invocation);
-        let group = limits::path_of(&order.config)
+        let resource = &order.config.resource;
+        let ahead = self.groups.path_ahead(order.unit, resource);
+        let group = ahead
+            .map_or_else(|| limits::path_of(&order.config), Ok)
             .and_then(|path| {
                 self.groups
                     .prepare(order.unit, &order.config.name, path, &invocation)
             })
             .map_err(|error| format!("cannot make the control group: {error}"))?;
+        self.groups.is_placed_by(order.unit, resource);
         if order.first {
             self.warn_of_left_over(order);
             let found = group.as_ref().is_some_and(|group| group.was_found());
@@ -208,7 +212,7 @@ impl Host {
         let peers = || self.engine.joined_namespaces(order.unit);
         let shared = self.isolations.of(order.unit, &isolation, peers);
         Ok(Start {
-            order: Box::new(order.clone()),
+            order: order.clone(),
             common: self.common.clone(),
             placing: self.placing(group, order),
             shared,
@@ -655,9 +659,10 @@ fn command_of(order: &Spawn) -> Result<&Command, String> {
     })
 }
 
-/// As INVOCATION_ID= carries it: 32 hexadecimal digits.
+/// As INVOCATION_ID= carries it: 32 hexadecimal digits. Made by hand, as one is at each start.
 pub(super) fn invocation_id(invocation: u128) -> String {
-    format!("{invocation:032x}")
+    let digit = |at| char::from_digit((invocation >> (4 * at)) as u32 & 15, 16);
+    (0..32).rev().filter_map(digit).collect()
 }
 
 /// Nothing on the way to the program can block: no name service, no files of the unit's choice.

@@ -21,6 +21,7 @@ use procmgr::engine::{
 };
 use procmgr::unit::name::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Something that is going to happen.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(crate) enum Happening {
     /// The engine is told.
     Tell(Event),
     /// An ordered process comes to be.
-    Begin(Box<Spawn>),
+    Begin(Arc<Spawn>),
     Exit(i32, ProcessStatus, bool),
     /// The kernel ends it for want of memory.
     Starve(i32),

@@ -84,6 +84,13 @@ pub struct Plan {
     pub findings: Vec<Finding>,
 }
 
+impl Plan {
+    /// Whether nothing is to be done for it.
+    pub fn asks_nothing(&self) -> bool {
+        self.needed.is_empty() && self.writes.is_empty()
+    }
+}
+
 /// Makes the plan of a unit.
 pub fn plan(config: &ResourceConfig, ground: &Ground<'_>) -> Plan {
     let mut planner = Planner {

@@ -88,7 +88,7 @@ impl Service {
         notify: bool,
     ) {
         let spawn = self.spawn_of(cx, process, role, (kind, index), notify);
-        cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
+        cx.out.effects.push(Effect::Spawn(Arc::new(spawn)));
         self.coming += 1;
     }
 

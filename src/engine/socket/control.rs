@@ -52,7 +52,7 @@ impl Socket {
             streams: [None; 3],
             client: None,
         };
-        cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
+        cx.out.effects.push(Effect::Spawn(Arc::new(spawn)));
         self.coming += 1;
         self.control = Some(Process::ordered(process, kind, index, command.clone()));
         self.arm(cx, cx.settings().timeout);

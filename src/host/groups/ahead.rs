@@ -10,6 +10,7 @@ use super::{GroupPath, Groups};
 use crate::cgroup::Group;
 use crate::cgroup::watch::WatchId;
 use crate::engine::UnitId;
+use crate::unit::config::{Cold, ResourceConfig};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(super) struct Ahead(BTreeMap<UnitId, Ready>);
 #[derive(Debug)]
 pub(super) struct Ready {
     path: GroupPath,
+    /// What says so.
+    resource: Option<Cold<ResourceConfig>>,
     pub(super) group: Arc<Group>,
     pub(super) watch: Option<WatchId>,
 }
@@ -31,19 +34,26 @@ pub(super) struct Ready {
 impl Groups {
     /// As [`Groups::release`], but another run is to come: its group is made now.
     pub(in crate::host) fn renew(&mut self, unit: UnitId) {
+        let members = self.units.get(&unit);
+        let resource = members.and_then(|members| members.resource.clone());
         let Some(path) = self.let_go(unit) else {
             return;
         };
-        match self.make(unit, path.clone()) {
+        match self.make(unit, path.clone(), resource) {
             Some(ready) => {
-                self.controls.forget(&path);
+                self.controls.renew(&path);
                 self.ahead.0.insert(unit, ready);
             }
             None => self.forget(&path),
         }
     }
 
-    fn make(&self, unit: UnitId, path: GroupPath) -> Option<Ready> {
+    fn make(
+        &self,
+        unit: UnitId,
+        path: GroupPath,
+        resource: Option<Cold<ResourceConfig>>,
+    ) -> Option<Ready> {
         let tree = self.tree.as_ref()?;
         if self.ahead.0.len() >= MOST || self.ahead.0.contains_key(&unit) {
             return None;
@@ -59,7 +69,19 @@ impl Groups {
             watch: watcher.and_then(|(watcher, _)| watcher.add(&group).ok()),
             group: Arc::new(group),
             path,
+            resource,
         })
+    }
+
+    /// Where the group that was made for a run is, if a unit with these settings has it there.
+    pub(in crate::host) fn path_ahead(
+        &self,
+        unit: UnitId,
+        resource: &Cold<ResourceConfig>,
+    ) -> Option<GroupPath> {
+        let ready = self.ahead.0.get(&unit)?;
+        let same = ready.resource.as_ref().filter(|it| it.is_same(resource));
+        same.map(|_| ready.path.clone())
     }
 
     /// The group that was made for this run, if it is where it should be.

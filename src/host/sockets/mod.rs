@@ -21,6 +21,7 @@ mod watch;
 use held::Held;
 pub(super) use passing::Parcel;
 
+use super::bells::Bell;
 use super::keep::custody::{Custody, Kept};
 use super::keep::socket_key;
 use super::listing::Listings;
@@ -45,6 +46,8 @@ pub(super) struct Sockets {
     /// Their places in custody.
     _kept: Vec<Kept>,
     watch: Option<Watch>,
+    /// One for each of them, from the first watch on; those that have rung are silent until the next.
+    bells: Vec<Bell<Arc<OwnedFd>>>,
     /// What the last instance for a connection named, itself or through others.
     named: BTreeSet<UnitName>,
 }
@@ -139,7 +142,7 @@ impl Host {
             } => self.watch_sockets(unit, watch, manner),
             Effect::UnwatchSockets { unit } => {
                 if let Some(sockets) = self.sockets.open.get_mut(&unit) {
-                    sockets.watch = None;
+                    sockets.end_watch();
                 }
             }
             Effect::FlushSockets { unit } => {
@@ -257,6 +260,7 @@ impl Host {
             _kept: kept.collect(),
             descriptors,
             watch: None,
+            bells: Vec::new(),
             named: BTreeSet::new(),
         };
         self.sockets.open.insert(unit, sockets);

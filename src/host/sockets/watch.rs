@@ -25,8 +25,6 @@ const MOST_FLUSHED: usize = 100_000;
 pub(super) struct Watch {
     number: u64,
     manner: WatchManner,
-    /// One for each socket.
-    bells: Vec<Bell<Arc<OwnedFd>>>,
     /// A connection that was taken to look at it.
     client: Option<Client>,
 }
@@ -48,14 +46,6 @@ impl Client {
     /// The connection, and where it came in.
     fn take(self) -> Option<(OwnedFd, usize)> {
         Some((self.bell.take_down()?, self.index))
-    }
-}
-
-impl Watch {
-    fn wait_again(&self, index: usize) {
-        if let Some(bell) = self.bells.get(index) {
-            bell.wait_again();
-        }
     }
 }
 
@@ -112,21 +102,36 @@ impl Sockets {
         manner: WatchManner,
         bells: &Bells,
     ) -> Result<(), String> {
-        let mut watch = Watch {
-            number,
-            manner,
-            bells: Vec::new(),
-            client: None,
-        };
+        self.watch = None;
         for (index, descriptor) in self.descriptors.iter().enumerate() {
             // A service may have changed that: it is one open file for both.
             let _ = rustix::io::ioctl_fionbio(descriptor, true);
+            if let Some(bell) = self.bells.get(index) {
+                bell.wait_again();
+                continue;
+            }
             let bell = bells.hang(descriptor.clone(), Ring::Socket(unit, index));
             let bell = bell.map_err(|(_, error)| format!("cannot wait for traffic: {error}"))?;
-            watch.bells.push(bell);
+            self.bells.push(bell);
         }
-        self.watch = Some(watch);
+        self.watch = Some(Watch {
+            number,
+            manner,
+            client: None,
+        });
         Ok(())
+    }
+
+    /// Nobody waits for traffic any more.
+    pub(super) fn end_watch(&mut self) {
+        self.watch = None;
+        self.bells.clear();
+    }
+
+    fn wait_again(&self, index: usize) {
+        if let Some(bell) = self.bells.get(index) {
+            bell.wait_again();
+        }
     }
 
     /// Throws away what waits.
@@ -183,7 +188,7 @@ impl Host {
         let state = state_of(descriptor.as_fd());
         if state.contains(PollFlags::HUP) {
             let reason = "a socket was hung up: the service has called shutdown() on it";
-            sockets.watch = None;
+            sockets.end_watch();
             return self.tell(Event::WatchFailed {
                 unit,
                 watch: number,
@@ -191,7 +196,7 @@ impl Host {
             });
         }
         if state.is_empty() {
-            return watch.wait_again(index);
+            return sockets.wait_again(index);
         }
         let connects = sockets.takes_connections(index);
         match watch.manner {
@@ -203,7 +208,11 @@ impl Host {
 
     fn traffic(&mut self, unit: UnitId, watch: u64, client: Option<(OwnedFd, usize)>) {
         if let Some(sockets) = self.watched(unit, watch) {
-            sockets.watch = None;
+            // The only bell has rung, and is silent.
+            match sockets.bells.len() {
+                1 => sockets.watch = None,
+                _ => sockets.end_watch(),
+            }
         }
         let client = client.map(|(client, index)| (self.sockets.held.hold(client), index));
         self.tell(Event::Traffic {
@@ -223,9 +232,8 @@ impl Host {
             match rustix::net::accept_with(from, SocketFlags::CLOEXEC) {
                 Ok(connection) => self.connected(unit, watch, connection),
                 Err(rustix::io::Errno::WOULDBLOCK) => {
-                    let sockets = self.watched(unit, watch);
-                    if let Some(watch) = sockets.and_then(|sockets| sockets.watch.as_ref()) {
-                        watch.wait_again(index);
+                    if let Some(sockets) = self.watched(unit, watch) {
+                        sockets.wait_again(index);
                     }
                     return;
                 }
@@ -282,7 +290,7 @@ impl Host {
                 return self.traffic(unit, number, client.take());
             }
             let Ok(connection) = rustix::net::accept_with(&listener, SocketFlags::CLOEXEC) else {
-                return watch.wait_again(index);
+                return sockets.wait_again(index);
             };
             match look(connection.as_fd()) {
                 Look::Left => {}
@@ -296,7 +304,7 @@ impl Host {
                         }
                     }
                     if state_of(listener.as_fd()).is_empty() {
-                        return watch.wait_again(index);
+                        return sockets.wait_again(index);
                     }
                 }
             }

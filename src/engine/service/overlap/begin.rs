@@ -11,6 +11,7 @@ use crate::engine::probe::ProbeResult;
 use crate::engine::process::{ProcessStatus, Role};
 use crate::engine::state::ServiceResult;
 use crate::unit::config::{CommandKind, ServiceType};
+use std::sync::Arc;
 
 impl Service {
     /// Orders a command for the generation beside; `false` if there is none.
@@ -64,7 +65,7 @@ impl Service {
             let main = main.map(|main| ("MAINPID".to_owned(), main.pid.to_string()));
             spawn.environment.extend(main);
         }
-        cx.out.effects.push(Effect::Spawn(Box::new(spawn)));
+        cx.out.effects.push(Effect::Spawn(Arc::new(spawn)));
         self.coming += 1;
     }
 

@@ -129,7 +129,7 @@ struct Living {
 
 /// Something the host has to say, or a spawn that it has yet to carry out.
 enum News {
-    Spawn(Box<Spawn>, Option<Signal>),
+    Spawn(Arc<Spawn>, Option<Signal>),
     SpawnFailed(ProcessId),
     Spawned(ProcessId, i32, bool),
     Exited(ProcessId, ProcessStatus),

@@ -260,7 +260,7 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Spawn(spawn) => self.spawn(*spawn),
+            Effect::Spawn(spawn) => self.spawn((*spawn).clone()),
             Effect::Kill(order) => self.kill(order),
             Effect::FindMain {
                 process, source, ..
