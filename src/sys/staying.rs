@@ -11,7 +11,8 @@
 //! none does, it would take the child's place at once and hold it up for as long as the daemon has to
 //! do, before the first instruction of the program. So it is of SCHED_BATCH meanwhile, which takes
 //! nobody's place (sched(7)); the child is not. A thread with another policy than the common one keeps
-//! it.
+//! it. It is set here and not by the child for us: both are queued anew by that, without which the
+//! kernel often moves the child at execve (ARCHITECTURE.md has the numbers).
 //!
 //! That is for a start by itself. Where many follow one another (a thousand services at once) the other
 //! processors are wanted: to begin each on ours made such a rush a tenth slower, on two.
