@@ -283,9 +283,16 @@ impl Groups {
         Ok(Some(group))
     }
 
-    /// The group of a unit is where these settings say.
-    pub(super) fn is_placed_by(&mut self, unit: UnitId, resource: &Cold<ResourceConfig>) {
-        if let Some(members) = self.units.get_mut(&unit) {
+    /// These settings say that the group of a unit is at a path. It may be where others said when it
+    /// was made, and then stays there for this run.
+    pub(super) fn is_placed_by(
+        &mut self,
+        unit: UnitId,
+        path: &[String],
+        resource: &Cold<ResourceConfig>,
+    ) {
+        let members = self.units.get_mut(&unit);
+        if let Some(members) = members.filter(|members| members.path == path) {
             members.resource = Some(resource.clone());
         }
     }

@@ -193,11 +193,13 @@ impl Host {
         let group = ahead
             .map_or_else(|| limits::path_of(&order.config), Ok)
             .and_then(|path| {
-                self.groups
-                    .prepare(order.unit, &order.config.name, path, &invocation)
+                let name = &order.config.name;
+                let place = path.clone();
+                let group = self.groups.prepare(order.unit, name, place, &invocation)?;
+                self.groups.is_placed_by(order.unit, &path, resource);
+                Ok(group)
             })
             .map_err(|error| format!("cannot make the control group: {error}"))?;
-        self.groups.is_placed_by(order.unit, resource);
         if order.first {
             self.warn_of_left_over(order);
             let found = group.as_ref().is_some_and(|group| group.was_found());

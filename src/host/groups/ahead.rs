@@ -121,6 +121,34 @@ mod tests {
     use crate::unit::name::UnitName;
 
     #[tokio::test]
+    async fn a_group_is_known_by_the_settings_that_say_where_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = Tree::fake(directory.path());
+        let mut groups = Groups::new(Some(tree), Controls::none("a test")).unwrap();
+        groups.watcher = None;
+        let unit = UnitId(1);
+        let name = UnitName::parse("a.service").unwrap();
+        let path = |slice: &str| vec![slice.to_owned(), "a.service".to_owned()];
+        let in_slice = |slice: &str| {
+            Cold::from(ResourceConfig {
+                slice: Some(UnitName::parse(slice).unwrap()),
+                ..ResourceConfig::default()
+            })
+        };
+        let (before, after) = (in_slice("x.slice"), in_slice("y.slice"));
+
+        groups.prepare(unit, &name, path("x.slice"), "1").unwrap();
+        groups.is_placed_by(unit, &path("x.slice"), &before);
+        // Other settings come during the run, which stays where it is.
+        groups.prepare(unit, &name, path("y.slice"), "1").unwrap();
+        groups.is_placed_by(unit, &path("y.slice"), &after);
+        groups.renew(unit);
+        assert_eq!(groups.path_ahead(unit, &before), Some(path("x.slice")));
+        assert_eq!(groups.path_ahead(unit, &after), None);
+        assert_eq!(groups.path_ahead(UnitId(2), &before), None);
+    }
+
+    #[tokio::test]
     async fn the_next_run_takes_the_group_that_was_made_for_it() {
         let directory = tempfile::tempdir().unwrap();
         let tree = Tree::fake(directory.path());
