@@ -71,7 +71,8 @@ fn way(id: UnitId) -> (usize, usize, usize) {
 }
 
 impl<T> Numbered<T> {
-    /// Not where it is called, which is everywhere.
+    // A function of its own: every event calls it dozens of times, each time from somewhere else, and cold
+    // code is what a start costs.
     #[inline(never)]
     pub(super) fn get(&self, id: UnitId) -> Option<&T> {
         let (directory, page, place) = way(id);

@@ -216,7 +216,7 @@ impl<'fd> Steps<'fd> {
         self.add(setting, on_failure, exit_status, operation);
     }
 
-    /// Not where it is called: that is a dozen times in one function, of which most starts run all.
+    // A function of its own: `steps` calls it a dozen times, and cold code is what a start costs.
     #[inline(never)]
     fn add(
         &mut self,
