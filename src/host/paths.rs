@@ -370,35 +370,26 @@ mod tests {
         }
     }
 
+    /// Makes a file without opening it, or nobody would know when it is closed.
+    fn make(file: &Path) {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let mode = Mode::from_raw_mode(0o600);
+        mknodat(CWD, file, FileType::RegularFile, mode, 0).unwrap();
+    }
+
     #[test]
     fn what_is_written_and_closed_is_a_change() {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
         let directory = tempfile::tempdir().unwrap();
         for kind in [PathKind::Changed, PathKind::Modified] {
             let file = directory.path().join(format!("{kind:?}"));
-            // Without opening it, or nobody would know when it is closed.
-            mknodat(
-                CWD,
-                &file,
-                FileType::RegularFile,
-                Mode::from_raw_mode(0o600),
-                0,
-            )
-            .unwrap();
+            make(&file);
             let watch = watch(&watched(kind, &file)).unwrap();
             assert_eq!(watch.read(), None);
             fs::write(&file, "y").unwrap();
             assert!(next(&watch), "{kind:?}");
         }
         let file = directory.path().join("a");
-        mknodat(
-            CWD,
-            &file,
-            FileType::RegularFile,
-            Mode::from_raw_mode(0o600),
-            0,
-        )
-        .unwrap();
+        make(&file);
         let watch = watch(&watched(PathKind::Exists, &file)).unwrap();
         fs::remove_file(&file).unwrap();
         assert!(!next(&watch));

@@ -119,16 +119,25 @@ mod tests {
     use crate::cgroup::Tree;
     use crate::cgroup::controls::Controls;
     use crate::unit::name::UnitName;
+    use std::path::Path;
+
+    fn groups(directory: &Path) -> Groups {
+        let tree = Tree::fake(directory);
+        let mut groups = Groups::new(Some(tree), Controls::none("a test")).unwrap();
+        // There are no files to watch in a directory that is made here.
+        groups.watcher = None;
+        groups
+    }
+
+    fn path(slice: &str) -> GroupPath {
+        vec![slice.to_owned(), "a.service".to_owned()]
+    }
 
     #[tokio::test]
     async fn a_group_is_known_by_the_settings_that_say_where_it_is() {
         let directory = tempfile::tempdir().unwrap();
-        let tree = Tree::fake(directory.path());
-        let mut groups = Groups::new(Some(tree), Controls::none("a test")).unwrap();
-        groups.watcher = None;
-        let unit = UnitId(1);
-        let name = UnitName::parse("a.service").unwrap();
-        let path = |slice: &str| vec![slice.to_owned(), "a.service".to_owned()];
+        let mut groups = groups(directory.path());
+        let (unit, name) = (UnitId(1), UnitName::parse("a.service").unwrap());
         let in_slice = |slice: &str| {
             Cold::from(ResourceConfig {
                 slice: Some(UnitName::parse(slice).unwrap()),
@@ -151,18 +160,13 @@ mod tests {
     #[tokio::test]
     async fn the_next_run_takes_the_group_that_was_made_for_it() {
         let directory = tempfile::tempdir().unwrap();
-        let tree = Tree::fake(directory.path());
-        let mut groups = Groups::new(Some(tree), Controls::none("a test")).unwrap();
-        // There are no files to watch in a directory that is made here.
-        groups.watcher = None;
-        let unit = UnitId(1);
-        let name = UnitName::parse("a.service").unwrap();
-        let path = |slice: &str| vec![slice.to_owned(), "a.service".to_owned()];
+        let mut groups = groups(directory.path());
+        let (unit, name) = (UnitId(1), UnitName::parse("a.service").unwrap());
         let (here, there) = (
             directory.path().join("x.slice"),
             directory.path().join("y.slice"),
         );
-        let is_there = |slice: &std::path::Path| slice.join("a.service").is_dir();
+        let is_there = |slice: &Path| slice.join("a.service").is_dir();
 
         groups.prepare(unit, &name, path("x.slice"), "1").unwrap();
         groups.renew(unit);
