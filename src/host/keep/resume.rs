@@ -8,6 +8,7 @@ use super::super::operations::Freezer;
 use super::super::output::Reader;
 use super::super::processes::Known;
 use super::super::run::{self, Host, Options};
+use super::super::spawning::invocation_id;
 use super::custody::Recovered;
 use super::identity::Identity;
 use super::saved::{IsolationState, PipeOf, Record};
@@ -329,7 +330,7 @@ impl Host {
                 continue;
             };
             let of_unit = pids.get(&view.id).map_or(&[][..], Vec::as_slice);
-            let invocation = format!("{:032x}", view.invocation);
+            let invocation = invocation_id(view.invocation);
             let taken = limits::path_of(&view.config).and_then(|path| {
                 self.groups
                     .take_over(view.id, view.name(), path, &invocation, of_unit)
@@ -512,7 +513,7 @@ impl Host {
         spawn: &Spawn,
         ordered: &BTreeMap<ProcessId, u64>,
     ) -> Option<(i32, Known)> {
-        let invocation = format!("{:032x}", spawn.invocation);
+        let invocation = invocation_id(spawn.invocation);
         let earliest = ordered.get(&spawn.process).map_or(0, |at| {
             let ticks = at.saturating_add(asleep()) / TICK;
             ticks.saturating_sub(SLACK)
